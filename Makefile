@@ -1,0 +1,7 @@
+.PHONY: setup setup-test
+
+setup:
+	@.ci/setup
+
+setup-test:
+	@.ci/setup test

@@ -1,0 +1,74 @@
+"""The frame grid: instants k / fps seconds, k = 0, 1, 2 … Every frame, label and score is on it.
+
+Frame rates are rationals (29.97 is 30000/1001) and times float64 seconds from the start of the
+video, so that no rounding adds up over a stream of many hours.
+"""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl.errors import UsageError
+
+_TIME = re.compile(r"(?:(?P<h>\d+):)?(?P<m>\d{1,2}):(?P<s>\d{1,2}(?:\.\d+)?)|(?P<plain>\d+(?:\.\d+)?)")
+
+
+def parse_time(text: str) -> float:
+    """Seconds of a time such as "1:02:03.5", "2:03" or "123.5".
+
+    Raises:
+        UsageError: the text is no such time.
+    """
+    found = _TIME.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"{text!r} is not a time: write h:mm:ss, h:mm:ss.fff or seconds")
+    if found["plain"]:
+        return float(found["plain"])
+    hours, minutes, seconds = int(found["h"] or 0), int(found["m"]), float(found["s"])
+    if seconds >= 60 or (found["h"] and minutes >= 60):
+        raise UsageError(f"{text!r} is not a time: minutes and seconds go up to 59")
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def format_time(seconds: float) -> str:
+    """h:mm:ss.fff, rounded to the millisecond; whole seconds are written without a fraction."""
+    millis = round(seconds * 1000)
+    hours, rest = divmod(millis, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    whole, fraction = divmod(rest, 1000)
+    return f"{hours}:{minutes:02}:{whole:02}" + (f".{fraction:03}" if fraction else "")
+
+
+def parse_fps(text: str) -> Fraction:
+    """A frame rate such as "3", "0.5", "30000/1001"; "29.97" and its like mean n·1000/1001.
+
+    Raises:
+        UsageError: the text is no positive rate, or one above 240.
+    """
+    try:
+        fps = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if not 0 < fps <= 240:
+        raise UsageError(f"{text!r} is not a frame rate: write frames per second, as 3, 0.5 or 30000/1001")
+    return exact_fps(fps)
+
+
+def exact_fps(fps: Fraction) -> Fraction:
+    """The NTSC rate (n·1000/1001) that a decimal such as 29.97 or 59.94 stands for."""
+    ntsc = Fraction(round(fps * 1001 / 1000) * 1000, 1001)
+    is_short_for_ntsc = fps.denominator in (50, 100, 500, 1000) and abs(ntsc - fps) < Fraction(1, 200)
+    return ntsc if is_short_for_ntsc else fps
+
+
+def times(count: int, fps: Fraction) -> npt.NDArray[np.float64]:
+    """The first `count` instants of the grid, in seconds: float64 [count]."""
+    return np.arange(count, dtype=np.float64) * fps.denominator / fps.numerator
+
+
+def first_frame_at(seconds: float, fps: Fraction) -> int:
+    """The first k with k / fps >= seconds, by exact arithmetic."""
+    exact = Fraction(seconds) * fps
+    return -(-exact.numerator // exact.denominator)

@@ -1,0 +1,49 @@
+"""Spans: start and stop in seconds, half open. Labels and predicted highlights have this one shape."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl import grid
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """[start, stop) in seconds from the start of the video."""
+
+    start: float
+    stop: float
+    name: str = "highlight"
+    score: float | None = None
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.stop - self.start
+
+
+def merge(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
+    """Spans in order of time, with those that overlap, touch or lie at most `gap` seconds apart made one.
+
+    A merged span keeps the name of its first part and the best score of all.
+    """
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.start, s.stop)):
+        if merged and span.start <= merged[-1].stop + gap:
+            last = merged[-1]
+            scores = [s for s in (last.score, span.score) if s is not None]
+            merged[-1] = Span(last.start, max(last.stop, span.stop), last.name, max(scores, default=None))
+        else:
+            merged.append(span)
+    return merged
+
+
+def on_grid(spans: Sequence[Span], count: int, fps: Fraction) -> npt.NDArray[np.bool_]:
+    """Which of the first `count` instants of the grid lie in a span: bool [count]."""
+    inside = np.zeros(count, dtype=bool)
+    for span in spans:
+        inside[grid.first_frame_at(span.start, fps) : grid.first_frame_at(span.stop, fps)] = True
+    return inside

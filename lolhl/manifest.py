@@ -1,0 +1,140 @@
+"""Manifests: the JSON that a stage writes last. Without it, the stage's output does not exist.
+
+A manifest records the digest of what the stage read and how it was called. It holds no clock time
+and no machine's name, so that the same work gives the same bytes.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import lolhl
+from lolhl.config import Config
+from lolhl.errors import MissingInput, StorageError
+from lolhl.storage import Root
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One object that the stage wrote: key, size in bytes, sha256 in hex."""
+
+    key: str
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, key: str, data: bytes) -> "Output":
+        return cls(key, len(data), hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage says of itself.
+
+    Attributes:
+        stage: its name.
+        digest: of the stage, its settings and its inputs; the same digest means the same work.
+        config: the settings that decide the result.
+        inputs: key of each object that was read → its digest.
+        outputs: what was written, in order of keys.
+        result: what the stage found out (counts, durations, figures): JSON values.
+        version: of lolhl, when this was written.
+    """
+
+    stage: str
+    digest: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: list[Output] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+    version: str = lolhl.__version__
+
+    def to_bytes(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str) -> "Manifest":
+        """Raises StorageError when the bytes are no manifest."""
+        try:
+            raw = json.loads(data)
+            outputs = [Output(**output) for output in raw.pop("outputs")]
+            return cls(**raw, outputs=outputs)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StorageError(
+                f"{name} is no manifest of lolhl ({error}): remove it and run its stage again"
+            ) from error
+
+    def content_digest(self) -> str:
+        """Of all that the manifest says: what the next stage records as its input."""
+        said = {**asdict(self), "version": None}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stage is about to do: enough to know whether it has been done before."""
+
+    root: Root
+    key: str
+    stage: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    etag: str | None
+    digest: str
+
+    def finish(self, result: Mapping[str, Any], outputs: list[Output]) -> Manifest:
+        """Writes the manifest: from now on the stage's output exists.
+
+        Raises:
+            Conflict: another run finished this stage in the meantime.
+        """
+        manifest = Manifest(
+            self.stage, self.digest, self.config, self.inputs, sorted(outputs, key=lambda o: o.key), dict(result)
+        )
+        self.root.write_if(self.key, manifest.to_bytes(), self.etag)
+        return manifest
+
+
+def plan(
+    root: Root, key: str, stage: str, config: Config, inputs: Mapping[str, str], *, force: bool = False
+) -> tuple[Plan, Manifest | None]:
+    """The work to do, and the manifest of an earlier run if that did the same work already.
+
+    Args:
+        key: where the manifest will lie.
+        inputs: key of each object that the stage reads → digest.
+        force: True to redo the work all the same; then no manifest comes back.
+    """
+    found = root.stat(key)
+    recorded = config.recorded()
+    digest = _digest({"stage": stage, "config": recorded, "inputs": dict(inputs)})
+    todo = Plan(root, key, stage, recorded, dict(inputs), found.etag if found else None, digest)
+    if found and not force:
+        earlier = Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
+        if earlier.digest == digest:
+            log.info("%s: done already (%s)", stage, key)
+            return todo, earlier
+    return todo, None
+
+
+def load(root: Root, key: str, made_by: str) -> Manifest:
+    """The manifest under this key.
+
+    Args:
+        made_by: the command that makes it, for the error's message.
+
+    Raises:
+        MissingInput: there is none.
+    """
+    if root.stat(key) is None:
+        raise MissingInput(f"{root.url}/{key} does not exist: run `{made_by}` first")
+    return Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

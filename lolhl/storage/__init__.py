@@ -1,0 +1,109 @@
+"""A root: the one folder or bucket prefix that all data lies under.
+
+`open_root("data")` and `open_root("s3://bucket/prefix")` mean the same to every stage. Keys are
+relative paths with forward slashes. A write is seen whole or not at all.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lolhl.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One stored object: its key, its size in bytes, and a tag that changes when its bytes do."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Root(Protocol):
+    """What every stage reads from and writes to."""
+
+    @property
+    def url(self) -> str:
+        """How a person names this root: a path, or s3://bucket/prefix."""
+
+    def read(self, key: str) -> bytes:
+        """The whole object. Raises NotFound."""
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """`length` bytes from `start`; fewer when the object ends before. Raises NotFound."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Puts the object, whole or not at all."""
+
+    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
+        """Puts the object if it still has this etag (None: if there is none).
+
+        Raises:
+            Conflict: somebody else wrote the key in between.
+        """
+
+    def upload(self, path: Path, key: str) -> None:
+        """Puts the file's bytes, whole or not at all; the file may be moved away."""
+
+    def stat(self, key: str) -> Stat | None:
+        """Size and etag, or None when there is no such object."""
+
+    def list(self, prefix: str = "") -> Iterator[Stat]:
+        """All objects whose key begins with the prefix, in order of their keys."""
+
+    def delete(self, key: str) -> None:
+        """Removes the object; no error when there is none."""
+
+    def local(self, key: str) -> Path:
+        """A file on this machine with the object's bytes, to be read only. Raises NotFound.
+
+        In a folder it is the file itself; from a bucket it is fetched into a cache once.
+        """
+
+
+def open_root(url: str) -> Root:
+    """The root that a path or an s3:// URL names.
+
+    Raises:
+        UsageError: the URL names neither.
+        StorageError: the bucket's settings are missing.
+    """
+    if url.startswith("s3://"):
+        from lolhl.storage.bucket import Bucket  # boto3 takes 0.3 s to import
+
+        return Bucket.from_url(url)
+    if "://" in url:
+        raise UsageError(f"{url!r} is no root: give a folder or s3://bucket/prefix")
+    if not url.strip():
+        raise UsageError("the root is empty: give a folder or s3://bucket/prefix")
+    from lolhl.storage.folder import Folder
+
+    return Folder(Path(url).expanduser())
+
+
+def check_name(name: str, what: str) -> str:
+    """The name itself, if it may become part of a key: it cannot leave the root nor look like an option.
+
+    Raises:
+        UsageError: it has other characters than letters, digits, `_`, `-`, `.`, or begins with `-` or `.`.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a {what}: use letters, digits, '_', '-' and '.', at most 128")
+    return name
+
+
+def check_key(key: str) -> str:
+    """The key itself, if it is a plain relative path.
+
+    Raises:
+        UsageError: it is absolute, empty, or has `.`, `..` or empty parts.
+    """
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in key or "\0" in key:
+        raise UsageError(f"{key!r} is no key: use a relative path without '..'")
+    return key

@@ -1,0 +1,132 @@
+"""A root on a local disk."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError
+from lolhl.storage import Stat, check_key
+
+_UNFINISHED = ".unfinished-"  # how names of half-written files begin; they are never listed
+
+
+@dataclass(frozen=True)
+class Folder:
+    """See `lolhl.storage.Root` for what each method promises."""
+
+    path: Path
+
+    @property
+    def url(self) -> str:
+        return str(self.path)
+
+    def read(self, key: str) -> bytes:
+        with self._explained(key):
+            return self._at(key).read_bytes()
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        with self._explained(key), self._at(key).open("rb") as file:
+            return os.pread(file.fileno(), length, start)
+
+    def write(self, key: str, data: bytes) -> None:
+        target = self._at(key)
+        with self._explained(key):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._beside(target) as unfinished:
+                unfinished.write_bytes(data)
+                _replace(unfinished, target)
+
+    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
+        target = self._at(key)
+        with self._explained(key):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with (target.parent / f"{_UNFINISHED}lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                now = self.stat(key)
+                if (now.etag if now else None) != etag:
+                    raise Conflict(f"{target} was written by another run in the meantime: run again")
+                self.write(key, data)
+
+    def upload(self, path: Path, key: str) -> None:
+        target = self._at(key)
+        with self._explained(key):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._beside(target) as unfinished:
+                shutil.move(path, unfinished)
+                _replace(unfinished, target)
+
+    def stat(self, key: str) -> Stat | None:
+        try:
+            found = self._at(key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageError(f"{self._at(key)}: {error.strerror}") from error
+        tag = f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
+        return Stat(key, found.st_size, hashlib.sha256(tag.encode()).hexdigest()[:32])
+
+    def list(self, prefix: str = "") -> Iterator[Stat]:
+        below = self.path / prefix if prefix.endswith("/") or not prefix else (self.path / prefix).parent
+        keys = sorted(
+            file.relative_to(self.path).as_posix()
+            for file in below.rglob("*")
+            if file.is_file() and not file.name.startswith(_UNFINISHED)
+        )
+        for key in keys:
+            if key.startswith(prefix) and (found := self.stat(key)):
+                yield found
+
+    def delete(self, key: str) -> None:
+        with self._explained(key):
+            self._at(key).unlink(missing_ok=True)
+
+    def local(self, key: str) -> Path:
+        path = self._at(key)
+        if not path.is_file():
+            raise NotFound(f"{path} does not exist")
+        return path
+
+    def _at(self, key: str) -> Path:
+        return self.path / check_key(key)
+
+    @contextmanager
+    def _beside(self, target: Path) -> Iterator[Path]:
+        """A name in the target's folder for what is not finished; nothing is left there afterwards."""
+        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
+        os.close(handle)
+        unfinished = Path(name)
+        try:
+            unfinished.chmod(0o666 & ~_umask())
+            yield unfinished
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.path / key} does not exist") from error
+        except PermissionError as error:
+            raise AccessDenied(f"{self.path / key}: no permission: choose another --root or mend its rights") from error
+        except OSError as error:
+            raise StorageError(f"{self.path / key}: {error.strerror}") from error
+
+
+def _replace(unfinished: Path, target: Path) -> None:
+    """Gives the file its final name, once its bytes are on the disk."""
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(target)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
