@@ -54,7 +54,7 @@ def numbered_video(
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "pipe:0"]
     if sound:
-        command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={count / fps:.6f}", "-c:a", "aac"]
+        command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={float(count / fps):.6f}", "-c:a", "aac"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p"]
     command += ["-g", str(round(gop * fps)), "-sc_threshold", "0", *options, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
