@@ -1,0 +1,1 @@
+"""Labels: the spans that people marked, and the formats that they write them in."""

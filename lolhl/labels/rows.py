@@ -1,0 +1,62 @@
+"""What holds for one labelled span in any format: it lies in the video of a known VOD."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lolhl.errors import LabelError, UsageError
+from lolhl.grid import format_time
+from lolhl.labels.spans import Span
+from lolhl.storage import check_name
+
+LONGEST = 100 * 3600.0  # seconds; no stream is that long, so a later time is a slip of the pen
+ROUNDING = 1.0  # seconds; labels are written in whole seconds, videos end between two
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the VODs that a label file may speak of.
+
+    Attributes:
+        durations: VOD → seconds of its video.
+        others: whether VODs that are not among them may be labelled too.
+    """
+
+    durations: Mapping[str, float] = field(default_factory=dict)
+    others: bool = True
+
+
+ANY = Known()
+
+
+def checked(span: Span, vod: str, known: Known, place: str) -> Span:
+    """The span in whole milliseconds, cut at the end of the video where rounding took it over the edge.
+
+    Args:
+        place: the file and line that it comes from, for the error's message.
+
+    Raises:
+        LabelError: it is empty, inverted, out of the video, or of an unknown VOD.
+    """
+    try:
+        check_name(vod, "VOD")
+    except UsageError as error:
+        raise LabelError(f"{place}: {error}") from None
+    if vod not in known.durations and not known.others:
+        raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or allow unknown VODs")
+    if max(span.start, span.stop) > LONGEST or span.start < 0:
+        raise LabelError(f"{place}: {span.start:g} s to {span.stop:g} s can lie in no video")
+    start, stop = _millis(span.start), _millis(span.stop)
+    shown = f"the span {format_time(start)} to {format_time(stop)}"
+    if start >= stop:
+        what = "empty" if start == stop else "inverted"
+        raise LabelError(f"{place}: {shown} is {what}: its stop must be later than its start")
+    end = known.durations.get(vod, LONGEST)
+    if start >= end or stop > end + ROUNDING:
+        raise LabelError(f"{place}: {shown} is out of the video of VOD {vod}, which ends at {format_time(end)}")
+    return Span(start, min(stop, end), span.name, span.score)
+
+
+def _millis(seconds: float) -> float:
+    """Rounded down to what a label file holds, so that instants like 2/3 s stay on their side of a border."""
+    return math.floor(seconds * 1000 + 1e-6) / 1000

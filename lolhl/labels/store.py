@@ -1,0 +1,38 @@
+"""A VOD's labels under the root: labels/<vod>.tsv."""
+
+from lolhl.errors import LabelError, MissingInput
+from lolhl.labels.rows import Known
+from lolhl.labels.spans import Span
+from lolhl.labels.tables import read_table, write_table
+from lolhl.storage import Root, check_name
+
+
+def labels_key(vod: str) -> str:
+    """Where the labels of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
+    return f"labels/{check_name(vod, 'VOD')}.tsv"
+
+
+def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Span]:
+    """The labelled spans of a VOD, in order of time, overlaps merged; none for a stream without highlights.
+
+    Args:
+        duration: seconds of the VOD's video, where it is known: a span out of it is then an error.
+
+    Raises:
+        MissingInput: nobody labelled this VOD.
+        LabelError: somebody changed the file by hand, and a row of it is wrong.
+    """
+    key = labels_key(vod)
+    if root.stat(key) is None:
+        raise MissingInput(f"{root.url}/{key} does not exist: import the labels with `lolhl labels FILE` first")
+    known = Known({} if duration is None else {vod: duration})
+    found = read_table(root.read(key), f"{root.url}/{key}", known)
+    others = sorted(found.keys() - {vod})
+    if others:
+        raise LabelError(f"{root.url}/{key}: it has rows of VOD {others[0]}: it may only have rows of {vod}")
+    return found.get(vod, [])
+
+
+def save_labels(root: Root, vod: str, spans: list[Span]) -> None:
+    """Puts these labels in place of all that the VOD had."""
+    root.write(labels_key(vod), write_table(vod, spans))

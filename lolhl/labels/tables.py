@@ -1,0 +1,138 @@
+"""Labels as a table that a person can write in a spreadsheet: tab separated, or a spreadsheet's CSV.
+
+The first line names the columns: `vid_id`, `start`, `stop`, and perhaps `name` and `score`; other
+columns are passed over. Times are h:mm:ss[.fff], mm:ss or seconds from the start of the VOD's video.
+"""
+
+import codecs
+import csv
+import io
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from lolhl.errors import LabelError, UsageError
+from lolhl.grid import format_time, parse_time
+from lolhl.labels.rows import ANY, LONGEST, Known, checked
+from lolhl.labels.spans import Span, merge
+
+_NEEDED = ("vid_id", "start", "stop")
+
+
+def read_table(
+    data: bytes, name: str, known: Known = ANY, *, separators: str = "\t", vod: str | None = None
+) -> dict[str, list[Span]]:
+    """The spans of each VOD, in order of time, overlaps merged.
+
+    Args:
+        data: the file's bytes: UTF-8, or UTF-16 with its mark, as spreadsheets write.
+        name: of the file, for messages.
+        separators: what may stand between columns; the one that the first line has is taken.
+        vod: the VOD of all rows, for a file without the column `vid_id`. Then a file without rows
+            says that this VOD has no highlights.
+
+    Raises:
+        LabelError: a row is malformed, empty, inverted, out of the video or of an unknown VOD;
+            the message begins with "file:line".
+    """
+    rows = _rows(_text(data, name), name, separators)
+    place, header = next(rows, (f"{name}:1", []))
+    columns = _columns([cell.strip().lower() for cell in header], place, has_vod=vod is None)
+    found: dict[str, list[Span]] = defaultdict(list)
+    if vod is not None:
+        found[vod] = []
+    for place, row in rows:
+        if len(row) < len(header) or any(cell.strip() for cell in row[len(header) :]):
+            raise LabelError(f"{place}: the row has {len(row)} columns, the first line names {len(header)}")
+        cells = {column: row[index].strip() for column, index in columns.items()}
+        of = vod if vod is not None else cells["vid_id"]
+        if not of:
+            raise LabelError(f"{place}: the column vid_id is empty")
+        span = Span(
+            _time(cells["start"], "start", place),
+            _time(cells["stop"], "stop", place),
+            " ".join(cells.get("name", "").split()) or "highlight",
+            _score(cells.get("score", ""), place),
+        )
+        found[of].append(checked(span, of, known, place))
+    return {of: merge(spans) for of, spans in found.items()}
+
+
+def write_table(vod: str, spans: Iterable[Span]) -> bytes:
+    """The table of one VOD's spans, tab separated; `name` and `score` are written where a span has them."""
+    spans = list(spans)
+    named, scored = any(span.name != "highlight" for span in spans), any(span.score is not None for span in spans)
+    text = io.StringIO()
+    table = csv.writer(text, delimiter="\t", lineterminator="\n")
+    table.writerow([*_NEEDED, *["name"] * named, *["score"] * scored])
+    for span in spans:
+        row = [vod, format_time(span.start), format_time(span.stop)]
+        score = "" if span.score is None else f"{span.score:.6g}"
+        table.writerow([*row, *[span.name] * named, *[score] * scored])
+    return text.getvalue().encode()
+
+
+def _text(data: bytes, name: str) -> str:
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LabelError(f"{name}:{line}: this is not {encoding[:6].upper()} text: save the table as UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise LabelError(f"{name}:{line}: this is no text file: save the table as tab separated UTF-8 text")
+    return text
+
+
+def _rows(text: str, name: str, separators: str) -> Iterator[tuple[str, list[str]]]:
+    """ "file:line" and cells of each row that is not blank."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(separators, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        begun = reader.line_num + 1  # a quoted cell may go on over several lines
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise LabelError(f"{name}:{begun}: the row cannot be read: {error}") from None
+        if any(cell.strip() for cell in row):
+            yield f"{name}:{begun}", row
+
+
+def _columns(header: Sequence[str], place: str, *, has_vod: bool) -> dict[str, int]:
+    needed = _NEEDED if has_vod else _NEEDED[1:]
+    missing = [column for column in needed if column not in header]
+    if missing:
+        raise LabelError(f"{place}: no column {' and '.join(missing)}: the first line must name {', '.join(needed)}")
+    if not has_vod and "vid_id" in header:
+        raise LabelError(f"{place}: the file names its VODs in the column vid_id: do not give one VOD for all rows")
+    wanted = [*needed, "name", "score"]
+    twice = [column for column in wanted if header.count(column) > 1]
+    if twice:
+        raise LabelError(f"{place}: the column {twice[0]} stands there twice")
+    return {column: header.index(column) for column in wanted if column in header}
+
+
+def _time(text: str, column: str, place: str) -> float:
+    try:
+        seconds = parse_time(text)
+    except (UsageError, ValueError, OverflowError):  # the last two: numbers of hundreds of digits
+        raise LabelError(f"{place}: {column} {text[:40]!r} is not a time: write h:mm:ss or h:mm:ss.fff") from None
+    if seconds > LONGEST:
+        raise LabelError(f"{place}: {column} {text[:40]!r} is later than any video ends ({LONGEST / 3600:.0f} hours)")
+    return seconds
+
+
+def _score(text: str, place: str) -> float | None:
+    if not text:
+        return None
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise LabelError(f"{place}: score {text[:40]!r} is not a number")
+    return score
