@@ -47,7 +47,7 @@ def _declare_missing_operators() -> None:
         except OSError:
             continue
         return
-    fragment = torch.library.Library("torchvision", "FRAGMENT")
+    fragment = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in ("nms", "qnms"):
-        fragment.define(f"{schema}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        fragment.define(f"{schema}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
     _declared.append(fragment)

@@ -8,12 +8,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import lolhl
 from lolhl.config import Config
-from lolhl.errors import MissingInput, StorageError
+from lolhl.errors import Conflict, MissingInput, StorageError
 from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
@@ -87,16 +87,28 @@ class Plan:
     etag: str | None
     digest: str
 
+    def begin(self) -> "Plan":
+        """Takes an earlier run's manifest away; call it before the first output is overwritten.
+
+        From here to `finish` the stage's output does not exist, whatever happens in between.
+        """
+        self.root.delete(self.key)
+        return replace(self, etag=None)
+
     def finish(self, result: Mapping[str, Any], outputs: list[Output]) -> Manifest:
         """Writes the manifest: from now on the stage's output exists.
 
         Raises:
-            Conflict: another run finished this stage in the meantime.
+            Conflict: another run finished this stage in the meantime, with another result.
         """
         manifest = Manifest(
             self.stage, self.digest, self.config, self.inputs, sorted(outputs, key=lambda o: o.key), dict(result)
         )
-        self.root.write_if(self.key, manifest.to_bytes(), self.etag)
+        try:
+            self.root.write_if(self.key, manifest.to_bytes(), self.etag)
+        except Conflict:
+            if self.root.read(self.key) != manifest.to_bytes():
+                raise
         return manifest
 
 

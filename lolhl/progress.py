@@ -4,14 +4,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Never
 
 from tqdm import tqdm
+
+Advance = Callable[[float], None]
 
 _QUIET_SECONDS = 20.0  # between two lines where there is no terminal
 
 
 @contextmanager
-def bar(label: str, total: float, unit: str) -> Iterator[Callable[[float], None]]:
+def bar(label: str, total: float, unit: str) -> Iterator[Advance]:
     """Shows how far the work is while the block runs; call what it yields with the amount just done.
 
     Args:
@@ -22,14 +25,15 @@ def bar(label: str, total: float, unit: str) -> Iterator[Callable[[float], None]
     if sys.stderr.isatty():
         rate = "{rate_noinv_fmt}" if unit != "s" else "{rate_noinv:.1f}x real time"
         form = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} " + unit + " [{remaining} left, " + rate + "]"
-        with tqdm(desc=label, total=total or None, unit=f" {unit}", bar_format=form if total else None) as shown:
-            yield lambda amount: _advance(shown, amount)
+        shown: tqdm[Never] = tqdm(desc=label, total=total or None, unit=f" {unit}", bar_format=form if total else None)
+        with shown:
+
+            def advance(amount: float) -> None:
+                shown.update(amount)
+
+            yield advance
         return
     yield _Lines(label, total, unit).advance
-
-
-def _advance(shown: "tqdm[None]", amount: float) -> None:
-    shown.update(amount)
 
 
 class _Lines:

@@ -1,0 +1,176 @@
+"""extract: the video of a VOD → its frame set.
+
+Decodes the video once, encodes each frame of the grid as JPEG and packs them in shards, which go
+to the root while decoding goes on. Killed at any moment and run again, it goes on after the last
+shard that was stored.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from lolhl import manifest, progress
+from lolhl.config import Config, option
+from lolhl.errors import UsageError
+from lolhl.frames.frameset import index_bytes, index_key, manifest_key
+from lolhl.frames.shards import Entry, ShardWriter, encode, pack, shard_key
+from lolhl.manifest import Manifest, Output
+from lolhl.storage import Root, check_name
+from lolhl.vod import decode as video_decode
+from lolhl.vod.decode import Ending, Fit, View
+
+_UPLOADS_AHEAD = 2  # shards on their way to the root while the next is filled: bounds disk and memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractConfig(Config):
+    """How frames are taken from a video."""
+
+    fps: Fraction = option(Fraction(3), "frames per second of the frame grid, as 3, 0.5 or 30000/1001")
+    size: int = option(224, "width and height of a frame, in pixels")
+    fit: Fit = option("squeeze", "squeeze the whole picture, or crop its middle", choices=("squeeze", "crop"))
+    quality: int = option(90, "JPEG quality, 1 to 100")
+    decoder: str = option("auto", "where to decode; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
+    shard_mb: float = option(48.0, "size of a shard, in MB")
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.size <= 2048:
+            raise UsageError(f"--size {self.size}: frames are 16 to 2048 pixels wide")
+        if not 1 <= self.quality <= 100:
+            raise UsageError(f"--quality {self.quality}: JPEG quality is 1 to 100")
+        if self.shard_mb <= 0:
+            raise UsageError(f"--shard-mb {self.shard_mb}: a shard has more than 0 MB")
+
+    @property
+    def view(self) -> View:
+        return View(self.fps, self.size, self.fit)
+
+
+def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, force: bool = False) -> Manifest:
+    """Makes frames/<vod>/ from vods/<vod>/.
+
+    Args:
+        root: where the data lies.
+        vod: name of a downloaded VOD.
+        config: see `ExtractConfig`.
+        force: redo what is done.
+
+    Returns:
+        The frame set's manifest. Its result says how many frames there are, at which second they
+        end, and whether the video broke off before the length that it claims (`truncated`).
+
+    Raises:
+        MissingInput: the VOD was not downloaded.
+        VideoError: nothing in the video can be decoded.
+    """
+    source = manifest.load(root, f"vods/{check_name(vod, 'VOD')}/vod.json", f"lolhl download … --name {vod}")
+    inputs = {f"vods/{vod}/vod.json": source.content_digest()}
+    todo, earlier = manifest.plan(root, manifest_key(vod), "extract", config, inputs, force=force)
+    if earlier:
+        root.delete(_unfinished_key(vod))
+        return earlier
+
+    video = root.local(source.result["video"])
+    decoder = video_decode.choose_decoder(video, config.decoder, config.view)
+    todo = todo.begin()
+    stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}")
+    ending = Ending()
+    first = len(stored.entries)
+    pictures = video_decode.decode(video, config.view, decoder=decoder, first=first, ending=ending)
+    duration = float(source.result["duration"])
+    with progress.bar(f"extract {vod}", duration, "s") as advance:
+        advance(float(first / config.fps))
+        jpegs = _encoded(pictures, first, config, advance)
+        _store(root, vod, jpegs, stored, round(config.shard_mb * 1e6))
+
+    index = index_bytes(stored.entries, config.fps)
+    root.write(index_key(vod), index)
+    count = len(stored.entries)
+    ended_at = float(count / config.fps)
+    result = {
+        "vod": vod,
+        "fps": str(config.fps),
+        "size": config.size,
+        "fit": config.fit,
+        "quality": config.quality,
+        "frames": count,
+        "ended_at": ended_at,
+        "truncated": ending.problem is not None or ended_at < duration - max(1.0, float(2 / config.fps)),
+        "problem": ending.problem,
+        "decoder": decoder,
+    }
+    made = todo.finish(result, [*stored.shards, Output.of(index_key(vod), index)])
+    root.delete(_unfinished_key(vod))
+    return made
+
+
+def _encoded(
+    pictures: Iterator[video_decode.Picture], first: int, config: ExtractConfig, advance: progress.Advance
+) -> Iterator[tuple[int, bytes]]:
+    step = float(1 / config.fps)
+    for number, picture in enumerate(pictures, first):
+        yield number, encode(picture, config.quality)
+        advance(step)
+
+
+def _unfinished_key(vod: str) -> str:
+    return f"frames/{vod}/unfinished.json"
+
+
+@dataclass
+class _Stored:
+    """What has safely reached the root: noted there after each shard, so that a later run goes on."""
+
+    digest: str
+    shards: list[Output]
+    entries: list[Entry]
+
+    @classmethod
+    def load(cls, root: Root, vod: str, digest: str) -> "_Stored":
+        """What an earlier, unfinished run of the same work stored; else nothing, with its shards removed."""
+        key = _unfinished_key(vod)
+        if root.stat(key):
+            said: dict[str, Any] = json.loads(root.read(key))
+            if said["digest"] == digest:
+                shards = [Output(**shard) for shard in said["shards"]]
+                return cls(digest, shards, [Entry(*entry) for entry in said["entries"]])
+        for left_over in list(root.list(f"frames/{vod}/")):
+            root.delete(left_over.key)
+        return cls(digest, [], [])
+
+    def add(self, root: Root, vod: str, shard: Output, entries: list[Entry]) -> None:
+        self.shards.append(shard)
+        self.entries += entries
+        said = {
+            "digest": self.digest,
+            "shards": [asdict(s) for s in self.shards],
+            "entries": [(e.frame, e.shard, e.offset, e.length) for e in self.entries],
+        }
+        root.write(_unfinished_key(vod), json.dumps(said).encode())
+
+
+def _store(root: Root, vod: str, jpegs: Iterator[tuple[int, bytes]], stored: _Stored, shard_bytes: int) -> None:
+    """Packs and uploads, the uploads in the background and in order."""
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch, ThreadPoolExecutor(1) as uploader:
+        on_their_way: list[Future[None]] = []
+        for shard in pack(jpegs, Path(scratch), len(stored.shards), shard_bytes):
+            on_their_way.append(uploader.submit(_upload, root, vod, shard, stored))
+            if len(on_their_way) > _UPLOADS_AHEAD:
+                on_their_way.pop(0).result()
+        for upload in on_their_way:
+            upload.result()
+
+
+def _upload(root: Root, vod: str, shard: ShardWriter, stored: _Stored) -> None:
+    key = shard_key(vod, shard.shard)
+    with shard.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    root.upload(shard.path, key)
+    shard.path.unlink(missing_ok=True)
+    stored.add(root, vod, Output(key, shard.size, digest), shard.entries)
