@@ -51,7 +51,7 @@ def checked(span: Span, vod: str, known: Known, place: str) -> Span:
     if start >= stop:
         what = "empty" if start == stop else "inverted"
         raise LabelError(f"{place}: {shown} is {what}: its stop must be later than its start")
-    end = known.durations.get(vod, LONGEST)
+    end = _millis(known.durations.get(vod, LONGEST))
     if start >= end or stop > end + ROUNDING:
         raise LabelError(f"{place}: {shown} is out of the video of VOD {vod}, which ends at {format_time(end)}")
     return Span(start, min(stop, end), span.name, span.score)

@@ -1,0 +1,366 @@
+"""The one place where a figure is defined: what a model's scores and spans are worth.
+
+Frames are judged by average precision and F1 at the natural rate, events by one-to-one matching of
+spans. A figure that is not defined (no positives, nothing predicted) is None, never 0 and never NaN.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from sklearn.metrics import average_precision_score, precision_recall_curve
+
+from lolhl.errors import DatasetError, ModelError
+from lolhl.labels.spans import Span
+
+TIOUS = (0.3, 0.5)  # overlaps at which events are matched
+_RESAMPLES = 1000
+_SHUFFLES = 200
+
+
+@dataclass(frozen=True)
+class Interval:
+    """95 % of the resampled figures lie in [low, high]."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class FrameFigures:
+    """How well scores tell the frames of highlights from the others.
+
+    Attributes:
+        frames, positives: how many were judged, and how many of them are labelled.
+        base_rate: positives / frames.
+        average_precision: area under the precision-recall curve, as a sum without interpolation.
+        threshold: a frame is called positive where score >= threshold.
+        precision, recall, f1: at the threshold.
+        average_precision_interval, f1_interval: by bootstrap over groups of frames.
+        groups: how many groups of frames (chunks or VODs) were resampled.
+    """
+
+    frames: int
+    positives: int
+    base_rate: float | None
+    average_precision: float | None
+    threshold: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    average_precision_interval: Interval | None = None
+    f1_interval: Interval | None = None
+    groups: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EventFigures:
+    """How many labelled spans were found, by one-to-one matching at an overlap (tIoU) of at least `tiou`."""
+
+    tiou: float
+    labelled: int
+    predicted: int
+    matched: int
+
+    @property
+    def precision(self) -> float | None:
+        return _ratio(self.matched, self.predicted)
+
+    @property
+    def recall(self) -> float | None:
+        return _ratio(self.matched, self.labelled)
+
+    @property
+    def f1(self) -> float | None:
+        return _ratio(2 * self.matched, self.labelled + self.predicted)
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {**asdict(self), "precision": self.precision, "recall": self.recall, "f1": self.f1}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model's figures beside those of answers that know nothing."""
+
+    model: FrameFigures
+    constant: FrameFigures
+    random: FrameFigures
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """The three in lines for people."""
+        rows = {"model": self.model, "constant answer": self.constant, "random ranking": self.random}
+        lines = [f"{'':16}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
+        for name, f in rows.items():
+            average = _shown(f.average_precision, f.average_precision_interval)
+            at = f"{_shown(f.precision):11}{_shown(f.recall):8}"
+            lines.append(f"{name:16}{average:27}{_shown(f.f1, f.f1_interval):27}{at}".rstrip())
+        lines.append(f"{self.model.frames} frames, {_shown(self.model.base_rate)} of them in highlights")
+        return "\n".join(lines)
+
+
+def frame_figures(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    threshold: float,
+    groups: npt.ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = _RESAMPLES,
+) -> FrameFigures:
+    """The figures of scores, one per frame.
+
+    Args:
+        labels: bool [n], whether the frame lies in a highlight.
+        scores: float [n], higher where a highlight is more probable.
+        threshold: at or above it, a frame is called positive.
+        groups: [n], the chunk or VOD of each frame (any values that can be told apart). Neighbouring
+            frames are alike, so whole groups are resampled for the intervals; without groups, or with
+            only one, there are no intervals.
+        seed: of the resampling.
+
+    Raises:
+        ModelError: a score is NaN or infinite.
+    """
+    truth, values = _arrays(labels, scores)
+    called = values >= threshold
+    counts = _Counts(int((truth & called).sum()), int(called.sum()), int(truth.sum()))
+    precision, recall, f1 = counts.figures()
+    average = average_precision(truth, values)
+    average_interval = f1_interval = None
+    group_count = None
+    if groups is not None:
+        _, members = np.unique(np.asarray(groups), return_inverse=True)
+        group_count = int(members.max(initial=-1)) + 1
+        if members.shape != truth.shape:
+            raise ValueError(f"{members.size} groups for {truth.size} frames")
+        if group_count > 1:
+            # How often each group was drawn, for each resample: [resamples, groups].
+            weights = np.random.default_rng(seed).multinomial(group_count, [1 / group_count] * group_count, resamples)
+            average_interval = _interval(_weighted_average_precision(truth, values, weights, members))
+            f1_interval = _interval(_weighted_f1(truth, called, weights, members))
+    return FrameFigures(
+        frames=truth.size,
+        positives=counts.positives,
+        base_rate=_ratio(counts.positives, truth.size),
+        average_precision=average,
+        threshold=float(threshold),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        average_precision_interval=average_interval,
+        f1_interval=f1_interval,
+        groups=group_count,
+    )
+
+
+def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
+    """Sum of (recall step × precision) over falling scores; None without positives. See `frame_figures`."""
+    truth, values = _arrays(labels, scores)
+    return float(average_precision_score(truth, values)) if truth.any() else None
+
+
+def choose_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """The threshold with the best F1, to be chosen on validation frames.
+
+    It lies in the middle between the lowest score that is called positive and the next one below, so
+    that rounding of scores elsewhere does not carry frames over it. Of several with the same F1, it is
+    the highest: fewer highlights, and surer ones.
+
+    Args:
+        labels: bool [n].
+        scores: float [n], as they will be compared with the threshold: smoothed, if those are.
+
+    Raises:
+        DatasetError: no frame is labelled, so that every threshold is as bad.
+        ModelError: a score is NaN or infinite.
+    """
+    truth, values = _arrays(labels, scores)
+    if not truth.any():
+        raise DatasetError("no validation frame lies in a highlight: no threshold can be chosen; label more highlights")
+    precision, recall, thresholds = precision_recall_curve(truth, values)
+    total = precision[:-1] + recall[:-1]
+    f1 = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
+    best = int(np.flatnonzero(f1 >= f1.max() - 1e-12)[-1])  # thresholds rise
+    chosen = float(thresholds[best])
+    below = values[values < chosen]
+    return (chosen + float(below.max())) / 2 if below.size else chosen
+
+
+def constant_figures(labels: npt.ArrayLike) -> FrameFigures:
+    """The figures of the answer "yes" for each frame: the constant with the better F1 ("no" has 0)."""
+    truth = np.asarray(labels, dtype=bool)
+    return frame_figures(truth, np.ones(truth.size), 0.5)
+
+
+def random_figures(labels: npt.ArrayLike, called: float, *, seed: int = 0) -> FrameFigures:
+    """The figures that ranking at random has on average.
+
+    The expected average precision is exact (the mean of precision at each positive's rank, over all
+    orders; Bestgen 2015); its interval comes from shuffles.
+
+    Args:
+        labels: bool [n].
+        called: the share of frames that is called positive, 0 to 1: what the model at its side does.
+        seed: of the shuffles.
+    """
+    truth = np.asarray(labels, dtype=bool)
+    n, positives = truth.size, int(truth.sum())
+    rate = _ratio(positives, n)
+    expected = interval = None
+    if positives:
+        harmonic = float((1 / np.arange(1, n + 1)).sum())
+        others = (positives - 1) / (n - 1) if n > 1 else 0.0  # chance that another frame is positive
+        expected = (harmonic + others * (n - harmonic)) / n
+        rng = np.random.default_rng(seed)
+        interval = _interval(np.array([_ranked_average_precision(rng.permutation(truth)) for _ in range(_SHUFFLES)]))
+    return FrameFigures(
+        frames=n,
+        positives=positives,
+        base_rate=rate,
+        average_precision=expected,
+        threshold=None,
+        precision=rate if called else None,
+        recall=called if positives else None,
+        f1=_ratio(2 * (rate or 0.0) * called, (rate or 0.0) + called),
+        average_precision_interval=interval,
+    )
+
+
+def compare(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    threshold: float,
+    groups: npt.ArrayLike | None = None,
+    *,
+    seed: int = 0,
+) -> Comparison:
+    """The model's figures beside a constant answer and random ranking. See `frame_figures`."""
+    model = frame_figures(labels, scores, threshold, groups, seed=seed)
+    called = float(np.mean(np.asarray(scores) >= threshold)) if model.frames else 0.0
+    return Comparison(model, constant_figures(labels), random_figures(labels, called, seed=seed))
+
+
+def event_figures(
+    labelled: Mapping[str, Sequence[Span]], predicted: Mapping[str, Sequence[Span]], tiou: float
+) -> EventFigures:
+    """Counts of spans matched one to one, over all VODs.
+
+    As many pairs as possible are made, each of a labelled and a predicted span of one VOD whose
+    intersection is at least `tiou` of their union (Hopcroft and Karp's matching).
+
+    Args:
+        labelled, predicted: VOD → spans.
+        tiou: temporal intersection over union, above 0 and up to 1.
+    """
+    matched = sum(_matches(spans, predicted.get(vod, ()), tiou) for vod, spans in labelled.items())
+    return EventFigures(tiou, _count(labelled), _count(predicted), matched)
+
+
+def _matches(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> int:
+    if not labelled or not predicted:
+        return 0
+    a, b = (np.array([(span.start, span.stop) for span in spans]) for spans in (labelled, predicted))
+    shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    union = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - shared
+    pairs = (shared > 0) & (shared >= tiou * union - 1e-9)  # times in milliseconds are no exact floats
+    return int((maximum_bipartite_matching(csr_array(pairs), perm_type="column") >= 0).sum())
+
+
+def _count(spans: Mapping[str, Sequence[Span]]) -> int:
+    return sum(len(of) for of in spans.values())
+
+
+@dataclass(frozen=True)
+class _Counts:
+    true_positives: int
+    called: int
+    positives: int
+
+    def figures(self) -> tuple[float | None, float | None, float | None]:
+        """Precision, recall, F1."""
+        found = self.true_positives
+        f1 = _ratio(2 * found, self.called + self.positives)
+        return _ratio(found, self.called), _ratio(found, self.positives), f1
+
+
+def _weighted_average_precision(
+    truth: npt.NDArray[np.bool_],
+    scores: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.int64],
+    members: npt.NDArray[np.intp],
+) -> npt.NDArray[np.float64]:
+    """Average precision with each group's frames counted as often as it was drawn: float64 [resamples].
+
+    The same figure as `average_precision`, but sorted once for all resamples; NaN without positives.
+    """
+    order = np.argsort(-scores, kind="stable")
+    truth, scores, members = truth[order], scores[order], members[order]
+    last = np.append(np.flatnonzero(np.diff(scores)), scores.size - 1)  # of each run of equal scores
+    figures = np.full(len(weights), np.nan)
+    for index, drawn in enumerate(weights):
+        weight = drawn[members]
+        true = np.cumsum(weight * truth)[last]
+        called = np.cumsum(weight)[last]
+        if true[-1]:
+            figures[index] = np.sum(np.diff(true, prepend=0) * (true / np.maximum(called, 1))) / true[-1]
+    return figures
+
+
+def _weighted_f1(
+    truth: npt.NDArray[np.bool_],
+    called: npt.NDArray[np.bool_],
+    weights: npt.NDArray[np.int64],
+    members: npt.NDArray[np.intp],
+) -> npt.NDArray[np.float64]:
+    """F1 with each group's frames counted as often as it was drawn: float64 [resamples]; NaN for 0 / 0."""
+    found = weights @ np.bincount(members, truth & called)
+    total = weights @ (np.bincount(members, truth) + np.bincount(members, called))
+    figures = np.full(len(weights), np.nan)
+    np.divide(2 * found, total, out=figures, where=total > 0)
+    return figures
+
+
+def _ranked_average_precision(ranked: npt.NDArray[np.bool_]) -> float:
+    ranks = np.flatnonzero(ranked) + 1
+    return float(np.mean(np.arange(1, ranks.size + 1) / ranks))
+
+
+def _interval(figures: npt.NDArray[np.float64]) -> Interval | None:
+    """The middle 95 % of the figures that are defined."""
+    defined = figures[~np.isnan(figures)]
+    if not defined.size:
+        return None
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def _arrays(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=np.float64)
+    if truth.ndim != 1 or truth.shape != values.shape:
+        raise ValueError(f"labels {truth.shape} and scores {values.shape} must be two lists of one length")
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise ModelError(f"{bad} of {values.size} scores are no numbers: train again with a lower learning rate")
+    return truth, values
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _shown(figure: float | None, interval: Interval | None = None) -> str:
+    shown = "–" if figure is None else f"{figure:.3f}"
+    return shown + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
