@@ -29,6 +29,16 @@ class Known:
 ANY = Known()
 
 
+def check_vod(vod: str, known: Known, place: str) -> None:
+    """Raises LabelError when this cannot be the name of a VOD, or is none of those that are known."""
+    try:
+        check_name(vod, "VOD")
+    except UsageError as error:
+        raise LabelError(f"{place}: {error}") from None
+    if vod not in known.durations and not known.others:
+        raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or allow unknown VODs")
+
+
 def checked(span: Span, vod: str, known: Known, place: str) -> Span:
     """The span in whole milliseconds, cut at the end of the video where rounding took it over the edge.
 
@@ -38,12 +48,7 @@ def checked(span: Span, vod: str, known: Known, place: str) -> Span:
     Raises:
         LabelError: it is empty, inverted, out of the video, or of an unknown VOD.
     """
-    try:
-        check_name(vod, "VOD")
-    except UsageError as error:
-        raise LabelError(f"{place}: {error}") from None
-    if vod not in known.durations and not known.others:
-        raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or allow unknown VODs")
+    check_vod(vod, known, place)
     if max(span.start, span.stop) > LONGEST or span.start < 0:
         raise LabelError(f"{place}: {span.start:g} s to {span.stop:g} s can lie in no video")
     start, stop = _millis(span.start), _millis(span.stop)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time, parse_time
-from lolhl.labels.rows import ANY, LONGEST, Known, checked
+from lolhl.labels.rows import ANY, LONGEST, Known, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
 _NEEDED = ("vid_id", "start", "stop")
@@ -40,6 +40,7 @@ def read_table(
     columns = _columns([cell.strip().lower() for cell in header], place, has_vod=vod is None)
     found: dict[str, list[Span]] = defaultdict(list)
     if vod is not None:
+        check_vod(vod, known, name)
         found[vod] = []
     for place, row in rows:
         if len(row) < len(header) or any(cell.strip() for cell in row[len(header) :]):
