@@ -1,0 +1,126 @@
+"""labels: a file that people labelled streams in → labels/<vod>.tsv of each VOD in it.
+
+Labels are what people give, not what is computed: they have no manifest, and the file of a VOD may
+be written and changed by hand as well. The whole file is checked before anything is written.
+"""
+
+import logging
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from lolhl import manifest
+from lolhl.config import Config, option
+from lolhl.errors import LabelError, UsageError
+from lolhl.labels.label_studio import read_label_studio
+from lolhl.labels.rows import Known
+from lolhl.labels.spans import Span
+from lolhl.labels.store import labels_key
+from lolhl.labels.tables import read_table, write_table
+from lolhl.storage import Root
+
+log = logging.getLogger(__name__)
+
+_FORMATS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".json": "label-studio"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsConfig(Config):
+    """How a label file is read."""
+
+    format: str = option(
+        "auto",
+        "tsv and csv: a table with the columns vid_id, start, stop (h:mm:ss[.fff]); label-studio: its JSON export "
+        "with TimelineLabels; auto goes by the file's ending",
+        choices=("auto", "tsv", "csv", "label-studio"),
+    )
+    vod: str | None = option(None, "the VOD of all that is in the file, when the file does not name it")
+    fps: Fraction | None = option(
+        None,
+        "label-studio: frames per second that its ranges count in, which is the frameRate of the labelling "
+        "configuration (24 unless set there), not of the video",
+    )
+    seconds: bool = option(False, "label-studio: the ranges are seconds, as some files have them, not frames")
+    allow_unknown: bool = option(False, "accept labels of VODs that were not downloaded (yet)")
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and self.fps <= 0:
+            raise UsageError(f"--fps {self.fps}: a frame rate is above 0")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What the import did for one VOD: labels and seconds that it has now, and labels that it had before."""
+
+    vod: str
+    labels: int
+    seconds: float
+    before: int | None
+
+
+def labels(root: Root, file: Path, config: LabelsConfig = LabelsConfig(), *, force: bool = False) -> list[Imported]:
+    """Puts the file's labels in place of those that its VODs had.
+
+    Spans that overlap or touch are merged. A VOD that was downloaded gives the length of its video; a
+    VOD that was not is an error, unless no VOD was downloaded yet or `allow_unknown` is set.
+
+    Args:
+        root: where the data lies.
+        file: what people labelled streams in.
+        config: see `LabelsConfig`.
+        force: also write what is the same already.
+
+    Returns:
+        What was done for each VOD of the file, in order of names.
+
+    Raises:
+        LabelError: something in the file is wrong; the message names file and line. Nothing was written.
+        UsageError: the file's format, or Label Studio's frame rate, has to be told.
+    """
+    found = _read(file, config, _known(root, config))
+    if not found:
+        raise LabelError(f"{file}: it has no labels: to say that a stream has no highlights, name it with --vod")
+    return [_store(root, vod, found[vod], force) for vod in sorted(found)]
+
+
+def _read(file: Path, config: LabelsConfig, known: Known) -> dict[str, list[Span]]:
+    form = _FORMATS.get(file.suffix.lower()) if config.format == "auto" else config.format
+    if form is None:
+        raise UsageError(f"{file}: its ending does not tell its format: name it with --format")
+    if form == "label-studio" and (config.fps is None) != config.seconds:
+        raise UsageError(
+            f"{file}: say in which unit Label Studio wrote it: either --fps, the frameRate of its labelling "
+            "configuration (24 unless set there), or --seconds"
+        )
+    if form != "label-studio" and (config.fps is not None or config.seconds):
+        raise UsageError(f"{file}: --fps and --seconds are for label-studio only: a table holds times")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise LabelError(f"{file}: it cannot be read: {error.strerror}") from None
+    if form == "label-studio":
+        return read_label_studio(data, str(file), known, fps=config.fps, vod=config.vod)
+    separators = "\t" if form == "tsv" else ",;\t"  # spreadsheets take ; where the comma is in numbers
+    return read_table(data, str(file), known, separators=separators, vod=config.vod)
+
+
+def _known(root: Root, config: LabelsConfig) -> Known:
+    """The VODs that were downloaded, and how long they are."""
+    keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
+    vods = {key.split("/")[1]: manifest.load(root, key, "lolhl download") for key in keys}
+    durations = {vod: float(made.result["duration"]) for vod, made in vods.items()}
+    return Known(durations, others=config.allow_unknown or not durations)
+
+
+def _store(root: Root, vod: str, spans: list[Span], force: bool) -> Imported:
+    key, data = labels_key(vod), write_table(vod, spans)
+    earlier = root.read(key) if root.stat(key) else None
+    before = None if earlier is None else max(0, len(earlier.splitlines()) - 1)
+    done = Imported(vod, len(spans), sum(span.duration for span in spans), before)
+    if earlier == data and not force:
+        log.info("labels: done already (%s)", key)
+        return done
+    root.write(key, data)
+    replaced = "" if before is None else f", in place of {before}"
+    log.info("labels: VOD %s has %d labels now, %.0f s%s", vod, done.labels, done.seconds, replaced)
+    return done
