@@ -95,21 +95,24 @@ class Plan:
         self.root.delete(self.key)
         return replace(self, etag=None)
 
+    def manifest(self, result: Mapping[str, Any], outputs: list[Output]) -> Manifest:
+        """What `finish` is going to write."""
+        ordered = sorted(outputs, key=lambda o: o.key)
+        return Manifest(self.stage, self.digest, self.config, self.inputs, ordered, dict(result))
+
     def finish(self, result: Mapping[str, Any], outputs: list[Output]) -> Manifest:
         """Writes the manifest: from now on the stage's output exists.
 
         Raises:
             Conflict: another run finished this stage in the meantime, with another result.
         """
-        manifest = Manifest(
-            self.stage, self.digest, self.config, self.inputs, sorted(outputs, key=lambda o: o.key), dict(result)
-        )
+        made = self.manifest(result, outputs)
         try:
-            self.root.write_if(self.key, manifest.to_bytes(), self.etag)
+            self.root.write_if(self.key, made.to_bytes(), self.etag)
         except Conflict:
-            if self.root.read(self.key) != manifest.to_bytes():
+            if self.root.read(self.key) != made.to_bytes():
                 raise
-        return manifest
+        return made
 
 
 def plan(

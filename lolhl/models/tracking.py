@@ -1,0 +1,107 @@
+"""MLflow: parameters, curves and the model bundle of a training run, and its place in the registry."""
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lolhl.errors import LolhlError
+from lolhl.storage import Root
+from lolhl.storage.folder import Folder
+
+_EXPERIMENT = "lolhl"
+_DIGEST = "lolhl.digest"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in MLflow that the training with this digest writes to, however often it is started."""
+
+    client: Any
+    run_id: str
+    digest: str
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        with _explained():
+            for name, value in figures.items():
+                self.client.log_metric(self.run_id, name, value, step=step)
+
+    def finish(self, figures: Mapping[str, float], bundle: Mapping[str, bytes], registered: str, alias: str) -> None:
+        """Logs the figures and the bundle (file name → bytes), and registers it under the alias."""
+        with _explained():
+            self.log(0, figures)
+            with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+                for name, data in bundle.items():
+                    (Path(scratch) / name).write_bytes(data)
+                self.client.log_artifacts(self.run_id, scratch, "bundle")
+            version = self._version(registered)
+            self.client.set_registered_model_alias(registered, alias, version)
+            self.client.set_terminated(self.run_id)
+
+    def _version(self, registered: str) -> str:
+        """The registry's number for this bundle; made unless an earlier start made it."""
+        if not self.client.search_registered_models(f"name = '{registered}'"):
+            self.client.create_registered_model(registered)
+        for version in self.client.search_model_versions(f"name = '{registered}'"):
+            if version.tags.get(_DIGEST) == self.digest and version.run_id == self.run_id:
+                return str(version.version)
+        source = self.client.get_run(self.run_id).info.artifact_uri + "/bundle"
+        tags = {_DIGEST: self.digest}
+        made = self.client.create_model_version(registered, source, self.run_id, tags=tags)
+        return str(made.version)
+
+
+def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> Run:
+    """The run of this work: a new one, or the one that an earlier, unfinished start began.
+
+    Tracked at $MLFLOW_TRACKING_URI, else in a SQLite file below the root (below ./lolhl-data for a bucket).
+
+    Raises:
+        LolhlError: MLflow does not answer or refuses.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="mlflow")
+    from mlflow import MlflowClient  # takes 2 s to import
+
+    with _explained():
+        folder = (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / "mlflow"
+        client = MlflowClient(_tracking_uri(folder))
+        found = client.get_experiment_by_name(_EXPERIMENT)
+        experiment = found.experiment_id if found else _create_experiment(client, folder)
+        for run in client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'RUNNING'"):
+            return Run(client, run.info.run_id, digest)
+        run = client.create_run(experiment, run_name=name, tags={_DIGEST: digest, "mlflow.source.name": "lolhl train"})
+        for key, value in parameters.items():
+            client.log_param(run.info.run_id, key, value)
+        return Run(client, run.info.run_id, digest)
+
+
+def _tracking_uri(folder: Path) -> str:
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def _create_experiment(client: Any, folder: Path) -> str:
+    """With artifacts beside the SQLite file; a server knows its own place for them."""
+    place = None if os.environ.get("MLFLOW_TRACKING_URI") else (folder / "artifacts").as_uri()
+    return str(client.create_experiment(_EXPERIMENT, artifact_location=place))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        where = os.environ.get("MLFLOW_TRACKING_URI", "its SQLite file")
+        why = str(error).splitlines()[0][:200]
+        raise LolhlError(f"MLflow at {where} failed ({why}): start it, or set MLFLOW_TRACKING_URI") from error

@@ -1,0 +1,245 @@
+"""Training: the Lightning module, and a fit that goes on from its last epoch after a kill."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from torch import Tensor, distributed, nn
+
+from lolhl import metrics
+from lolhl.data.samples import Batch, BatchOrder, ClipDataset, loader
+from lolhl.errors import ModelError
+from lolhl.models.ranks import Ranks
+from lolhl.storage import Root
+
+_STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a network learns; see `lolhl.stages.train.TrainConfig` for what each means."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    seed: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Figures of one epoch: mean training loss, validation loss, and average precision on validation."""
+
+    train_loss: float
+    val_loss: float
+    val_ap: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best weights (by validation average precision), their epoch, and all epochs' figures."""
+
+    weights: dict[str, Tensor]
+    best: int
+    history: list[Epoch]
+
+
+@dataclass(frozen=True)
+class CheckpointPlace:
+    """Where the last epoch's state is kept until training is over. `digest` names the work it belongs to."""
+
+    root: Root
+    key: str
+    digest: str
+
+    def load(self) -> tuple[Path, dict[str, Any]] | None:
+        """The file, and our own state in it; None when there is none of this work."""
+        if self.root.stat(self.key) is None:
+            return None
+        path = self.root.local(self.key)
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")["callbacks"][_STATE]
+        except (RuntimeError, KeyError, EOFError) as error:
+            raise ModelError(f"{path} is no checkpoint of lolhl: remove it and train again") from error
+        return (path, state) if state["digest"] == self.digest else None
+
+
+def fit(
+    net: nn.Module,
+    train: ClipDataset,
+    validation: ClipDataset,
+    settings: FitSettings,
+    place: CheckpointPlace,
+    ranks: Ranks,
+    on_epoch: Callable[[int, Epoch], None],
+) -> Fitted:
+    """Trains the network, on from the last finished epoch if there is one.
+
+    Args:
+        net: from a batch of clips to logits [B].
+        on_epoch: called by the first process after each epoch, with its number.
+
+    Raises:
+        ModelError: the loss is not a number any more.
+    """
+    keeper = _Keeper(place, ranks, settings.epochs, on_epoch)
+    earlier = place.load()
+    if earlier:
+        keeper.load_state_dict(earlier[1])
+    if not keeper.finished:
+        _quiet()
+        trainer = lightning.Trainer(
+            accelerator="auto",
+            devices=ranks.local_world,
+            num_nodes=ranks.world // ranks.local_world,
+            strategy="ddp" if ranks.world > 1 else "auto",
+            max_epochs=settings.epochs,
+            callbacks=[EarlyStopping("val_ap", mode="max", patience=settings.patience), keeper],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+        )
+        learner = _Learner(net, validation.samples.label, settings)
+        batch = max(1, settings.batch // ranks.world)
+        shuffled = BatchOrder(len(train), batch, shuffle_seed=settings.seed, rank=ranks.rank, world=ranks.world)
+        in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
+        trainer.fit(
+            learner,
+            loader(train, shuffled, settings.workers),
+            loader(validation, in_order, settings.workers),
+            ckpt_path=earlier[0] if earlier else None,
+            weights_only=True,
+        )
+    if keeper.best is None:
+        raise ModelError("training ended before its first epoch was over: run again")
+    return Fitted(keeper.weights, keeper.best, keeper.history)
+
+
+class _Learner(lightning.LightningModule):
+    """Binary cross entropy on the logits; average precision over all processes after each epoch."""
+
+    def __init__(self, net: nn.Module, truth: npt.NDArray[np.bool_], settings: FitSettings) -> None:
+        super().__init__()
+        self.net, self.truth, self.settings = net, truth, settings
+        self.train_losses: list[Tensor] = []
+        self.seen: list[tuple[Tensor, Tensor]] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        learnt = [p for p in self.net.parameters() if p.requires_grad]
+        return torch.optim.AdamW(learnt, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout of an epoch depends on the epoch alone, as its batches do.
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch * 1009 + self.global_rank)
+        self.train_losses = []
+
+    def training_step(self, batch: Batch) -> Tensor:
+        clips, labels, _ = batch
+        loss = nn.functional.binary_cross_entropy_with_logits(self.net(clips), labels)
+        self.train_losses.append(loss.detach())
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        self.seen = []
+
+    def validation_step(self, batch: Batch) -> None:
+        clips, _, numbers = batch
+        self.seen.append((self.net(clips), numbers))
+
+    def on_validation_epoch_end(self) -> None:
+        logits, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
+        means = [torch.stack(self.train_losses).mean().item()]
+        everyones: list[Any] = [(logits, numbers, means)]
+        if distributed.is_initialized():
+            everyones = [None] * distributed.get_world_size()
+            distributed.all_gather_object(everyones, (logits, numbers, means))
+        all_logits = np.empty(len(self.truth), dtype=np.float32)
+        for their_logits, their_numbers, _ in everyones:
+            all_logits[their_numbers] = their_logits  # samples that two processes saw count once
+        train_loss = float(np.mean([their_means for *_, their_means in everyones]))
+        if not (np.isfinite(all_logits).all() and np.isfinite(train_loss)):
+            rate = self.settings.learning_rate
+            raise ModelError(
+                f"the loss is not a number in epoch {self.current_epoch}: use a --learning-rate below {rate:g}"
+            )
+        losses = nn.functional.binary_cross_entropy_with_logits(
+            torch.from_numpy(all_logits), torch.from_numpy(self.truth).float()
+        )
+        self.log("train_loss", train_loss)
+        self.log("val_loss", losses.item())
+        self.log("val_ap", metrics.average_precision(self.truth, all_logits) or 0.0)
+
+
+class _Keeper(Callback):
+    """Keeps the best weights and, after each epoch, a checkpoint that a later run goes on from.
+
+    Lightning's own ModelCheckpoint writes to a path of one machine; this one goes to the root, whole
+    or not at all, and says whether training is over.
+    """
+
+    def __init__(
+        self, place: CheckpointPlace, ranks: Ranks, epochs: int, on_epoch: Callable[[int, Epoch], None]
+    ) -> None:
+        self.place, self.ranks, self.epochs, self.on_epoch = place, ranks, epochs, on_epoch
+        self.weights: dict[str, Tensor] = {}
+        self.best: int | None = None
+        self.history: list[Epoch] = []
+        self.finished = False
+
+    @property
+    def state_key(self) -> str:
+        return _STATE
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "digest": self.place.digest,
+            "weights": self.weights,
+            "best": self.best,
+            "history": [(e.train_loss, e.val_loss, e.val_ap) for e in self.history],
+            "finished": self.finished,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.weights, self.best = state_dict["weights"], state_dict["best"]
+        self.history = [Epoch(*figures) for figures in state_dict["history"]]
+        self.finished = state_dict["finished"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        epoch = Epoch(figures["train_loss"], figures["val_loss"], figures["val_ap"])
+        if self.best is None or epoch.val_ap > self.history[self.best].val_ap:
+            net = pl_module.net
+            assert isinstance(net, nn.Module)
+            self.best = trainer.current_epoch
+            self.weights = {name: t.detach().cpu().clone() for name, t in net.state_dict().items()}
+        self.history.append(epoch)
+        self.finished = trainer.should_stop or trainer.current_epoch + 1 == self.epochs
+        with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+            path = Path(scratch) / "last.ckpt"
+            trainer.save_checkpoint(path)
+            if self.ranks.first:
+                self.place.root.upload(path, self.place.key)
+        if self.ranks.first:
+            self.on_epoch(trainer.current_epoch, epoch)
+
+
+def _quiet() -> None:
+    """Lightning's advice is for those who write trainers, not for those who run this one."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
