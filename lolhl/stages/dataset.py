@@ -1,0 +1,274 @@
+"""dataset: frame sets and labels of some VODs → samples to learn from and to be judged on.
+
+First the split, then the guard between its sides, and only then the rebalancing of the training side
+(see `lolhl.data.split`). The validation side stays as streams are.
+"""
+
+import hashlib
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lolhl import grid, manifest
+from lolhl.config import Config, option
+from lolhl.data import split
+from lolhl.data.balance import rebalanced
+from lolhl.errors import DatasetError, UsageError
+from lolhl.labels.spans import Span
+from lolhl.labels.store import labels_key, load_labels
+from lolhl.manifest import Manifest, Output
+from lolhl.storage import Root, check_name
+
+log = logging.getLogger(__name__)
+
+LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
+VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig(Config):
+    """How samples are split and rebalanced."""
+
+    chunk_seconds: float = option(30.0, "length of a chunk, the unit of the split, in seconds")
+    validation: float = option(0.15, "share of the time that is held out for validation")
+    holdout: str = option(
+        "auto",
+        f"what to hold out: chunks of each VOD, whole vods, auto (vods from {VODS_ENOUGH} VODs on, else chunks), "
+        "or the names of the VODs to hold out, with commas between",
+    )
+    context_seconds: float = option(
+        0.0,
+        "longest stretch of time that a model will see around a frame, in seconds; training frames nearer than "
+        f"this (and than {LEAST_GUARD:.0f} s) to a validation frame are dropped",
+    )
+    positives: float = option(0.30, "share of positive frames in training, reached by dropping negatives")
+    seed: int = option(0, "seed of the split and of the rebalancing")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.chunk_seconds <= 3600:
+            raise UsageError(f"--chunk-seconds {self.chunk_seconds}: a chunk lasts 1 to 3600 seconds")
+        if not 0 < self.validation < 1:
+            raise UsageError(f"--validation {self.validation}: the share held out lies between 0 and 1")
+        if not 0 <= self.context_seconds <= 3600:
+            raise UsageError(f"--context-seconds {self.context_seconds}: the context lasts 0 to 3600 seconds")
+        if not 0 < self.positives <= 1:
+            raise UsageError(f"--positives {self.positives}: the share of positives lies above 0 and up to 1")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: a seed is 0 or more")
+
+    @property
+    def guard_seconds(self) -> float:
+        return max(LEAST_GUARD, self.context_seconds)
+
+
+def dataset(
+    root: Root, name: str, vods: Sequence[str], config: DatasetConfig = DatasetConfig(), *, force: bool = False
+) -> Manifest:
+    """Makes datasets/<name>/ from frames/<vod>/ and labels/<vod>.tsv of each VOD.
+
+    samples.parquet has the columns vod (str), frame (int64), label (bool), chunk (str, unique over
+    VODs), split (str, "train" or "validation"), in order of vod and frame. Frames that were dropped
+    are not in it.
+
+    Args:
+        root: where the data lies.
+        name: of the dataset.
+        vods: the VODs to learn from, in any order.
+        config: see `DatasetConfig`.
+        force: redo what is done.
+
+    Returns:
+        The dataset's manifest. Its result holds the counts and rates of positives of each side before
+        and after the rebalancing, what was dropped and why, and what the frame sets have in common.
+
+    Raises:
+        MissingInput: a VOD has no frame set or no labels.
+        DatasetError: the frame sets differ, or a side would lack highlights or the rest.
+    """
+    vods = sorted({check_name(vod, "VOD") for vod in vods})
+    if not vods:
+        raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
+    key = f"datasets/{check_name(name, 'dataset')}/dataset.json"
+    framesets = {vod: manifest.load(root, f"frames/{vod}/frameset.json", f"lolhl extract {vod}") for vod in vods}
+    labels = {vod: load_labels(root, vod) for vod in vods}
+    inputs = {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in framesets.items()}
+    inputs |= {labels_key(vod): hashlib.sha256(root.read(labels_key(vod))).hexdigest() for vod in vods}
+    todo, earlier = manifest.plan(root, key, "dataset", config, inputs, force=force)
+    if earlier:
+        return earlier
+
+    common = _in_common({vod: made.result for vod, made in framesets.items()})
+    fps = Fraction(common["fps"])
+    stretches = [
+        split.stretch(vod, labels[vod], int(framesets[vod].result["frames"]), fps, config.chunk_seconds) for vod in vods
+    ]
+    held = _held_out(vods, config)
+    frames = assign(stretches, fps, held, config)
+    result = {
+        **common,
+        "vods": vods,
+        "holdout": "chunks" if held is None else "vods",
+        "chunk_seconds": config.chunk_seconds,
+        "guard_seconds": config.guard_seconds,
+        **_counts(frames),
+        "per_vod": {of.vod: _of_vod(of.vod, labels[of.vod], frames, fps) for of in stretches},
+    }
+    log.info("dataset %s: %s\n%s", name, ", ".join(vods), table(result))
+    _check(result, name)
+
+    samples = frames.filter(pl.col("fate").is_in(["train", "validation"])).drop("side").rename({"fate": "split"})
+    output = io.BytesIO()
+    samples.write_parquet(output)
+    samples_key = f"datasets/{name}/samples.parquet"
+    root.write(samples_key, output.getvalue())
+    return todo.finish(result, [Output.of(samples_key, output.getvalue())])
+
+
+def assign(
+    stretches: Sequence[split.Stretch], fps: Fraction, held: Sequence[str] | None, config: DatasetConfig
+) -> pl.DataFrame:
+    """What becomes of each frame.
+
+    Args:
+        stretches: the VODs, in order of names.
+        held: the VODs to hold out; of none, they are chosen; None where chunks are held out.
+
+    Returns:
+        Columns vod, frame, label, chunk, side ("train", "validation"), and fate: the side again, or why
+        the frame was dropped ("guard", "rebalancing"). In order of VOD and frame.
+    """
+    if held is None:
+        sides = split.by_chunks(
+            stretches, fps, validation=config.validation, guard_seconds=config.guard_seconds, seed=config.seed
+        )
+    else:
+        sides = split.by_vods(stretches, validation=config.validation, seed=config.seed, named=held)
+    labels = np.concatenate([of.labels for of in stretches])
+    side = np.concatenate([sides[of.vod] for of in stretches])
+    fate = np.array(["train", "validation", "guard"])[side]
+    training = np.flatnonzero(fate == "train")
+    fate = fate.astype("U11")
+    fate[training[~rebalanced(labels[training], config.positives, config.seed)]] = "rebalancing"
+    return pl.DataFrame(
+        {
+            "vod": np.repeat([of.vod for of in stretches], [of.labels.size for of in stretches]),
+            "frame": np.concatenate([np.arange(of.labels.size, dtype=np.int64) for of in stretches]),
+            "label": labels,
+            "chunk": np.concatenate([np.char.add(f"{of.vod}/", of.chunks.astype(str)) for of in stretches]),
+            "side": np.where(side == split.VALIDATION, "validation", "train"),
+            "fate": fate,
+        }
+    )
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The counts of a dataset's result in lines for people."""
+    rows = [("VOD", "side", "frames", "positive", "rate", "dropped by guard", "by rebalancing")]
+    parts = {"all": result} | (result["per_vod"] if len(result["per_vod"]) > 1 else {})
+    for vod, part in parts.items():
+        for side in ("train", "validation"):
+            left, dropped = part[side], part["dropped"]
+            by = (f"{dropped[why]['frames']:,}" if side == "train" else "" for why in ("guard", "rebalancing"))
+            rows.append((vod, side, f"{left['frames']:,}", f"{left['positives']:,}", _percent(left["rate"]), *by))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    lines.append(
+        f"{_percent(result['natural']['rate'])} of all frames are positive; {result['holdout']} are held out, "
+        f"and frames of the two sides lie at least {result['guard_seconds']:g} s apart"
+    )
+    return "\n".join(lines)
+
+
+def _in_common(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What pixels of all frame sets look like. Raises DatasetError where they differ."""
+    first, *others = results
+    for other in others:
+        for setting in ("fps", "size", "fit"):
+            a, b = results[first][setting], results[other][setting]
+            if a != b:
+                raise DatasetError(
+                    f"the frame sets differ: {setting} is {a} for VOD {first} and {b} for VOD {other}: "
+                    "extract both with the same settings"
+                )
+    return {setting: results[first][setting] for setting in ("fps", "size", "fit")}
+
+
+def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
+    """The VODs that were named to be held out, none where they are to be chosen; None for chunks."""
+    if config.holdout == "chunks" or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
+        return None
+    named = [] if config.holdout in ("auto", "vods") else [vod.strip() for vod in config.holdout.split(",")]
+    unknown = [vod for vod in named if vod not in vods]
+    if unknown:
+        raise UsageError(
+            f"--holdout {config.holdout}: {unknown[0]!r} is no VOD of this dataset: write auto, chunks, vods, or names"
+        )
+    if len(set(named) or {1}) >= len(vods):
+        raise UsageError(f"--holdout {config.holdout}: no VOD is left to learn from: name more VODs for the dataset")
+    return named
+
+
+def _counts(frames: pl.DataFrame) -> dict[str, Any]:
+    """Frames, positives and their rate: in all, of each side as it is used, and of what was dropped."""
+
+    def count(chosen: pl.DataFrame) -> dict[str, Any]:
+        positives = int(chosen["label"].sum())
+        return {
+            "frames": chosen.height,
+            "positives": positives,
+            "rate": positives / chosen.height if chosen.height else None,
+        }
+
+    fates = {fate: count(frames.filter(fate=fate)) for fate in ("train", "validation", "guard", "rebalancing")}
+    return {
+        "natural": count(frames),
+        "train_before": count(frames.filter(side="train")),
+        "train": fates["train"],
+        "validation": fates["validation"],
+        "dropped": {"guard": fates["guard"], "rebalancing": fates["rebalancing"]},
+    }
+
+
+def _of_vod(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> dict[str, Any]:
+    """The counts of one VOD, of its frames and of its events."""
+    own = frames.filter(vod=vod)
+    firsts = [grid.first_frame_at(span.start, fps) for span in spans]
+    seen = [
+        first
+        for first, span in zip(firsts, spans, strict=True)
+        if first < min(own.height, grid.first_frame_at(span.stop, fps))
+    ]
+    sides = own["side"].gather(seen)
+    if len(seen) < len(spans):
+        log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(seen), len(spans))
+    events = {side: int((sides == side).sum()) for side in ("train", "validation")}
+    return {**_counts(own), "events": {**events, "without_frame": len(spans) - len(seen)}}
+
+
+def _check(result: Mapping[str, Any], name: str) -> None:
+    """Raises DatasetError where a side cannot do its work."""
+    if not result["natural"]["positives"]:
+        raise DatasetError(f"dataset {name}: no frame lies in a highlight: import labels with `lolhl labels FILE`")
+    for side in ("train", "validation"):
+        part = result[side]
+        if not 0 < part["positives"] < part["frames"]:
+            lacking = "no highlight" if not part["positives"] else "nothing but highlights"
+            raise DatasetError(
+                f"dataset {name}: {side} would have {lacking}: label more, name more VODs, or hold out others"
+            )
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1%}"
