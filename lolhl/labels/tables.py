@@ -37,15 +37,17 @@ def read_table(
     """
     rows = _rows(_text(data, name), name, separators)
     place, header = next(rows, (f"{name}:1", []))
-    columns = _columns([cell.strip().lower() for cell in header], place, has_vod=vod is None)
+    needed = _NEEDED if vod is None else _NEEDED[1:]
+    columns = _columns([cell.strip().lower() for cell in header], needed, place)
     found: dict[str, list[Span]] = defaultdict(list)
     if vod is not None:
         check_vod(vod, known, name)
         found[vod] = []
     for place, row in rows:
-        if len(row) < len(header) or any(cell.strip() for cell in row[len(header) :]):
+        if len(row) <= max(columns[column] for column in needed) or any(cell.strip() for cell in row[len(header) :]):
             raise LabelError(f"{place}: the row has {len(row)} columns, the first line names {len(header)}")
-        cells = {column: row[index].strip() for column, index in columns.items()}
+        # Editors take empty cells off the end of a line, so a name or score may be missing there.
+        cells = {column: row[index].strip() for column, index in columns.items() if index < len(row)}
         of = vod if vod is not None else cells["vid_id"]
         if not of:
             raise LabelError(f"{place}: the column vid_id is empty")
@@ -103,12 +105,11 @@ def _rows(text: str, name: str, separators: str) -> Iterator[tuple[str, list[str
             yield f"{name}:{begun}", row
 
 
-def _columns(header: Sequence[str], place: str, *, has_vod: bool) -> dict[str, int]:
-    needed = _NEEDED if has_vod else _NEEDED[1:]
+def _columns(header: Sequence[str], needed: Sequence[str], place: str) -> dict[str, int]:
     missing = [column for column in needed if column not in header]
     if missing:
         raise LabelError(f"{place}: no column {' and '.join(missing)}: the first line must name {', '.join(needed)}")
-    if not has_vod and "vid_id" in header:
+    if "vid_id" in header and "vid_id" not in needed:
         raise LabelError(f"{place}: the file names its VODs in the column vid_id: do not give one VOD for all rows")
     wanted = [*needed, "name", "score"]
     twice = [column for column in wanted if header.count(column) > 1]
