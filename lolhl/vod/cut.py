@@ -1,0 +1,127 @@
+"""Cuts highlight clips out of a video, and joins them to a reel.
+
+A copy takes no time and no quality, but starts at the key frame before (up to 2 s early in a Twitch
+stream). An exact clip is encoded anew and holds just the pictures within the span.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+from lolhl.errors import UsageError
+from lolhl.labels.spans import Span
+from lolhl.vod import ffmpeg
+
+# x264 wants even sizes for yuv420p, the one pixel format that every player knows.
+_EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p"
+_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-vf", _EVEN, "-c:a", "aac", "-b:a", "160k"]
+# Each picture keeps its own time: none is shown twice or left out to make the rate even.
+_EXACT += ["-fps_mode", "vfr", "-enc_time_base", "1:90000"]
+_COPY = ["-c", "copy"]
+# Nothing of the source's metadata or of ffmpeg's version: the same clip gives the same bytes.
+_PLAIN = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-movflags", "+faststart", "-f", "mp4"]
+
+# ffmpeg's seek in an MPEG-TS lands up to a second before the time asked for and not on a key frame,
+# so that the first picture to be decoded may come too late. So the key frame is looked up, the seek
+# goes to well before it, and what comes before it is dropped by its own time.
+_SEEK_MARGIN = Fraction(2)
+_LOOK_BACK = (Fraction(10), Fraction(60))  # seconds in which to look for a key frame, before looking everywhere
+_TICK = Fraction(1, 1000)  # seconds: containers round times to as little as that
+
+
+def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
+    """Writes [start, stop) of the video as an .mp4, with its sound if it has any.
+
+    Args:
+        exact: True encodes anew (H.264, AAC); False copies, from the key frame at or before the start.
+
+    Raises:
+        UsageError: the span is empty.
+        VideoError: ffmpeg cannot read the video, or cannot put it into an .mp4, or there is no picture in the span.
+    """
+    start, stop = Fraction(span.start), Fraction(span.stop)
+    if not 0 <= start < stop:
+        raise UsageError(f"{video}: cannot cut from {span.start:g} s to {span.stop:g} s: the span is empty")
+    key_frame = _key_frame_before(video, start)
+    seek = max(Fraction(0), key_frame.decoded - _SEEK_MARGIN)
+    begin = start if exact else key_frame.decoded - _TICK
+    arguments = _from(video, seek)
+    if begin > seek:
+        arguments += ["-ss", _ffmpeg_time(begin - seek)]
+    with _finished(target) as unfinished:
+        arguments += ["-t", _ffmpeg_time(stop - max(begin, seek))]
+        arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(_EXACT if exact else _COPY), *_PLAIN]
+        ffmpeg.run([*arguments, "-y", f"file:{unfinished}"], video)
+
+
+def reel(clips: Sequence[Path], target: Path) -> None:
+    """Joins clips of one source, cut in one way, in the order given; nothing is encoded anew.
+
+    Raises:
+        VideoError: ffmpeg cannot join them.
+    """
+    with _finished(target) as unfinished, tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+        listing = Path(scratch) / "clips.ffconcat"
+        listing.write_text("ffconcat version 1.0\n" + "".join(f"file {_quoted(c.resolve())}\n" for c in clips))
+        arguments = [*ffmpeg.source(listing, "-f", "concat", "-safe", "0"), "-map", "0", "-c", "copy", *_PLAIN]
+        ffmpeg.run([*arguments, "-y", f"file:{unfinished}"], target)
+
+
+class _KeyFrame(NamedTuple):
+    """When a key frame is shown, and when its decoding begins (earlier where pictures are reordered): seconds."""
+
+    shown: Fraction
+    decoded: Fraction
+
+
+def _key_frame_before(video: Path, seconds: Fraction) -> _KeyFrame:
+    """The last key frame that is shown at or before this time; the start when there is none."""
+    for look_back in (*_LOOK_BACK, seconds):
+        seek = max(Fraction(0), seconds - look_back)
+        found = _key_frames(video, seek, seconds - seek + _TICK)
+        if before := [key_frame for key_frame in found if key_frame.shown <= seconds + _TICK]:
+            return max(before)
+    return _KeyFrame(Fraction(0), Fraction(0))
+
+
+def _key_frames(video: Path, seek: Fraction, length: Fraction) -> list[_KeyFrame]:
+    """The key frames from `seek` for `length` seconds. Nothing is decoded."""
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+        listing = Path(scratch) / "packets"
+        arguments = [*_from(video, seek), "-t", _ffmpeg_time(length)]
+        ffmpeg.run([*arguments, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", f"file:{listing}"], video)
+        lines = listing.read_text().splitlines()
+    unit = Fraction(next((line.removeprefix("#tb 0:") for line in lines if line.startswith("#tb 0:")), "1"))
+    # stream, time of decoding, of showing, duration, size, checksum; then flags (F=…) where it is no key frame
+    packets = [line.split(",") for line in lines if not line.startswith("#")]
+    keys = [packet for packet in packets if not any("F=" in extra for extra in packet[6:])]
+    return [_KeyFrame(seek + int(packet[2]) * unit, seek + int(packet[1]) * unit) for packet in keys]
+
+
+def _from(video: Path, seek: Fraction) -> list[str]:
+    """Opens the video at this time. At 0 nothing is sought: in an MPEG-TS that would miss the first key frame."""
+    return ffmpeg.source(video, *(["-ss", _ffmpeg_time(seek)] if seek else []))
+
+
+def _ffmpeg_time(seconds: Fraction) -> str:
+    """In ffmpeg's own unit, rounded down: a picture that begins at `seconds` is never left out at the
+    start nor let in at the stop."""
+    return f"{int(seconds * 1_000_000)}us"
+
+
+def _quoted(path: Path) -> str:
+    return "'file:" + str(path).replace("'", "'\\''") + "'"
+
+
+@contextmanager
+def _finished(target: Path) -> Iterator[Path]:
+    """A name beside the target to write to; it becomes the target only if all went well."""
+    unfinished = target.with_name(f".unfinished-{target.name}")
+    try:
+        yield unfinished
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)

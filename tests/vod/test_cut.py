@@ -1,0 +1,136 @@
+"""Clips hold the right pictures: each picture of the source carries its own number."""
+
+import itertools
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lolhl.errors import UsageError, VideoError
+from lolhl.labels.spans import Span
+from lolhl.vod import cut, probe
+from tests.videos import numbered_video, read_number
+
+SECONDS = 12.0
+NTSC = Fraction(30000, 1001)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("it's a source")  # the quote must survive ffmpeg's list of clips
+    return {
+        "mp4": numbered_video(folder / "source.mp4", seconds=SECONDS),
+        "ts": numbered_video(folder / "source.ts", seconds=SECONDS, fps=NTSC),
+        "mkv": numbered_video(folder / "-source.mkv", seconds=SECONDS),
+        "silent": numbered_video(folder / "silent.mp4", seconds=SECONDS, sound=False),
+    }
+
+
+def pictures(video: Path) -> list[tuple[float, int]]:
+    """Time and number of each picture."""
+    command = ["ffmpeg", "-v", "info", "-nostdin", "-i", str(video), "-map", "0:v", "-fps_mode", "passthrough"]
+    command += ["-vf", "showinfo", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "320x240", "pipe:1"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    shown = [line for line in done.stderr.decode().splitlines() if "pts_time:" in line]
+    times = [float(line.split("pts_time:")[1].split()[0]) for line in shown]
+    raw = np.frombuffer(done.stdout, dtype=np.uint8).reshape(-1, 240, 320, 3)
+    return list(zip(times, [read_number(picture) for picture in raw], strict=True))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "ts", "mkv", "silent"])
+@pytest.mark.parametrize(("start", "stop"), [(0, 2), (3.1, 5.2), (4, 7), (20 / 3, 31 / 3), (11, 12), (11.5, 30)])
+def test_an_exact_clip_holds_just_the_pictures_of_the_span(
+    sources: dict[str, Path], tmp_path: Path, kind: str, start: float, stop: float
+) -> None:
+    cut.clip(sources[kind], Span(start, stop), tmp_path / "clip.mp4", exact=True)
+    got = pictures(tmp_path / "clip.mp4")
+    fps, first_shown = (NTSC, 0.023) if kind in ("ts", "mkv") else (Fraction(30), 0.0)
+    if kind == "mkv":
+        fps = Fraction(30)
+    shown_at = {n: first_shown + float(n / fps) for n in range(round(SECONDS * fps))}
+    wanted = [n for n, at in shown_at.items() if start - 0.0015 <= at < stop - 0.0015]
+    assert [number for _, number in got] == wanted
+    assert all(abs(at - (shown_at[n] - start)) < 0.025 for at, n in got)
+    assert probe.probe(tmp_path / "clip.mp4").has_audio == (kind != "silent")
+
+
+@pytest.mark.parametrize("kind", ["mp4", "ts", "mkv", "silent"])
+@pytest.mark.parametrize(("start", "stop", "key_frame"), [(0, 2, 0), (3.1, 5.2, 60), (4.5, 7, 120), (11, 12, 300)])
+def test_a_copy_starts_at_the_key_frame_before(
+    sources: dict[str, Path], tmp_path: Path, kind: str, start: float, stop: float, key_frame: int
+) -> None:
+    cut.clip(sources[kind], Span(start, stop), tmp_path / "clip.mp4", exact=False)
+    numbers = [number for _, number in pictures(tmp_path / "clip.mp4")]
+    assert numbers[0] == key_frame
+    assert numbers[: round(30 * (stop - key_frame / 30)) - 4] == list(range(key_frame, round(stop * 30) - 4))
+    assert abs(numbers[-1] - stop * 30) <= 5  # pictures refer to later ones: a copy ends a few late
+    assert probe.probe(tmp_path / "clip.mp4").has_audio == (kind != "silent")
+
+
+def test_the_key_frame_is_found_however_far_back_it_lies(tmp_path: Path) -> None:
+    source = numbered_video(tmp_path / "source.ts", seconds=75, fps=Fraction(4), size=(64, 48), gop=70, sound=False)
+    cut.clip(source, Span(69, 72), tmp_path / "clip.mp4", exact=True)
+    numbers = [number for _, number in pictures(tmp_path / "clip.mp4")]
+    assert numbers == list(range(69 * 4, 72 * 4))
+    cut.clip(source, Span(69, 70), tmp_path / "copy.mp4", exact=False)
+    assert pictures(tmp_path / "copy.mp4")[0][1] == 0
+
+
+@pytest.mark.parametrize("kind", ["mp4", "silent"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_reel_is_its_clips_one_after_the_other(
+    sources: dict[str, Path], tmp_path: Path, kind: str, exact: bool
+) -> None:
+    spans = [Span(1, 2.5), Span(4, 5), Span(8.5, 10)]
+    clips = [tmp_path / f"it's {n}.mp4" for n in range(len(spans))]
+    for span, target in zip(spans, clips, strict=True):
+        cut.clip(sources[kind], span, target, exact=exact)
+    cut.reel(clips, tmp_path / "reel.mp4")
+    parts = [number for one in clips for _, number in pictures(one)]
+    reel = pictures(tmp_path / "reel.mp4")
+    assert [number for _, number in reel] == parts
+    length = sum(probe.probe(one).duration for one in clips)
+    assert reel[-1][0] + 1 / 30 == pytest.approx(length, abs=0.1 * len(spans))
+    assert all(later - sooner < 0.2 for (sooner, _), (later, _) in itertools.pairwise(reel))
+
+
+def test_odd_sizes_can_be_encoded(tmp_path: Path) -> None:
+    source = tmp_path / "odd.mkv"
+    made = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=321x241:duration=2", "-c:v", "ffv1"]
+    subprocess.run([*made, str(source)], check=True)
+    cut.clip(source, Span(0.5, 1.5), tmp_path / "clip.mp4", exact=True)
+    info = probe.probe(tmp_path / "clip.mp4")
+    assert (info.width, info.height) == (320, 240)
+
+
+def test_the_same_clip_gives_the_same_bytes(sources: dict[str, Path], tmp_path: Path) -> None:
+    for exact in (True, False):
+        for name in ("a.mp4", "b.mp4"):
+            cut.clip(sources["mp4"], Span(3, 5), tmp_path / name, exact=exact)
+        assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_is_no_video_is_one_line_and_leaves_nothing(tmp_path: Path, exact: bool) -> None:
+    source = tmp_path / "source.mp4"
+    source.write_bytes(b"no video\n" * 1000)
+    with pytest.raises(VideoError) as caught:
+        cut.clip(source, Span(0, 1), tmp_path / "clip.mp4", exact=exact)
+    assert "\n" not in str(caught.value)
+    assert str(source) in str(caught.value)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_empty_span_is_refused(sources: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        cut.clip(sources["mp4"], Span(3, 3), tmp_path / "clip.mp4", exact=True)
+
+
+def test_a_playlist_cannot_reach_the_network(tmp_path: Path) -> None:
+    """ffmpeg opens files from strangers: one that names a URL is refused, not fetched."""
+    source = tmp_path / "evil.mp4"
+    source.write_text("#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/segment.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(VideoError):
+        cut.clip(source, Span(0, 1), tmp_path / "clip.mp4", exact=True)
