@@ -13,7 +13,7 @@ from pathlib import Path
 from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError
 from lolhl.storage import Stat, check_key
 
-_UNFINISHED = ".unfinished-"  # how names of half-written files begin; they are never listed
+_UNFINISHED = ".unfinished-"  # how names of half-written files and of folders with such begin; they are never listed
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Folder:
     def list(self, prefix: str = "") -> Iterator[Stat]:
         below = self.path / prefix if prefix.endswith("/") or not prefix else (self.path / prefix).parent
         keys = sorted(
-            file.relative_to(self.path).as_posix()
-            for file in below.rglob("*")
-            if file.is_file() and not file.name.startswith(_UNFINISHED)
+            path.as_posix()
+            for path in (file.relative_to(self.path) for file in below.rglob("*") if file.is_file())
+            if not any(part.startswith(_UNFINISHED) for part in path.parts)
         )
         for key in keys:
             if key.startswith(prefix) and (found := self.stat(key)):
