@@ -102,11 +102,11 @@ class Comparison:
     def table(self) -> str:
         """The three in lines for people."""
         rows = {"model": self.model, "constant answer": self.constant, "random ranking": self.random}
-        lines = [f"{'':16}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
+        lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
         for name, f in rows.items():
             average = _shown(f.average_precision, f.average_precision_interval)
             at = f"{_shown(f.precision):11}{_shown(f.recall):8}"
-            lines.append(f"{name:16}{average:27}{_shown(f.f1, f.f1_interval):27}{at}".rstrip())
+            lines.append(f"{name:18}{average:27}{_shown(f.f1, f.f1_interval):27}{at}".rstrip())
         lines.append(f"{self.model.frames} frames, {_shown(self.model.base_rate)} of them in highlights")
         return "\n".join(lines)
 

@@ -1,0 +1,245 @@
+import itertools
+import json
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, f1_score
+
+from lolhl import metrics
+from lolhl.errors import DatasetError, ModelError
+from lolhl.labels.spans import Span, on_grid
+
+
+def stream(frames: int = 9000, seed: int = 0) -> tuple[Any, Any, Any]:
+    """Labels in runs, scores that know something of them, chunks of 90 frames."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(rng.random(frames // 45) < 0.15, 45)
+    scores = (0.3 * labels + rng.random(frames)).astype(np.float32)
+    return labels, scores, np.arange(frames) // 90
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    labels, scores, _ = stream()
+    got = metrics.frame_figures(labels, scores, 0.9)
+    assert got.average_precision == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert got.f1 == pytest.approx(f1_score(labels, scores >= 0.9), abs=1e-12)
+    assert (got.frames, got.positives) == (9000, labels.sum())
+    assert got.base_rate == labels.mean()
+
+
+def test_by_hand() -> None:
+    got = metrics.frame_figures([1, 0, 1, 0, 0], [0.9, 0.8, 0.7, 0.6, 0.1], 0.65)
+    assert got.average_precision == pytest.approx((1 + 2 / 3) / 2)
+    assert [got.precision, got.recall, got.f1] == pytest.approx([2 / 3, 1.0, 0.8])
+    assert metrics.frame_figures([1, 0], [0.65, 0.1], 0.65).recall == 1.0  # at the threshold counts
+
+
+def test_what_is_not_defined_is_none() -> None:
+    nothing = metrics.frame_figures([0, 0, 0], [0.1, 0.2, 0.3], 0.5, [0, 1, 2])
+    assert (nothing.average_precision, nothing.precision, nothing.recall, nothing.f1) == (None, None, None, None)
+    assert (nothing.average_precision_interval, nothing.f1_interval) == (None, None)
+    wrong = metrics.frame_figures([0, 0], [0.9, 0.1], 0.5)
+    assert (wrong.average_precision, wrong.precision, wrong.recall, wrong.f1) == (None, 0.0, None, 0.0)
+    missed = metrics.frame_figures([1, 0], [0.2, 0.1], 0.5)
+    assert (missed.average_precision, missed.precision, missed.recall, missed.f1) == (1.0, None, 0.0, 0.0)
+    empty = metrics.compare([], [], 0.5, [])
+    assert (empty.model.frames, empty.model.base_rate, empty.random.average_precision) == (0, None, None)
+    for comparison in (empty, metrics.compare([0, 0], [0.1, 0.2], 0.5, [0, 1]), metrics.compare([1], [0.5], 0.5, [0])):
+        assert "NaN" not in json.dumps(comparison.to_json())
+        assert "nan" not in comparison.table()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers(bad: float) -> None:
+    for judge in (
+        lambda scores: metrics.frame_figures([0, 1, 1], scores, 0.5),
+        lambda scores: metrics.choose_threshold([0, 1, 1], scores),
+        lambda scores: metrics.average_precision([0, 1, 1], scores),
+    ):
+        with pytest.raises(ModelError, match="1 of 3 scores are no numbers"):
+            judge([0.1, bad, 0.2])
+
+
+def test_lists_of_other_lengths() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        metrics.frame_figures([0, 1], [0.5], 0.5)
+    with pytest.raises(ValueError, match="3 groups for 2 frames"):
+        metrics.frame_figures([0, 1], [0.5, 0.4], 0.5, [0, 1, 2])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_no_threshold_has_a_better_f1(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 25))
+    labels = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    scores = np.array(data.draw(st.lists(st.integers(0, 8), min_size=n, max_size=n))) / 8
+    if not labels.any():
+        with pytest.raises(DatasetError, match="no threshold can be chosen"):
+            metrics.choose_threshold(labels, scores)
+        return
+    chosen = metrics.choose_threshold(labels, scores)
+    f1 = {value: f1_score(labels, scores >= value) for value in {*scores.tolist(), chosen}}
+    assert f1[chosen] == pytest.approx(max(f1.values()), abs=1e-12)
+    higher = [
+        value for value in scores.tolist() if value >= chosen and (scores >= chosen).sum() != (scores >= value).sum()
+    ]
+    assert all(f1[value] < f1[chosen] for value in higher)  # of equals, the highest
+    assert metrics.choose_threshold(labels, scores) == chosen
+
+
+def test_the_threshold_has_room_on_both_sides() -> None:
+    labels, scores, _ = stream()
+    chosen = metrics.choose_threshold(labels, scores)
+    nearest = np.abs(np.unique(scores.astype(np.float64)) - chosen).min()
+    assert nearest > 0
+    moved = scores + np.float32(nearest / 4) * np.where(np.arange(9000) % 2, 1, -1)
+    assert ((moved >= chosen) == (scores >= chosen)).all()
+
+
+def test_resampled_figures_are_those_of_the_resampled_frames() -> None:
+    labels, scores, chunks = stream(frames=900)
+    scores = np.round(scores, 2)  # many are equal
+    weights = np.random.default_rng(1).multinomial(10, [0.1] * 10, 20)
+    fast = metrics._weighted_average_precision(labels, scores.astype(np.float64), weights, chunks)
+    fast_f1 = metrics._weighted_f1(labels, scores >= 0.8, weights, chunks)
+    for drawn, average, f1 in zip(weights, fast, fast_f1, strict=True):
+        rows = np.repeat(np.arange(900), drawn[chunks])
+        assert average == pytest.approx(average_precision_score(labels[rows], scores[rows]), abs=1e-9)
+        assert f1 == pytest.approx(f1_score(labels[rows], scores[rows] >= 0.8), abs=1e-9)
+
+
+def test_intervals() -> None:
+    labels, scores, chunks = stream()
+    got = metrics.frame_figures(labels, scores, 0.9, chunks, seed=3)
+    for figure, interval in ((got.average_precision, got.average_precision_interval), (got.f1, got.f1_interval)):
+        assert interval is not None
+        assert figure is not None
+        assert interval.low < figure < interval.high
+    assert got.groups == 100
+    assert got == metrics.frame_figures(labels, scores, 0.9, [f"v/{chunk:03}" for chunk in chunks], seed=3)
+    assert got != metrics.frame_figures(labels, scores, 0.9, chunks, seed=4)
+    alone = metrics.frame_figures(labels, scores, 0.9, np.arange(9000))
+    assert alone.average_precision_interval is not None
+    assert got.average_precision_interval is not None
+    # Frames of a chunk are alike: as if each were a witness of its own, the interval would be too short.
+    assert _width(alone.average_precision_interval) < 0.8 * _width(got.average_precision_interval)
+    one = metrics.frame_figures(labels, scores, 0.9, np.zeros(9000))
+    assert (one.groups, one.average_precision_interval, one.f1_interval) == (1, None, None)
+
+
+def _width(interval: metrics.Interval) -> float:
+    return interval.high - interval.low
+
+
+@pytest.mark.slow
+def test_intervals_hold_what_they_promise() -> None:
+    """The figure of a long stream lies in about 95 % of the intervals that short streams like it give."""
+    truth = metrics.average_precision(*stream(450_000, seed=10_000)[:2])
+    assert truth is not None
+    inside = 0
+    for seed in range(200):
+        interval = metrics.frame_figures(
+            *stream(9000, seed)[:2], 0.9, stream(9000)[2], resamples=200
+        ).average_precision_interval
+        assert interval is not None
+        inside += interval.low <= truth <= interval.high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+@pytest.mark.parametrize(("n", "positives"), [(1, 1), (5, 1), (5, 2), (6, 5), (7, 3), (4, 4)])
+def test_random_ranking_is_the_mean_over_all_orders(n: int, positives: int) -> None:
+    orders = itertools.combinations(range(n), positives)
+    averages = [average_precision_score(np.isin(np.arange(n), ranks), -np.arange(n)) for ranks in orders]
+    labels = np.arange(n) < positives
+    assert metrics.random_figures(labels, 0.5).average_precision == pytest.approx(np.mean(averages), abs=1e-12)
+
+
+def test_answers_that_know_nothing() -> None:
+    labels, scores, chunks = stream()
+    got = metrics.compare(labels, scores, 0.9, chunks)
+    base = labels.mean()
+    assert got.constant.average_precision == pytest.approx(base)
+    assert got.constant.f1 == pytest.approx(2 * base / (1 + base))
+    assert got.constant.recall == 1
+    called = (scores >= 0.9).mean()
+    guesses = np.random.default_rng(0).random((300, 9000)) < called
+    f1 = np.mean([f1_score(labels, guess) for guess in guesses])
+    assert got.random.f1 == pytest.approx(f1, abs=0.002)
+    assert got.random.average_precision == pytest.approx(base, abs=0.002)
+    interval = got.random.average_precision_interval
+    assert interval is not None
+    assert interval.low < base < interval.high
+    assert got.model.average_precision is not None
+    assert got.model.average_precision > interval.high
+    assert got == metrics.compare(labels, scores, 0.9, chunks)
+    lines = got.table().splitlines()
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["model", "constant answer", "random ranking"]
+    assert f"{got.model.average_precision:.3f} (" in lines[1]
+    assert json.loads(json.dumps(got.to_json()))["model"]["average_precision_interval"].keys() == {"low", "high"}
+
+
+def events(labelled: list[tuple[float, float]], predicted: list[tuple[float, float]], tiou: float) -> int:
+    a, b = ({"v": [Span(*pair) for pair in pairs]} for pairs in (labelled, predicted))
+    got = metrics.event_figures(a, b, tiou)
+    assert (got.labelled, got.predicted) == (len(labelled), len(predicted))
+    assert metrics.event_figures(b, a, tiou).matched == got.matched
+    return got.matched
+
+
+def test_events_by_hand() -> None:
+    assert events([(0, 10)], [(5, 15)], 0.3) == 1  # 5 of 15
+    assert events([(0, 10)], [(5, 15)], 0.5) == 0
+    assert events([(0, 10)], [(0, 5)], 0.5) == 1  # just so much
+    assert events([(0, 0.3)], [(0.1, 0.3)], 2 / 3) == 1  # times that no float holds
+    assert events([(0, 10)], [(10, 20)], 0.3) == 0  # touching is no overlap
+    assert events([(0, 10)], [(0, 10), (0, 10)], 0.3) == 1  # one to one
+    assert events([(0, 4), (4, 8)], [(0, 8)], 0.3) == 1
+    assert events([], [(0, 1)], 0.3) == 0
+    assert events([(0, 1)], [], 0.3) == 0
+    # The better overlap must not take the only partner of another: 10 with 10, 6 with 14 gives two pairs.
+    assert events([(0, 10), (6, 16)], [(4, 14), (12, 24)], 0.2) == 2
+    assert events([(0, 10), (4, 14)], [(3, 13), (-8, 6)], 0.3) == 2
+
+
+def test_events_of_several_vods() -> None:
+    labelled = {"a": [Span(0, 10)], "b": [Span(0, 10), Span(20, 30)], "c": []}
+    predicted = {"b": [Span(0, 10)], "c": [Span(0, 10)], "d": [Span(0, 10)]}
+    got = metrics.event_figures(labelled, predicted, 0.5)
+    assert got == metrics.EventFigures(0.5, labelled=3, predicted=3, matched=1)
+    assert got.to_json() == {
+        "tiou": 0.5, "labelled": 3, "predicted": 3, "matched": 1,
+        "precision": pytest.approx(1 / 3), "recall": pytest.approx(1 / 3), "f1": pytest.approx(1 / 3),
+    }  # fmt: skip
+    nothing = metrics.event_figures({}, {}, 0.5)
+    assert (nothing.precision, nothing.recall, nothing.f1) == (None, None, None)
+
+
+some = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 8)), max_size=5).map(
+    lambda pairs: [(float(start), float(start + length)) for start, length in pairs]
+)
+
+
+@settings(deadline=None)
+@given(some, some, st.sampled_from([0.1, 0.3, 0.5, 1.0]))
+def test_as_many_events_are_matched_as_can_be(
+    labelled: list[tuple[float, float]], predicted: list[tuple[float, float]], tiou: float
+) -> None:
+    def fits(a: tuple[float, float], b: tuple[float, float]) -> bool:
+        shared = min(a[1], b[1]) - max(a[0], b[0])
+        return shared > 0 and Fraction(shared) / Fraction(max(a[1], b[1]) - min(a[0], b[0])) >= Fraction(str(tiou))
+
+    few, many = sorted((labelled, predicted), key=len)
+    most = max(sum(itertools.starmap(fits, zip(few, order, strict=False))) for order in itertools.permutations(many))
+    assert events(labelled, predicted, tiou) == most
+
+
+def test_labels_judged_as_predictions() -> None:
+    """Labels and predictions have one shape: a labelling judged by itself is without fault."""
+    spans = {"a": [Span(1, 5), Span(9, 20)], "b": [Span(3, 4)]}
+    assert metrics.event_figures(spans, spans, 1.0).f1 == 1.0
+    frames = on_grid(spans["a"], 90, Fraction(3))
+    assert metrics.frame_figures(frames, frames, 0.5).f1 == 1.0
