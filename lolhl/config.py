@@ -3,12 +3,20 @@
 The command line is made from these classes, so a setting is written down once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
 
-def option(default: Any, help: str, *, neutral: bool = False, choices: tuple[str, ...] = ()) -> Any:
+def option(
+    default: Any,
+    help: str,
+    *,
+    neutral: bool = False,
+    choices: tuple[str, ...] = (),
+    parse: Callable[[str], Any] | None = None,
+) -> Any:
     """A dataclass field with help for people.
 
     Args:
@@ -17,8 +25,10 @@ def option(default: Any, help: str, *, neutral: bool = False, choices: tuple[str
         neutral: True for a setting that cannot change the result (a number of workers, say):
             it does not count in the stage's digest, so changing it does not redo the work.
         choices: the valid values, where there are few.
+        parse: makes the value from what a person writes, where the field's type does not say how.
     """
-    return field(default=default, metadata={"help": help, "neutral": neutral, "choices": choices})
+    metadata = {"help": help, "neutral": neutral, "choices": choices, "parse": parse}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)

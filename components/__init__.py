@@ -1,0 +1,1 @@
+"""TorchX components: one a stage, and `pipeline`, which chains them as jobs on any scheduler."""

@@ -1,0 +1,31 @@
+"""Fetches a VOD: from Twitch, a URL or a file.
+
+torchx run components/download.py:download -- 1863051677 --root s3://bucket/lolhl
+"""
+
+from typing import Optional
+
+from torchx import specs
+
+from components._helpers import IMAGE, stage_app
+
+
+def download(
+    *args: str,
+    image: str = IMAGE,
+    h: Optional[str] = None,
+    cpu: int = 2,
+    gpu: int = 0,
+    memMB: int = 4096,
+) -> specs.AppDef:
+    """Fetches a VOD: from Twitch, a URL or a file.
+
+    Args:
+        args: what `lolhl download` takes; see `lolhl download --help`
+        image: the container image to run in
+        h: a named resource, in place of cpu, gpu and memMB
+        cpu: number of CPUs
+        gpu: number of GPUs
+        memMB: memory in MB
+    """
+    return stage_app("download", args, image, h, cpu, gpu, memMB)

@@ -1,0 +1,31 @@
+"""Takes frames from the videos of VODs.
+
+torchx run components/extract.py:extract -- 1863051677 --root s3://bucket/lolhl
+"""
+
+from typing import Optional
+
+from torchx import specs
+
+from components._helpers import IMAGE, stage_app
+
+
+def extract(
+    *args: str,
+    image: str = IMAGE,
+    h: Optional[str] = None,
+    cpu: int = 4,
+    gpu: int = 0,
+    memMB: int = 8192,
+) -> specs.AppDef:
+    """Takes frames from the videos of VODs.
+
+    Args:
+        args: what `lolhl extract` takes; see `lolhl extract --help`
+        image: the container image to run in
+        h: a named resource, in place of cpu, gpu and memMB
+        cpu: number of CPUs
+        gpu: number of GPUs
+        memMB: memory in MB
+    """
+    return stage_app("extract", args, image, h, cpu, gpu, memMB)

@@ -1,0 +1,31 @@
+"""Imports hand-marked highlights.
+
+torchx run components/labels.py:labels -- highlights.tsv --root lolhl-data
+"""
+
+from typing import Optional
+
+from torchx import specs
+
+from components._helpers import IMAGE, stage_app
+
+
+def labels(
+    *args: str,
+    image: str = IMAGE,
+    h: Optional[str] = None,
+    cpu: int = 1,
+    gpu: int = 0,
+    memMB: int = 2048,
+) -> specs.AppDef:
+    """Imports hand-marked highlights.
+
+    Args:
+        args: what `lolhl labels` takes; see `lolhl labels --help`
+        image: the container image to run in
+        h: a named resource, in place of cpu, gpu and memMB
+        cpu: number of CPUs
+        gpu: number of GPUs
+        memMB: memory in MB
+    """
+    return stage_app("labels", args, image, h, cpu, gpu, memMB)

@@ -1,0 +1,134 @@
+"""The whole way as TorchX jobs, on any scheduler: streams and labels in, a model and highlights out.
+
+    python -m components.pipeline --learn a.mp4 --find b.mp4 --labels a.tsv --model first --root lolhl-data
+
+Each stage is a job of its component, started when the one before has ended well. A stage that is done
+already says so and ends at once, so the same command goes on where an earlier one stopped.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from torchx.runner import Runner, get_runner
+from torchx.schedulers.local_scheduler import LocalScheduler
+from torchx.specs import AppState, CfgVal, parse_app_handle
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage to run: component (also the name of its verb), arguments of the verb and of the component."""
+
+    stage: str
+    args: tuple[str, ...]
+    component_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A source and the name that its VOD gets."""
+
+    source: str
+    name: str
+
+
+def jobs(
+    learn: Sequence[Stream], find: Sequence[Stream], labels: Sequence[str], model: str, root: str, train: Sequence[str]
+) -> list[Job]:
+    """The stages in order, for streams to learn from and streams to find highlights in.
+
+    Args:
+        labels: label files; those of streams in `find` serve for judging only.
+        train: more arguments for `lolhl train`.
+    """
+    at = ("--root", root)
+    names = [stream.name for stream in learn]
+    found = [stream.name for stream in find]
+    return [
+        *(Job("download", (s.source, "--name", s.name, *at)) for s in (*learn, *find)),
+        *(Job("labels", (file, *at)) for file in labels),
+        Job("extract", (*names, *at)),
+        Job("dataset", (model, *names, *at)),
+        Job("train", (model, "--dataset", model, *train, *at)),
+        Job("infer", (model, *found, *at)),
+        Job("report", (*found, *at)),
+    ]
+
+
+def run(
+    jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO = sys.stdout
+) -> bool:
+    """Runs the jobs one after the other, and prints what each said.
+
+    Returns:
+        True when all ended well. Else says where the failed job's log lies, and False.
+    """
+    # local_cwd looks for `python` and `torchrun` on PATH: those beside the Python that runs this.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with get_runner() as runner:
+        for job in jobs:
+            component = f"{_HERE / job.stage}.py:{job.stage}"
+            named = ["--image", image] if image else []
+            begun = time.monotonic()
+            handle = runner.run_component(component, [*named, *job.component_args, "--", *job.args], scheduler, cfg)
+            status = runner.wait(handle, wait_interval=0.2)
+            ended_well = status is not None and status.state == AppState.SUCCEEDED
+            print(f"{job.stage}: {'done' if ended_well else 'FAILED'} in {time.monotonic() - begun:.0f} s", file=out)
+            _show(runner, handle, out, ended_well)
+            if not ended_well:
+                return False
+    return True
+
+
+def _show(runner: Runner, handle: str, out: TextIO, ended_well: bool) -> None:
+    """What the job printed; after a failure, its errors and where its log lies."""
+    name, _, app = parse_app_handle(handle)
+    scheduler = runner._scheduler(name)
+    if not isinstance(scheduler, LocalScheduler):
+        print(f"  log: torchx log {handle}", file=out)
+        return
+    folder = Path(scheduler._apps[app].log_dir)
+    for log in sorted(folder.rglob("stdout.log" if ended_well else "stderr.log")):
+        for line in log.read_text(errors="replace").splitlines()[-15:]:
+            print(f"  {line}", file=out)
+    if not ended_well:
+        print(f"  log: {folder}", file=out)
+
+
+def _stream(text: str) -> Stream:
+    """ "NAME=SOURCE", or a source whose name is that of its file or its Twitch id."""
+    name, equals, source = text.partition("=")
+    return Stream(source, name) if equals and "/" not in name else Stream(text, Path(text.rstrip("/")).stem)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m components.pipeline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    source = "Twitch VOD id or URL, video URL or file; NAME=SOURCE to name it"
+    parser.add_argument(
+        "--learn", nargs="+", type=_stream, required=True, metavar="SOURCE", help=f"learn from: {source}"
+    )
+    parser.add_argument("--find", nargs="+", type=_stream, required=True, metavar="SOURCE", help="find highlights in")
+    parser.add_argument("--labels", nargs="+", required=True, metavar="FILE", help="label files")
+    parser.add_argument("--model", required=True, help="name of the model, and of its dataset")
+    parser.add_argument("--root", default=os.environ.get("LOLHL_ROOT", "lolhl-data"), help="where all data lies")
+    parser.add_argument("--scheduler", default="local_cwd", help="local_cwd, local_docker, slurm or kubernetes")
+    parser.add_argument("--cfg", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the scheduler")
+    parser.add_argument("--image", help="container image of all jobs")
+    parser.add_argument("train", nargs="*", metavar="-- TRAIN-OPTION", help="options of `lolhl train`, after --")
+    said = parser.parse_args(argv)
+    cfg: dict[str, CfgVal] = dict(pair.split("=", 1) for pair in said.cfg)
+    todo = jobs(said.learn, said.find, said.labels, said.model, said.root, said.train)
+    return 0 if run(todo, said.scheduler, cfg, said.image) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

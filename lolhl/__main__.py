@@ -1,0 +1,5 @@
+import sys
+
+from lolhl.cli import main
+
+sys.exit(main())

@@ -1,0 +1,305 @@
+"""The command line: verbs that parse, call a stage of the library and print what came out.
+
+The options of a verb are the fields of its stage's configuration: they are written down once, there.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import lolhl
+from lolhl import grid
+from lolhl.config import Config
+from lolhl.errors import LolhlError, UsageError
+from lolhl.manifest import Manifest
+from lolhl.storage import Root, open_root
+
+C = TypeVar("C", bound=Config)
+Said = argparse.Namespace
+Told = tuple[str, Any]  # a line for people, and the same as a JSON value
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One subcommand: positional arguments (name → number of values, help), settings, and what it does."""
+
+    positionals: dict[str, tuple[str | None, str]]
+    configs: tuple[type[Config], ...]
+    call: Callable[[Root, Said], list[Told]]
+    options: dict[str, dict[str, Any]]
+    epilog: str = ""
+
+
+# Each verb imports its stage when it is chosen: torch alone takes seconds.
+
+
+def _download() -> Verb:
+    from lolhl.stages.download import DownloadConfig, download
+
+    def call(root: Root, said: Said) -> list[Told]:
+        return [_told(download(root, said.source, _config(DownloadConfig, said), name=said.name, force=said.force))]
+
+    return Verb(
+        {"source": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
+        (DownloadConfig,),
+        call,
+        {"--name": {"help": "what to call the VOD (default: its Twitch id, or the file's name)"}},
+        "examples:\n  lolhl download https://www.twitch.tv/videos/1863051677 --quality 360p\n"
+        "  lolhl download stream.mp4 --name final --start 1:00:00 --stop 1:30:00",
+    )
+
+
+def _extract() -> Verb:
+    from lolhl.stages.extract import ExtractConfig, extract
+
+    def call(root: Root, said: Said) -> list[Told]:
+        config = _config(ExtractConfig, said)
+        return [_told(extract(root, vod, config, force=said.force)) for vod in said.vod]
+
+    return Verb({"vod": ("+", "names of downloaded VODs")}, (ExtractConfig,), call, {})
+
+
+def _labels() -> Verb:
+    from lolhl.stages.labels import LabelsConfig, labels
+
+    def call(root: Root, said: Said) -> list[Told]:
+        stored = labels(root, Path(said.file), _config(LabelsConfig, said), force=said.force)
+        return [(f"{one.vod}: {one.labels} labels, {one.seconds:.0f} s in all", asdict(one)) for one in stored]
+
+    return Verb(
+        {"file": (None, "table of labels (vid_id, start, stop as h:mm:ss) or Label Studio's JSON export")},
+        (LabelsConfig,),
+        call,
+        {},
+        "examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24",
+    )
+
+
+def _dataset() -> Verb:
+    from lolhl.stages.dataset import DatasetConfig, dataset
+
+    def call(root: Root, said: Said) -> list[Told]:
+        return [_told(dataset(root, said.name, said.vod, _config(DatasetConfig, said), force=said.force))]
+
+    positionals: dict[str, tuple[str | None, str]] = {
+        "name": (None, "what to call the dataset"),
+        "vod": ("+", "names of VODs with frames and labels"),
+    }
+    return Verb(positionals, (DatasetConfig,), call, {})
+
+
+def _train() -> Verb:
+    from lolhl.stages.train import TrainConfig, train
+
+    def call(root: Root, said: Said) -> list[Told]:
+        return [_told(train(root, said.model, _config(TrainConfig, said), force=said.force))]
+
+    return Verb(
+        {"model": (None, "what to call the model")},
+        (TrainConfig,),
+        call,
+        {},
+        "examples:\n  lolhl train first --dataset mine\n"
+        "  lolhl train deep --dataset mine --kind image --backbone resnet18 --tune all --learning-rate 1e-4",
+    )
+
+
+def _infer() -> Verb:
+    from lolhl.stages.infer import InferConfig, infer
+
+    def call(root: Root, said: Said) -> list[Told]:
+        config = _config(InferConfig, said)
+        return [_told(infer(root, said.model, vod, config, force=said.force)) for vod in said.vod]
+
+    positionals: dict[str, tuple[str | None, str]] = {
+        "model": (None, "name of a trained model"),
+        "vod": ("+", "names of downloaded VODs"),
+    }
+    return Verb(positionals, (InferConfig,), call, {})
+
+
+def _report() -> Verb:
+    from lolhl.stages.report import ReportConfig, report
+
+    def call(root: Root, said: Said) -> list[Told]:
+        config = _config(ReportConfig, said)
+        return [_told(report(root, vod, config, force=said.force)) for vod in said.vod]
+
+    return Verb({"vod": ("+", "names of VODs with scores")}, (ReportConfig,), call, {})
+
+
+def _run() -> Verb:
+    from lolhl.stages.download import DownloadConfig
+    from lolhl.stages.infer import InferConfig
+    from lolhl.stages.report import ReportConfig
+    from lolhl.stages.run import run
+
+    def call(root: Root, said: Said) -> list[Told]:
+        configs = (_config(DownloadConfig, said), _config(InferConfig, said), _config(ReportConfig, said))
+        return [_told(run(root, said.source, said.model, *configs, name=said.name, force=said.force))]
+
+    return Verb(
+        {"source": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
+        (DownloadConfig, InferConfig, ReportConfig),
+        call,
+        {
+            "--model": {"required": True, "help": "name of a trained model"},
+            "--name": {"help": "what to call the VOD (default: its Twitch id, or the file's name)"},
+        },
+        "example:\n  lolhl run https://www.twitch.tv/videos/1863051677 --model first",
+    )
+
+
+VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
+    "download": ("fetch a VOD: from Twitch, a URL or a file", _download),
+    "extract": ("take frames from a VOD's video", _extract),
+    "labels": ("import hand-marked highlights", _labels),
+    "dataset": ("join frames and labels, split without leakage, rebalance", _dataset),
+    "train": ("learn a model from a dataset", _train),
+    "infer": ("score a VOD with a model", _infer),
+    "report": ("cut highlights from scores: page, clips, reel, exports", _report),
+    "run": ("all of it for one stream: download, infer, report", _run),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb. Returns the exit code: 0, 1 for a failure, 2 for a wrong call."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in words if word in VERBS), None)
+    verb = VERBS[chosen][1]() if chosen else None
+    said = _parser(chosen, verb).parse_args(words)
+    assert verb is not None
+    logging.basicConfig(level=logging.WARNING if said.quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    name = f"lolhl {said.verb}"
+    try:
+        for line, value in verb.call(open_root(said.root), said):
+            print(json.dumps(value, ensure_ascii=False) if said.json else line, flush=True)
+    except LolhlError as error:
+        return _fail(f"{name}: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(f"{name}: interrupted; the same command goes on from here", 130)
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        return _fail(f"{name}: {error.filename or 'this machine'}: {error.strerror or error}", 1)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _told(made: Manifest) -> Told:
+    """A stage's manifest for people: the plain values of its result."""
+    plain = {k: v for k, v in made.result.items() if v is not None and not isinstance(v, dict | list)}
+    shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items())
+    return f"{made.stage}: {shown}", made.result
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, " ".join(f"{self.prog}: {message} (see {self.prog} --help)".split()) + "\n")
+
+
+def _parser(chosen: str | None, verb: Verb | None) -> _Parser:
+    """All verbs, with the options of the chosen one."""
+    parser = _Parser(prog="lolhl", description=lolhl.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"lolhl {lolhl.__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, (summary, _) in VERBS.items():
+        one = verbs.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=verb.epilog if verb and name == chosen else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if verb and name == chosen:
+            _add(one, verb)
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, verb: Verb) -> None:
+    for name, (count, text) in verb.positionals.items():
+        parser.add_argument(name, nargs=count, help=text, metavar=name.upper())
+    for flag, how in verb.options.items():
+        parser.add_argument(flag, **how)
+    for config in verb.configs:
+        group = parser.add_argument_group((config.__doc__ or "").splitlines()[0].rstrip("."))
+        hints = typing.get_type_hints(config)
+        for field in fields(config):
+            _add_option(group, field, hints[field.name])
+    common = parser.add_argument_group("every verb")
+    root = os.environ.get("LOLHL_ROOT", "lolhl-data")
+    common.add_argument(
+        "--root",
+        default=root,
+        help="folder or s3://bucket/prefix that all data lies under (default: $LOLHL_ROOT or lolhl-data)",
+    )
+    common.add_argument("--force", action="store_true", help="redo what is done already")
+    common.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    common.add_argument("--quiet", action="store_true", help="print errors and the result only")
+
+
+def _add_option(group: "argparse._ArgumentGroup", field: "Field[Any]", hint: Any) -> None:
+    """One setting as an option: its type says how its value is read."""
+    assert field.default is not MISSING, f"{field.name} needs a default"
+    flag = "--" + field.name.replace("_", "-")
+    shown = "" if field.default is None else f" (default: {_shown(field.default)})"
+    text = (field.metadata["help"] + shown).replace("%", "%%")
+    kind = next(t for t in typing.get_args(hint) if t is not types.NoneType) if _is_optional(hint) else hint
+    if kind is bool:
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=text)
+        return
+    read = field.metadata["parse"] or {Fraction: grid.parse_fps, int: int, float: float}.get(kind, str)
+    group.add_argument(
+        flag,
+        default=field.default,
+        help=text,
+        choices=field.metadata["choices"] or None,
+        type=_reader(read),
+        metavar=None if field.metadata["choices"] else field.name.rsplit("_", 1)[-1].upper(),
+    )
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return str(default)
+
+
+def _is_optional(hint: Any) -> bool:
+    return isinstance(hint, types.UnionType) and types.NoneType in typing.get_args(hint)
+
+
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def reader(text: str) -> Any:
+        try:
+            return read(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    reader.__name__ = getattr(read, "__name__", "value").replace("parse_", "")
+    return reader
+
+
+def _config(kind: type[C], said: Said) -> C:
+    return kind(**{field.name: getattr(said, field.name) for field in fields(kind)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

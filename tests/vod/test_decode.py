@@ -1,0 +1,204 @@
+"""Frame k shows the picture on screen at k / fps, whatever the video is like."""
+
+import math
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lolhl.errors import UsageError, VideoError
+from lolhl.vod import decode as decoding
+from lolhl.vod.decode import Ending, View, choose_decoder, decode
+from lolhl.vod.probe import probe
+from tests.videos import numbered_video, read_number
+
+THREE = View(Fraction(3), 224, "crop")
+
+
+def numbers(video: Path, view: View = THREE, first: int = 0) -> list[int]:
+    return [read_number(picture) for picture in decode(video, view, first=first)]
+
+
+def expected(count: int, fps: Fraction, view: View = THREE, late: float = 0.0) -> list[int]:
+    """The picture on screen at each instant, for a video whose first picture is shown at `late` seconds."""
+    on_screen = (math.floor((Fraction(k) / view.fps - Fraction(late)) * fps + Fraction(1, 10**6)) for k in range(count))
+    return [max(0, number) for number in on_screen]
+
+
+@pytest.mark.parametrize(
+    "fps", [Fraction(30), Fraction(60), Fraction(25), Fraction(30000, 1001), Fraction(60000, 1001)]
+)
+@pytest.mark.parametrize("ending", ["mp4", "ts", "mkv"])
+def test_each_frame_is_the_picture_on_screen(tmp_path: Path, fps: Fraction, ending: str) -> None:
+    video = numbered_video(tmp_path / f"v.{ending}", seconds=8, fps=fps, sound=False)
+    length = round(8 * fps) / fps
+    found, exact = numbers(video), expected(math.ceil(length * 3), fps)
+    assert len(found) in (len(exact), len(exact) + (ending == "mkv"))
+    # Matroska rounds times to the millisecond: a picture may come that much after its instant.
+    assert all(a == b or (ending == "mkv" and a == b - 1) for a, b in zip(found, exact, strict=False))
+
+
+@pytest.mark.parametrize("rate", ["1/2", "1", "7/2", "10", "30000/1001"])
+def test_other_grids(tmp_path: Path, rate: str) -> None:
+    view = View(Fraction(rate), 96, "crop")
+    video = numbered_video(tmp_path / "v.mp4", seconds=8, sound=False)
+    assert numbers(video, view) == expected(math.ceil(8 * view.fps), Fraction(30), view)
+
+
+@pytest.mark.parametrize("offset", ["1.4", "3.7", "3600"])
+@pytest.mark.parametrize("ending", ["mp4", "ts"])
+def test_time_starts_where_the_file_starts(tmp_path: Path, offset: str, ending: str) -> None:
+    video = numbered_video(tmp_path / f"v.{ending}", seconds=8, sound=False, options=("-output_ts_offset", offset))
+    assert numbers(video) == expected(24, Fraction(30))
+
+
+def test_a_picture_that_comes_after_the_sound(tmp_path: Path) -> None:
+    plain = numbered_video(tmp_path / "plain.mp4", seconds=8)
+    late = tmp_path / "late.mkv"
+    command = ["ffmpeg", "-v", "error", "-itsoffset", "1.5", "-i", plain, "-i", plain, "-map", "0:v", "-map", "1:a"]
+    subprocess.run([*command, "-c", "copy", "-copyts", late], check=True)
+    start = probe(late).start_time
+    shown = float(subprocess.check_output(
+        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=start_time", "-of", "csv=p=0", late]
+    )) - start  # fmt: skip
+    assert shown > 1
+    assert numbers(late)[:20] == expected(20, Fraction(30), late=shown)
+
+
+def test_variable_frame_rate(tmp_path: Path) -> None:
+    steady = numbered_video(tmp_path / "steady.mp4", seconds=12, sound=False)
+    video = tmp_path / "vfr.mp4"
+    # Of the pictures from 2 s to 5 s all but the first are gone; those from 8 s on come every 100 ms.
+    keep = "select='not(between(t,2.01,4.99))*not(gt(t,8.01)*mod(n,3))'"
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", steady, "-vf", keep, "-fps_mode", "vfr", "-c:v", "libx264", video], check=True
+    )
+    found = numbers(video)
+    shown = expected(36, Fraction(30))
+    assert found[:6] == shown[:6]
+    assert found[6:15] == [60] * 9  # the picture of 2.0 s stays on screen
+    assert found[15:24] == shown[15:24]
+    assert found[24:] == [n // 3 * 3 for n in shown[24:]]
+
+
+@pytest.mark.parametrize("first", [1, 5, 13, 14, 20, 33, 47])
+@pytest.mark.parametrize("ending", ["mp4", "ts"])
+def test_going_on_in_the_middle_gives_the_same_pictures(tmp_path: Path, ending: str, first: int) -> None:
+    video = numbered_video(tmp_path / f"v.{ending}", seconds=16, fps=Fraction(30000, 1001), gop=3)
+    whole = list(decode(video, THREE))
+    rest = list(decode(video, THREE, first=first))
+    assert len(rest) == len(whole) - first
+    assert all(np.array_equal(a, b) for a, b in zip(rest, whole[first:], strict=True))
+
+
+def test_going_on_where_one_picture_stands_for_long(tmp_path: Path) -> None:
+    video = numbered_video(tmp_path / "slow.mp4", seconds=120, fps=Fraction(1, 15), gop=15, sound=False)
+    assert numbers(video, first=50) == numbers(video)[50:]
+
+
+def test_odd_sizes_and_rotation(tmp_path: Path) -> None:
+    odd = numbered_video(tmp_path / "odd.mp4", seconds=3, size=(321, 201), options=("-pix_fmt", "yuv444p"))
+    assert numbers(odd) == expected(9, Fraction(30))
+    turned = tmp_path / "turned.mp4"
+    upright = numbered_video(tmp_path / "upright.mp4", seconds=3, size=(320, 240))
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-display_rotation", "90", "-i", upright, "-c", "copy", turned], check=False
+    )
+    if not turned.exists():  # ffmpeg 5 writes the flag as metadata
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", upright, "-c", "copy", "-metadata:s:v", "rotate=90", turned], check=True
+        )
+    info = probe(turned)
+    assert (info.width, info.height) == (240, 320)
+    picture = next(iter(decode(turned, THREE)))
+    sideways = [np.rot90(picture, k) for k in range(4)]
+    assert [read_number(p) for p in decode(turned, THREE)] != expected(9, Fraction(30))
+    assert any(read_number(p) == 0 for p in sideways)
+
+
+def test_squeeze_keeps_the_borders_and_crop_does_not(tmp_path: Path) -> None:
+    video = tmp_path / "bars.mp4"
+    draw = "color=black:s=320x180:r=30:d=2,drawbox=x=0:w=40:h=180:color=red:t=fill"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", draw, "-c:v", "libx264", video], check=True)
+    squeezed = next(iter(decode(video, View(Fraction(3), 64, "squeeze"))))
+    cropped = next(iter(decode(video, View(Fraction(3), 64, "crop"))))
+    assert squeezed.shape == cropped.shape == (64, 64, 3)
+    assert squeezed[32, 2, 0] > 150
+    assert cropped[..., 0].max() < 60
+
+
+def test_oblong_pixels_keep_their_proportions_when_cropped(tmp_path: Path) -> None:
+    video = tmp_path / "anamorphic.mp4"  # 160 × 180 pixels shown as 320 × 180
+    draw = "color=black:s=160x180:r=30:d=1,drawbox=x=35:y=0:w=90:h=180:color=white:t=fill,setsar=2"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", draw, "-c:v", "libx264", video], check=True)
+    picture = next(iter(decode(video, View(Fraction(3), 90, "crop"))))
+    assert picture.min() > 150  # the white square fills the middle
+
+
+def test_a_file_that_was_cut_off_gives_what_is_readable(tmp_path: Path) -> None:
+    whole = numbered_video(tmp_path / "whole.mp4", seconds=20, sound=False, options=("-movflags", "faststart"))
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    found = numbers(cut)
+    assert 15 < len(found) < 50
+    assert found[:-3] == expected(len(found) - 3, Fraction(30))
+
+
+def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
+    sound = tmp_path / "sound.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=1", sound], check=True)
+    with pytest.raises(VideoError, match=r"sound\.mp4"):
+        next(iter(decode(sound, THREE)))
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    with pytest.raises(VideoError, match=r"text\.mp4"):
+        next(iter(decode(text, THREE)))
+    with pytest.raises(VideoError, match="is no video"):
+        probe(text)
+
+
+def test_the_reader_may_stop_early(tmp_path: Path) -> None:
+    video = numbered_video(tmp_path / "v.mp4", seconds=8)
+    pictures = decode(video, THREE, ending=Ending())
+    next(pictures)
+    pictures.close()  # type: ignore[attr-defined]
+    assert subprocess.run(["pgrep", "-f", str(video)], check=False, capture_output=True).stdout == b""
+
+
+def test_a_playlist_cannot_reach_other_files_over_the_network(tmp_path: Path) -> None:
+    playlist = tmp_path / "evil.mp4"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(VideoError):
+        next(iter(decode(playlist, THREE)))
+
+
+def test_names_are_no_options(tmp_path: Path) -> None:
+    made = numbered_video(tmp_path / "v.mp4", seconds=2)
+    for name in ("-i.mp4", "a:b.mp4", "concat:x.mp4", "50%.mp4"):
+        odd = tmp_path / name
+        shutil.copy(made, odd)
+        assert numbers(odd) == [0, 10, 20, 30, 40, 50]
+        assert probe(odd).width == 320
+
+
+def test_without_a_gpu_the_decoder_is_the_cpu(tmp_path: Path) -> None:
+    video = numbered_video(tmp_path / "v.mp4", seconds=1)
+    if decoding._try_cuda(video, THREE) is None:
+        pytest.skip("there is a GPU here")
+    assert choose_decoder(video, "auto", THREE) == "cpu"
+    with pytest.raises(UsageError, match="--decoder cpu"):
+        choose_decoder(video, "cuda", THREE)
+
+
+@pytest.mark.parametrize(
+    "fps", [Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(60000, 1001), Fraction(60)]
+)
+def test_probe_gives_the_exact_rate(tmp_path: Path, fps: Fraction) -> None:
+    info = probe(numbered_video(tmp_path / "v.mp4", seconds=4, fps=fps, size=(426, 240)))
+    assert info.fps == fps
+    assert (info.width, info.height, info.codec, info.has_audio, info.rotation) == (426, 240, "h264", True, 0)
+    assert abs(info.duration - 4) < 0.1
+    assert not probe(numbered_video(tmp_path / "s.mp4", seconds=1, sound=False)).has_audio
