@@ -57,8 +57,8 @@ class DatasetConfig(Config):
             raise UsageError(f"--validation {self.validation}: the share held out lies between 0 and 1")
         if not 0 <= self.context_seconds <= 3600:
             raise UsageError(f"--context-seconds {self.context_seconds}: the context lasts 0 to 3600 seconds")
-        if not 0 < self.positives <= 1:
-            raise UsageError(f"--positives {self.positives}: the share of positives lies above 0 and up to 1")
+        if not 0 < self.positives < 1:
+            raise UsageError(f"--positives {self.positives}: the share of positives lies between 0 and 1")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: a seed is 0 or more")
 

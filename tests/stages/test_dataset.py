@@ -1,0 +1,310 @@
+import io
+import logging
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lolhl import manifest
+from lolhl.config import Config
+from lolhl.data.split import stretch
+from lolhl.errors import DatasetError, LabelError, LolhlError, MissingInput, UsageError
+from lolhl.labels.spans import Span, merge, on_grid
+from lolhl.labels.store import load_labels, save_labels
+from lolhl.labels.tables import read_table
+from lolhl.stages.dataset import DatasetConfig, assign, dataset, table
+from lolhl.storage import Root, open_root
+from tests.labels.real import REAL, real_labels
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    return open_root(str(tmp_path / "root"))
+
+
+def extracted(root: Root, vod: str, seconds: int, spans: Sequence[Span] | None, **more: Any) -> None:
+    """What extract and labels leave of a VOD, without the pictures."""
+    todo, _ = manifest.plan(root, f"frames/{vod}/frameset.json", "extract", Config(), {}, force=True)
+    todo.finish({"vod": vod, "fps": "3", "size": 224, "fit": "crop", "frames": seconds * 3, **more}, [])
+    if spans is not None:
+        save_labels(root, vod, list(spans))
+
+
+def every(period: int, length: int, seconds: int) -> list[Span]:
+    return [Span(start + 7, start + 7 + length) for start in range(0, seconds - period, period)]
+
+
+def samples_of(root: Root, name: str) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(root.read(f"datasets/{name}/samples.parquet")))
+
+
+def test_samples(root: Root) -> None:
+    extracted(root, "b", 1800, every(100, 14, 1800))
+    extracted(root, "a", 1200, every(90, 12, 1200))
+    made = dataset(root, "one", ["b", "a"])
+    samples = samples_of(root, "one")
+    assert samples.schema == {
+        "vod": pl.String, "frame": pl.Int64, "label": pl.Boolean, "chunk": pl.String, "split": pl.String,
+    }  # fmt: skip
+    assert samples.equals(samples.sort("vod", "frame"))
+    assert samples.select("vod", "frame").is_unique().all()
+    for (vod,), of in samples.group_by("vod"):
+        truth = on_grid(load_labels(root, str(vod)), 5400, Fraction(3))
+        assert of["label"].to_list() == truth[of["frame"].to_numpy()].tolist()
+        assert of["chunk"].str.starts_with(f"{vod}/").all()
+    assert samples.group_by("chunk").agg(pl.col("split").n_unique())["split"].max() == 1
+
+    # The manifest says what is in the samples, and all frames are accounted for.
+    result = made.result
+    assert (result["fps"], result["size"], result["fit"]) == ("3", 224, "crop")
+    assert (result["vods"], result["holdout"], result["guard_seconds"]) == (["a", "b"], "chunks", 10.0)
+    assert result["natural"]["frames"] == 9000
+    for side in ("train", "validation"):
+        own = samples.filter(split=side)
+        assert result[side] == {"frames": own.height, "positives": own["label"].sum(), "rate": own["label"].mean()}
+        for vod in "ab":
+            of = own.filter(vod=vod)
+            assert result["per_vod"][vod][side]["frames"] == of.height
+            assert result["per_vod"][vod][side]["positives"] == of["label"].sum()
+    dropped = result["dropped"]
+    assert result["train_before"]["frames"] == sum(
+        part["frames"] for part in (result["train"], dropped["guard"], dropped["rebalancing"])
+    )
+    assert result["train_before"]["frames"] + result["validation"]["frames"] == 9000
+    assert (dropped["rebalancing"]["positives"], dropped["rebalancing"]["rate"]) == (0, 0.0)
+    assert result["train"]["rate"] == pytest.approx(0.30, abs=0.001)
+    assert result["validation"]["rate"] == pytest.approx(result["natural"]["rate"], rel=0.2)
+    assert result["validation"]["frames"] / 9000 == pytest.approx(0.15, abs=0.03)
+    events = result["per_vod"]["b"]["events"]
+    assert events["train"] + events["validation"] == len(load_labels(root, "b"))
+    assert events["without_frame"] == 0
+    assert [output.key for output in made.outputs] == ["datasets/one/samples.parquet"]
+
+
+def test_done_once_and_again_only_when_something_changed(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    extracted(root, "a", 1200, every(90, 12, 1200))
+    extracted(root, "b", 1200, every(80, 12, 1200))
+    first = dataset(root, "d", ["a", "b"])
+    data, stat = root.read("datasets/d/samples.parquet"), root.stat("datasets/d/samples.parquet")
+    assert dataset(root, "d", ["b", "a", "b"]) == first
+    assert "dataset: done already" in caplog.text
+    assert root.stat("datasets/d/samples.parquet") == stat
+    assert dataset(root, "d", ["a", "b"], force=True) == first
+    assert root.stat("datasets/d/samples.parquet") != stat
+    assert root.read("datasets/d/samples.parquet") == data
+    other_seed = dataset(root, "d", ["a", "b"], DatasetConfig(seed=1))
+    assert other_seed.outputs != first.outputs
+    save_labels(root, "a", every(90, 13, 1200))
+    assert dataset(root, "d", ["a", "b"], DatasetConfig(seed=1)).digest != other_seed.digest
+    extracted(root, "a", 1201, None)
+    assert dataset(root, "d", ["a", "b"]).result["natural"]["frames"] == 2401 * 3
+
+
+def test_the_manifest_is_last(root: Root) -> None:
+    """Killed between samples and manifest, the next run ends with the bytes of an undisturbed one."""
+    extracted(root, "a", 1200, every(90, 12, 1200))
+    dataset(root, "d", ["a"])
+    files = {stat.key: root.read(stat.key) for stat in root.list("datasets/")}
+    root.delete("datasets/d/dataset.json")
+    root.write("datasets/d/samples.parquet", b"half")
+    dataset(root, "d", ["a"])
+    assert {stat.key: root.read(stat.key) for stat in root.list("datasets/")} == files
+
+
+def test_the_split_does_not_depend_on_the_rebalancing(root: Root) -> None:
+    extracted(root, "a", 1800, every(90, 12, 1800))
+    sides = {}
+    for positives in (0.2, 0.3, 0.9, 0.01):
+        made = dataset(root, "d", ["a"], DatasetConfig(positives=positives))
+        samples = samples_of(root, "d")
+        sides[positives] = samples.filter(split="validation")["frame"].to_list()
+        assert (
+            samples.filter(label=True).height
+            == made.result["train"]["positives"] + made.result["validation"]["positives"]
+        )
+        aim = max(positives, made.result["natural"]["rate"])
+        assert made.result["train"]["rate"] == pytest.approx(aim, rel=0.1)
+    assert all(frames == sides[0.3] for frames in sides.values())
+
+
+def test_whole_vods_from_five_on(root: Root) -> None:
+    vods = [f"v{i}" for i in range(6)]
+    for i, vod in enumerate(vods):
+        extracted(root, vod, 600 + i, every(90, 12, 600))
+    four = dataset(root, "four", vods[:4]).result
+    assert four["holdout"] == "chunks"
+    assert all(of["validation"]["frames"] for of in four["per_vod"].values())
+    six = dataset(root, "six", vods).result
+    assert six["holdout"] == "vods"
+    assert six["dropped"]["guard"]["frames"] == 0
+    held = [vod for vod, of in six["per_vod"].items() if of["validation"]["frames"]]
+    assert len(held) == 1
+    assert six["per_vod"][held[0]]["train_before"]["frames"] == 0
+    assert dataset(root, "six", vods, DatasetConfig(holdout="chunks")).result["holdout"] == "chunks"
+    named = dataset(root, "six", vods, DatasetConfig(holdout="v1, v4")).result
+    assert [vod for vod, of in named["per_vod"].items() if of["validation"]["frames"]] == ["v1", "v4"]
+    two = dataset(root, "two", vods[:2], DatasetConfig(holdout="vods")).result
+    assert two["validation"]["frames"] in (1800, 1803)
+
+
+def test_a_stream_without_highlights_among_others(root: Root) -> None:
+    extracted(root, "a", 900, every(90, 12, 900))
+    extracted(root, "quiet", 900, [])
+    result = dataset(root, "d", ["a", "quiet"]).result
+    assert result["per_vod"]["quiet"]["natural"] == {"frames": 2700, "positives": 0, "rate": 0.0}
+    assert result["per_vod"]["quiet"]["train"]["frames"] > 0
+
+
+def test_labels_after_the_frames_end(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    """The video broke off: what was labelled after that is told and passed over."""
+    extracted(root, "a", 900, [*every(90, 12, 900), Span(890, 910), Span(1000, 1010)], truncated=True)
+    result = dataset(root, "d", ["a"]).result
+    assert result["per_vod"]["a"]["events"]["without_frame"] == 1
+    assert "VOD a: 1 of 11 labelled events have no frame" in caplog.text
+
+
+def test_the_table(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    extracted(root, "a", 1200, every(90, 12, 1200))
+    extracted(root, "b", 1200, every(80, 12, 1200))
+    result = dataset(root, "d", ["a", "b"], DatasetConfig(context_seconds=15)).result
+    lines = table(result).splitlines()
+    assert table(result) in caplog.text
+    assert [line.split()[:2] for line in lines[1:-1]] == [
+        [vod, side] for vod in ("all", "a", "b") for side in ("train", "validation")
+    ]
+    dropped = [f"{result['dropped'][why]['frames']:,}" for why in ("guard", "rebalancing")]
+    train = result["train"]
+    assert lines[1].split()[2:] == [f"{train['frames']:,}", f"{train['positives']:,}", "30.0%", *dropped]
+    assert "chunks are held out" in lines[-1]
+    assert "15 s apart" in lines[-1]
+
+
+def test_what_is_missing(root: Root) -> None:
+    with pytest.raises(MissingInput, match=r"frames/a/frameset.json does not exist: run `lolhl extract a`"):
+        dataset(root, "d", ["a"])
+    extracted(root, "a", 900, None)
+    with pytest.raises(MissingInput, match=r"labels/a.tsv does not exist: .*`lolhl labels FILE`"):
+        dataset(root, "d", ["a"])
+    root.write("labels/a.tsv", b"vid_id\tstart\tstop\na\t0:10\t0:05\n")
+    with pytest.raises(LabelError, match=r"labels/a.tsv:2: .*inverted"):
+        dataset(root, "d", ["a"])
+
+
+@pytest.mark.parametrize(
+    ("vods", "config", "error", "message"),
+    [
+        ([], {}, UsageError, "no VOD was named"),
+        (["../a"], {}, UsageError, "'../a' is no name for a VOD"),
+        (["a", "other"], {}, DatasetError, "the frame sets differ: size is 224 for VOD a and 160 for VOD other"),
+        (["quiet"], {}, DatasetError, "no frame lies in a highlight: import labels"),
+        (["tiny"], {}, DatasetError, "validation would have no highlight"),
+        (["full"], {}, DatasetError, "train would have nothing but highlights"),
+        (["one"], {}, DatasetError, "would have no highlight: label more"),
+        (["a"], {"holdout": "vods"}, UsageError, "no VOD is left to learn from"),
+        (["a", "b"], {"holdout": "a,b"}, UsageError, "no VOD is left to learn from"),
+        (["a", "b"], {"holdout": "c"}, UsageError, "'c' is no VOD of this dataset"),
+        (["a", "b"], {"holdout": ""}, UsageError, "'' is no VOD of this dataset"),
+        (["a", "quiet"], {"holdout": "quiet"}, DatasetError, "validation would have no highlight"),
+    ],
+)
+def test_bad_calls(root: Root, vods: list[str], config: dict[str, Any], error: type[LolhlError], message: str) -> None:
+    extracted(root, "a", 900, every(90, 12, 900))
+    extracted(root, "b", 900, every(80, 12, 900))
+    extracted(root, "other", 900, every(80, 12, 900), size=160)
+    extracted(root, "quiet", 900, [])
+    extracted(root, "tiny", 25, [Span(3, 9)])
+    extracted(root, "full", 900, [Span(0, 900)])
+    extracted(root, "one", 900, [Span(400, 420)])
+    with pytest.raises(error, match=message) as raised:
+        dataset(root, "d", vods, DatasetConfig(**config))
+    assert "\n" not in str(raised.value)
+    assert list(root.list("datasets/")) == []
+
+
+def test_a_dataset_cannot_leave_the_root(root: Root) -> None:
+    with pytest.raises(UsageError, match="is no name for a dataset"):
+        dataset(root, "../d", ["a"])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"chunk_seconds": 0.5}, {"validation": 0.0}, {"validation": 1.0}, {"context_seconds": -1.0},
+        {"positives": 0.0}, {"positives": 1.0}, {"seed": -1}, {"validation": float("nan")},
+    ],
+)  # fmt: skip
+def test_bad_settings(config: dict[str, Any]) -> None:
+    [name] = config
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} "):
+        DatasetConfig(**config)
+
+
+def check(frames: pl.DataFrame, config: DatasetConfig, fps: Fraction) -> None:
+    """The rules that always hold, seen on what becomes of each frame."""
+    used = frames.filter(pl.col("fate").is_in(["train", "validation"]))
+    for _, of in used.group_by("vod"):
+        learnt, held = (of.filter(fate=side)["frame"] for side in ("train", "validation"))
+        if len(learnt) and len(held):
+            pairs = pl.DataFrame({"train": learnt}).join_asof(
+                pl.DataFrame({"held": held}), left_on="train", right_on="held", strategy="nearest"
+            )
+            nearest = (pairs["train"] - pairs["held"]).abs().min()
+            assert isinstance(nearest, int)
+            assert nearest / fps >= config.guard_seconds
+    # A run of labelled frames is an event: it stands whole on one side.
+    events = frames.with_columns(event=(pl.col("vod") + pl.col("label").rle_id().cast(pl.String))).filter("label")
+    assert events.group_by("event").agg(pl.col("side").n_unique())["side"].max() in (1, None)
+    # Validation is as streams are: nothing of its side was dropped.
+    assert frames.filter(side="validation")["fate"].eq("validation").all()
+    train = frames.filter(fate="train")
+    natural = frames.filter(pl.col("fate").is_in(["train", "rebalancing"]))
+    assert train["label"].sum() == natural["label"].sum()
+    positives = int(train["label"].sum())
+    if positives and positives / natural.height < config.positives:
+        assert abs(positives / config.positives - train.height) <= 1
+    else:
+        assert train.height == natural.height
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_the_rules_hold_on_any_labels(data: st.DataObject) -> None:
+    fps = Fraction(data.draw(st.sampled_from(["3", "1", "1/2"])))
+    stretches = []
+    for vod in data.draw(st.sampled_from(["a", "ab", "abc"])):
+        pairs = data.draw(st.lists(st.tuples(st.integers(0, 3600), st.integers(1, 150)), max_size=25))
+        spans = merge(Span(float(start), float(start + length)) for start, length in pairs)
+        stretches.append(stretch(vod, spans, int(data.draw(st.integers(60, 3600)) * fps), fps, 30))
+    config = DatasetConfig(
+        context_seconds=data.draw(st.sampled_from([0.0, 15.5, 45.0])),
+        positives=data.draw(st.sampled_from([0.1, 0.3, 0.8])),
+        seed=data.draw(st.integers(0, 3)),
+    )
+    held: list[str] | None = [] if len(stretches) > 1 and data.draw(st.booleans()) else None
+    frames = assign(stretches, fps, held, config)
+    assert frames.height == sum(of.labels.size for of in stretches)
+    check(frames, config, fps)
+    assert frames.equals(assign(stretches, fps, held, config))
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the labels of the real streams are not here")
+@pytest.mark.parametrize("context", [0.0, 15.0, 60.0])
+def test_the_rules_hold_on_the_real_labels(context: float) -> None:
+    labels = read_table(real_labels(), "highlights.tsv")
+    seconds = {"1863051677": 21927, "1886367077": 4350}
+    stretches = [stretch(vod, labels[vod], seconds[vod] * 3, Fraction(3), 30) for vod in sorted(labels)]
+    for seed in range(3):
+        config = DatasetConfig(context_seconds=context, seed=seed)
+        frames = assign(stretches, Fraction(3), None, config)
+        check(frames, config, Fraction(3))
+        held, train = frames.filter(fate="validation"), frames.filter(fate="train")
+        assert held.height / frames.height == pytest.approx(0.15, abs=0.01)
+        assert held["label"].mean() == pytest.approx(frames["label"].mean(), rel=0.03)
+        assert train["label"].mean() == pytest.approx(0.30, abs=0.001)
