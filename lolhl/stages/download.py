@@ -1,0 +1,448 @@
+"""download: a Twitch VOD, a video file on the web or a local one → vods/<vod>/.
+
+What is fetched lies in a scratch folder until the VOD is stored whole: killed at any moment and run
+again, the stage goes on with what is there.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from lolhl import grid, manifest, progress
+from lolhl.config import Config, option
+from lolhl.errors import StorageError, UsageError, VideoError
+from lolhl.labels.spans import Span
+from lolhl.manifest import Manifest, Output
+from lolhl.storage import Root, check_name
+from lolhl.storage.folder import Folder
+from lolhl.vod import fetch, trim, twitch
+from lolhl.vod.probe import probe
+
+log = logging.getLogger(__name__)
+
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+_LISTS = (b"#EXTM3U", b"ffconcat")  # how files begin that are no video but name others
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadConfig(Config):
+    """What of a video is stored."""
+
+    quality: str = option("source", "rendition of a Twitch VOD: source, or as 360p, 720p60")
+    start: float = option(0.0, "where the part to store begins: h:mm:ss or seconds")
+    stop: float | None = option(None, "where it ends: h:mm:ss or seconds; the end of the video unless said")
+    chat: bool = option(False, "store the chat of a Twitch VOD too")
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(r"audio.?only", self.quality, re.IGNORECASE):
+            raise UsageError(f"--quality {self.quality}: highlights are looked for in pictures; choose another")
+        if not 0 <= self.start < float("inf"):
+            raise UsageError(f"--start {self.start:g}: give 0 or more seconds")
+        if self.stop is not None and not self.start < self.stop < float("inf"):
+            raise UsageError(f"--stop {self.stop:g} s is not after --start {self.start:g} s")
+
+    @property
+    def whole(self) -> bool:
+        return self.start == 0 and self.stop is None
+
+
+def download(
+    root: Root,
+    source: str,
+    config: DownloadConfig = DownloadConfig(),
+    *,
+    name: str | None = None,
+    force: bool = False,
+) -> Manifest:
+    """Makes vods/<vod>/ from a video.
+
+    Args:
+        root: where the data lies.
+        source: address or id of a Twitch VOD, http(s) address of a video file, or a path.
+        config: see `DownloadConfig`.
+        name: of the VOD; else its id on Twitch, or what its file is called.
+        force: redo what is done; also replaces a VOD of this name that came from elsewhere.
+
+    Returns:
+        The VOD's manifest. Time 0 of a part is its first picture, which lies `offset` seconds into
+        the whole. Chapters, comments and `muted` stretches are in seconds from time 0.
+
+    Raises:
+        UsageError: the source is nothing of that kind, the name is taken, or the part holds no picture.
+        TwitchError, VideoError: the video cannot be had, or is none.
+    """
+    origin = _origin(source)
+    vod = check_name(name or origin.name, "VOD")
+    key = f"vods/{vod}/vod.json"
+    before = Manifest.from_bytes(root.read(key), f"{root.url}/{key}") if root.stat(key) else None
+    inputs = origin.inputs(root, before)
+    _, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
+    if earlier:
+        return earlier
+    if before and not force and before.result["source"] != origin.source:
+        raise UsageError(
+            f"VOD {vod} is there already, from {before.result['source']}: choose another --name, "
+            "or --force to replace it"
+        )
+    with _scratch(root, vod) as scratch:
+        # Planned anew: a run that this one waited for may have done the work.
+        todo, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
+        if earlier:
+            return earlier
+        got = origin.fetch(scratch, config)
+        info = probe(got.video)
+        todo = todo.begin()
+        outputs = [_upload(root, got.video, f"vods/{vod}/video{got.suffix}")]
+        if got.comments is not None:
+            outputs.append(_write_chat(root, vod, got, info.duration))
+        made = todo.finish(
+            {
+                "vod": vod,
+                "title": got.title,
+                "source": origin.source,
+                "twitch_id": got.twitch_id,
+                "offset": got.offset,
+                "video": f"vods/{vod}/video{got.suffix}",
+                "duration": info.duration,
+                "width": info.width,
+                "height": info.height,
+                "fps": str(info.fps),
+                "chapters": [_named(span) for span in _shifted(got.chapters, got.offset, info.duration)],
+                "muted": [_named(span) for span in _shifted(got.muted, got.offset, info.duration)],
+                "chat": f"vods/{vod}/chat.json" if got.comments is not None else None,
+            },
+            outputs,
+        )
+        for old in {output.key for output in before.outputs} - {output.key for output in outputs} if before else ():
+            root.delete(old)
+        shutil.rmtree(scratch.path)
+    return made
+
+
+@dataclass(frozen=True)
+class _Scratch:
+    """A folder of one run's own.
+
+    Attributes:
+        lock: a file descriptor; a process that holds it keeps other runs out of the folder.
+        in_root: whether it lies beside the data, where what is whole need only be renamed.
+    """
+
+    path: Path
+    lock: int
+    in_root: bool
+
+
+@dataclass(frozen=True)
+class _Got:
+    """A video on this machine, which may be moved away.
+
+    Attributes:
+        offset: of its time 0, in seconds of the whole video; so are all other times here.
+    """
+
+    video: Path
+    suffix: str
+    title: str
+    offset: float = 0.0
+    twitch_id: str | None = None
+    chapters: Sequence[Span] = ()
+    muted: Sequence[Span] = ()
+    comments: Sequence[twitch.Comment] | None = None
+
+
+class _Origin(Protocol):
+    """Where a video comes from: `source` is what a manifest says of it, `name` what a VOD of it is called."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:
+        """A name for what is read → a digest that changes when it does."""
+
+    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got: ...
+
+
+def _origin(source: str) -> _Origin:
+    if vod := twitch.vod_id(source):
+        return _OnTwitch(vod)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
+        return _OnTheWeb(source)
+    return _File(source)
+
+
+@dataclass(frozen=True)
+class _OnTwitch:
+    name: str
+
+    @property
+    def source(self) -> str:
+        return twitch.page(self.name)
+
+    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
+        return {self.source: _sha256(self.source)}
+
+    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got:
+        vod = twitch.describe(self.name)
+        rendition = vod.rendition(config.quality)
+        if config.start >= vod.seconds:
+            raise UsageError(f"VOD {vod.id} is {grid.format_time(vod.seconds)} long: choose a --start before its end")
+        comments = twitch.chat(vod.id, scratch.path) if config.chat else None
+        seconds = min(vod.seconds, config.stop or vod.seconds) - config.start
+        with progress.bar(f"download {vod.id}", seconds, "s") as advance:
+            segments = twitch.fetch(
+                vod,
+                rendition,
+                scratch.path / check_name(rendition, "rendition"),
+                start=config.start,
+                stop=config.stop,
+                advance=advance,
+                hold=scratch.lock,
+            )
+        video, offset = scratch.path / "video.mp4", 0.0
+        if config.whole:
+            trim.join(segments.playlist, video)
+        else:
+            start = max(0.0, config.start - segments.begin)
+            stop = None if config.stop is None else config.stop - segments.begin
+            first = trim.trim(segments.playlist, video, start, stop)
+            offset = segments.begin + _found(first, self.source, config)
+        return _Got(
+            video=video,
+            suffix=".mp4",
+            title=vod.title,
+            offset=round(offset, 6),
+            twitch_id=vod.id,
+            chapters=vod.chapters,
+            muted=segments.muted,
+            comments=comments,
+        )
+
+
+@dataclass(frozen=True)
+class _OnTheWeb:
+    url: str
+
+    @property
+    def source(self) -> str:
+        return fetch.plain(self.url)
+
+    @property
+    def name(self) -> str:
+        return _name_of(self._file, self.source)
+
+    @property
+    def _file(self) -> Path:
+        return Path(unquote(urlsplit(self.source).path))
+
+    @cached_property
+    def remote(self) -> fetch.Remote:
+        return fetch.look(self.url)
+
+    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
+        return {self.source: _sha256(json.dumps(asdict(self.remote)))}
+
+    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got:
+        video = scratch.path / "fetched"
+        with progress.bar(f"download {self._file.name}", (self.remote.size or 0) / 1e6, "MB") as advance:
+            fetch.fetch(self.url, self.remote, video, lambda count: advance(count / 1e6))
+        try:
+            _check_video(video, self.source)
+        except VideoError:
+            video.unlink()
+            raise
+        return _part(video, self._file, self.source, scratch, config)
+
+
+@dataclass(frozen=True)
+class _File:
+    source: str
+    path: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        path = Path(self.source).expanduser().resolve()
+        if path.is_dir():
+            raise UsageError(f"{self.source} is a folder: give the video file in it")
+        if not path.is_file():
+            raise UsageError(f"{self.source} is no file, no address and no id of a Twitch VOD: check its spelling")
+        object.__setattr__(self, "path", path)
+
+    @property
+    def name(self) -> str:
+        return _name_of(self.path, self.source)
+
+    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:
+        if before and "video" in before.inputs and self._is_stored(root, before):
+            return before.inputs
+        with self.path.open("rb") as file:
+            return {"video": hashlib.file_digest(file, "sha256").hexdigest()}
+
+    def _is_stored(self, root: Root, before: Manifest) -> bool:
+        """Whether this is the very file that the VOD holds, unchanged since: then it need not be read."""
+        if not isinstance(root, Folder):
+            return False
+        vod, key = before.result["vod"], before.result["video"]
+        size = next(output.size for output in before.outputs if output.key == key)
+        with suppress(OSError):
+            said, stored = (root.path / f"vods/{vod}/vod.json").stat(), root.path / key
+            own = self.path.stat()
+            return stored.samefile(self.path) and own.st_size == size and own.st_mtime_ns < said.st_mtime_ns
+        return False
+
+    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got:
+        _check_video(self.path, self.source)
+        if not config.whole:
+            return _part(self.path, self.path, self.source, scratch, config)
+        link = scratch.path / "linked"
+        _link(self.path, link, copy=scratch.in_root)
+        return _part(link, self.path, self.source, scratch, config)
+
+
+def _name_of(file: Path, source: str) -> str:
+    """What a VOD from this file is called: the file's name, with odd characters made `-`."""
+    plain = unicodedata.normalize("NFKD", file.stem).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")[:100]
+    if not name:
+        raise UsageError(f"{source}: its name holds no letter from a to z and no digit: give a --name")
+    return name
+
+
+def _check_video(video: Path, source: str) -> None:
+    """Raises VideoError, in the user's words for the file, when it is no video."""
+    with video.open("rb") as file:
+        if file.read(8).startswith(_LISTS):
+            raise VideoError(f"{source} is a playlist and no video: give the video itself")
+    try:
+        probe(video)
+    except VideoError as error:
+        raise VideoError(str(error).replace(str(video), source)) from error
+
+
+def _part(video: Path, file: Path, source: str, scratch: _Scratch, config: DownloadConfig) -> _Got:
+    """The wanted part of a video file.
+
+    Args:
+        video: where it lies.
+        file: what it is really called.
+        source: what the user calls it.
+    """
+    if config.whole:
+        suffix = file.suffix.lower()
+        return _Got(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)
+    target = scratch.path / "video.mp4"
+    offset = trim.trim(video, target, config.start, config.stop)
+    return _Got(target, ".mp4", file.stem, _found(offset, source, config))
+
+
+def _found(offset: float | None, source: str, config: DownloadConfig) -> float:
+    if offset is None:
+        stop = "its end" if config.stop is None else grid.format_time(config.stop)
+        raise UsageError(
+            f"{source} has no picture from {grid.format_time(config.start)} to {stop}: choose another --start or --stop"
+        )
+    return round(offset, 6)
+
+
+def _link(file: Path, link: Path, *, copy: bool) -> None:
+    """Another name for the file, which may be moved away; where that cannot be, a copy or a mere pointer."""
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(file)
+    except OSError:
+        if copy:
+            shutil.copyfile(file, link)
+        else:
+            link.symlink_to(file)
+
+
+def _upload(root: Root, video: Path, key: str) -> Output:
+    with video.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    output = Output(key, video.stat().st_size, digest)
+    root.upload(video, key)
+    return output
+
+
+def _write_chat(root: Root, vod: str, got: _Got, duration: float) -> Output:
+    """{"vod", "comments": [{"time", "user", "text"}]}, times in seconds of the stored video."""
+    lines = [
+        {"time": time, "user": comment.user, "text": comment.text}
+        for comment in got.comments or ()
+        if 0 <= (time := round(comment.time - got.offset, 3)) < duration
+    ]
+    key, data = f"vods/{vod}/chat.json", json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False).encode()
+    root.write(key, data)
+    return Output.of(key, data)
+
+
+def _shifted(spans: Sequence[Span], offset: float, duration: float) -> Iterator[Span]:
+    """The same in seconds of the stored video; what lies outside is left out."""
+    for span in spans:
+        start, stop = max(0.0, span.start - offset), min(duration, span.stop - offset)
+        if start < stop:
+            yield Span(round(start, 3), round(stop, 3), span.name)
+
+
+def _named(span: Span) -> dict[str, Any]:
+    return {"start": span.start, "stop": span.stop, "name": span.name}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _scratch(root: Root, vod: str) -> Iterator[_Scratch]:
+    """A folder for what is fetched, beside the data or in the cache; waits while another run is in it.
+
+    It stays when the work is cut off, unless there is nothing in it.
+    """
+    if isinstance(root, Folder):
+        path = root.path / ".unfinished-downloads" / vod
+    else:
+        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser()
+        path = cache / "downloads" / f"{_sha256(root.url)[:16]}-{vod}"
+    try:
+        lock = _locked(path)
+        try:
+            yield _Scratch(path, lock, isinstance(root, Folder))
+        finally:
+            (path / "video.mp4").unlink(missing_ok=True)
+            (path / "linked").unlink(missing_ok=True)
+            for folder in (path, path.parent):
+                with suppress(OSError):
+                    folder.rmdir()
+            os.close(lock)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}") from error
+
+
+def _locked(path: Path) -> int:
+    """Makes the folder and takes its lock."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("%s: another run is at it, or just ends: waiting", path)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(lock).st_ino:
+                return lock
+        os.close(lock)  # that run has taken the folder away

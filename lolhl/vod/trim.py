@@ -1,0 +1,194 @@
+"""Keeps a part of a video, exact to a picture, without encoding it anew.
+
+A copy can only begin at a key frame. So the pictures from the key frame before the start on are
+copied too, and an edit list (ISO 14496-12, 8.6.6) hides them: every player that follows edit lists,
+and ffmpeg does, decodes them and shows only what lies between start and stop.
+"""
+
+import struct
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from lolhl.errors import VideoError
+from lolhl.vod import ffmpeg
+
+_SEEK_MARGIN = 15.0  # seconds; a copy out of a .ts file begins at the first key frame after where it lands
+_AHEAD = 2.0  # seconds copied beyond the stop: pictures that those before it are predicted from
+_TIMESCALE = 90_000  # of the file as a whole: fine enough for every frame rate in use
+_ROUNDING = Fraction(1, 2000)  # seconds; times are typed, and stored in .mkv, to the millisecond
+
+_STREAMS = ["-map", "0:V:0", "-map", "0:a?"]
+# Nothing of the source's metadata or of ffmpeg's version: the same work gives the same bytes.
+_PLAIN = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
+_MP4 = ["-c", "copy", *_PLAIN, "-movie_timescale", str(_TIMESCALE), "-f", "mp4", "-y"]
+_ENCODE = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+
+
+def join(playlist: Path, target: Path) -> None:
+    """Copies the segments of a local HLS playlist into one .mp4.
+
+    Raises:
+        VideoError: ffmpeg cannot read them.
+    """
+    arguments = [*ffmpeg.source(playlist, "-f", "hls"), *_STREAMS, *_MP4, f"file:{target}"]
+    ffmpeg.run(arguments, playlist)
+
+
+def trim(video: Path, target: Path, start: float, stop: float | None) -> float | None:
+    """Writes the pictures shown in [start, stop) as an .mp4 whose time 0 is the first of them.
+
+    Nothing is encoded anew, unless the codec does not fit into an .mp4.
+
+    Args:
+        video: a video file, or a local HLS playlist (.m3u8), which is always read from its beginning.
+        start: seconds from the beginning of the video.
+        stop: seconds, or None for all the rest.
+
+    Returns:
+        The first picture's time in the video, in seconds: `start`, or less than one picture later.
+        None, with nothing written, when no picture begins in [start, stop).
+
+    Raises:
+        VideoError: ffmpeg cannot read it.
+    """
+    first = _first_picture(video, start)
+    end = None if stop is None else Fraction(stop) - _ROUNDING
+    if first is None or (end is not None and first.time >= end):
+        return None
+    length = None if end is None else end - first.time
+    try:
+        _copy(video, target, first, length)
+    except VideoError:
+        _encode(video, target, first, length)
+    return float(first.time)
+
+
+@dataclass(frozen=True)
+class _First:
+    """Where a part begins: the first picture's time, and where to seek so that its key frame is met."""
+
+    time: Fraction
+    seek: float
+
+
+def _first_picture(video: Path, start: float) -> _First | None:
+    """The first picture shown at or after `start`; None when the video ends before."""
+    far = max(0.0, start - _SEEK_MARGIN)
+    seeks = [0.0] if video.suffix == ".m3u8" or far == 0 else [far, 0.0]
+    for seek in seeks:
+        first = key = None
+        for shown, decoded in _packets(video, seek):
+            key = shown if key is None else key  # a copy begins with a key frame
+            if shown >= start - _ROUNDING and (first is None or shown < first):
+                first = shown
+            if first is not None and decoded >= first:
+                break  # all that follow are shown later still
+        if key is not None and first is not None and (key <= first or seek == 0):
+            return _First(first, seek)
+    return None
+
+
+def _packets(video: Path, seek: float) -> Iterator[tuple[Fraction, Fraction]]:
+    """Times of showing and of decoding, in seconds of the video, of the pictures that a copy would hold."""
+    # With the sound, as in the copy: ffmpeg counts a .ts from where the first of the chosen streams begins.
+    command = [ffmpeg.path(), *ffmpeg.QUIET, *_source(video, seek), *_STREAMS, "-c", "copy"]
+    with subprocess.Popen(
+        [*command, "-f", "framecrc", "pipe:1"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        base = Fraction(0)
+        try:
+            for line in process.stdout:
+                if line.startswith("#tb 0:"):
+                    base = Fraction(line.removeprefix("#tb 0:").strip())
+                elif line.startswith("0,"):
+                    _, decoded, shown, *_ = line.split(",")
+                    yield int(shown) * base + Fraction(seek), int(decoded) * base + Fraction(seek)
+        finally:
+            process.kill()
+
+
+def _source(video: Path, seek: float) -> list[str]:
+    options = [
+        "-fflags",
+        "+genpts",
+        *(["-f", "hls"] if video.suffix == ".m3u8" else []),
+    ]  # .avi has no times of showing
+    return ffmpeg.source(video, *options, *(["-ss", f"{seek:.6f}"] if seek else []))
+
+
+def _copy(video: Path, target: Path, first: _First, length: Fraction | None) -> None:
+    lead = float(first.time - Fraction(first.seek))  # seconds copied to be hidden
+    limit = [] if length is None else ["-t", f"{lead + float(length) + _AHEAD:.6f}"]
+    arguments = [*_source(video, first.seek), *_STREAMS, *limit, "-output_ts_offset", f"{-lead:.6f}"]
+    ffmpeg.run([*arguments, *_MP4, f"file:{target}"], video)
+    if length is not None:
+        with target.open("r+b") as file:
+            _end_at(file, length)
+
+
+def _encode(video: Path, target: Path, first: _First, length: Fraction | None) -> None:
+    begin = float(first.time - Fraction(first.seek))
+    limit = [] if length is None else ["-t", f"{float(length):.6f}"]
+    arguments = [*_source(video, first.seek), *_STREAMS, "-ss", f"{begin:.6f}", *limit, *_ENCODE, *_PLAIN]
+    ffmpeg.run([*arguments, "-f", "mp4", "-y", f"file:{target}"], video)
+
+
+def _end_at(file: BinaryIO, length: Fraction) -> None:
+    """Shortens what an .mp4 shows, in place: the edit lists of its tracks, and the lengths that its headers give."""
+    ticks = round(length * _TIMESCALE)
+    movie = next(_boxes(file, 0, file.seek(0, 2), b"moov"))
+    for track in _boxes(file, *movie, b"trak"):
+        for edits in _boxes(file, *track, b"edts"):
+            for at, _ in _boxes(file, *edits, b"elst"):
+                _shorten_edits(file, at, ticks)
+        for at, _ in _boxes(file, *track, b"tkhd"):
+            _shorten(file, at, (20, 28), ticks)
+    for at, _ in _boxes(file, *movie, b"mvhd"):
+        _shorten(file, at, (16, 24), ticks)
+
+
+def _boxes(file: BinaryIO, start: int, stop: int, kind: bytes) -> Iterator[tuple[int, int]]:
+    """Where the contents of the boxes of this kind begin and end, between two places of the file."""
+    while start < stop:
+        file.seek(start)
+        size, name = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if size == 1:
+            size, head = struct.unpack(">Q", file.read(8))[0], 16
+        if name == kind:
+            yield start + head, start + size
+        start += size
+
+
+def _shorten_edits(file: BinaryIO, at: int, ticks: int) -> None:
+    file.seek(at)
+    version, count = struct.unpack(">B3xI", file.read(8))
+    form = ">qqI" if version else ">iiI"  # length, place in the track, speed
+    size = struct.calcsize(form)
+    for number in range(count):
+        file.seek(at + 8 + number * size)
+        length, *rest = struct.unpack(form, file.read(size))
+        length = min(length, ticks)
+        ticks -= length
+        file.seek(at + 8 + number * size)
+        file.write(struct.pack(form, length, *rest))
+
+
+def _shorten(file: BinaryIO, at: int, places: tuple[int, int], ticks: int) -> None:
+    """A header's length lies at one of two places: in its short form and in its long one."""
+    file.seek(at)
+    version = file.read(1)[0]
+    form = ">Q" if version else ">I"
+    file.seek(at + places[version])
+    length = struct.unpack(form, file.read(struct.calcsize(form)))[0]
+    file.seek(at + places[version])
+    file.write(struct.pack(form, min(length, ticks)))

@@ -1,0 +1,391 @@
+"""Twitch, by way of the twitch-dl program: the one module that knows of either.
+
+twitch-dl runs as a process of its own. It keeps each segment of a VOD (some 10 s of video) as a
+file once it is whole, and does not ask for it again: so a download that was cut off goes on.
+"""
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lolhl import grid
+from lolhl.errors import StillLive, SubscriberOnly, ToolMissing, TwitchError, UsageError, VodNotFound
+from lolhl.labels.spans import Span, merge
+from lolhl.vod.probe import probe
+
+log = logging.getLogger(__name__)
+
+_ID = re.compile(r"[0-9]{1,20}")
+_ADDRESS = re.compile(r"(?:https?://)?((?:[\w-]+\.)*twitch\.tv)(/[^?#]*)?(?:[?#].*)?", re.ASCII | re.IGNORECASE)
+_HOSTS = ("twitch.tv", "www.twitch.tv", "m.twitch.tv", "go.twitch.tv")
+_VOD_PATH = re.compile(r"/(?:videos|\w+/v|\w+/video)/([0-9]{1,20})/?", re.ASCII)
+_SEGMENT = re.compile(r"[0-9]+\.(?!tmp$)\w+", re.ASCII)
+_TOKEN = "LOLHL_TWITCH_TOKEN"  # noqa: S105 - the name of the variable
+
+_MARGIN = 1  # seconds asked for beyond both ends: the playlist's lengths are rounded
+_JUMP = 10.0  # seconds; a greater step of the timestamps is a new beginning of them, for ffmpeg too
+_WRAP = 2**33 / 90_000  # seconds until the timestamps of MPEG-TS begin anew
+_PAUSE = 1.0  # seconds before a dropped connection is tried again
+
+
+@dataclass(frozen=True)
+class TwitchVod:
+    """What Twitch says of a VOD.
+
+    Attributes:
+        seconds: its length, rounded to whole seconds.
+        qualities: name, as "720p60" → Twitch's own name of that rendition; "source" is among them.
+        chapters: in seconds of the VOD; each named as on Twitch, mostly by the game.
+    """
+
+    id: str
+    title: str
+    seconds: int
+    qualities: dict[str, str]
+    chapters: list[Span]
+
+    def rendition(self, quality: str) -> str:
+        """Twitch's name of the rendition of this quality.
+
+        Raises:
+            UsageError: there is none; lists those that there are.
+        """
+        if found := self.qualities.get(quality):
+            return found
+        raise UsageError(f"VOD {self.id} is not there in {quality!r}: choose one of {', '.join(self.qualities)}")
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Consecutive pieces of a VOD on this machine.
+
+    Attributes:
+        playlist: a local HLS playlist of them.
+        begin: where the first begins, in seconds of the VOD.
+        muted: stretches whose sound Twitch took away, in seconds of the VOD.
+    """
+
+    playlist: Path
+    begin: float
+    muted: list[Span]
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A line of chat; `time` in (whole) seconds of the VOD."""
+
+    time: float
+    user: str
+    text: str
+
+
+def vod_id(source: str) -> str | None:
+    """The id that the user means by `123` or by the address of a VOD; None when it is no matter of Twitch.
+
+    Where the address says a time (`?t=1h2m3s`), that is only where somebody was looking, and ignored.
+
+    Raises:
+        UsageError: an address of Twitch that is no VOD.
+    """
+    if _ID.fullmatch(source):
+        return source
+    if not (address := _ADDRESS.fullmatch(source)):
+        return None
+    found = _VOD_PATH.fullmatch(address[2] or "")
+    if found and address[1].lower() in _HOSTS:
+        return found[1]
+    raise UsageError(f"{source} is no VOD on Twitch: give an address like https://www.twitch.tv/videos/123456789")
+
+
+def page(vod: str) -> str:
+    """The VOD's address."""
+    return f"https://www.twitch.tv/videos/{vod}"
+
+
+def describe(vod: str) -> TwitchVod:
+    """Asks Twitch about a VOD.
+
+    Raises:
+        VodNotFound, SubscriberOnly, StillLive: it cannot be had, for this reason.
+        TwitchError: Twitch cannot be reached, or answers with an error.
+        ToolMissing: twitch-dl is not installed.
+    """
+    out, said = _run(vod, ["info", "--json", vod], Path.cwd())
+    if "subscriber-only" in said:  # twitch-dl then guesses addresses; we take what Twitch gives freely
+        raise _subscribers(vod)
+    answer: dict[str, Any] = json.loads(out)
+    if answer["status"] == "RECORDING":
+        raise StillLive(f"VOD {vod} is still being broadcast: run again when the stream has ended")
+    qualities: dict[str, str] = {}
+    for playlist in answer["playlists"]:
+        group = playlist["group_id"]
+        if group != "audio_only":
+            qualities |= {"source": group} if playlist["is_source"] else {}
+            qualities.setdefault(playlist["name"], group)
+    return TwitchVod(
+        id=vod,
+        title=answer["title"] or "",
+        seconds=int(answer["lengthSeconds"]),
+        qualities=qualities,
+        chapters=[_chapter(chapter) for chapter in answer["chapters"]],
+    )
+
+
+def _chapter(said: dict[str, Any]) -> Span:
+    start = said["positionMilliseconds"] / 1000
+    return Span(start, start + said["durationMilliseconds"] / 1000, said["description"] or "")
+
+
+def fetch(
+    vod: TwitchVod,
+    rendition: str,
+    folder: Path,
+    *,
+    start: float = 0.0,
+    stop: float | None = None,
+    advance: Callable[[float], None] = lambda _: None,
+    hold: int | None = None,
+) -> Segments:
+    """Gets the segments that hold [start, stop), but those that the folder has already.
+
+    Args:
+        rendition: see `TwitchVod.rendition`.
+        folder: for this VOD and rendition only; what was got stays there.
+        start, stop: seconds of the VOD; None is its end.
+        advance: called with the seconds of video that were just got.
+        hold: a file descriptor that twitch-dl keeps open as long as it runs: a lock on the folder
+            that outlives this process when it is killed.
+
+    Raises:
+        VodNotFound: Twitch has the VOD's page but not its video any more.
+        TwitchError: the connection dropped again and again, or Twitch answered with an error.
+    """
+    first = max(0, int(start) - _MARGIN)
+    if first > 0 and not any(folder.glob("00000.*")):
+        # Timestamps count from where the first segment of all begins.
+        _download(vod.id, rendition, folder, ["--end=00:00:01"], lambda _: None, hold)
+    parts = [f"--start={_clock(first)}"] if first > 0 else []
+    parts += [f"--end={_clock(int(stop) + 1 + _MARGIN)}"] if stop is not None else []
+    _download(vod.id, rendition, folder, parts, advance, hold)
+
+    every = list(_listed((folder / "playlist.m3u8").read_text()))
+    got = folder / "playlist_downloaded.m3u8"
+    listing = got.read_text()
+    names = [name for name, _ in _listed(listing)]
+    if not names:
+        raise UsageError(f"VOD {vod.id} has no video from {grid.format_time(start)}: choose another --start")
+    if "#EXT-X-ENDLIST" not in listing:  # else ffmpeg would wait for more
+        got.write_text(f"{listing}\n#EXT-X-ENDLIST\n")
+    numbers = [int(Path(name).stem) for name in names]
+    starts = [0.0]
+    for _, seconds in every:
+        starts.append(starts[-1] + seconds)
+    muted = [Span(starts[n], starts[n + 1], "muted") for n in numbers if "-muted" in every[n][0]]
+    return Segments(got, _begin(folder, names[0], listing, starts[numbers[0]]), merge(muted, gap=0.01))
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _listed(playlist: str) -> Iterator[tuple[str, float]]:
+    """Name and length in seconds of each segment of a playlist."""
+    seconds = 0.0
+    for line in playlist.splitlines():
+        if line.startswith("#EXTINF:"):
+            seconds = float(line.removeprefix("#EXTINF:").split(",")[0])
+        elif line.strip() and not line.startswith("#"):
+            yield line.strip(), seconds
+
+
+def _begin(folder: Path, name: str, listing: str, by_lengths: float) -> float:
+    """Where a segment begins, by its timestamps; by the lengths before it where those began anew."""
+    number, kind = name.split(".")
+    if int(number) == 0:
+        return 0.0
+    by_stamps = (_stamp(folder, name, listing) - _stamp(folder, f"00000.{kind}", listing)) % _WRAP
+    return by_stamps if abs(by_stamps - by_lengths) < _JUMP else by_lengths
+
+
+def _stamp(folder: Path, name: str, listing: str) -> float:
+    """The first timestamp in a segment, in seconds."""
+    header = re.search(r'#EXT-X-MAP:.*?URI="([^"]+)"', listing)
+    if not header:
+        return probe(folder / name).start_time
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".mp4") as whole:
+        whole.write((folder / Path(header[1]).name).read_bytes() + (folder / name).read_bytes())
+        whole.flush()
+        return probe(Path(whole.name)).start_time
+
+
+def _download(
+    vod: str, rendition: str, folder: Path, parts: list[str], advance: Callable[[float], None], hold: int | None
+) -> None:
+    """Runs twitch-dl, again and again as long as each run brings something new."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = _Shown(folder, advance)
+    arguments = ["download", vod, f"--quality={rendition}", f"--cache-dir={_literal(folder)}", *parts]
+    arguments += ["--no-join", "--overwrite"]
+    while True:
+        before = _there(folder)
+        try:
+            _run(vod, arguments, folder, shown.look, hold)
+            shown.look()
+            return
+        except TwitchError as error:
+            if _there(folder) <= before:
+                raise
+            log.warning("%s; trying again", error)
+            time.sleep(_PAUSE)
+
+
+def _there(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if _SEGMENT.fullmatch(path.name)}
+
+
+class _Shown:
+    """Progress: the seconds of video in the segments that have come."""
+
+    def __init__(self, folder: Path, advance: Callable[[float], None]) -> None:
+        self.folder, self.advance = folder, advance
+        self.counted = _there(folder)
+        self.lengths: list[float] = []
+
+    def look(self) -> None:
+        if not self.lengths:
+            with suppress(OSError):
+                self.lengths = [seconds for _, seconds in _listed((self.folder / "playlist.m3u8").read_text())]
+        for name in _there(self.folder) - self.counted:
+            number = int(name.split(".")[0])
+            if number < len(self.lengths):
+                self.counted.add(name)
+                self.advance(self.lengths[number])
+
+
+def chat(vod: str, folder: Path) -> list[Comment]:
+    """All that was written in the VOD's chat, in order of time.
+
+    Raises:
+        TwitchError: Twitch does not give it.
+    """
+    target = folder / "chat.json"
+    _, said = _run(vod, ["chat", "json", vod, f"--output={_literal(target)}", "--overwrite"], folder, ends_badly=True)
+    if not target.exists():
+        if "IndexError" in said:  # how twitch-dl takes a page without comments
+            return []
+        raise _error(vod, said)
+    comments = json.loads(target.read_text())["comments"]
+    target.unlink()
+    return [
+        Comment(
+            time=float(comment["contentOffsetSeconds"]),
+            user=comment["commenter"]["displayName"] if comment["commenter"] else "",
+            text="".join(fragment["text"] for fragment in comment["message"]["fragments"]),
+        )
+        for comment in comments
+    ]
+
+
+def _literal(path: Path) -> str:
+    """A path as twitch-dl takes it: braces would be filled in."""
+    return str(path.absolute()).replace("{", "{{").replace("}", "}}")
+
+
+def _run(
+    vod: str,
+    arguments: list[str],
+    folder: Path,
+    look: Callable[[], None] = lambda: None,
+    hold: int | None = None,
+    *,
+    ends_badly: bool = False,
+) -> tuple[str, str]:
+    """What twitch-dl writes to its two outputs.
+
+    It prints progress to the first, some times a second. That is read, and `look` called, as it
+    comes; once nobody reads it any more, twitch-dl ends: it does not outlive a killed parent by much.
+    """
+    # -P: nothing in the working folder is taken for a module of twitch-dl.
+    command = [sys.executable, "-P", "-m", "twitchdl", *arguments]
+    token = os.environ.get(_TOKEN)
+    tokens = {"TWITCH_DL_INFO_AUTH_TOKEN": token, "TWITCH_DL_DOWNLOAD_AUTH_TOKEN": token} if token else {}
+    out = bytearray()
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=folder,
+            env={**os.environ, **tokens},
+            pass_fds=() if hold is None else (hold,),
+        )
+        try:
+            assert process.stdout is not None
+            while data := os.read(process.stdout.fileno(), 65536):
+                out += data
+                look()
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")
+    if code < 0:
+        raise TwitchError(f"VOD {vod}: twitch-dl was killed by signal {-code}: run again, it goes on where it was")
+    if code != 0 and not ends_badly:
+        raise _error(vod, said)
+    return out.decode(errors="replace"), said
+
+
+_STATUS = re.compile(r"(?:Client|Server) error '(\d{3})[^']*' for url '([^']*)'")
+_FAILED = re.compile(r"^(?:httpx|httpcore|ssl)\.(\w+): ?(.*)$", re.MULTILINE)
+
+
+def _subscribers(vod: str) -> SubscriberOnly:
+    return SubscriberOnly(
+        f"VOD {vod} is for subscribers of its channel only: set {_TOKEN} to the auth-token cookie of one"
+    )
+
+
+def _error(vod: str, said: str) -> TwitchError | ToolMissing:
+    """twitch-dl's complaint, in one plain sentence."""
+    if "No module named twitchdl" in said:
+        return ToolMissing("twitch-dl is missing: pip install twitch-dl")
+    if "subscriber-only" in said or "AuthRequiredError" in said:
+        return _subscribers(vod)
+    if re.search(r"^Error: Video \S+ not found", said, re.MULTILINE):
+        return VodNotFound(f"Twitch has no VOD {vod}: it never was, was deleted, or has expired; check the id")
+    if "auth token is not valid" in said:
+        return SubscriberOnly(f"VOD {vod}: Twitch does not accept the token in {_TOKEN}: copy it anew from a browser")
+    if answers := _STATUS.findall(said):
+        return _refused(vod, *answers[-1])
+    if failures := _FAILED.findall(said):
+        name, why = failures[-1]
+        return TwitchError(f"VOD {vod}: the connection to Twitch failed ({why or name}): run again, it goes on")
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it gave no reason"]
+    complaint = next((line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")), lines[-1])
+    return TwitchError(f"VOD {vod}: twitch-dl failed: {complaint[:300]}")
+
+
+def _refused(vod: str, status: str, url: str) -> TwitchError:
+    where = urlsplit(url)
+    if status[0] == "5" or status == "429":
+        return TwitchError(f"VOD {vod}: Twitch answered {status} ({where.hostname}): run again later, it goes on")
+    if where.hostname == "usher.ttvnw.net" and status in ("404", "410"):
+        return VodNotFound(f"VOD {vod} was deleted: Twitch still has its page, but no video")
+    if where.path.endswith(".m3u8"):
+        return VodNotFound(f"VOD {vod} has expired: Twitch still lists it, but its video is gone (answer {status})")
+    name = where.path.rsplit("/", 1)[-1]
+    return TwitchError(f"VOD {vod}: Twitch answered {status} for {name}: run again later, or try another --quality")
