@@ -126,6 +126,7 @@ def dataset(
     output = io.BytesIO()
     samples.write_parquet(output)
     samples_key = f"datasets/{name}/samples.parquet"
+    todo = todo.begin()
     root.write(samples_key, output.getvalue())
     return todo.finish(result, [Output.of(samples_key, output.getvalue())])
 

@@ -1,6 +1,7 @@
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.stages.dataset import DatasetConfig, assign, dataset, table
 from lolhl.storage import Root, open_root
+from lolhl.storage.folder import Folder
 from tests.labels.real import REAL, real_labels
 
 
@@ -106,14 +108,30 @@ def test_done_once_and_again_only_when_something_changed(root: Root, caplog: pyt
     assert dataset(root, "d", ["a", "b"]).result["natural"]["frames"] == 2401 * 3
 
 
-def test_the_manifest_is_last(root: Root) -> None:
-    """Killed between samples and manifest, the next run ends with the bytes of an undisturbed one."""
+class Killed(BaseException):
+    pass
+
+
+@dataclass(frozen=True)
+class Dying(Folder):
+    """A folder that dies just after it has stored the samples."""
+
+    def write(self, key: str, data: bytes) -> None:
+        super().write(key, data)
+        if key.endswith("samples.parquet"):
+            raise Killed
+
+
+def test_killed_between_samples_and_manifest(root: Root, tmp_path: Path) -> None:
+    """Then there is no dataset, not the earlier one with other samples; the next run ends as an undisturbed one."""
     extracted(root, "a", 1200, every(90, 12, 1200))
-    dataset(root, "d", ["a"])
+    dataset(root, "d", ["a"], DatasetConfig(seed=1))
     files = {stat.key: root.read(stat.key) for stat in root.list("datasets/")}
-    root.delete("datasets/d/dataset.json")
-    root.write("datasets/d/samples.parquet", b"half")
-    dataset(root, "d", ["a"])
+    dataset(root, "d", ["a"], DatasetConfig(seed=2))
+    with pytest.raises(Killed):
+        dataset(Dying(tmp_path / "root"), "d", ["a"], DatasetConfig(seed=1))
+    assert root.stat("datasets/d/dataset.json") is None
+    dataset(root, "d", ["a"], DatasetConfig(seed=1))
     assert {stat.key: root.read(stat.key) for stat in root.list("datasets/")} == files
 
 
