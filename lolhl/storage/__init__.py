@@ -44,11 +44,15 @@ class Root(Protocol):
         """Puts the object if it still has this etag (None: if there is none).
 
         Raises:
-            Conflict: somebody else wrote the key in between.
+            Conflict: somebody else wrote other bytes to the key in between.
         """
 
     def upload(self, path: Path, key: str) -> None:
-        """Puts the file's bytes, whole or not at all; the file may be moved away."""
+        """Puts the file's bytes, whole or not at all; the file may be moved away.
+
+        Raises:
+            NotFound: there is no such file.
+        """
 
     def stat(self, key: str) -> Stat | None:
         """Size and etag, or None when there is no such object."""
@@ -101,9 +105,20 @@ def check_key(key: str) -> str:
     """The key itself, if it is a plain relative path.
 
     Raises:
-        UsageError: it is absolute, empty, or has `.`, `..` or empty parts.
+        UsageError: it is absolute, empty, has `.`, `..` or empty parts, or characters that do not print.
     """
     parts = key.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in key or "\0" in key:
+    if any(part in ("", ".", "..") for part in parts) or "\\" in key or not key.isprintable():
         raise UsageError(f"{key!r} is no key: use a relative path without '..'")
     return key
+
+
+def check_prefix(prefix: str) -> str:
+    """The prefix itself, if it begins nothing but keys: it is empty, a key, or a key and a slash.
+
+    Raises:
+        UsageError: as `check_key`.
+    """
+    if prefix:
+        check_key(prefix.removesuffix("/"))
+    return prefix

@@ -4,16 +4,19 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
+from uuid import uuid4
 
 from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError
-from lolhl.storage import Stat, check_key
+from lolhl.storage import Stat, check_key, check_prefix
 
 _UNFINISHED = ".unfinished-"  # how names of half-written files and of folders with such begin; they are never listed
+_ABANDONED = 86_400.0  # seconds without a change
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,19 @@ class Folder:
     def write_if(self, key: str, data: bytes, etag: str | None) -> None:
         target = self._at(key)
         with self._explained(key):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with (target.parent / f"{_UNFINISHED}lock").open("w") as lock:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with (self.path / f"{_UNFINISHED}lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 now = self.stat(key)
-                if (now.etag if now else None) != etag:
+                if (now.etag if now else None) == etag:
+                    self.write(key, data)
+                elif now is None or self.read(key) != data:
                     raise Conflict(f"{target} was written by another run in the meantime: run again")
-                self.write(key, data)
 
     def upload(self, path: Path, key: str) -> None:
         target = self._at(key)
+        if not path.is_file():
+            raise NotFound(f"{path} does not exist")
         with self._explained(key):
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._beside(target) as unfinished:
@@ -63,28 +69,30 @@ class Folder:
 
     def stat(self, key: str) -> Stat | None:
         try:
-            found = self._at(key).stat()
-        except (FileNotFoundError, NotADirectoryError):
+            with self._explained(key):
+                found = self._at(key).stat()
+        except NotFound:
             return None
-        except OSError as error:
-            raise StorageError(f"{self._at(key)}: {error.strerror}") from error
+        if not S_ISREG(found.st_mode):
+            return None
         tag = f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
         return Stat(key, found.st_size, hashlib.sha256(tag.encode()).hexdigest()[:32])
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
+        check_prefix(prefix)
         below = self.path / prefix if prefix.endswith("/") or not prefix else (self.path / prefix).parent
         keys = sorted(
-            path.as_posix()
-            for path in (file.relative_to(self.path) for file in below.rglob("*") if file.is_file())
-            if not any(part.startswith(_UNFINISHED) for part in path.parts)
+            file.relative_to(self.path).as_posix()
+            for file in below.rglob("*")
+            if file.is_file() and not file.name.startswith(_UNFINISHED)
         )
         for key in keys:
             if key.startswith(prefix) and (found := self.stat(key)):
                 yield found
 
     def delete(self, key: str) -> None:
-        with self._explained(key):
-            self._at(key).unlink(missing_ok=True)
+        with suppress(NotFound), self._explained(key):
+            self._at(key).unlink()
 
     def local(self, key: str) -> Path:
         path = self._at(key)
@@ -97,12 +105,16 @@ class Folder:
 
     @contextmanager
     def _beside(self, target: Path) -> Iterator[Path]:
-        """A name in the target's folder for what is not finished; nothing is left there afterwards."""
-        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
-        os.close(handle)
-        unfinished = Path(name)
+        """A name in the target's folder for what is not finished; nothing is left there afterwards.
+
+        What a killed run left there is removed once it is old enough to belong to no running one.
+        """
+        for left in target.parent.glob(_UNFINISHED + "?" * 32):
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < time.time() - _ABANDONED:
+                    left.unlink()
+        unfinished = target.parent / f"{_UNFINISHED}{uuid4().hex}"
         try:
-            unfinished.chmod(0o666 & ~_umask())
             yield unfinished
         finally:
             unfinished.unlink(missing_ok=True)
@@ -113,6 +125,8 @@ class Folder:
             yield
         except FileNotFoundError as error:
             raise NotFound(f"{self.path / key} does not exist") from error
+        except (IsADirectoryError, NotADirectoryError) as error:
+            raise NotFound(f"{self.path / key}: {error.strerror}") from error
         except PermissionError as error:
             raise AccessDenied(f"{self.path / key}: no permission: choose another --root or mend its rights") from error
         except OSError as error:
@@ -124,9 +138,3 @@ def _replace(unfinished: Path, target: Path) -> None:
     with unfinished.open("rb") as file:
         os.fsync(file.fileno())
     unfinished.replace(target)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

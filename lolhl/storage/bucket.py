@@ -1,0 +1,381 @@
+"""A root in a bucket that speaks S3: Cloudflare R2 first of all.
+
+The endpoint's whole URL comes from LOLHL_S3_ENDPOINT_URL (else AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL),
+the keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or wherever else boto3 looks for them, the
+region from AWS_REGION (else `auto`).
+
+Requests: read, read_range, write, write_if, stat and delete make one each, list one per 1,000 objects,
+upload one up to `_WHOLE` bytes and above it one per part and two, local one to look and one per
+`_PART` bytes when it must fetch. The first `stat` that finds nothing makes one more, to tell a missing
+object from a missing bucket.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSLError,
+    TokenRetrievalError,
+)
+from botocore.utils import is_valid_endpoint_url
+from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
+from s3transfer.futures import TransferFuture
+from s3transfer.manager import TransferConfig, TransferManager
+from s3transfer.subscribers import BaseSubscriber
+
+from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, UsageError
+from lolhl.storage import Stat, check_key, check_prefix
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MIB = 1024 * 1024
+_WHOLE = 64 * _MIB  # bytes: smaller files go up in one request, as frame shards do
+_PART = 32 * _MIB  # bytes: R2 wants all parts but the last of one size
+_TRANSFER = TransferConfig(multipart_threshold=_WHOLE, multipart_chunksize=_PART, max_request_concurrency=8)
+_ATTEMPTS = 9  # of one request; with boto3's pauses that is some 6 s of a server that is away
+_READS = 4  # of one body that breaks off in the middle
+_CACHE_BYTES = 50_000_000_000  # that `local` keeps, or half of what the disk can give if that is less
+_SPARED = 3600.0  # seconds since its last use in which a cached file is not removed
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+_ENDPOINTS = ("LOLHL_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """See `lolhl.storage.Root` for what each method promises; threads may share one, and so may forks.
+
+    Attributes:
+        name: of the bucket.
+        prefix: what all keys begin with, without slashes at its ends; may be empty.
+        endpoint: the URL that the bucket's name is appended to.
+    """
+
+    name: str
+    prefix: str
+    endpoint: str
+    _clients: dict[int, "S3Client"] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def from_url(cls, url: str) -> "Bucket":
+        """The bucket that s3://bucket/prefix names, at the endpoint that the environment names.
+
+        Raises:
+            UsageError: the URL is malformed.
+            StorageError: the environment names no endpoint.
+        """
+        name, _, prefix = url.removeprefix("s3://").partition("/")
+        if "@" in name:
+            raise UsageError(f"a root's URL holds no keys: give s3://bucket/prefix, and the keys in {_KEYS}")
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{url!r} is no root: give s3://bucket/prefix")
+        prefix = prefix.strip("/")
+        if prefix:
+            check_key(prefix)
+        return cls(name, prefix, _endpoint(name))
+
+    def __reduce__(self) -> tuple[type["Bucket"], tuple[str, str, str]]:
+        return Bucket, (self.name, self.prefix, self.endpoint)  # connections do not travel to other processes
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+    def read(self, key: str) -> bytes:
+        return self._get(key)
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        if length == 0:
+            return b""
+        try:
+            return self._get(key, Range=f"bytes={start}-{start + length - 1}")
+        except _BehindTheEnd:
+            return b""
+
+    def write(self, key: str, data: bytes) -> None:
+        at = self._at(key)
+        with self._explained(key):
+            self._s3.put_object(Bucket=self.name, Key=at, Body=data)
+
+    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
+        at = self._at(key)
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
+        try:
+            with self._explained(key):
+                self._s3.put_object(Bucket=self.name, Key=at, Body=data, **condition)
+        except (Conflict, _NoSuchKey) as error:
+            # Our own earlier attempt may be what stands there now, if only its answer was lost.
+            try:
+                written = self.read(key)
+            except _NoSuchKey:
+                written = None
+            if written != data:
+                raise Conflict(f"{self.url}/{key} was written by another run in the meantime: run again") from error
+
+    def upload(self, path: Path, key: str) -> None:
+        at = self._at(key)
+        if not path.is_file():
+            raise NotFound(f"{path} does not exist")
+        with self._explained(key):
+            try:
+                self._send(path, at)
+            except ClientError as error:
+                if _code(error) != "NoSuchUpload":
+                    raise
+                # The parts were joined, but the answer to that was lost. To send them again does no harm.
+                self._send(path, at)
+
+    def stat(self, key: str) -> Stat | None:
+        at = self._at(key)
+        try:
+            with self._explained(key):
+                found = self._s3.head_object(Bucket=self.name, Key=at)
+        except StorageError as error:
+            if isinstance(error.__cause__, ClientError):
+                _ = self._exists  # or raises what is really wrong
+            if isinstance(error, _NoSuchKey):
+                return None
+            raise
+        return Stat(key, found["ContentLength"], found["ETag"].strip('"'))
+
+    def list(self, prefix: str = "") -> Iterator[Stat]:
+        above = f"{self.prefix}/" if self.prefix else ""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=above + check_prefix(prefix)
+        )
+        with self._explained(prefix):
+            found = [
+                Stat(entry["Key"].removeprefix(above), entry["Size"], entry["ETag"].strip('"'))
+                for page in pages
+                for entry in page.get("Contents", ())
+                if not entry["Key"].endswith("/")  # a folder that somebody made in a web page
+            ]
+        # R2 keeps this order itself; SeaweedFS lists "a/1" before "a-1".
+        yield from sorted(found, key=lambda stat: stat.key)
+
+    def delete(self, key: str) -> None:
+        at = self._at(key)
+        with self._explained(key):
+            self._s3.delete_object(Bucket=self.name, Key=at)
+
+    def local(self, key: str) -> Path:
+        found = self.stat(key)
+        if found is None:
+            raise NotFound(f"{self.url}/{key} does not exist")
+        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser() / "objects"
+        identity = "\n".join((self.endpoint, self.name, self._at(key), found.etag))
+        path = cache / (hashlib.sha256(identity.encode()).hexdigest()[:40] + Path(key).suffix[:16])
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                os.utime(path)
+                return path
+            _make_room(cache, found.size)
+            with self._explained(key), TransferManager(self._s3, _TRANSFER) as manager:
+                # It goes to a name beside the path, and is moved there when it is whole.
+                manager.download(self.name, self._at(key), str(path), subscribers=[_Known(found)]).result()
+        except OSError as error:
+            raise StorageError(f"{cache}: {error.strerror}: set LOLHL_CACHE to a folder with room") from error
+        return path
+
+    def _at(self, key: str) -> str:
+        check_key(key)
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    def _get(self, key: str, **wanted: Any) -> bytes:
+        at = self._at(key)
+        with self._explained(key):
+            for attempt in range(1, _READS + 1):
+                body = self._s3.get_object(Bucket=self.name, Key=at, **wanted)["Body"]
+                try:
+                    return body.read()
+                except (HTTPClientError, IncompleteReadError):
+                    if attempt == _READS:
+                        raise
+                    time.sleep(0.1 * 2**attempt)
+        raise AssertionError
+
+    def _send(self, path: Path, at: str) -> None:
+        with TransferManager(self._s3, _TRANSFER) as manager:
+            manager.upload(str(path), self.name, at).result()
+
+    @property
+    def _s3(self) -> "S3Client":
+        """This process's client: a forked child must not write into its parent's connections."""
+        pid = os.getpid()
+        if pid not in self._clients:
+            with self._explained(""):
+                self._clients[pid] = _client(self.endpoint)
+        return self._clients[pid]
+
+    @cached_property
+    def _exists(self) -> bool:
+        """True; asked once, because an answer to HEAD has no body that tells a missing bucket from a missing object.
+
+        Raises:
+            NotFound: there is no such bucket.
+            AccessDenied: the keys are wrong.
+        """
+        with self._explained(""):
+            self._s3.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1)
+        return True
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        """Says what boto3's exceptions mean. Their own words are left out where they could hold keys."""
+        try:
+            yield
+        except ClientError as error:
+            raise self._refusal(error, key) from error
+        except S3DownloadFailedError as error:
+            raise Conflict(f"{self.url}/{key} was written by another run in the meantime: run again") from error
+        except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError) as error:
+            raise AccessDenied(f"there are no keys for {self.url}: set {_KEYS}") from error
+        except (ProfileNotFound, ConfigNotFound) as error:
+            raise AccessDenied(f"no keys for {self.url}: {error}: mend AWS_PROFILE, or set {_KEYS}") from error
+        except SSLError as error:
+            raise StorageError(
+                f"{self.endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or AWS_CA_BUNDLE"
+            ) from error
+        except (ConnectionError, HTTPClientError, IncompleteReadError, RetriesExceededError) as error:
+            raise StorageError(
+                f"{self.endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and the network"
+            ) from error
+        except BotoCoreError as error:
+            raise StorageError(f"{self.url}/{key}: {type(error).__name__}: {_one_line(str(error))}") from error
+
+    def _refusal(self, error: ClientError, key: str) -> StorageError:
+        code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        said = _one_line(error.response.get("Error", {}).get("Message", ""))
+        if code == "NoSuchBucket":
+            return NotFound(f"there is no bucket {self.name} at {self.endpoint}: create it, or mend --root")
+        if code in ("NoSuchKey", "404"):
+            return _NoSuchKey(f"{self.url}/{key} does not exist")
+        if status == 416:
+            return _BehindTheEnd(f"{self.url}/{key} ends before the bytes asked for")
+        if status in (409, 412):
+            return Conflict(f"{self.url}/{key} was written by another run in the meantime: run again")
+        if status in (401, 403) or "redential" in said:  # R2 answers 400 to a key of the wrong length
+            return AccessDenied(f"{self.endpoint} refuses the keys for bucket {self.name} ({code}): check {_KEYS}")
+        if status in (429, 503):
+            return StorageError(f"{self.endpoint} is too busy ({code}, after {_ATTEMPTS} attempts): run again later")
+        return StorageError(f"{self.url}/{key}: {self.endpoint} answers {status} {code}: {said}")
+
+
+class _NoSuchKey(NotFound):
+    """No such object, or it cannot be told whether there is a bucket at all."""
+
+
+class _BehindTheEnd(StorageError):
+    pass
+
+
+class _Known(BaseSubscriber):
+    """Tells a download what `stat` found, so that it fetches those bytes or fails."""
+
+    def __init__(self, found: Stat) -> None:
+        self.found = found
+
+    def on_queued(self, future: TransferFuture, **_: Any) -> None:
+        future.meta.provide_transfer_size(self.found.size)
+        future.meta.provide_object_etag(f'"{self.found.etag}"')
+
+
+def _endpoint(bucket: str) -> str:
+    variable = next((name for name in _ENDPOINTS if os.environ.get(name)), None)
+    if variable is None:
+        raise StorageError(
+            f"no endpoint for bucket {bucket}: set {_ENDPOINTS[0]}, for R2 to https://<account>.r2.cloudflarestorage.com"
+        )
+    endpoint = os.environ[variable].strip().rstrip("/")
+    if not re.match(r"https?://[^@?#]+$", endpoint) or not is_valid_endpoint_url(endpoint):
+        raise StorageError(f"{variable} is no endpoint: give https://host, without keys")
+    return endpoint.removesuffix(f"/{bucket}")  # Cloudflare's pages show it with the bucket at its end
+
+
+def _client(endpoint: str) -> "S3Client":
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=os.environ.get("AWS_REGION") or "auto",
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            # The newer checksums make uploads over TLS aws-chunked, which R2 refuses.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            max_pool_connections=32,
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        ),
+    )
+    for operation in ("PutObject", "UploadPart"):
+        client.meta.events.register(f"before-parameter-build.s3.{operation}", _add_md5)
+    client.meta.events.register_last("before-call.s3", _drop_expect)
+    return client
+
+
+def _add_md5(params: dict[str, Any], **_: Any) -> None:
+    """Lets the server check that the bytes it got are the bytes that were sent."""
+    body = BytesIO(params["Body"]) if isinstance(params["Body"], bytes) else params["Body"]
+    digest = hashlib.md5(usedforsecurity=False)
+    start = body.tell()
+    while block := body.read(_MIB):
+        digest.update(block)
+    body.seek(start)
+    params["ContentMD5"] = b64encode(digest.digest()).decode()
+
+
+def _drop_expect(params: dict[str, Any], **_: Any) -> None:
+    """To wait for "100 Continue" costs each upload a round trip."""
+    params["headers"].pop("Expect", None)
+
+
+def _make_room(cache: Path, size: int) -> None:
+    """Removes the files used longest ago until one of this size fits below the bound."""
+    kept = []
+    for path in cache.iterdir():
+        with suppress(FileNotFoundError):  # another process makes room too
+            stat = path.stat()
+            kept.append((stat.st_mtime, stat.st_size, path))
+    used = sum(entry[1] for entry in kept)
+    bound = min(_CACHE_BYTES, (shutil.disk_usage(cache).free + used) // 2)
+    for last_use, freed, path in sorted(kept):
+        if used + size <= bound or last_use > time.time() - _SPARED:
+            return
+        path.unlink(missing_ok=True)
+        used -= freed
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
