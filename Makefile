@@ -1,7 +1,32 @@
-.PHONY: setup setup-test
+# The two commands of a newcomer: `make demo` and `make test`. Both install what they need into .venv.
+ROOT ?= lolhl-data/demo
+STREAMS = lolhl-data/streams
+BIN = .venv/bin
 
-setup:
+.PHONY: demo test test-fast test-slow lint clean
+
+demo:
 	@.ci/setup
+	@$(BIN)/python -m tests.samples --out $(STREAMS)
+	@$(BIN)/python -m components.pipeline --root "$(ROOT)" --model demo \
+	  --learn $(STREAMS)/demo-a.mp4 --find $(STREAMS)/demo-b.mp4 \
+	  --labels $(STREAMS)/demo-a.tsv $(STREAMS)/demo-b.tsv
 
-setup-test:
+test: lint test-fast test-slow
+
+lint:
 	@.ci/setup test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test-fast:
+	@.ci/setup test
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow:
+	@.ci/setup test
+	$(BIN)/pytest -n 2 -m slow
+
+clean:
+	rm -rf lolhl-data .mypy_cache .pytest_cache .ruff_cache

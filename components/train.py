@@ -37,7 +37,7 @@ def train(
         "train",
         *args,
         m="lolhl",
-        name="lolhl-train/train",
+        name="/lolhl-train",
         image=image,
         h=h,
         cpu=cpu,

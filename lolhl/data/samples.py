@@ -90,9 +90,9 @@ class ClipDataset(Dataset[Batch]):
             of_vod = np.flatnonzero(vods == vod)
             # Clips overlap: each frame is fetched once.
             frames, places = np.unique(wanted[of_vod], return_inverse=True)
-            found = self.source.take(self.samples.vods[vod], frames)[torch.from_numpy(places)]
-            for place, clip in zip(of_vod, found.view(len(of_vod), wanted.shape[1], *found.shape[1:]), strict=True):
-                rows[place] = clip
+            found = self.source.take(self.samples.vods[vod], frames)
+            for place, clip in zip(of_vod, torch.from_numpy(places.reshape(len(of_vod), -1)), strict=True):
+                rows[place] = found[clip]
         labels = torch.from_numpy(self.samples.label[chosen]).float()
         return torch.stack([row for row in rows if row is not None]), labels, torch.from_numpy(chosen)
 

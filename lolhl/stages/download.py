@@ -41,8 +41,8 @@ class DownloadConfig(Config):
     """What of a video is stored."""
 
     quality: str = option("source", "rendition of a Twitch VOD: source, or as 360p, 720p60")
-    start: float = option(0.0, "where the part to store begins: h:mm:ss or seconds")
-    stop: float | None = option(None, "where it ends: h:mm:ss or seconds; the end of the video unless said")
+    start: float = option(0.0, "where the part to store begins: h:mm:ss or seconds", parse=grid.parse_time)
+    stop: float | None = option(None, "where it ends: h:mm:ss or seconds", parse=grid.parse_time)
     chat: bool = option(False, "store the chat of a Twitch VOD too")
 
     def __post_init__(self) -> None:
@@ -360,7 +360,6 @@ def _found(offset: float | None, source: str, config: DownloadConfig) -> float:
 
 def _link(file: Path, link: Path, *, copy: bool) -> None:
     """Another name for the file, which may be moved away; where that cannot be, a copy or a mere pointer."""
-    link.unlink(missing_ok=True)
     try:
         link.hardlink_to(file)
     except OSError:
@@ -419,11 +418,14 @@ def _scratch(root: Root, vod: str) -> Iterator[_Scratch]:
         path = cache / "downloads" / f"{_sha256(root.url)[:16]}-{vod}"
     try:
         lock = _locked(path)
+        made_anew = (path / "video.mp4", path / "linked")
         try:
+            for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
+                file.unlink(missing_ok=True)
             yield _Scratch(path, lock, isinstance(root, Folder))
         finally:
-            (path / "video.mp4").unlink(missing_ok=True)
-            (path / "linked").unlink(missing_ok=True)
+            for file in made_anew:
+                file.unlink(missing_ok=True)
             for folder in (path, path.parent):
                 with suppress(OSError):
                     folder.rmdir()

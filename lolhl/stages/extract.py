@@ -168,6 +168,8 @@ def _store(root: Root, vod: str, jpegs: Iterator[tuple[int, bytes]], stored: _St
 
 
 def _upload(root: Root, vod: str, shard: ShardWriter, stored: _Stored) -> None:
+    if shard.shard != len(stored.shards):
+        return  # the upload before this one failed; its error comes out where it was handed in
     key = shard_key(vod, shard.shard)
     with shard.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

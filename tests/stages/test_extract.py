@@ -1,0 +1,171 @@
+"""extract: a VOD's video becomes a frame set on the exact grid."""
+
+import hashlib
+import shutil
+import subprocess
+import tarfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lolhl.errors import MissingInput, StorageError, UsageError, VideoError
+from lolhl.frames.frameset import FrameSet
+from lolhl.manifest import Manifest
+from lolhl.stages.download import download
+from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.storage import Root, open_root
+from lolhl.vod.decode import View, decode
+from tests.videos import numbered_video, read_number
+
+SMALL = ExtractConfig(size=96, fit="crop", shard_mb=0.05)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    root = open_root(str(tmp_path / "root"))
+    download(root, str(numbered_video(tmp_path / "v.mp4", seconds=20)))
+    return root
+
+
+def numbers(root: Root, vod: str = "v") -> list[int]:
+    frames = FrameSet.load(root, vod)
+    return [read_number(picture) for batch in frames.batches(7) for picture in batch]
+
+
+def test_every_frame_is_there_once_in_order(root: Root) -> None:
+    made = extract(root, "v", SMALL)
+    assert made.result["frames"] == 60
+    assert made.result["ended_at"] == 20.0
+    assert not made.result["truncated"]
+    assert numbers(root) == list(range(0, 600, 10))
+    frames = FrameSet.load(root, "v")
+    assert frames.view == View(Fraction(3), 96, "crop")
+    assert [read_number(p) for p in frames.read([59, 0, 30])] == [590, 0, 300]
+
+
+def test_shards_are_plain_tar_files_and_the_index_points_into_them(root: Root) -> None:
+    made = extract(root, "v", SMALL)
+    index = pl.read_parquet(root.local("frames/v/index.parquet"))
+    assert index.columns == ["frame", "time", "shard", "offset", "length"]
+    assert index["time"].to_list() == [k / 3 for k in range(60)]
+    shards = [output for output in made.outputs if output.key.endswith(".tar")]
+    assert len(shards) > 2
+    seen = 0
+    for number, shard in enumerate(shards):
+        data = root.read(shard.key)
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (shard.size, shard.sha256)
+        with tarfile.open(root.local(shard.key)) as archive:
+            rows = index.filter(pl.col("shard") == number)
+            for member, row in zip(archive.getmembers(), rows.iter_rows(named=True), strict=True):
+                file = archive.extractfile(member)
+                assert file is not None
+                assert file.read() == data[row["offset"] : row["offset"] + row["length"]]
+                assert member.name == f"{row['frame']:08}.jpg"
+                seen += 1
+    assert seen == 60
+
+
+def test_frames_are_the_decoder_s_pictures_but_for_jpeg(root: Root) -> None:
+    extract(root, "v", SMALL)
+    pictures = np.stack(list(decode(root.local("vods/v/video.mp4"), SMALL.view)))
+    stored = FrameSet.load(root, "v").read(range(60))
+    assert np.abs(pictures.astype(int) - stored).mean() < 2
+
+
+def test_done_is_done_and_other_settings_are_other_work(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    first = extract(root, "v", SMALL)
+    before = root.stat("frames/v/frameset.json")
+    caplog.set_level("INFO")
+    assert extract(root, "v", SMALL) == first
+    assert "done already" in caplog.text
+    assert root.stat("frames/v/frameset.json") == before
+    assert extract(root, "v", SMALL, force=True).to_bytes() == first.to_bytes()
+    other = extract(root, "v", ExtractConfig(size=96, fps=Fraction(1)))
+    assert other.result["frames"] == 20
+    left = {stat.key for stat in root.list("frames/v/")}
+    assert left == {"frames/v/frameset.json"} | {output.key for output in other.outputs}
+
+
+def test_a_truncated_video_says_where_it_ended(tmp_path: Path) -> None:
+    root = open_root(str(tmp_path / "root"))
+    whole = numbered_video(tmp_path / "w.mp4", seconds=30, sound=False, options=("-movflags", "faststart"))
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    download(root, str(cut))
+    result = extract(root, "cut", SMALL).result
+    assert result["truncated"]
+    assert 5 < result["ended_at"] < 25
+    assert result["frames"] == len(numbers(root, "cut")) == result["ended_at"] * 3
+
+
+@pytest.mark.parametrize("ending", ["ts", "mkv", "mov", "webm"])
+def test_other_containers(tmp_path: Path, ending: str) -> None:
+    root = open_root(str(tmp_path / "root"))
+    video = numbered_video(tmp_path / "v.mp4", seconds=6, fps=Fraction(60), sound=False)
+    other = tmp_path / f"o.{ending}"
+    codec = ["-c:v", "libvpx", "-deadline", "realtime"] if ending == "webm" else ["-c", "copy"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", video, *codec, other], check=True)
+    download(root, str(other))
+    extract(root, "o", SMALL)
+    exact = list(range(0, 360, 20))
+    # Matroska rounds times to the millisecond: a picture may come that much after its instant.
+    assert all(a - b <= 1 for a, b in zip(exact, numbers(root, "o"), strict=False))
+    assert len(numbers(root, "o")) in (18, 19)
+
+
+def test_a_run_goes_on_after_the_last_stored_shard(root: Root) -> None:
+    whole = extract(root, "v", SMALL)
+    said = [output for output in whole.outputs if output.key.endswith(".tar")]
+    copies = {output.key: root.read(output.key) for output in said}
+
+    class Broken(Exception):
+        pass
+
+    class Failing:
+        """The root, until its second shard."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(root, name)
+
+        def upload(self, path: Path, key: str) -> None:
+            if key.endswith("1.tar"):
+                raise Broken
+            root.upload(path, key)
+
+    with pytest.raises(Broken):
+        extract(Failing(), "v", SMALL, force=True)  # type: ignore[arg-type]
+    assert root.stat("frames/v/frameset.json") is None
+    first = root.stat(said[0].key)
+    assert extract(root, "v", SMALL) == whole
+    assert root.stat(said[0].key) == first  # not written again
+    assert {key: root.read(key) for key in copies} == copies
+    assert root.stat("frames/v/unfinished.json") is None
+
+
+def test_bad_input(root: Root, tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="lolhl download"):
+        extract(root, "other", SMALL)
+    with pytest.raises(UsageError, match="is no name"):
+        extract(root, "../v", SMALL)
+    with pytest.raises(UsageError, match="--quality 0"):
+        ExtractConfig(quality=0)
+    path = root.local("vods/v/video.mp4")
+    path.unlink()
+    path.write_text("not a video any more")
+    with pytest.raises(VideoError):
+        extract(root, "v", SMALL)
+    assert root.stat("frames/v/frameset.json") is None
+    shutil.rmtree(tmp_path / "root" / "vods")
+    with pytest.raises(MissingInput):
+        extract(root, "v", SMALL)
+
+
+def test_a_damaged_shard_is_named(root: Root) -> None:
+    made: Manifest = extract(root, "v", SMALL)
+    shard = root.local(made.outputs[1].key)
+    shard.write_bytes(b"\0" * shard.stat().st_size)
+    with pytest.raises(StorageError, match=r"shard-0.*--force"):
+        FrameSet.load(root, "v").read([0])
