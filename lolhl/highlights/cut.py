@@ -33,24 +33,28 @@ class Limits:
 
     threshold: float
     low_ratio: float = 0.7
-    pad_before: float = 4.0
-    pad_after: float = 3.0
-    merge_gap: float = 5.0
-    min_length: float = 8.0
+    pad_before: float = 2.0
+    pad_after: float = 2.0
+    merge_gap: float = 4.0
+    min_length: float = 6.0
     max_length: float = 120.0
 
     def __post_init__(self) -> None:
         for name in ("pad_before", "pad_after", "merge_gap", "min_length", "max_length"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} is {getattr(self, name)}: give seconds, 0 or more")
+                raise UsageError(f"{_flag(name)} {getattr(self, name)}: give seconds, 0 or more")
         for name in ("threshold", "low_ratio"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}: give a number from 0 to 1")
+                raise UsageError(f"{_flag(name)} {getattr(self, name)}: give a number from 0 to 1")
         if self.max_length <= 0 or self.max_length < 2 * self.min_length:
             raise UsageError(
-                f"max_length {self.max_length:g} s is less than twice min_length {self.min_length:g} s: "
-                "a highlight that is too long could not be split"
+                f"--max-length {self.max_length:g}: give at least twice --min-length, which is {self.min_length:g}, "
+                "so that a highlight that is too long can be split"
             )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True)

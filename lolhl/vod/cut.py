@@ -46,15 +46,28 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
     if not 0 <= start < stop:
         raise UsageError(f"{video}: cannot cut from {span.start:g} s to {span.stop:g} s: the span is empty")
     key_frame = _key_frame_before(video, start)
-    seek = max(Fraction(0), key_frame.decoded - _SEEK_MARGIN)
-    begin = start if exact else key_frame.decoded - _TICK
-    arguments = _from(video, seek)
-    if begin > seek:
-        arguments += ["-ss", _ffmpeg_time(begin - seek)]
+    begin = max(Fraction(0), start if exact else key_frame.decoded - _TICK)
     with _finished(target) as unfinished:
-        arguments += ["-t", _ffmpeg_time(stop - max(begin, seek))]
+        arguments = [*_from(video, begin, key_frame), "-t", _ffmpeg_time(stop - begin)]
         arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(_EXACT if exact else _COPY), *_PLAIN]
         ffmpeg.run([*arguments, "-y", f"file:{unfinished}"], video)
+
+
+def picture(video: Path, seconds: float, width: int) -> bytes | None:
+    """The first picture at or after this time as JPEG, `width` pixels wide; None after the last picture.
+
+    Raises:
+        VideoError: ffmpeg cannot read the video.
+    """
+    begin = Fraction(seconds)
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+        target = Path(scratch) / "picture.jpg"
+        arguments = [*_from(video, begin, _key_frame_before(video, begin)), "-map", "0:V:0", "-frames:v", "1"]
+        # dar is the shape as shown, so that pictures with oblong pixels keep their proportions.
+        arguments += ["-vf", f"scale={width}:'trunc({width}/dar/2)*2',setsar=1", "-q:v", "5", "-flags:v", "+bitexact"]
+        arguments += ["-f", "mjpeg", f"file:{target}"]
+        ffmpeg.run(arguments, video)
+        return target.read_bytes() if target.is_file() and target.stat().st_size else None
 
 
 def reel(clips: Sequence[Path], target: Path) -> None:
@@ -91,7 +104,7 @@ def _key_frames(video: Path, seek: Fraction, length: Fraction) -> list[_KeyFrame
     """The key frames from `seek` for `length` seconds. Nothing is decoded."""
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         listing = Path(scratch) / "packets"
-        arguments = [*_from(video, seek), "-t", _ffmpeg_time(length)]
+        arguments = [*_sought(video, seek), "-t", _ffmpeg_time(length)]
         ffmpeg.run([*arguments, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", f"file:{listing}"], video)
         lines = listing.read_text().splitlines()
     unit = Fraction(next((line.removeprefix("#tb 0:") for line in lines if line.startswith("#tb 0:")), "1"))
@@ -101,7 +114,13 @@ def _key_frames(video: Path, seek: Fraction, length: Fraction) -> list[_KeyFrame
     return [_KeyFrame(seek + int(packet[2]) * unit, seek + int(packet[1]) * unit) for packet in keys]
 
 
-def _from(video: Path, seek: Fraction) -> list[str]:
+def _from(video: Path, begin: Fraction, key_frame: _KeyFrame) -> list[str]:
+    """Arguments that read the video and drop what comes before `begin`."""
+    seek = max(Fraction(0), key_frame.decoded - _SEEK_MARGIN)
+    return [*_sought(video, seek), *(["-ss", _ffmpeg_time(begin - seek)] if begin > seek else [])]
+
+
+def _sought(video: Path, seek: Fraction) -> list[str]:
     """Opens the video at this time. At 0 nothing is sought: in an MPEG-TS that would miss the first key frame."""
     return ffmpeg.source(video, *(["-ss", _ffmpeg_time(seek)] if seek else []))
 

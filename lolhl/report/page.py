@@ -1,0 +1,196 @@
+"""The report of one VOD: one HTML file that needs nothing else, on-line or off.
+
+Titles and names come from strangers. They reach the page as JSON and are written by its script as
+text, never as HTML; besides, the page's policy runs no other script than its own and loads nothing
+from elsewhere.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl.highlights.cut import Highlight
+from lolhl.labels.spans import Span
+
+MATCH_TIOU = 0.3  # a label counts as found from this overlap on
+_MOST_POINTS = 100_000  # of a curve: more than any screen has columns, at 9 h of 3 fps
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A highlight on the page.
+
+    Attributes:
+        highlight: what was found.
+        picture: JPEG bytes, or None.
+        clip: address of the clip, relative to the page, or None.
+    """
+
+    highlight: Highlight
+    picture: bytes | None = None
+    clip: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures for the end of the page. The first cell of each row names it; `note` says what is meant."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file beside the page: how it is called and its relative address."""
+
+    name: str
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that the page shows. Times are seconds from the start of the video.
+
+    Attributes:
+        vod, title, model: names, as they are.
+        twitch_id, offset: the Twitch VOD, if it is one, and the second of it where the video begins.
+        duration: of the video.
+        video: address of the source, relative to the page, if browsers can play it.
+        fps: of the grid.
+        smoothed: float [n], what spans were cut from, its mean taken over `smooth_seconds`.
+        intensity: float [n], the mean over `intensity_seconds`.
+        threshold, low: where highlights begin and end.
+        highlights: best first.
+        reason: why there are none, when there are none.
+        labels: None when nobody labelled the VOD.
+        chapters: with their names.
+        agreement: one figure against the labels and what it is, for the summary.
+        tables: figures of the model, and of this VOD against its labels.
+        files: beside the page.
+        settings: how spans were cut, in a sentence.
+    """
+
+    vod: str
+    title: str
+    model: str
+    twitch_id: str | None
+    offset: float
+    duration: float
+    video: str | None
+    fps: Fraction
+    smoothed: npt.NDArray[np.float64]
+    smooth_seconds: float
+    intensity: npt.NDArray[np.float64]
+    intensity_seconds: float
+    threshold: float
+    low: float
+    highlights: Sequence[Shown]
+    reason: str | None
+    labels: Sequence[Span] | None
+    chapters: Sequence[Span]
+    agreement: tuple[str, str] | None
+    tables: Sequence[Table]
+    files: Sequence[Link]
+    settings: str
+
+
+def render(report: Report) -> str:
+    """The whole page as HTML, without any reference to another address but links and the files beside it."""
+    page, style, script = (_part(name) for name in ("page.html", "page.css", "page.js"))
+    return Template(page).substitute(
+        title=html.escape(report.title),
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        data=_json(_data(report)),
+    )
+
+
+def peaks(values: npt.NDArray[np.floating], most: int = _MOST_POINTS) -> tuple[npt.NDArray[np.floating], int]:
+    """At most `most` values, each the greatest of equally many neighbours, and how many those are.
+
+    No peak is lost: the greatest value of every stretch stays in it.
+    """
+    many = max(1, -(-len(values) // most))
+    padded = np.pad(values, (0, -len(values) % many), constant_values=0)
+    return padded.reshape(-1, many).max(axis=1, initial=0), many
+
+
+def _data(report: Report) -> dict[str, Any]:
+    smoothed, many = peaks(report.smoothed)
+    intensity, _ = peaks(report.intensity)
+    return {
+        "vod": report.vod,
+        "model": report.model,
+        "twitch_id": report.twitch_id,
+        "offset": report.offset,
+        "duration": report.duration,
+        "video": report.video,
+        "step": float(many / report.fps),
+        "smoothed": _packed(smoothed),
+        "smooth_seconds": report.smooth_seconds,
+        "intensity": _packed(intensity),
+        "intensity_seconds": report.intensity_seconds,
+        "threshold": report.threshold,
+        "low": report.low,
+        "highlights": [_highlight(shown) for shown in report.highlights],
+        "reason": report.reason,
+        "labels": None if report.labels is None else [_span(span) for span in report.labels],
+        "tiou": MATCH_TIOU,
+        "chapters": [_span(span) for span in report.chapters],
+        "agreement": {"value": report.agreement[0], "note": report.agreement[1]} if report.agreement else None,
+        "tables": [asdict(table) for table in report.tables],
+        "files": [asdict(link) for link in report.files],
+        "settings": report.settings,
+    }
+
+
+def _highlight(shown: Shown) -> dict[str, Any]:
+    found = shown.highlight
+    picture = shown.picture and "data:image/jpeg;base64," + base64.b64encode(shown.picture).decode()
+    return {
+        **_span(found.span),
+        "rank": found.rank,
+        "score": round(found.peak, 4),
+        "peak": found.peak_time,
+        "reason": found.reason,
+        "picture": picture,
+        "clip": shown.clip,
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {"start": span.start, "stop": span.stop, "name": span.name}
+
+
+def _packed(values: npt.NDArray[np.floating]) -> str:
+    """Numbers from 0 to 1 as base64 of little-endian 16-bit integers."""
+    return base64.b64encode(np.rint(np.clip(values, 0, 1) * 65535).astype("<u2").tobytes()).decode()
+
+
+def _json(value: Any) -> str:
+    """JSON that can stand in a <script>: nothing in it ends the element or begins a comment."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _hash(text: str) -> str:
+    """How a content security policy names a script or a style that may be used."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _part(name: str) -> str:
+    return resources.files("lolhl.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,373 @@
+"""report: the scores of a VOD → its highlights: a table, a page, clips and a reel.
+
+Spans are cut from scores smoothed over some seconds; the intensity over a longer window is drawn
+beside them, for looking only.
+"""
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lolhl import grid, manifest, metrics, progress
+from lolhl.config import Config, option
+from lolhl.errors import StorageError, UsageError
+from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.store import labels_key, load_labels
+from lolhl.labels.tables import write_table
+from lolhl.manifest import Manifest, Output
+from lolhl.report import page
+from lolhl.report.pictures import thumbnails
+from lolhl.storage import Root, check_name
+from lolhl.vod import cut
+
+_PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig(Config):
+    """How highlights are cut from scores."""
+
+    threshold: float | None = option(
+        None, "a highlight begins where the smoothed probability reaches this (default: the model's)"
+    )
+    smooth_seconds: float | None = option(
+        None, "seconds over which probabilities are averaged before cutting (default: the model's)"
+    )
+    low_ratio: float = option(Limits.low_ratio, "a highlight ends below the threshold times this, 0 to 1")
+    pad_before: float = option(Limits.pad_before, "seconds added before each highlight")
+    pad_after: float = option(Limits.pad_after, "seconds added after each highlight")
+    merge_gap: float = option(Limits.merge_gap, "highlights at most so many seconds apart become one")
+    min_length: float = option(Limits.min_length, "shorter highlights are dropped, in seconds")
+    max_length: float = option(Limits.max_length, "longer highlights are split, in seconds")
+    clips: str = option(
+        "copy",
+        "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew",
+        choices=("copy", "exact", "none"),
+    )
+    top: int | None = option(None, "cut clips of so many of the best highlights only (default: of all)")
+    reel: bool = option(True, "join the clips, in order of time, to one video")
+    intensity_seconds: float = option(30.0, "seconds over which the timeline's intensity is averaged")
+
+    def __post_init__(self) -> None:
+        self.limits(0.5 if self.threshold is None else self.threshold)
+        for name, seconds in (
+            ("--smooth-seconds", self.smooth_seconds),
+            ("--intensity-seconds", self.intensity_seconds),
+        ):
+            if seconds is not None and not 0 <= seconds <= 3600:
+                raise UsageError(f"{name} {seconds}: give 0 to 3600 seconds")
+        if self.top is not None and self.top < 0:
+            raise UsageError(f"--top {self.top}: give a number of highlights, 0 or more")
+
+    def limits(self, threshold: float) -> Limits:
+        return Limits(
+            threshold=threshold,
+            low_ratio=self.low_ratio,
+            pad_before=self.pad_before,
+            pad_after=self.pad_after,
+            merge_gap=self.merge_gap,
+            min_length=self.min_length,
+            max_length=self.max_length,
+        )
+
+
+def manifest_key(vod: str) -> str:
+    return f"highlights/{vod}/highlights.json"
+
+
+def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force: bool = False) -> Manifest:
+    """Makes highlights/<vod>/: highlights.tsv, report.html, clips/ and reel.mp4.
+
+    Args:
+        root: where the data lies.
+        vod: name of a VOD that was scored.
+        config: see `ReportConfig`.
+        force: redo what is done.
+
+    Returns:
+        The report's manifest. Its result holds the highlights, best first, each with its reason; why
+        there are none, when there are none; and, where the VOD is labelled, how well they agree.
+
+    Raises:
+        MissingInput: the VOD has no scores, or was not downloaded.
+        LabelError: its label file is wrong.
+        VideoError: clips cannot be cut from its video.
+    """
+    scored = manifest.load(root, f"highlights/{check_name(vod, 'VOD')}/scores.json", f"lolhl infer … {vod}")
+    source = manifest.load(root, f"vods/{vod}/vod.json", f"lolhl download … --name {vod}")
+    learnt_from = _learnt_from(root, scored)
+    inputs = {
+        f"highlights/{vod}/scores.json": scored.content_digest(),
+        f"vods/{vod}/vod.json": source.content_digest(),
+        **{key: made.content_digest() for key, made in learnt_from.items()},
+    }
+    if root.stat(labels_key(vod)):
+        inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
+    todo, earlier = manifest.plan(root, manifest_key(vod), "report", config, inputs, force=force)
+    if earlier:
+        return earlier
+
+    said = scored.result
+    fps = Fraction(said["fps"])
+    scores = _scores(root, vod)
+    # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
+    duration = min(float(source.result["duration"]) or float("inf"), float(len(scores) / fps))
+    threshold = said["threshold"] if config.threshold is None else config.threshold
+    smooth_seconds = said["smooth_seconds"] if config.smooth_seconds is None else config.smooth_seconds
+    limits = config.limits(threshold)
+    smoothed = centred_mean(scores, fps, smooth_seconds)
+    found = find(smoothed, fps, duration, limits)
+    reason = None if found else reason_for_none(smoothed, limits)
+    labels = load_labels(root, vod, duration) if root.stat(labels_key(vod)) else None
+    judged = None if labels is None else _Judged.of(vod, labels, found, smoothed, fps)
+
+    video = root.local(source.result["video"])
+    pictures = thumbnails(video, [highlight.peak_time for highlight in found]) if found else []
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+        clips, files = _cut(video, found, config, Path(scratch))
+        todo = todo.begin()
+        for left_over in [*root.list(f"highlights/{vod}/clips/"), *root.list(f"highlights/{vod}/reel.mp4")]:
+            root.delete(left_over.key)
+        outputs = [_upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
+
+    table = write_table(vod, sorted(highlight.span for highlight in found))
+    html = page.render(
+        page.Report(
+            vod=vod,
+            title=source.result["title"] or vod,
+            model=said["model"],
+            twitch_id=source.result["twitch_id"],
+            offset=source.result["offset"],
+            duration=duration,
+            video=_address(f"../../{source.result['video']}") if video.suffix in _PLAYED_BY_BROWSERS else None,
+            fps=fps,
+            smoothed=smoothed,
+            smooth_seconds=smooth_seconds,
+            intensity=centred_mean(scores, fps, config.intensity_seconds),
+            intensity_seconds=config.intensity_seconds,
+            threshold=threshold,
+            low=threshold * limits.low_ratio,
+            highlights=[
+                page.Shown(highlight, picture, _address(clips[highlight.rank]) if highlight.rank in clips else None)
+                for highlight, picture in zip(found, pictures, strict=True)
+            ],
+            reason=reason,
+            labels=labels,
+            chapters=[Span(c["start"], c["stop"], c["name"]) for c in source.result["chapters"]],
+            agreement=judged.agreement() if judged else None,
+            tables=[
+                *([judged.table(vod in _vods(learnt_from))] if judged else []),
+                *_model_table(said.get("model_metrics") or {}),
+            ],
+            files=[
+                page.Link(name, name) for name in ("highlights.tsv", *(n for n in files if n not in clips.values()))
+            ],
+            settings=_sentence(limits, smooth_seconds),
+        )
+    )
+    for name, data in (("highlights.tsv", table), ("report.html", html.encode())):
+        root.write(f"highlights/{vod}/{name}", data)
+        outputs.append(Output.of(f"highlights/{vod}/{name}", data))
+    result = {
+        "vod": vod,
+        "title": source.result["title"],
+        "model": said["model"],
+        "threshold": threshold,
+        "smooth_seconds": smooth_seconds,
+        "highest": float(smoothed.max(initial=0.0)),
+        "duration": duration,
+        "highlights": [_described(highlight, vod, clips) for highlight in found],
+        "reason": reason,
+        "labelled": judged and judged.to_json(vod in _vods(learnt_from)),
+        "page": f"highlights/{vod}/report.html",
+        "reel": f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
+    }
+    return todo.finish(result, outputs)
+
+
+def _scores(root: Root, vod: str) -> npt.NDArray[np.float32]:
+    """The probabilities on the grid: float32 [n]."""
+    key = f"highlights/{vod}/scores.parquet"
+    try:
+        scores = pl.read_parquet(io.BytesIO(root.read(key)))["score"].to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise StorageError(f"{root.url}/{key} is damaged: run `lolhl infer … {vod} --force`") from error
+    if not np.isfinite(scores).all():
+        raise StorageError(f"{root.url}/{key} holds scores that are no numbers: train the model again")
+    return scores.astype(np.float32)
+
+
+def _learnt_from(root: Root, scored: Manifest) -> dict[str, Manifest]:
+    """The manifests of the data sets that the model was trained on, as far as they lie under this root."""
+    model = f"models/{scored.result['model']}/model.json"
+    if root.stat(model) is None:
+        return {}
+    keys = [key for key in manifest.load(root, model, "lolhl train").inputs if key.startswith("datasets/")]
+    return {key: manifest.load(root, key, "lolhl dataset") for key in keys if root.stat(key)}
+
+
+def _vods(datasets: Mapping[str, Manifest]) -> set[str]:
+    return {vod for made in datasets.values() for vod in made.result["vods"]}
+
+
+def _cut(
+    video: Path, found: Sequence[Highlight], config: ReportConfig, scratch: Path
+) -> tuple[dict[int, str], dict[str, Path]]:
+    """Cuts clips and reel. Returns rank → name of the clip, and name → file of all that was cut."""
+    clips: dict[int, str] = {}
+    files: dict[str, Path] = {}
+    chosen = sorted(found[: config.top], key=lambda highlight: highlight.span)
+    if config.clips == "none" or not chosen:
+        return clips, files
+    with progress.bar("clips", sum(highlight.span.duration for highlight in chosen), "s") as advance:
+        for highlight in chosen:
+            clips[highlight.rank] = name = f"clips/{_clip_name(highlight)}"
+            files[name] = scratch / PurePosixPath(name).name
+            cut.clip(video, highlight.span, files[name], exact=config.clips == "exact")
+            advance(highlight.span.duration)
+    if config.reel:
+        cut.reel(list(files.values()), scratch / "reel.mp4")
+        files["reel.mp4"] = scratch / "reel.mp4"
+    return clips, files
+
+
+def _clip_name(highlight: Highlight) -> str:
+    hours, minutes, seconds = grid.format_time(int(highlight.span.start)).split(":")
+    return f"highlight-{highlight.rank:03}_{hours}h{minutes}m{seconds}s.mp4"
+
+
+def _upload(root: Root, path: Path, key: str) -> Output:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    output = Output(key, path.stat().st_size, digest)
+    root.upload(path, key)
+    return output
+
+
+def _address(key: str) -> str:
+    return quote(key)
+
+
+def _described(highlight: Highlight, vod: str, clips: Mapping[int, str]) -> dict[str, Any]:
+    clip = clips.get(highlight.rank)
+    return {
+        "rank": highlight.rank,
+        "start": highlight.span.start,
+        "stop": highlight.span.stop,
+        "score": highlight.peak,
+        "mean": highlight.mean,
+        "peak": highlight.peak_time,
+        "clip": clip and f"highlights/{vod}/{clip}",
+        "reason": highlight.reason,
+    }
+
+
+def _sentence(limits: Limits, smooth_seconds: float) -> str:
+    return (
+        f"Cut from probabilities averaged over {smooth_seconds:g} s: from {limits.threshold:.2f} until below "
+        f"{limits.threshold * limits.low_ratio:.2f}, {limits.pad_before:g} s added before and {limits.pad_after:g} s "
+        f"after, joined when at most {limits.merge_gap:g} s apart, {limits.min_length:g} to "
+        f"{limits.max_length:g} s long."
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """How well the highlights agree with the labels of this VOD."""
+
+    events: Sequence[metrics.EventFigures]
+    average_precision: float | None
+    base_rate: float
+
+    @classmethod
+    def of(
+        cls,
+        vod: str,
+        labels: Sequence[Span],
+        found: Sequence[Highlight],
+        smoothed: npt.NDArray[np.float64],
+        fps: Fraction,
+    ) -> "_Judged":
+        predicted = [highlight.span for highlight in found]
+        truth = on_grid(labels, len(smoothed), fps)
+        return cls(
+            [metrics.event_figures({vod: labels}, {vod: predicted}, tiou) for tiou in metrics.TIOUS],
+            metrics.average_precision(truth, smoothed),
+            float(truth.mean()) if len(truth) else 0.0,
+        )
+
+    def agreement(self) -> tuple[str, str]:
+        at = self.events[0]
+        return _number(at.f1), f"F1 of events at tIoU {at.tiou:g}"
+
+    def table(self, learnt: bool) -> page.Table:
+        rows = [
+            (
+                f"overlap (tIoU) of at least {at.tiou:g}",
+                f"{at.matched} of {at.labelled}",
+                _number(at.precision),
+                _number(at.recall),
+                _number(at.f1),
+            )
+            for at in self.events
+        ]
+        note = (
+            f"Average precision of the smoothed probabilities: {_number(self.average_precision)}; "
+            f"random ranking would have {self.base_rate:.2f}."
+        )
+        if learnt:
+            note += " The model learnt from this stream, so these figures flatter it."
+        return page.Table(
+            "This stream against its labels",
+            ("Events matched by", "Found", "Precision", "Recall", "F1"),
+            tuple(rows),
+            note,
+        )
+
+    def to_json(self, learnt: bool) -> dict[str, Any]:
+        return {
+            "events": [at.to_json() for at in self.events],
+            "average_precision": self.average_precision,
+            "base_rate": self.base_rate,
+            "model_learnt_from_this": learnt,
+        }
+
+
+def _model_table(figures: Mapping[str, Any]) -> Iterator[page.Table]:
+    """What `train` recorded of the model beside answers that know nothing, if it did."""
+    compared = figures.get("smoothed")
+    if not compared:
+        return
+    names = {"model": "model", "constant": "constant answer", "random": "random ranking"}
+    rows = tuple((name, *_row(compared[key])) for key, name in names.items())
+    of = compared["model"]
+    note = (
+        f"On {of['frames']} validation frames, {100 * (of['base_rate'] or 0):.0f} % of them in highlights. "
+        "In brackets: 95 % of resamples."
+    )
+    yield page.Table("The model", ("", "Average precision", "F1", "Precision", "Recall"), rows, note)
+
+
+def _row(figures: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("average_precision", "f1"):
+        interval = figures.get(f"{name}_interval")
+        shown = f" ({interval['low']:.2f}–{interval['high']:.2f})" if interval else ""
+        yield _number(figures[name]) + shown
+    for name in ("precision", "recall"):
+        yield _number(figures[name])
+
+
+def _number(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.2f}"
