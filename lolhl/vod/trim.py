@@ -87,7 +87,7 @@ def _first_picture(video: Path, start: float) -> _First | None:
                 first = shown
             if first is not None and decoded >= first:
                 break  # all that follow are shown later still
-        if key is not None and first is not None and (key <= first or seek == 0):
+        if key is not None and first is not None and (key <= start or seek == 0):
             return _First(first, seek)
     return None
 
