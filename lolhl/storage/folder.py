@@ -82,9 +82,9 @@ class Folder:
         check_prefix(prefix)
         below = self.path / prefix if prefix.endswith("/") or not prefix else (self.path / prefix).parent
         keys = sorted(
-            file.relative_to(self.path).as_posix()
-            for file in below.rglob("*")
-            if file.is_file() and not file.name.startswith(_UNFINISHED)
+            path.as_posix()
+            for path in (file.relative_to(self.path) for file in below.rglob("*") if file.is_file())
+            if not any(part.startswith(_UNFINISHED) for part in path.parts)
         )
         for key in keys:
             if key.startswith(prefix) and (found := self.stat(key)):
