@@ -367,7 +367,7 @@
     for (const card of document.querySelectorAll('.item')) card.classList.toggle('selected', card.id === item.id);
     const card = $(item.id);
     if (reveal) card.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
-    if (focus) card.querySelector('button, a, input').focus({ preventScroll: true });
+    if (focus) card.querySelector('button:enabled, a, input:enabled').focus({ preventScroll: true });
     moveCursor(item.start);
   }
 
@@ -559,7 +559,7 @@
       const set = (seconds) => {
         const next = { start: item.start, stop: item.stop, [side]: Math.round(seconds * 1000) / 1000 };
         problem.textContent = Number.isNaN(seconds) ? `“${input.value}” is no time: write h:mm:ss or h:mm:ss.fff`
-          : next.start < 0 || next.stop > end + 1 ? `the stream lasts from 0:00:00 to ${format(end)}`
+          : next.start < 0 || Math.max(next.start, next.stop) > end + 1 ? `the stream lasts from 0:00:00 to ${format(end)}`
             : next.start >= next.stop ? 'the stop must be later than the start' : '';
         input.setAttribute('aria-invalid', String(Boolean(problem.textContent)));
         if (!problem.textContent) moveItem(item, next.start, Math.min(end, next.stop));
@@ -710,7 +710,10 @@
     $('player-title').textContent = what.title;
     $('player-note').textContent = '';
     $('player-edit').hidden = !(state.correcting && what.source === data.video);
-    if (video.getAttribute('src') !== what.source) video.setAttribute('src', what.source);
+    if (video.getAttribute('src') !== what.source) {
+      video.setAttribute('src', what.source);
+      video.load();
+    }
     const begin = () => { video.currentTime = what.from; video.play().catch(() => {}); };
     if (video.readyState) begin();
     else video.addEventListener('loadedmetadata', begin, { once: true });

@@ -43,7 +43,7 @@ def make_root(
     """Writes what download, infer and labels would have left."""
     key = f"vods/{vod}/video{video.suffix}"
     root.write(key, video.read_bytes())
-    result = {
+    downloaded: dict[str, Any] = {
         "vod": vod,
         "title": "A stream",
         "source": str(video),
@@ -57,13 +57,13 @@ def make_root(
         "chapters": [],
         "chat": None,
     }
-    _finish(root, f"vods/{vod}/vod.json", "download", {**result, **changes}, [])
+    _finish(root, f"vods/{vod}/vod.json", "download", {**downloaded, **changes}, [])
     buffer = io.BytesIO()
     pl.DataFrame(
         {"frame": np.arange(len(scores)), "time": grid.times(len(scores), FPS), "score": scores}
     ).write_parquet(buffer)
     root.write(f"highlights/{vod}/scores.parquet", buffer.getvalue())
-    result = {
+    scored: dict[str, Any] = {
         "vod": vod,
         "fps": str(FPS),
         "frames": len(scores),
@@ -74,7 +74,7 @@ def make_root(
         "model_metrics": metrics or {},
     }
     outputs = [Output.of(f"highlights/{vod}/scores.parquet", buffer.getvalue())]
-    _finish(root, f"highlights/{vod}/scores.json", "infer", result, outputs)
+    _finish(root, f"highlights/{vod}/scores.json", "infer", scored, outputs)
     if labels is not None:
         save_labels(root, vod, list(labels))
 

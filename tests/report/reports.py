@@ -1,0 +1,70 @@
+"""Reports made up for tests of the page."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lolhl.highlights.cut import Limits, find, reason_for_none
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span
+from lolhl.report.page import Link, Report, Shown, Table
+
+FPS = Fraction(3)
+HOSTILE = "</script><script>window.owned=1</script><img src=x onerror=window.owned=2>\"'&amp;$title ${data} \u2028<!--"
+
+
+def made_up(
+    peaks: Sequence[tuple[float, float]] = ((100, 0.9), (400, 0.7), (800, 0.8)), seconds: float = 1200, **changes: Any
+) -> Report:
+    """A stream whose scores rise for 10 s around each (time, height); the rest is at 0.1."""
+    times = np.arange(int(seconds * FPS)) / 3
+    scores = np.full(len(times), 0.1)
+    for time, height in peaks:
+        scores[np.abs(times - time) <= 5] = height
+    smoothed, limits = centred_mean(scores, FPS, 1), Limits(threshold=0.5)
+    found = find(smoothed, FPS, seconds, limits)
+    report = Report(
+        vod="my-stream",
+        title="A stream",
+        model="kills",
+        twitch_id=None,
+        offset=0,
+        duration=seconds,
+        video=None,
+        fps=FPS,
+        smoothed=smoothed,
+        smooth_seconds=1,
+        intensity=centred_mean(scores, FPS, 30),
+        intensity_seconds=30,
+        threshold=0.5,
+        low=0.35,
+        highlights=[Shown(highlight) for highlight in found],
+        reason=None if found else reason_for_none(smoothed, limits),
+        labels=None,
+        chapters=[],
+        agreement=None,
+        tables=[],
+        files=[],
+        settings="Cut so and so.",
+    )
+    return replace(report, **changes)
+
+
+def hostile() -> Report:
+    """Everything that strangers may name is named to break out of the page."""
+    report = made_up()
+    return replace(
+        report,
+        title=HOSTILE,
+        model=HOSTILE,
+        twitch_id='1"><script>window.owned=3</script>',
+        chapters=[Span(0, 600, HOSTILE), Span(600, 1200, "javascript:window.owned=4")],
+        labels=[Span(95, 110, HOSTILE)],
+        agreement=(HOSTILE, HOSTILE),
+        tables=[Table(HOSTILE, (HOSTILE, HOSTILE), ((HOSTILE, HOSTILE),), HOSTILE)],
+        files=[Link(HOSTILE, "clips/x.mp4")],
+        settings=HOSTILE,
+    )
