@@ -67,7 +67,11 @@ class Process:
         self.running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when the server answers. Raises RuntimeError with its log when it does not."""
+        """Returns when the server answers; it ends with the thread that calls this.
+
+        Raises:
+            RuntimeError: it does not answer; with its log.
+        """
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
                 # SIGTERM, so that a server with children of its own can end them.

@@ -22,11 +22,10 @@ def seaweedfs(folder: Path, bucket: str = "frames") -> Iterator[S3Server]:
     access_key, secret = "lolhl-tests", "a-secret-of-no-worth"
     data, keys = folder / "data", folder / "s3.json"
     data.mkdir(parents=True, exist_ok=True)
-    actions = [f"{action}:{bucket}" for action in ("Read", "Write", "List", "Tagging")]
     identity = {
         "name": "tests",
         "credentials": [{"accessKey": access_key, "secretKey": secret}],
-        "actions": actions,
+        "actions": ["Read", "Write", "List", "Tagging"],
     }
     keys.write_text(json.dumps({"identities": [identity]}))
     taken: list[int] = []

@@ -64,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         web, path, wanted = self.web, self.path.split("?")[0], self.headers["Range"]
         web.requests.append(f"{path} {wanted or ''}".strip())
+        only_looks = len(web.requests) == 1  # the first request of a download asks what there is
         if web.redirect or web.status or path not in web.files:
             self.send_response(302 if web.redirect else web.status or 404)
             self.send_header("Location", web.redirect)
@@ -84,8 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body) - first))
         self.end_headers()
         body = body[first:]
-        # The first request of a download only asks what there is.
-        if web.cut and len(web.requests) > 1:
+        if web.cut and not only_looks:
             web.cut -= 1
             body = body[: len(body) * 3 // 4]
         with suppress(BrokenPipeError, ConnectionResetError):
