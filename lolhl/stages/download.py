@@ -276,10 +276,10 @@ class _File:
 
     def __post_init__(self) -> None:
         path = Path(self.source).expanduser().resolve()
-        if path.is_dir():
-            raise UsageError(f"{self.source} is a folder: give the video file in it")
+        if not path.exists() or not self.source:
+            raise UsageError(f"{self.source!r} is no file, no address and no id of a Twitch VOD: check its spelling")
         if not path.is_file():
-            raise UsageError(f"{self.source} is no file, no address and no id of a Twitch VOD: check its spelling")
+            raise UsageError(f"{self.source} is a folder or no plain file: give a video file")
         object.__setattr__(self, "path", path)
 
     @property

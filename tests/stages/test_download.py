@@ -1,0 +1,441 @@
+import hashlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lolhl.errors import TwitchError, UsageError, VideoError
+from lolhl.manifest import Manifest
+from lolhl.stages.download import DownloadConfig, download
+from lolhl.storage import Root, open_root
+from lolhl.vod import fetch
+from lolhl.vod.decode import View, decode
+from lolhl.vod.trim import join
+from tests.servers.seaweedfs import seaweedfs
+from tests.servers.twitch import Twitch, Vod, rendition, twitch
+from tests.servers.web import Web
+from tests.servers.web import web as web_server
+from tests.videos import numbered_video, read_number
+from tests.vod.shown import shown
+
+ID = "123456789"
+ADDRESS = f"https://www.twitch.tv/videos/{ID}"
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return numbered_video(tmp_path_factory.mktemp("film") / "film.mp4", seconds=24, size=(96, 64))
+
+
+@pytest.fixture(scope="module")
+def vod(film: Path) -> Vod:
+    rendition(film, film.parent / "vod" / "chunked")
+    return Vod(
+        film.parent / "vod",
+        24,
+        chapters=((0, 10, "Just Chatting"), (10, 24, "League of Legends")),
+        comments=tuple((3 * n, "User", f"line {n}") for n in range(8)),
+        muted=frozenset([2]),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole_vod(vod: Vod) -> list[tuple[float, int]]:
+    """Time and number of every picture of the VOD, as it is stored when all of it is."""
+    join(vod.folder / "chunked" / "index-dvr.m3u8", vod.folder / "whole.mp4")
+    return shown(vod.folder / "whole.mp4")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    return open_root(str(tmp_path / "root"))
+
+
+@contextmanager
+def serving(vod: Vod, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twitch]:
+    with twitch(folder, vod) as server:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(fetch, "_PAUSES", (0.01,))
+    with web_server() as server:
+        yield server
+
+
+def numbers(root: Root, made: Manifest) -> list[int]:
+    return [number for _, number in shown(root.local(made.result["video"]))]
+
+
+def check(root: Root, made: Manifest, *keys: str) -> dict[str, Any]:
+    """The outputs are what the manifest says, nothing else is left; returns the result."""
+    vod = made.result["vod"]
+    assert [output.key for output in made.outputs] == [f"vods/{vod}/{key}" for key in keys]
+    assert [s.key for s in root.list(f"vods/{vod}/")] == sorted(f"vods/{vod}/{key}" for key in (*keys, "vod.json"))
+    for output in made.outputs:
+        data = root.read(output.key)
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (output.size, output.sha256)
+    assert not Path(root.url, ".unfinished-downloads").exists()
+    return made.result
+
+
+def test_a_twitch_vod(
+    vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with serving(vod, tmp_path, monkeypatch) as server:
+        made = download(root, f"https://m.twitch.tv/videos/{ID}?t=5s", DownloadConfig(chat=True))
+        server.requests.clear()
+        assert download(root, ID, DownloadConfig(chat=True)) == made
+        assert server.requests == []
+    assert "done already" in caplog.text
+    assert check(root, made, "chat.json", "video.mp4") == {
+        "vod": ID,
+        "title": "LCK Finals: T1 vs GEN",
+        "source": ADDRESS,
+        "twitch_id": ID,
+        "offset": 0.0,
+        "video": f"vods/{ID}/video.mp4",
+        "duration": pytest.approx(24, abs=0.05),
+        "width": 96,
+        "height": 64,
+        "fps": "30",
+        "chapters": [
+            {"start": 0.0, "stop": 10.0, "name": "Just Chatting"},
+            {"start": 10.0, "stop": 24.0, "name": "League of Legends"},
+        ],
+        "muted": [{"start": 8.0, "stop": 12.0, "name": "muted"}],
+        "chat": f"vods/{ID}/chat.json",
+    }
+    assert numbers(root, made) == list(range(720))
+    chat = json.loads(root.read(f"vods/{ID}/chat.json"))
+    assert chat["comments"] == [{"time": 3.0 * n, "user": "User", "text": f"line {n}"} for n in range(8)]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(5.5, 17.2), (0.0, 8.9), (20.03, None), (3.9, 4.2)])
+def test_a_part_of_a_twitch_vod(
+    vod: Vod,
+    whole_vod: list[tuple[float, int]],
+    root: Root,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: float,
+    stop: float | None,
+) -> None:
+    with serving(vod, tmp_path, monkeypatch):
+        made = download(root, ID, DownloadConfig(start=start, stop=stop, chat=True))
+    wanted = [(time, number) for time, number in whole_vod if start <= time and (stop is None or time < stop)]
+    result = check(root, made, "chat.json", "video.mp4")
+    assert result["offset"] == pytest.approx(wanted[0][0], abs=0.002)
+    kept = shown(root.local(result["video"]))
+    assert [number for _, number in kept] == [number for _, number in wanted]
+    assert [result["offset"] + time for time, _ in kept] == pytest.approx([time for time, _ in wanted], abs=0.002)
+    # The models' decoder, which knows nothing of all this, sees the same.
+    view = View(fps=Fraction(3), size=64, fit="crop")
+    grid = [read_number(picture) for picture in decode(root.local(result["video"]), view)]
+    assert grid[0] == wanted[0][1]
+    assert grid == [wanted[0][1] + 10 * k for k in range(len(grid))]
+    assert len(grid) == pytest.approx(len(wanted) / 10, abs=1)
+    # What Twitch says besides counts from the first picture, too.
+    lines = json.loads(root.read(result["chat"]))["comments"]
+    inside = [3 * n for n in range(8) if start + 0.1 <= 3 * n < (stop or 24)]
+    assert [line["time"] + result["offset"] for line in lines if line["time"] > 0.1] == pytest.approx(inside, abs=0.01)
+    for chapter in result["chapters"]:
+        assert 0 <= chapter["start"] < chapter["stop"] <= result["duration"]
+    if start == 5.5:
+        assert result["chapters"][0]["stop"] + result["offset"] == pytest.approx(10, abs=0.001)
+        assert result["muted"][0]["start"] + result["offset"] == pytest.approx(8, abs=0.001)
+
+
+def test_another_part_replaces_the_vod(vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(vod, tmp_path, monkeypatch):
+        download(root, ID, DownloadConfig(chat=True))
+        made = download(root, ID, DownloadConfig(start=8, stop=10))
+    check(root, made, "video.mp4")
+    assert len(numbers(root, made)) == 60
+
+
+def test_twitch_s_refusals_leave_nothing(vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(vod, tmp_path, monkeypatch) as server:
+        for config in (DownloadConfig(quality="360p"), DownloadConfig(start=24), DownloadConfig(start=30, stop=40)):
+            with pytest.raises(UsageError, match=r"choose (one of source|a --start)"):
+                download(root, ID, config)
+        with pytest.raises(TwitchError):
+            download(root, "987654321")
+        server.faults.status["/Video"] = 503
+        with pytest.raises(TwitchError, match="503"):
+            download(root, ID, DownloadConfig(chat=True))
+        assert server.segments() == []
+    assert [path.name for path in tmp_path.glob("root/**/*") if path.is_file()] == []
+
+
+SCRIPT = "import sys; from lolhl.stages.download import download; from lolhl.storage import open_root; "
+SCRIPT += "download(open_root(sys.argv[1]), sys.argv[2])"
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = numbered_video(tmp_path / "film.mp4", seconds=40, size=(96, 64), gop=1)
+    rendition(film, tmp_path / "vod" / "chunked", seconds=1)
+    with serving(Vod(tmp_path / "vod", 40), tmp_path, monkeypatch) as server:
+        undisturbed = open_root(str(tmp_path / "undisturbed"))
+        made = download(undisturbed, ID)
+        server.requests.clear()
+        server.faults.delay = 0.5  # twitch-dl gets ten segments at a time
+        root = tmp_path / "root"
+        there: set[str] = set()
+        there_at: list[tuple[int, set[str]]] = []  # so many requests had been made when these segments were there
+        for least in (1, 15, 30):
+            running = subprocess.Popen([sys.executable, "-c", SCRIPT, str(root), ID], start_new_session=True)
+            deadline = time.monotonic() + 60
+            while len(there) < least:
+                assert running.poll() is None, "ended before it was killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+                there = {path.name for path in root.glob(".unfinished-downloads/*/chunked/*.ts")}
+            there_at.append((len(server.requests), there))
+            os.kill(running.pid, signal.SIGKILL)  # twitch-dl, its child, is left to itself
+            running.wait()
+            assert not (root / f"vods/{ID}/vod.json").exists()
+        server.faults.delay = 0
+        assert download(open_root(str(root)), ID) == made
+    for so_far, segments in there_at:
+        later = {request.rpartition("/")[2] for request in server.requests[so_far:]}
+        assert not later & {f"{int(name[:5])}.ts" for name in segments}
+    assert check(open_root(str(root)), made, "video.mp4") == made.result
+    for key in ("video.mp4", "vod.json"):
+        assert (root / f"vods/{ID}/{key}").read_bytes() == undisturbed.read(f"vods/{ID}/{key}")
+
+
+def test_a_file(film: Path, root: Root, tmp_path: Path) -> None:
+    source = tmp_path / "My stream #1 (é).MP4"
+    source.write_bytes(film.read_bytes())
+    made = download(root, str(source))
+    result = check(root, made, "video.mp4")
+    assert (result["vod"], result["title"]) == ("My-stream-1-e", "My stream #1 (é)")
+    assert (result["source"], result["twitch_id"], result["offset"]) == (str(source), None, 0.0)
+    assert (result["chapters"], result["muted"], result["chat"]) == ([], [], None)
+    assert root.local(result["video"]).samefile(source)  # no second copy
+    assert numbers(root, made) == list(range(720))
+
+
+def test_a_file_that_is_done_and_one_that_changed(
+    film: Path, root: Root, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    source = tmp_path / "a.mp4"
+    source.write_bytes(film.read_bytes())
+    made = download(root, str(source))
+    assert download(root, str(source)) == made
+    assert caplog.text.count("done already") == 1
+    copy = tmp_path / "elsewhere" / "a.mp4"
+    copy.parent.mkdir()
+    copy.write_bytes(film.read_bytes())
+    assert download(root, str(copy)) == made
+    assert caplog.text.count("done already") == 2
+    assert download(root, str(source), force=True).outputs == made.outputs
+    assert caplog.text.count("done already") == 2
+
+    source.unlink()
+    source.write_bytes(b"no video any more")
+    with pytest.raises(VideoError, match=r"a\.mp4 is no video"):
+        download(root, str(source))
+    assert download(root, str(copy)) == made  # what was there is untouched
+    numbered_video(source, seconds=2, size=(96, 64))
+    assert len(numbers(root, download(root, str(source)))) == 60
+    assert numbers(root, download(root, str(copy), name="b"))[-1] == 719
+
+
+def test_a_file_changed_in_place_is_read_again(film: Path, root: Root, tmp_path: Path) -> None:
+    source = tmp_path / "a.mp4"
+    source.write_bytes(film.read_bytes())
+    made = download(root, str(source))
+    with source.open("r+b") as file:  # the VOD holds the same file: it changes too
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    again = download(root, str(source))
+    assert again.inputs != made.inputs
+    check(root, again, "video.mp4")
+
+
+def test_a_name_that_is_taken(film: Path, root: Root, tmp_path: Path) -> None:
+    other = numbered_video(tmp_path / "film.mp4", seconds=2, size=(96, 64))
+    made = download(root, str(film))
+    with pytest.raises(UsageError, match=r"VOD film is there already, from .*: choose another --name, or --force"):
+        download(root, str(other))
+    assert download(root, str(film)) == made
+    assert len(numbers(root, download(root, str(other), force=True))) == 60
+    assert len(shown(film)) == 720  # the first one's own file is as it was
+
+
+def test_a_part_of_a_file(film: Path, root: Root) -> None:
+    made = download(root, str(film), DownloadConfig(start=5.5, stop=9.1))
+    assert check(root, made, "video.mp4")["offset"] == 5.5
+    assert numbers(root, made) == list(range(165, 273))
+    assert len(shown(film)) == 720
+    with pytest.raises(UsageError, match=r"film.mp4 has no picture from 0:00:30 to 0:00:40"):
+        download(root, str(film), DownloadConfig(start=30, stop=40))
+
+
+def test_a_vod_s_own_video(film: Path, root: Root) -> None:
+    made = download(root, str(film))
+    own = root.local(made.result["video"])
+    again = download(root, str(own), DownloadConfig(start=1), name="film", force=True)
+    assert numbers(root, again) == list(range(30, 720))
+    assert len(shown(film)) == 720
+
+
+def test_a_file_of_another_kind_replaces_the_old_one(film: Path, root: Root, tmp_path: Path) -> None:
+    source = tmp_path / "film.mkv"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", film, "-c", "copy", source], check=True)
+    download(root, str(film))
+    check(root, download(root, str(source), force=True), "video.mkv")
+    assert film.exists()
+
+
+BAD_SOURCES = {
+    "": "no file",
+    "no-such-file.mp4": "no file",
+    "-i": "no file",
+    "--help": "no file",
+    "folder": "is a folder",
+    "/dev/null": "no plain file",
+    "text.mp4": "is no video",
+    "empty.mp4": "is no video",
+    "list.m3u8": "is a playlist",
+    "list.ffconcat": "is a playlist",
+    "日本語.mp4": "give a --name",
+    "file:///etc/passwd": "no address of a file",
+    "ftp://127.0.0.1/a.mp4": "no address of a file",
+    "concat:/etc/passwd": "no file",
+    "s3://bucket/a.mp4": "no address of a file",
+    "https://www.twitch.tv/lck": "no VOD on Twitch",
+    "https://clips.twitch.tv/SomeClip": "no VOD on Twitch",
+}
+
+
+@pytest.mark.parametrize(("source", "words"), BAD_SOURCES.items())
+def test_a_bad_source(
+    film: Path, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("text.mp4").write_text("hello\n" * 1000)
+    Path("empty.mp4").touch()
+    Path("list.m3u8").write_text(f"#EXTM3U\n#EXTINF:24,\nfile://{film}\n#EXT-X-ENDLIST\n")
+    Path("list.ffconcat").write_text(f"ffconcat version 1.0\nfile {film}\n")
+    Path("日本語.mp4").write_bytes(film.read_bytes())
+    with pytest.raises((UsageError, VideoError), match=words) as raised:
+        download(root, source)
+    assert "\n" not in str(raised.value)
+    assert [path.name for path in Path("root").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "-x", ".x", "a b", "x" * 200])
+def test_a_bad_name(film: Path, root: Root, name: str) -> None:
+    with pytest.raises(UsageError, match="is no name for a VOD"):
+        download(root, str(film), name=name)
+    assert list(root.list()) == []
+
+
+def test_odd_names_are_no_options(film: Path, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-y.mp4", "a'b;$(x)%d{id}.mp4", "http:x.mp4"):
+        Path(name).write_bytes(film.read_bytes())
+        made = download(root, name, DownloadConfig(start=2, stop=3), force=True)
+        assert numbers(root, made) == list(range(60, 90))
+    Path("日本語.mp4").write_bytes(film.read_bytes())
+    assert check(root, download(root, "日本語.mp4", name="spiel"), "video.mp4")["title"] == "日本語"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"quality": "audio_only"}, {"quality": "Audio Only"}, {"start": -1.0}, {"stop": 0.0}, {"start": 5.0, "stop": 5.0},
+     {"start": float("nan")}, {"start": float("inf")}, {"stop": float("inf")}],
+)  # fmt: skip
+def test_a_bad_setting(values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--"):
+        DownloadConfig(**values)
+
+
+def test_an_address(film: Path, root: Root, web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    web.files["/films/My film.mp4"] = web.files["/films/My%20film.mp4"] = film.read_bytes()
+    url = f"{web.url}/films/My%20film.mp4"
+    web.cut = 1
+    made = download(root, f"{url}?key=secret")
+    result = check(root, made, "video.mp4")
+    assert (result["vod"], result["title"], result["source"]) == ("My-film", "My film", url)
+    assert numbers(root, made) == list(range(720))
+    assert b"secret" not in root.read("vods/My-film/vod.json")
+    assert "bytes=" in web.requests[-1]
+
+    web.requests.clear()
+    assert download(root, f"{url}?key=another") == made
+    assert len(web.requests) == 1  # only asked whether it is still the same
+    assert "done already" in caplog.text
+    web.files["/films/My%20film.mp4"] = numbered_video(film.parent / "short.mp4", seconds=2).read_bytes()
+    assert len(numbers(root, download(root, url))) == 60
+
+
+def test_an_address_goes_on_after_a_dropped_connection(film: Path, root: Root, web: Web) -> None:
+    web.files["/a.ts"] = film.read_bytes()
+    web.cut, web.knows_ranges = 1000, False
+    with pytest.raises(VideoError, match=r"a.ts: the connection failed .*: run again, it goes on$"):
+        download(root, f"{web.url}/a.ts")
+    assert list(root.list()) == []
+    web.cut, web.knows_ranges = 0, True
+    web.requests.clear()
+    made = download(root, f"{web.url}/a.ts", DownloadConfig(start=4, stop=6))
+    assert web.requests[-1].startswith("/a.ts bytes=")
+    check(root, made, "video.mp4")
+    assert numbers(root, made) == list(range(120, 180))
+
+
+def test_an_address_of_no_video(root: Root, web: Web, tmp_path: Path) -> None:
+    web.files |= {"/a.mp4": b"hello" * 1000, "/b.m3u8": b"#EXTM3U\nhttp://127.0.0.1:1/x.ts\n", "/c": b"<html>"}
+    web.types["/c"] = "text/html"
+    for path, words in (
+        ("/a.mp4", "/a.mp4 is no video"),
+        ("/b.m3u8", "is a playlist"),
+        ("/c", "web page"),
+        ("/d.mp4", "no such file"),
+    ):
+        with pytest.raises(VideoError, match=words) as raised:
+            download(root, web.url + path)
+        assert str(tmp_path) not in str(raised.value)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.slow
+def test_into_a_bucket(vod: Vod, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOLHL_CACHE", str(tmp_path / "cache"))
+    with seaweedfs(tmp_path / "weed") as server, serving(vod, tmp_path, monkeypatch):
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        root = open_root(f"s3://{server.bucket}/data")
+        for source, config, keys in (
+            (str(film), DownloadConfig(), ("video.mp4",)),
+            (ID, DownloadConfig(chat=True), ("chat.json", "video.mp4")),
+        ):
+            made = download(root, source, config)
+            check(root, made, *keys)
+            assert download(root, source, config) == made
+            assert numbers(root, made) == list(range(720))
+        assert film.exists()
+        assert not (tmp_path / "cache" / "downloads").exists()
