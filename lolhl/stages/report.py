@@ -1,4 +1,4 @@
-"""report: the scores of a VOD → its highlights: a table, a page, clips and a reel.
+"""report: the scores of a VOD → its highlights: a table, a page, clips, a reel, exports.
 
 Spans are cut from scores smoothed over some seconds; the intensity over a longer window is drawn
 beside them, for looking only.
@@ -21,6 +21,7 @@ import polars as pl
 from lolhl import grid, manifest, metrics, progress
 from lolhl.config import Config, option
 from lolhl.errors import StorageError, UsageError
+from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
@@ -68,6 +69,8 @@ class ReportConfig(Config):
         ):
             if seconds is not None and not 0 <= seconds <= 3600:
                 raise UsageError(f"{name} {seconds}: give 0 to 3600 seconds")
+        if self.clips not in ("copy", "exact", "none"):
+            raise UsageError(f"--clips {self.clips}: give copy, exact or none")
         if self.top is not None and self.top < 0:
             raise UsageError(f"--top {self.top}: give a number of highlights, 0 or more")
 
@@ -88,7 +91,7 @@ def manifest_key(vod: str) -> str:
 
 
 def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force: bool = False) -> Manifest:
-    """Makes highlights/<vod>/: highlights.tsv, report.html, clips/ and reel.mp4.
+    """Makes highlights/<vod>/: highlights.tsv, report.html, clips/, reel.mp4 and exports/.
 
     Args:
         root: where the data lies.
@@ -119,82 +122,69 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     if earlier:
         return earlier
 
-    said = scored.result
-    fps = Fraction(said["fps"])
-    scores = _scores(root, vod)
-    # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
-    duration = min(float(source.result["duration"]) or float("inf"), float(len(scores) / fps))
-    threshold = said["threshold"] if config.threshold is None else config.threshold
-    smooth_seconds = said["smooth_seconds"] if config.smooth_seconds is None else config.smooth_seconds
-    limits = config.limits(threshold)
-    smoothed = centred_mean(scores, fps, smooth_seconds)
-    found = find(smoothed, fps, duration, limits)
-    reason = None if found else reason_for_none(smoothed, limits)
-    labels = load_labels(root, vod, duration) if root.stat(labels_key(vod)) else None
-    judged = None if labels is None else _Judged.of(vod, labels, found, smoothed, fps)
-
+    found = _find(root, vod, scored, source, config)
+    labels = load_labels(root, vod, found.duration) if labels_key(vod) in inputs else None
+    judged = None if labels is None else _Judged.of(vod, labels, found, learnt=vod in _vods(learnt_from))
     video = root.local(source.result["video"])
-    pictures = thumbnails(video, [highlight.peak_time for highlight in found]) if found else []
+    pictures = thumbnails(video, [h.peak_time for h in found.highlights]) if found.highlights else []
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
-        clips, files = _cut(video, found, config, Path(scratch))
+        clips, files = _cut(video, found.highlights, config, Path(scratch))
         todo = todo.begin()
-        for left_over in [*root.list(f"highlights/{vod}/clips/"), *root.list(f"highlights/{vod}/reel.mp4")]:
-            root.delete(left_over.key)
+        _clear(root, vod)
         outputs = [_upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
 
-    table = write_table(vod, sorted(highlight.span for highlight in found))
-    html = page.render(
-        page.Report(
-            vod=vod,
-            title=source.result["title"] or vod,
-            model=said["model"],
-            twitch_id=source.result["twitch_id"],
-            offset=source.result["offset"],
-            duration=duration,
-            video=_address(f"../../{source.result['video']}") if video.suffix in _PLAYED_BY_BROWSERS else None,
-            fps=fps,
-            smoothed=smoothed,
-            smooth_seconds=smooth_seconds,
-            intensity=centred_mean(scores, fps, config.intensity_seconds),
-            intensity_seconds=config.intensity_seconds,
-            threshold=threshold,
-            low=threshold * limits.low_ratio,
-            highlights=[
-                page.Shown(highlight, picture, _address(clips[highlight.rank]) if highlight.rank in clips else None)
-                for highlight, picture in zip(found, pictures, strict=True)
-            ],
-            reason=reason,
-            labels=labels,
-            chapters=[Span(c["start"], c["stop"], c["name"]) for c in source.result["chapters"]],
-            agreement=judged.agreement() if judged else None,
-            tables=[
-                *([judged.table(vod in _vods(learnt_from))] if judged else []),
-                *_model_table(said.get("model_metrics") or {}),
-            ],
-            files=[
-                page.Link(name, name) for name in ("highlights.tsv", *(n for n in files if n not in clips.values()))
-            ],
-            settings=_sentence(limits, smooth_seconds),
-        )
-    )
-    for name, data in (("highlights.tsv", table), ("report.html", html.encode())):
-        root.write(f"highlights/{vod}/{name}", data)
-        outputs.append(Output.of(f"highlights/{vod}/{name}", data))
+    texts = _tables(vod, found, source)
+    beside = [*texts, *(name for name in files if name not in clips.values())]
+    shown = [
+        page.Shown(highlight, picture, quote(clips[highlight.rank]) if highlight.rank in clips else None)
+        for highlight, picture in zip(found.highlights, pictures, strict=True)
+    ]
+    texts["report.html"] = page.render(_page(found, shown, scored, source, labels, judged, beside, config))
+    for name, text in texts.items():
+        root.write(f"highlights/{vod}/{name}", text.encode())
+        outputs.append(Output.of(f"highlights/{vod}/{name}", text.encode()))
     result = {
         "vod": vod,
         "title": source.result["title"],
-        "model": said["model"],
-        "threshold": threshold,
-        "smooth_seconds": smooth_seconds,
-        "highest": float(smoothed.max(initial=0.0)),
-        "duration": duration,
-        "highlights": [_described(highlight, vod, clips) for highlight in found],
-        "reason": reason,
-        "labelled": judged and judged.to_json(vod in _vods(learnt_from)),
+        "model": scored.result["model"],
+        "threshold": found.limits.threshold,
+        "smooth_seconds": found.smooth_seconds,
+        "highest": float(found.smoothed.max(initial=0.0)),
+        "duration": found.duration,
+        "highlights": [_described(highlight, vod, clips) for highlight in found.highlights],
+        "reason": found.reason,
+        "labelled": judged.to_json() if judged else None,
         "page": f"highlights/{vod}/report.html",
         "reel": f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
     }
     return todo.finish(result, outputs)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The highlights of one VOD, best first, and what they were cut from; why there are none, if there are none."""
+
+    fps: Fraction
+    duration: float
+    scores: npt.NDArray[np.float32]
+    smoothed: npt.NDArray[np.float64]
+    smooth_seconds: float
+    limits: Limits
+    highlights: list[Highlight]
+    reason: str | None
+
+
+def _find(root: Root, vod: str, scored: Manifest, source: Manifest, config: ReportConfig) -> _Found:
+    said = scored.result
+    fps, scores = Fraction(said["fps"]), _scores(root, vod)
+    # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
+    duration = min(float(source.result["duration"]) or float("inf"), float(len(scores) / fps))
+    smooth_seconds = said["smooth_seconds"] if config.smooth_seconds is None else config.smooth_seconds
+    limits = config.limits(said["threshold"] if config.threshold is None else config.threshold)
+    smoothed = centred_mean(scores, fps, smooth_seconds)
+    highlights = find(smoothed, fps, duration, limits)
+    reason = None if highlights else reason_for_none(smoothed, limits)
+    return _Found(fps, duration, scores, smoothed, smooth_seconds, limits, highlights, reason)
 
 
 def _scores(root: Root, vod: str) -> npt.NDArray[np.float32]:
@@ -248,6 +238,13 @@ def _clip_name(highlight: Highlight) -> str:
     return f"highlight-{highlight.rank:03}_{hours}h{minutes}m{seconds}s.mp4"
 
 
+def _clear(root: Root, vod: str) -> None:
+    """Takes away what an earlier report left: with other settings there may be fewer clips."""
+    for prefix in ("clips/", "exports/", "reel.mp4"):
+        for left_over in list(root.list(f"highlights/{vod}/{prefix}")):
+            root.delete(left_over.key)
+
+
 def _upload(root: Root, path: Path, key: str) -> Output:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -256,8 +253,56 @@ def _upload(root: Root, path: Path, key: str) -> Output:
     return output
 
 
-def _address(key: str) -> str:
-    return quote(key)
+def _tables(vod: str, found: _Found, source: Manifest) -> dict[str, str]:
+    """The highlights for other programs: name of the file → text."""
+    spans = [highlight.span for highlight in found.highlights]
+    tables = {"highlights.tsv": write_table(vod, sorted(spans)).decode()}
+    if not spans:
+        return tables
+    tables["exports/chapters.vtt"] = export.webvtt(spans)
+    if chapters := export.youtube_chapters(spans, found.duration):
+        tables["exports/youtube-chapters.txt"] = chapters
+    if (fps := Fraction(source.result["fps"])) > 0:
+        name = PurePosixPath(source.result["video"]).name
+        tables["exports/highlights.edl"] = export.edl(spans, fps, source.result["title"] or vod, name)
+    return tables
+
+
+def _page(
+    found: _Found,
+    shown: Sequence[page.Shown],
+    scored: Manifest,
+    source: Manifest,
+    labels: Sequence[Span] | None,
+    judged: "_Judged | None",
+    beside: Sequence[str],
+    config: ReportConfig,
+) -> page.Report:
+    of, video = source.result, PurePosixPath(source.result["video"])
+    return page.Report(
+        vod=of["vod"],
+        title=of["title"] or of["vod"],
+        model=scored.result["model"],
+        twitch_id=of["twitch_id"],
+        offset=of["offset"],
+        duration=found.duration,
+        video=quote(f"../../{video}") if video.suffix in _PLAYED_BY_BROWSERS else None,
+        fps=found.fps,
+        smoothed=found.smoothed,
+        smooth_seconds=found.smooth_seconds,
+        intensity=centred_mean(found.scores, found.fps, config.intensity_seconds),
+        intensity_seconds=config.intensity_seconds,
+        threshold=found.limits.threshold,
+        low=found.limits.threshold * found.limits.low_ratio,
+        highlights=shown,
+        reason=found.reason,
+        labels=labels,
+        chapters=[Span(chapter["start"], chapter["stop"], chapter["name"]) for chapter in of["chapters"]],
+        agreement=judged.agreement() if judged else None,
+        tables=[*([judged.table()] if judged else []), *_model_table(scored.result.get("model_metrics") or {})],
+        files=[page.Link(PurePosixPath(name).name, quote(name)) for name in beside],
+        settings=_sentence(found.limits, found.smooth_seconds),
+    )
 
 
 def _described(highlight: Highlight, vod: str, clips: Mapping[int, str]) -> dict[str, Any]:
@@ -290,29 +335,24 @@ class _Judged:
     events: Sequence[metrics.EventFigures]
     average_precision: float | None
     base_rate: float
+    learnt: bool  # whether the model was trained on this VOD, so that the figures flatter it
 
     @classmethod
-    def of(
-        cls,
-        vod: str,
-        labels: Sequence[Span],
-        found: Sequence[Highlight],
-        smoothed: npt.NDArray[np.float64],
-        fps: Fraction,
-    ) -> "_Judged":
-        predicted = [highlight.span for highlight in found]
-        truth = on_grid(labels, len(smoothed), fps)
+    def of(cls, vod: str, labels: Sequence[Span], found: _Found, *, learnt: bool) -> "_Judged":
+        predicted = [highlight.span for highlight in found.highlights]
+        truth = on_grid(labels, len(found.smoothed), found.fps)
         return cls(
             [metrics.event_figures({vod: labels}, {vod: predicted}, tiou) for tiou in metrics.TIOUS],
-            metrics.average_precision(truth, smoothed),
+            metrics.average_precision(truth, found.smoothed),
             float(truth.mean()) if len(truth) else 0.0,
+            learnt,
         )
 
     def agreement(self) -> tuple[str, str]:
         at = self.events[0]
         return _number(at.f1), f"F1 of events at tIoU {at.tiou:g}"
 
-    def table(self, learnt: bool) -> page.Table:
+    def table(self) -> page.Table:
         rows = [
             (
                 f"overlap (tIoU) of at least {at.tiou:g}",
@@ -327,7 +367,7 @@ class _Judged:
             f"Average precision of the smoothed probabilities: {_number(self.average_precision)}; "
             f"random ranking would have {self.base_rate:.2f}."
         )
-        if learnt:
+        if self.learnt:
             note += " The model learnt from this stream, so these figures flatter it."
         return page.Table(
             "This stream against its labels",
@@ -336,12 +376,12 @@ class _Judged:
             note,
         )
 
-    def to_json(self, learnt: bool) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "events": [at.to_json() for at in self.events],
             "average_precision": self.average_precision,
             "base_rate": self.base_rate,
-            "model_learnt_from_this": learnt,
+            "model_learnt_from_this": self.learnt,
         }
 
 

@@ -1,0 +1,200 @@
+"""The stage report, on a real video."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lolhl.errors import LabelError, MissingInput, StorageError, UsageError, VideoError
+from lolhl.labels.spans import Span
+from lolhl.labels.tables import read_table
+from lolhl.stages.report import ReportConfig, report
+from lolhl.storage.folder import Folder
+from lolhl.vod import probe
+from tests.stages.report_root import bumps, make_root
+from tests.videos import numbered_video
+
+SECONDS = 60
+PEAKS = [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]
+EXACT = ReportConfig(min_length=4, clips="exact")
+COPY = ReportConfig(min_length=4)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return numbered_video(tmp_path_factory.mktemp("source") / "video.mp4", seconds=SECONDS)
+
+
+Make = Callable[..., Folder]
+
+
+@pytest.fixture
+def make(tmp_path: Path, video: Path) -> Make:
+    def made(peaks: Sequence[tuple[float, float, float]] = PEAKS, **changes: Any) -> Folder:
+        root = Folder(tmp_path / "root")
+        make_root(root, "v1", video, bumps(SECONDS, peaks), **changes)
+        return root
+
+    return made
+
+
+def files(root: Folder) -> dict[str, bytes]:
+    return {stat.key: root.read(stat.key) for stat in root.list("highlights/v1/")}
+
+
+def test_it_finds_cuts_and_tells(make: Make) -> None:
+    root = make()
+    said = report(root, "v1", EXACT).result
+    assert [(h["rank"], round(h["score"], 2)) for h in said["highlights"]] == [(1, 0.9), (2, 0.8), (3, 0.7)]
+    assert said["reason"] is None
+    assert "reached 0.90" in said["highlights"][0]["reason"]
+    for highlight in said["highlights"]:
+        clip = probe.probe(root.local(highlight["clip"]))
+        assert clip.duration == pytest.approx(highlight["stop"] - highlight["start"], abs=0.1)
+        assert highlight["start"] <= highlight["peak"] < highlight["stop"]
+    total = sum(h["stop"] - h["start"] for h in said["highlights"])
+    assert probe.probe(root.local(said["reel"])).duration == pytest.approx(total, abs=0.3)
+    page = root.read(said["page"]).decode()
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert "clips/highlight-001_0h00m07s.mp4" in page
+    edit_list = root.read("highlights/v1/exports/highlights.edl").decode()
+    assert edit_list.count("* FROM CLIP NAME: video.mp4") == 3
+    assert root.read("highlights/v1/exports/youtube-chapters.txt").decode().startswith("0:00:00 Start\n")
+    assert root.read("highlights/v1/exports/chapters.vtt").count(b"-->") == 3
+
+
+def test_the_table_reads_back_as_labels(make: Make) -> None:
+    root = make()
+    said = report(root, "v1", COPY).result
+    table = root.read("highlights/v1/highlights.tsv")
+    assert table.decode().splitlines()[0].split("\t")[:3] == ["vid_id", "start", "stop"]
+    spans = read_table(table, "highlights.tsv")["v1"]
+    wanted = sorted((h["start"], h["stop"], h["score"]) for h in said["highlights"])
+    for span, (start, stop, score) in zip(spans, wanted, strict=True):
+        assert (span.start, span.stop) == (start, stop)
+        assert span.score == pytest.approx(score, abs=1e-5)
+
+
+def test_done_is_done_and_the_same_bytes_come_again(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    root = make()
+    first = report(root, "v1", COPY)
+    before = files(root)
+    caplog.set_level("INFO")
+    assert report(root, "v1", COPY) == first
+    assert "done already" in caplog.text
+    report(root, "v1", COPY, force=True)
+    assert files(root) == before
+
+
+def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
+    root = make()
+    report(root, "v1", COPY)
+    made = report(root, "v1", ReportConfig(min_length=4, threshold=0.85, clips="copy", reel=False))
+    kept = {output.key for output in made.outputs}
+    assert len([key for key in kept if "/clips/" in key]) == 1
+    assert {key for key in files(root) if "scores." not in key} == kept | {"highlights/v1/highlights.json"}
+
+
+def test_only_the_best_are_cut_when_asked(make: Make) -> None:
+    root = make()
+    said = report(root, "v1", ReportConfig(min_length=4, top=1)).result
+    assert [bool(h["clip"]) for h in said["highlights"]] == [True, False, False]
+    assert report(root, "v1", ReportConfig(min_length=4, clips="none")).result["reel"] is None
+
+
+def test_a_stream_without_highlights_says_why(make: Make) -> None:
+    root = make([(12, 0.31, 6)])
+    said = report(root, "v1").result
+    assert said["highlights"] == []
+    assert said["reason"] == "the highest smoothed probability was 0.31, below the threshold 0.50"
+    assert said["reason"] in root.read("highlights/v1/report.html").decode()
+    assert root.read("highlights/v1/highlights.tsv") == b"vid_id\tstart\tstop\n"
+
+
+def test_labels_are_compared_and_new_ones_redo_it(make: Make) -> None:
+    root = make(labels=[Span(8, 16), Span(20, 25)])
+    said = report(root, "v1", COPY).result
+    at = said["labelled"]["events"][0]
+    assert (at["tiou"], at["matched"], at["labelled"], at["predicted"]) == (0.3, 1, 2, 3)
+    assert said["labelled"]["average_precision"] > said["labelled"]["base_rate"] > 0
+    corrected = root.read("highlights/v1/highlights.tsv")
+    root.write("labels/v1.tsv", corrected)
+    at = report(root, "v1", COPY).result["labelled"]["events"][1]
+    assert (at["tiou"], at["f1"]) == (0.5, 1.0)
+
+
+def test_threshold_and_smoothing_are_the_models_unless_said(make: Make) -> None:
+    root = make(threshold=0.75)
+    assert len(report(root, "v1", ReportConfig(min_length=4, clips="none")).result["highlights"]) == 2
+    one = ReportConfig(min_length=4, clips="none", threshold=0.6, smooth_seconds=0)
+    said = report(root, "v1", one).result
+    assert (said["threshold"], said["smooth_seconds"], len(said["highlights"])) == (0.6, 0, 3)
+
+
+def test_a_video_that_broke_off_ends_its_highlights(tmp_path: Path, video: Path) -> None:
+    """It claims an hour, but scores go as far as it could be read."""
+    root = Folder(tmp_path)
+    make_root(root, "v1", video, bumps(SECONDS, [(57, 0.9, 6)]), duration=3600.0)
+    said = report(root, "v1", COPY).result
+    assert said["duration"] == SECONDS
+    assert said["highlights"][0]["stop"] == SECONDS
+
+
+def test_no_sound_is_no_matter(tmp_path: Path) -> None:
+    silent = numbered_video(tmp_path / "silent.mp4", seconds=SECONDS, fps=Fraction(10), sound=False)
+    root = Folder(tmp_path / "root")
+    make_root(root, "v1", silent, bumps(SECONDS, PEAKS))
+    said = report(root, "v1", COPY).result
+    assert not probe.probe(root.local(said["reel"])).has_audio
+
+
+def test_what_is_missing_is_named_with_its_command(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="lolhl infer"):
+        report(Folder(tmp_path / "empty"), "v1")
+    root = make()
+    root.delete("vods/v1/vod.json")
+    with pytest.raises(MissingInput, match="lolhl download"):
+        report(root, "v1")
+
+
+def test_bad_inputs_leave_no_report(make: Make) -> None:
+    root = make()
+    root.write("labels/v1.tsv", b"vid_id\tstart\tstop\nv1\t0:00:10\t0:00:05\n")
+    with pytest.raises(LabelError, match=r"labels/v1\.tsv:2"):
+        report(root, "v1")
+    root.delete("labels/v1.tsv")
+    root.write("highlights/v1/scores.parquet", b"PAR1 no parquet PAR1")
+    with pytest.raises(StorageError, match="damaged"):
+        report(root, "v1")
+    with pytest.raises(UsageError):
+        report(root, "../v1")
+    assert root.stat("highlights/v1/highlights.json") is None
+
+
+def test_a_damaged_video_leaves_the_earlier_report(make: Make) -> None:
+    root = make()
+    report(root, "v1", COPY)
+    before = files(root)
+    root.write("vods/v1/video.mp4", b"no video at all")
+    with pytest.raises(VideoError):
+        report(root, "v1", COPY, force=True)
+    assert files(root) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"threshold": 2.0},
+        {"smooth_seconds": -1.0},
+        {"intensity_seconds": float("nan")},
+        {"top": -1},
+        {"min_length": 100.0},
+        {"pad_before": float("nan")},
+        {"clips": "some"},
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--"):
+        ReportConfig(**changes)
