@@ -263,8 +263,8 @@ class _OnTheWeb:
             fetch.fetch(self.url, self.remote, video, lambda count: advance(count / 1e6))
         try:
             _check_video(video, self.source)
-        except VideoError:
-            video.unlink()
+        except VideoError:  # nothing of it is of use to another run
+            shutil.rmtree(scratch.path)
             raise
         return _part(video, self._file, self.source, scratch, config)
 

@@ -67,7 +67,8 @@ def look(url: str) -> Remote:
 def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], None] = lambda _: None) -> None:
     """Gets the file. While it is not whole it lies beside the target, as <target>.part.
 
-    What lies there from an earlier run is used, if it is of the same file and the server can send the rest.
+    What an earlier run got is used, if it is of the same file and the server can send the rest;
+    <target>.json says of which file it is.
 
     Args:
         remote: what `look` said of it.
@@ -80,6 +81,10 @@ def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], Non
     said = json.dumps(asdict(remote))
     if not remote.tag or not note.exists() or note.read_text() != said:
         part.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+    if target.exists():
+        advance(target.stat().st_size)
+        return
     note.write_text(said)
     part.touch()
     advance(part.stat().st_size)
@@ -96,7 +101,6 @@ def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], Non
                 raise
             time.sleep(pauses.pop(0))
     part.replace(target)
-    note.unlink()
 
 
 class _Dropped(VideoError):

@@ -4,6 +4,7 @@ twitch-dl runs as a process of its own. It keeps each segment of a VOD (some 10 
 file once it is whole, and does not ask for it again: so a download that was cut off goes on.
 """
 
+import itertools
 import json
 import logging
 import os
@@ -174,12 +175,13 @@ def fetch(
     first = max(0, int(start) - _MARGIN)
     if first > 0 and not any(folder.glob("00000.*")):
         # Timestamps count from where the first segment of all begins.
-        _download(vod.id, rendition, folder, ["--end=00:00:01"], lambda _: None, hold)
+        _download(vod.id, rendition, folder, ["--end=00:00:01"], _Shown(folder, 0, 0, advance), hold)
     parts = [f"--start={_clock(first)}"] if first > 0 else []
     parts += [f"--end={_clock(int(stop) + 1 + _MARGIN)}"] if stop is not None else []
-    _download(vod.id, rendition, folder, parts, advance, hold)
+    shown = _Shown(folder, start, vod.seconds if stop is None else stop, advance)
+    _download(vod.id, rendition, folder, parts, shown, hold)
 
-    every = list(_listed((folder / "playlist.m3u8").read_text()))
+    every = (folder / "playlist.m3u8").read_text()
     got = folder / "playlist_downloaded.m3u8"
     listing = got.read_text()
     names = [name for name, _ in _listed(listing)]
@@ -188,11 +190,9 @@ def fetch(
     if "#EXT-X-ENDLIST" not in listing:  # else ffmpeg would wait for more
         got.write_text(f"{listing}\n#EXT-X-ENDLIST\n")
     numbers = [int(Path(name).stem) for name in names]
-    starts = [0.0]
-    for _, seconds in every:
-        starts.append(starts[-1] + seconds)
-    muted = [Span(starts[n], starts[n + 1], "muted") for n in numbers if "-muted" in every[n][0]]
-    return Segments(got, _begin(folder, names[0], listing, starts[numbers[0]]), merge(muted, gap=0.01))
+    borders, addresses = _borders(every), [address for address, _ in _listed(every)]
+    muted = [Span(borders[n], borders[n + 1], "muted") for n in numbers if "-muted" in addresses[n]]
+    return Segments(got, _begin(folder, names[0], listing, borders[numbers[0]]), merge(muted, gap=0.01))
 
 
 def _clock(seconds: int) -> str:
@@ -207,6 +207,11 @@ def _listed(playlist: str) -> Iterator[tuple[str, float]]:
             seconds = float(line.removeprefix("#EXTINF:").split(",")[0])
         elif line.strip() and not line.startswith("#"):
             yield line.strip(), seconds
+
+
+def _borders(playlist: str) -> list[float]:
+    """Where the segments begin, and where the last one ends, by their lengths in seconds."""
+    return [0.0, *itertools.accumulate(seconds for _, seconds in _listed(playlist))]
 
 
 def _begin(folder: Path, name: str, listing: str, by_lengths: float) -> float:
@@ -229,12 +234,9 @@ def _stamp(folder: Path, name: str, listing: str) -> float:
         return probe(Path(whole.name)).start_time
 
 
-def _download(
-    vod: str, rendition: str, folder: Path, parts: list[str], advance: Callable[[float], None], hold: int | None
-) -> None:
+def _download(vod: str, rendition: str, folder: Path, parts: list[str], shown: "_Shown", hold: int | None) -> None:
     """Runs twitch-dl, again and again as long as each run brings something new."""
     folder.mkdir(parents=True, exist_ok=True)
-    shown = _Shown(folder, advance)
     arguments = ["download", vod, f"--quality={rendition}", f"--cache-dir={_literal(folder)}", *parts]
     arguments += ["--no-join", "--overwrite"]
     while True:
@@ -255,22 +257,24 @@ def _there(folder: Path) -> set[str]:
 
 
 class _Shown:
-    """Progress: the seconds of video in the segments that have come."""
+    """Progress: the seconds of [start, stop) that are in segments which are there."""
 
-    def __init__(self, folder: Path, advance: Callable[[float], None]) -> None:
-        self.folder, self.advance = folder, advance
-        self.counted = _there(folder)
-        self.lengths: list[float] = []
+    def __init__(self, folder: Path, start: float, stop: float, advance: Callable[[float], None]) -> None:
+        self.folder, self.start, self.stop, self.advance = folder, start, stop, advance
+        self.counted: set[str] = set()
+        self.borders: list[float] = []
 
     def look(self) -> None:
-        if not self.lengths:
+        """Calls `advance` with what has come since the last look."""
+        if not self.borders:
             with suppress(OSError):
-                self.lengths = [seconds for _, seconds in _listed((self.folder / "playlist.m3u8").read_text())]
-        for name in _there(self.folder) - self.counted:
+                self.borders = _borders((self.folder / "playlist.m3u8").read_text())
+        for name in _there(self.folder) - self.counted if self.borders else ():
+            self.counted.add(name)
             number = int(name.split(".")[0])
-            if number < len(self.lengths):
-                self.counted.add(name)
-                self.advance(self.lengths[number])
+            if number + 1 < len(self.borders):
+                begin, end = max(self.borders[number], self.start), min(self.borders[number + 1], self.stop)
+                self.advance(max(0.0, end - begin))
 
 
 def chat(vod: str, folder: Path) -> list[Comment]:

@@ -401,8 +401,11 @@ def test_an_address_goes_on_after_a_dropped_connection(film: Path, root: Root, w
     assert list(root.list()) == []
     web.cut, web.knows_ranges = 0, True
     web.requests.clear()
-    made = download(root, f"{web.url}/a.ts", DownloadConfig(start=4, stop=6))
+    with pytest.raises(UsageError, match=r"a\.ts has no picture from 0:00:40 to its end"):
+        download(root, f"{web.url}/a.ts", DownloadConfig(start=40))
     assert web.requests[-1].startswith("/a.ts bytes=")
+    made = download(root, f"{web.url}/a.ts", DownloadConfig(start=4, stop=6))
+    assert len(web.requests) == 3  # to look, to get the rest, to look again
     check(root, made, "video.mp4")
     assert numbers(root, made) == list(range(120, 180))
 

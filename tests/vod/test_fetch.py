@@ -30,7 +30,7 @@ def web() -> Iterator[Web]:
 def get(web: Web, target: Path, path: str = "/a.mp4") -> bytes:
     url = web.url + path
     fetch.fetch(url, fetch.look(url), target)
-    assert [file.name for file in target.parent.iterdir()] == [target.name]  # nothing else is left
+    assert not target.with_name(f"{target.name}.part").exists()
     return target.read_bytes()
 
 
@@ -72,6 +72,13 @@ def test_a_run_after_one_that_was_cut_off(web: Web, tmp_path: Path) -> None:
     assert 0 < have < len(BYTES)
     assert get_again(web, tmp_path / "b") == [f"/a.mp4 bytes={have}-"]
     assert (tmp_path / "b").read_bytes() == BYTES
+
+
+def test_a_file_that_is_there_is_not_asked_for_again(web: Web, tmp_path: Path) -> None:
+    get(web, tmp_path / "a")
+    assert get_again(web, tmp_path / "a") == []
+    web.files["/a.mp4"] = BYTES[::-1]
+    assert get(web, tmp_path / "a") == BYTES[::-1]
 
 
 def get_again(web: Web, target: Path) -> list[str]:

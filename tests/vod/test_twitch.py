@@ -182,9 +182,11 @@ def test_another_quality(vod: Vod, serve: Serve, tmp_path: Path) -> None:
 
 
 def test_a_part_takes_few_segments_and_knows_where_it_is(vod: Vod, serve: Serve, tmp_path: Path) -> None:
+    seen: list[float] = []
     with serve(vod) as server:
-        got = fetch(tmp_path / "segments", start=13.2, stop=14.9)
+        got = fetch(tmp_path / "segments", start=13.2, stop=14.9, advance=seen.append)  # type: ignore[arg-type]
         assert sorted(server.segments()) == ["chunked/0.ts", "chunked/3-muted.ts"]
+    assert sum(seen) == pytest.approx(1.7)
     assert got.begin == pytest.approx(12, abs=0.05)  # by its timestamps: the sound begins at another place each time
     assert got.muted == [Span(12, 16, "muted")]
     check_part(got, tmp_path / "part.mp4", vod, 13.2, 14.9)
