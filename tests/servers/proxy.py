@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
@@ -34,14 +35,18 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """Attributes:
-    endpoint: the server's URL, through the proxy.
-    requests: method, path with query, and bytes of the body of each.
-    faults: what shall go wrong; tests add to it.
+    """What tests see and steer.
+
+    Attributes:
+        endpoint: the server's URL, through the proxy.
+        requests: method, path with query, and bytes of the body of each.
+        headers: of each.
+        faults: what shall go wrong; tests add to it.
     """
 
     endpoint: str
     requests: list[tuple[str, str, int]] = field(default_factory=list)
+    headers: list[Message] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     @property
@@ -62,6 +67,7 @@ def proxy(endpoint: str) -> Iterator[Proxy]:
             length = int(self.headers.get("Content-Length", 0))
             with lock:
                 shown.requests.append((self.command, self.path, length))
+                shown.headers.append(self.headers)
                 fits = [f for f in shown.faults if f.method == self.command and f.contains in self.path and f.times]
                 fault = fits[0] if fits else None
                 if fault:

@@ -1,16 +1,17 @@
 """What only a bucket can meet: wrong keys, missing buckets, servers that fail, and the number of requests."""
 
 import os
-import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from multiprocessing import get_context
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,19 @@ def test_a_big_file_goes_up_in_equal_parts(server: S3Server, between: Proxy, big
     assert between.methods.count("POST") == 2
     assert len(between.requests) == 5
     assert root.read_range("big", 79_999_999, 2) == bytes([79])
+
+
+def test_uploads_carry_an_md5_and_wait_for_nothing(server: S3Server, between: Proxy, tmp_path: Path) -> None:
+    root = open_root(fresh(server))
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    root.write("k", b"x")
+    root.write_if("m", b"x", None)
+    root.upload(file, "n")
+    for headers in between.headers:
+        assert headers["Content-MD5"] == "ndTkYSaMgDT1yFZOFVxnpg=="
+        assert "Expect" not in headers
+        assert "Content-Encoding" not in headers  # aws-chunked, which R2 refuses
 
 
 # --- answers of the server that are errors -------------------------------------------------------------
@@ -481,17 +495,27 @@ def test_folders_made_in_a_web_page_are_not_listed(server: S3Server) -> None:
     assert keys(root) == ["vods/k"]
 
 
-def _read(root: Root) -> bytes:
-    return root.read("k")
+def _read_at_once(root: Root, key: str, together: Barrier) -> None:
+    for _ in range(5):
+        together.wait(60)
+        assert root.read(key) == key.encode() * 1000
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_other_processes_may_use_it(server: S3Server, method: str) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [get_context("fork"), get_context("spawn")], ids=["fork", "spawn"])
+def test_other_processes_may_use_it(server: S3Server, start: ForkContext | SpawnContext) -> None:
+    """A fork gets the object itself, with the open connections of its parent; a spawned process a pickled one."""
     root = open_root(fresh(server))
-    root.write("k", b"x")
-    assert pickle.loads(pickle.dumps(root)) == root  # noqa: S301
-    with ProcessPoolExecutor(2, mp_context=get_context(method)) as pool:
-        assert list(pool.map(_read, [root] * 4)) == [b"x"] * 4
+    names = ("a", "b", "c")
+    for name in names:
+        root.write(name, name.encode() * 1000)
+    together = start.Barrier(len(names))
+    processes = [start.Process(target=_read_at_once, args=(root, name, together)) for name in names]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
 
 
 # --- the servers themselves ------------------------------------------------------------------------------------
