@@ -1,6 +1,7 @@
 """Clips hold the right pictures: each picture of the source carries its own number."""
 
 import itertools
+import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.videos import numbered_video, read_number
 
 SECONDS = 12.0
 NTSC = Fraction(30000, 1001)
+US = Fraction(1, 1_000_000)  # ffmpeg's own unit of time
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,16 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def pictures(video: Path) -> list[tuple[float, int]]:
-    """Time and number of each picture."""
+def pictures(video: Path) -> list[tuple[Fraction, int]]:
+    """Time and number of each picture. Time 0 is where the first of picture and sound begins."""
     command = ["ffmpeg", "-v", "info", "-nostdin", "-i", str(video), "-map", "0:v", "-fps_mode", "passthrough"]
     command += ["-vf", "showinfo", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "320x240", "pipe:1"]
+    if probe.probe(video).has_audio:
+        command += ["-map", "0:a", "-f", "null", "-"]
     done = subprocess.run(command, capture_output=True, check=True)
-    shown = [line for line in done.stderr.decode().splitlines() if "pts_time:" in line]
-    times = [float(line.split("pts_time:")[1].split()[0]) for line in shown]
+    said = done.stderr.decode()
+    tick = Fraction(re.findall(r"config in time_base: (\d+/\d+)", said)[0])
+    times = [int(pts) * tick for pts in re.findall(r"n: *\d+ pts: *(\d+) pts_time", said)]
     raw = np.frombuffer(done.stdout, dtype=np.uint8).reshape(-1, 240, 320, 3)
     return list(zip(times, [read_number(picture) for picture in raw], strict=True))
 
@@ -46,11 +51,8 @@ def test_an_exact_clip_holds_just_the_pictures_of_the_span(
 ) -> None:
     cut.clip(sources[kind], Span(start, stop), tmp_path / "clip.mp4", exact=True)
     got = pictures(tmp_path / "clip.mp4")
-    fps, first_shown = (NTSC, 0.023) if kind in ("ts", "mkv") else (Fraction(30), 0.0)
-    if kind == "mkv":
-        fps = Fraction(30)
-    shown_at = {n: first_shown + float(n / fps) for n in range(round(SECONDS * fps))}
-    wanted = [n for n, at in shown_at.items() if start - 0.0015 <= at < stop - 0.0015]
+    shown_at = {number: at for at, number in pictures(sources[kind])}
+    wanted = [number for number, at in shown_at.items() if Fraction(start) - US < at < Fraction(stop) - US]
     assert [number for _, number in got] == wanted
     assert all(abs(at - (shown_at[n] - start)) < 0.025 for at, n in got)
     assert probe.probe(tmp_path / "clip.mp4").has_audio == (kind != "silent")
