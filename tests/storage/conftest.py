@@ -47,7 +47,7 @@ def between(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy
         yield shown
 
 
-@pytest.fixture(params=["folder", "weed", "flare", "flare_tls"])
+@pytest.fixture(params=["folder", "weed", "flare"])
 def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Root:
     """An empty root of each kind."""
     if request.param == "folder":

@@ -312,17 +312,6 @@ def test_no_server(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     one_line(caught.value, server)
 
 
-def test_a_certificate_that_is_not_trusted(
-    flare_tls: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    use(flare_tls, monkeypatch, tmp_path)
-    monkeypatch.setattr(bucket, "_ATTEMPTS", 1)
-    monkeypatch.delenv("AWS_CA_BUNDLE")
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    with pytest.raises(StorageError, match="AWS_CA_BUNDLE"):
-        open_root(fresh(flare_tls)).read("k")
-
-
 # --- servers and clients that die --------------------------------------------------------------------------
 
 

@@ -63,22 +63,20 @@ def test_overwriting_changes_the_etag(root: Root) -> None:
     assert before.etag != after.etag
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda root: root.read("a/none"),
-        lambda root: root.read_range("a/none", 0, 4),
-        lambda root: root.local("a/none"),
-        lambda root: root.read("a"),
-        lambda root: root.read("a/b/below-an-object"),
-        lambda root: root.local("a"),
-    ],
-)
-def test_what_is_not_there(root: Root, act: Callable[[Root], object]) -> None:
+def test_what_is_not_there(root: Root) -> None:
     root.write("a/b", b"x")
-    with pytest.raises(NotFound) as caught:
-        act(root)
-    assert root.url in str(caught.value)
+    acts: list[Callable[[], object]] = [
+        lambda: root.read("a/none"),
+        lambda: root.read_range("a/none", 0, 4),
+        lambda: root.local("a/none"),
+        lambda: root.read("a"),
+        lambda: root.read("a/b/below-an-object"),
+        lambda: root.local("a"),
+    ]
+    for act in acts:
+        with pytest.raises(NotFound) as caught:
+            act()
+        assert root.url in str(caught.value)
 
 
 def test_stat_of_what_is_not_there(root: Root) -> None:
@@ -116,44 +114,42 @@ def test_list_of_many_pages(root: Root) -> None:
     assert keys(root, "frames/") == names
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_odd_names(root: Root, name: str) -> None:
-    key = f"in/{name}.txt"
-    root.write(key, name.encode())
-    assert root.read(key) == name.encode()
-    assert root.local(key).read_bytes() == name.encode()
-    assert keys(root) == [key]
-    assert keys(root, key) == [key]
-    root.delete(key)
+def test_odd_names(root: Root) -> None:
+    names = sorted(f"in/{name}.txt" for name in ODD)
+    for name in names:
+        root.write(name, name.encode())
+    assert keys(root) == names
+    for name in names:
+        assert root.read(name) == name.encode()
+        assert root.local(name).read_bytes() == name.encode()
+        assert keys(root, name) == [name]
+        root.delete(name)
     assert keys(root) == []
 
 
-@pytest.mark.parametrize("key", OUTSIDE)
-def test_keys_that_leave_the_root(root: Root, key: str, tmp_path: Path) -> None:
+def test_keys_that_leave_the_root(root: Root, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x")
-    acts: list[Callable[[], object]] = [
-        lambda: root.read(key),
-        lambda: root.read_range(key, 0, 1),
-        lambda: root.write(key, b"x"),
-        lambda: root.write_if(key, b"x", None),
-        lambda: root.upload(file, key),
-        lambda: root.stat(key),
-        lambda: root.delete(key),
-        lambda: root.local(key),
+    acts: list[Callable[[str], object]] = [
+        lambda key: root.read(key),
+        lambda key: root.read_range(key, 0, 1),
+        lambda key: root.write(key, b"x"),
+        lambda key: root.write_if(key, b"x", None),
+        lambda key: root.upload(file, key),
+        lambda key: root.stat(key),
+        lambda key: root.delete(key),
+        lambda key: root.local(key),
     ]
-    for act in acts:
-        with pytest.raises(UsageError) as caught:
-            act()
-        assert "\n" not in str(caught.value)
+    for key in OUTSIDE:
+        for act in acts:
+            with pytest.raises(UsageError, match="is no key") as caught:
+                act(key)
+            assert "\n" not in str(caught.value)
     assert file.read_bytes() == b"x"
     assert keys(root) == []
-
-
-@pytest.mark.parametrize("prefix", ["..", "../", "/", "a/../../", "a//"])
-def test_prefixes_that_leave_the_root(root: Root, prefix: str) -> None:
-    with pytest.raises(UsageError):
-        keys(root, prefix)
+    for prefix in ("..", "../", "/", "a/../../", "a//"):
+        with pytest.raises(UsageError, match="is no key"):
+            keys(root, prefix)
 
 
 def test_deleting(root: Root) -> None:
