@@ -137,18 +137,25 @@ def plan(
     return todo, None
 
 
-def load(root: Root, key: str, made_by: str) -> Manifest:
+def load(root: Root, key: str, made_by: str, *, fresh: bool = False) -> Manifest:
     """The manifest under this key.
 
     Args:
         made_by: the command that makes it, for the error's message.
+        fresh: True to refuse what was made from something that has been made anew since.
 
     Raises:
-        MissingInput: there is none.
+        MissingInput: there is none, or it is out of date.
     """
     if root.stat(key) is None:
         raise MissingInput(f"{root.url}/{key} does not exist: run `{made_by}` first")
-    return Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
+    made = Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
+    for source, digest in made.inputs.items() if fresh else ():
+        # What has gone since cannot have changed; what is no manifest is up to the stage.
+        if source.endswith(".json") and root.stat(source):
+            if load(root, source, made_by, fresh=True).content_digest() != digest:
+                raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
+    return made
 
 
 def _digest(value: Any) -> str:

@@ -53,8 +53,8 @@ class FrameSet:
 
     @classmethod
     def load(cls, root: Root, vod: str) -> "FrameSet":
-        """Raises MissingInput when the VOD's frames were not extracted."""
-        said = manifest.load(root, manifest_key(vod), f"lolhl extract {vod}")
+        """Raises MissingInput when the VOD's frames were not extracted, or come from an earlier download."""
+        said = manifest.load(root, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
         index = pl.read_parquet(io.BytesIO(root.read(index_key(vod)))).sort("frame")
         view = View(Fraction(said.result["fps"]), said.result["size"], said.result["fit"])
         shards, offsets, lengths = (index[name].to_numpy() for name in ("shard", "offset", "length"))

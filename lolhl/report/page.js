@@ -167,7 +167,7 @@
 
     // Spans behind the curves, so that it is seen what they were cut from.
     for (const item of items) {
-      if (item.removed) continue;
+      if (item.removed || item.stop <= a) continue;
       const x = toX(item.start, width);
       context.fillStyle = colours['gold-wash'];
       context.fillRect(Math.max(GUTTER, x), 8, Math.max(1, toX(item.stop, width) - Math.max(GUTTER, x)), PLOT - 8);
@@ -207,9 +207,17 @@
     context.fillStyle = colours['blue-fill'];
     curve(context, intensity, width, a, b, GUTTER, y, true);
     context.strokeStyle = colours.blue;
-    context.lineWidth = 1.4;
     context.lineJoin = 'round';
+    // From afar the probability is a thicket: then the intensity leads, and the peaks stand behind it.
+    const afar = (b - a) / data.step > 2 * (width - GUTTER);
+    context.globalAlpha = afar ? 0.45 : 1;
+    context.lineWidth = afar ? 1 : 1.4;
     curve(context, smoothed, width, a, b, GUTTER, y, false);
+    context.globalAlpha = 1;
+    if (afar) {
+      context.lineWidth = 1.6;
+      curve(context, intensity, width, a, b, GUTTER, y, false);
+    }
 
     context.strokeStyle = colours.red;
     context.lineWidth = 1.5;
@@ -219,9 +227,16 @@
     context.lineTo(width, y(data.threshold));
     context.stroke();
     context.setLineDash([]);
+    const said = `threshold ${data.threshold.toFixed(2)}`;
+    const line = y(data.threshold) + (data.threshold > 0.9 * top ? 11 : -11);
+    const wide = context.measureText(said).width + 10;
+    context.fillStyle = colours.card;
+    context.globalAlpha = 0.85;
+    context.fillRect(width - wide, line - 8, wide, 16);
+    context.globalAlpha = 1;
     context.fillStyle = colours.red;
     context.textAlign = 'right';
-    context.fillText(`threshold ${data.threshold.toFixed(2)}`, width - 4, y(data.threshold) + (data.threshold > 0.9 * top ? 10 : -9));
+    context.fillText(said, width - 5, line);
 
     lanes.forEach((lane, index) => {
       const laneTop = PLOT + 12 + index * LANE;

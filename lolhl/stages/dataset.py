@@ -95,7 +95,9 @@ def dataset(
     if not vods:
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
     key = f"datasets/{check_name(name, 'dataset')}/dataset.json"
-    framesets = {vod: manifest.load(root, f"frames/{vod}/frameset.json", f"lolhl extract {vod}") for vod in vods}
+    framesets = {
+        vod: manifest.load(root, f"frames/{vod}/frameset.json", f"lolhl extract {vod}", fresh=True) for vod in vods
+    }
     labels = {vod: load_labels(root, vod) for vod in vods}
     inputs = {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in framesets.items()}
     inputs |= {labels_key(vod): hashlib.sha256(root.read(labels_key(vod))).hexdigest() for vod in vods}

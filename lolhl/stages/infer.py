@@ -14,7 +14,7 @@ import torch
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import ModelError
+from lolhl.errors import MissingInput, ModelError
 from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet
 from lolhl.manifest import Manifest, Output
@@ -108,10 +108,16 @@ def _frames(root: Root, vod: str, source: str, used: Bundle) -> FrameSet | None:
     """
     if source == "video" or (source == "auto" and root.stat(frameset.manifest_key(vod)) is None):
         return None
-    frames = FrameSet.load(root, vod)
+    may_decode = source == "auto" and root.stat(f"vods/{vod}/vod.json") is not None
+    try:
+        frames = FrameSet.load(root, vod)
+    except MissingInput:  # they are older than the video
+        if may_decode:
+            return None
+        raise
     if frames.view == used.view:
         return frames
-    if source == "auto" and root.stat(f"vods/{vod}/vod.json"):
+    if may_decode:
         return None
     has, needs = frames.view, used.view
     raise ModelError(

@@ -108,7 +108,8 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         LabelError: its label file is wrong.
         VideoError: clips cannot be cut from its video.
     """
-    scored = manifest.load(root, f"highlights/{check_name(vod, 'VOD')}/scores.json", f"lolhl infer … {vod}")
+    scores = f"highlights/{check_name(vod, 'VOD')}/scores.json"
+    scored = manifest.load(root, scores, f"lolhl infer … {vod}", fresh=True)
     source = manifest.load(root, f"vods/{vod}/vod.json", f"lolhl download … --name {vod}")
     learnt_from = _learnt_from(root, scored)
     inputs = {

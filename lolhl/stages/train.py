@@ -39,7 +39,7 @@ class TrainConfig(Config):
     """What is learnt, and how."""
 
     dataset: str = option("default", "name of the dataset to learn from")
-    kind: Kind = option("video", "image: one frame; video: a clip through an LSTM", choices=("image", "video"))
+    kind: Kind = option("image", "image: one frame; video: a clip through an LSTM", choices=("image", "video"))
     backbone: str = option("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
     weights: str = option("pretrained", "the backbone's first weights", choices=("pretrained", "none"))
     tune: str = option("head", "learn the head over a frozen backbone, or all", choices=("head", "all"))
@@ -105,7 +105,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     """
     check_name(name, "model")
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
-    described = manifest.load(root, source, f"lolhl dataset {config.dataset}")
+    described = manifest.load(root, source, f"lolhl dataset {config.dataset}", fresh=True)
     inputs = {source: described.content_digest()}
     ours = ranks.join()
     todo, earlier = manifest.plan(root, bundle.manifest_key(name), "train", config, inputs, force=force)

@@ -169,3 +169,13 @@ def test_a_damaged_shard_is_named(root: Root) -> None:
     shard.write_bytes(b"\0" * shard.stat().st_size)
     with pytest.raises(StorageError, match=r"shard-0.*--force"):
         FrameSet.load(root, "v").read([0])
+
+
+def test_frames_of_an_earlier_download_are_refused(root: Root, tmp_path: Path) -> None:
+    extract(root, "v", SMALL)
+    other = numbered_video(tmp_path / "other.mp4", seconds=5)
+    download(root, str(other), name="v", force=True)
+    with pytest.raises(MissingInput, match=r"older than vods/v/vod\.json.*lolhl extract v"):
+        FrameSet.load(root, "v")
+    extract(root, "v", SMALL)
+    assert len(FrameSet.load(root, "v")) == 15
