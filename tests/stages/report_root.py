@@ -1,7 +1,7 @@
 """A root with a video, its scores and perhaps labels: what `report` reads, made by hand."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from lolhl import grid, manifest
 from lolhl.config import Config
 from lolhl.labels.spans import Span
 from lolhl.labels.store import save_labels
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Output
 from lolhl.storage import Root
 
 FPS = Fraction(3)
@@ -57,7 +57,7 @@ def make_root(
         "chapters": [],
         "chat": None,
     }
-    _finish(root, f"vods/{vod}/vod.json", "download", {**downloaded, **changes}, [])
+    finish(root, f"vods/{vod}/vod.json", "download", {**downloaded, **changes})
     buffer = io.BytesIO()
     pl.DataFrame(
         {"frame": np.arange(len(scores)), "time": grid.times(len(scores), FPS), "score": scores}
@@ -74,11 +74,19 @@ def make_root(
         "model_metrics": metrics or {},
     }
     outputs = [Output.of(f"highlights/{vod}/scores.parquet", buffer.getvalue())]
-    _finish(root, f"highlights/{vod}/scores.json", "infer", scored, outputs)
+    finish(root, f"highlights/{vod}/scores.json", "infer", scored, outputs)
     if labels is not None:
         save_labels(root, vod, list(labels))
 
 
-def _finish(root: Root, key: str, stage: str, result: dict[str, Any], outputs: list[Output]) -> Manifest:
-    todo, _ = manifest.plan(root, key, stage, Config(), {}, force=True)
-    return todo.finish(result, outputs)
+def finish(
+    root: Root,
+    key: str,
+    stage: str,
+    result: dict[str, Any],
+    outputs: Sequence[Output] = (),
+    inputs: Mapping[str, str] | None = None,
+) -> None:
+    """Writes a manifest as the stage itself would."""
+    todo, _ = manifest.plan(root, key, stage, Config(), inputs or {}, force=True)
+    todo.finish(result, list(outputs))

@@ -13,7 +13,7 @@ from lolhl.labels.tables import read_table
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage.folder import Folder
 from lolhl.vod import probe
-from tests.stages.report_root import bumps, make_root
+from tests.stages.report_root import bumps, finish, make_root
 from tests.videos import numbered_video
 
 SECONDS = 60
@@ -123,6 +123,15 @@ def test_labels_are_compared_and_new_ones_redo_it(make: Make) -> None:
     root.write("labels/v1.tsv", corrected)
     at = report(root, "v1", COPY).result["labelled"]["events"][1]
     assert (at["tiou"], at["f1"]) == (0.5, 1.0)
+
+
+def test_figures_on_a_stream_that_was_learnt_from_say_so(make: Make) -> None:
+    root = make(labels=[Span(8, 16)])
+    assert not report(root, "v1", COPY).result["labelled"]["model_learnt_from_this"]
+    finish(root, "datasets/d/dataset.json", "dataset", {"vods": ["v0", "v1"]}, inputs={})
+    finish(root, "models/kills/model.json", "train", {}, inputs={"datasets/d/dataset.json": "0"})
+    assert report(root, "v1", COPY).result["labelled"]["model_learnt_from_this"]
+    assert "these figures flatter it" in root.read("highlights/v1/report.html").decode()
 
 
 def test_threshold_and_smoothing_are_the_models_unless_said(make: Make) -> None:
