@@ -59,13 +59,15 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         _streams(given.out, given.name or sorted(MAPS), given.seconds, given.seed, _size(given.size))
-    except LolhlError as error:
+    except (LolhlError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.exit_code if isinstance(error, LolhlError) else 1
     return 0
 
 
 def _streams(out: Path, names: list[str], seconds: int, seed: int, size: tuple[int, int]) -> None:
+    if seconds < 1:
+        raise UsageError(f"{seconds} seconds are no stream: give 1 or more")
     # Each stream has seeds of its own, too.
     settings = {
         name: Settings(seconds=seconds, seed=seed * len(MAPS) + list(MAPS).index(name), maps=MAPS[name], size=size)

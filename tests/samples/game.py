@@ -1,6 +1,8 @@
 """A deathmatch of Doom (Freedoom's maps, ViZDoom's engine) as 30 pictures a second and what happens in them."""
 
 import contextlib
+import shlex
+import shutil
 import tempfile
 import threading
 from collections.abc import Generator
@@ -77,6 +79,7 @@ def play(place: str, *, seed: int, size: tuple[int, int]) -> Generator[Moment, N
     game.add_game_args(_RULES)
     with tempfile.TemporaryDirectory() as folder:
         game.set_doom_config_path(f"{folder}/vizdoom.ini")
+        game.set_vizdoom_path(_mortal(Path(vizdoom.__file__).parent / "vizdoom", Path(folder)))
         # The engine leaves a folder where it is started.
         with _starting, contextlib.chdir(folder):
             game.init()
@@ -86,6 +89,16 @@ def play(place: str, *, seed: int, size: tuple[int, int]) -> Generator[Moment, N
             yield from _moments(game, vizdoom.GameVariable, Player(seed))
         finally:
             game.close()
+
+
+def _mortal(engine: Path, folder: Path) -> str:
+    """The engine's path, by way of a script that makes it end with us: else it outlives a killed parent."""
+    if not shutil.which("setpriv"):
+        return str(engine)
+    script = folder / "vizdoom"
+    script.write_text(f'#!/bin/sh\nexec setpriv --pdeathsig KILL {shlex.quote(str(engine))} "$@"\n')
+    script.chmod(0o700)
+    return str(script)
 
 
 def _moments(game: Any, variable: Any, player: Player) -> Generator[Moment, None, None]:

@@ -22,7 +22,9 @@ _ENEMIES = ("Player", "Monster")  # categories of ViZDoom's labels; the player's
 _LANES = 16  # parts of the picture, left to right, whose depth is looked at
 _HORIZON = (0.36, 0.46)  # rows where walls stand and the floor does not show, as parts of the height
 _NEAR = 9  # a wall this near, in ViZDoom's depth units, is one to turn from
-_MAX_TURN = 9.0  # degrees a tic
+_STUCK_AFTER = 30  # pictures
+_STUCK_WITHIN = 60  # map units; a run goes about 500 in that time
+_MAX_TURN = 9.0  # degrees a tic of the game
 
 
 def enemies(labels: list[Any]) -> list[Any]:
@@ -32,20 +34,20 @@ def enemies(labels: list[Any]) -> list[Any]:
 
 @dataclass
 class Player:
-    """Keeps what it is doing from one tic to the next; the same seed and pictures give the same actions."""
+    """Keeps what it is doing from one picture to the next; the same seed and pictures give the same actions."""
 
     seed: int
     wander: float = 0.0  # degrees a tic, a slow drift that keeps it from circling
-    escape: int = 0  # tics left of walking away from where it got stuck
+    escape: int = 0  # pictures left of walking away from where it got stuck
     turn: float = 0.0  # degrees a tic while it escapes
-    strafe: int = 1
-    track: list[tuple[float, float]] = field(default_factory=list)  # where it was, one place a tic
+    strafe: int = 1  # -1 left, 1 right
+    track: list[tuple[float, float]] = field(default_factory=list)  # where it walked, one place a picture
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
 
     def act(self, labels: list[Any], depth: npt.NDArray[np.uint8], position: tuple[float, float]) -> list[float]:
-        """The buttons to press in this tic, in the order of BUTTONS.
+        """The buttons to press until the next picture, in the order of BUTTONS.
 
         Args:
             labels: what ViZDoom says is in the picture.
@@ -80,11 +82,9 @@ class Player:
                 "TURN_LEFT_RIGHT_DELTA": self.turn if self.escape > 15 else 0,
                 "USE": self.escape % 10 == 0,
             }
-        if len(self.track) > 30:
-            old = self.track[-30]
-            if math.dist(old, position) < 60:
-                self.escape, self.turn = 40, self.random.choice((-1, 1)) * self.random.uniform(2, 7)
-                self.track.clear()
+        if len(self.track) > _STUCK_AFTER and math.dist(self.track[-_STUCK_AFTER], position) < _STUCK_WITHIN:
+            self.escape, self.turn = 40, self.random.choice((-1, 1)) * self.random.uniform(2, 7)
+            self.track.clear()
         top, bottom = (round(part * depth.shape[0]) for part in _HORIZON)
         lanes = depth[top:bottom].min(axis=0)
         lanes = lanes[: len(lanes) // _LANES * _LANES].reshape(_LANES, -1).min(axis=1).astype(np.float64)

@@ -49,7 +49,7 @@ def render(
     scenes: list[Span] = []
     partial = path.with_name(f".{path.stem}.partial.mp4")
     with _encoder(partial, size, seconds) as write:
-        for number, (scene, moment) in enumerate(itertools.islice(_film(maps, seed, size), seconds * FPS)):
+        for number, (scene, moment) in enumerate(itertools.islice(film(maps, seed, size), seconds * FPS)):
             write(moment.picture.tobytes())
             if moment.damage or moment.decisive:
                 events.append(Event(number / FPS, moment.damage, moment.decisive))
@@ -64,8 +64,8 @@ def render(
     partial.replace(path)
 
 
-def _film(maps: Sequence[str], seed: int, size: tuple[int, int]) -> Iterator[tuple[int, Moment]]:
-    """Moments without end, each with the number of its scene."""
+def film(maps: Sequence[str], seed: int, size: tuple[int, int]) -> Iterator[tuple[int, Moment]]:
+    """Moments without end, each with the number of its scene: one map after another, 40 s each."""
     for scene, place in enumerate(itertools.cycle(maps)):
         with contextlib.closing(play(place, seed=seed * 1000 + scene, size=size)) as moments:
             for moment in itertools.islice(moments, SCENE * FPS):
