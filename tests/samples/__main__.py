@@ -62,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (LolhlError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, LolhlError) else 1
+    except KeyboardInterrupt:
+        print("stopped; what was begun is not kept", file=sys.stderr)
+        return 130
     return 0
 
 

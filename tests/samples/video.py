@@ -79,7 +79,7 @@ def _encoder(path: Path, size: tuple[int, int], seconds: int) -> Iterator[Callab
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(FPS), "-i", "pipe:0"]
     command += ["-f", "lavfi", "-t", str(seconds), "-i", "anullsrc=r=48000:cl=stereo", "-c:a", "aac", "-b:a", "64k"]
     # As a stream is: a key frame every 2 s, 2 B-frames.
-    command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "27", "-bf", "2", "-pix_fmt", "yuv420p"]
+    command += ["-c:v", "libx264", "-preset", "superfast", "-crf", "27", "-bf", "2", "-pix_fmt", "yuv420p"]
     command += ["-g", str(2 * FPS), "-sc_threshold", "0", "-movflags", "+faststart", f"file:{path}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
