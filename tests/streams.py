@@ -18,7 +18,7 @@ def action_video(path: Path, spans: list[Span], *, seconds: float, seed: int = 0
     busy = f"testsrc2=s=160x96:r=15:d={seconds},hue=h={seed * 40}"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", calm, "-f", "lavfi", "-i", busy]
     command += ["-f", "lavfi", "-i", f"sine=frequency=300:duration={seconds}", "-c:a", "aac"]
-    command += ["-filter_complex", f"[0][1]overlay=enable='{during}',noise=alls=12:allf=t", "-map", "2:a"]
+    command += ["-filter_complex", f"[0][1]overlay=enable='{during}',noise=alls=5:allf=t", "-map", "2:a"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30", "-bitexact", str(path)]
     subprocess.run(command, check=True)
     return path

@@ -79,7 +79,7 @@ def _timm(name: str, pretrained: bool) -> Backbone:
     net: Any = timm.create_model(name, pretrained=pretrained and not packaged, num_classes=0)
     if packaged:
         net.load_state_dict(_efficientnet_lite0(net.state_dict()))
-    return Backbone(net, int(net.num_features), tuple(net.default_cfg["mean"]), tuple(net.default_cfg["std"]))
+    return Backbone(net, int(net.head_hidden_size), tuple(net.default_cfg["mean"]), tuple(net.default_cfg["std"]))
 
 
 def _efficientnet_lite0(names: dict[str, Tensor]) -> dict[str, Tensor]:

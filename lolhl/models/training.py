@@ -70,7 +70,7 @@ class CheckpointPlace:
         path = self.root.local(self.key)
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")["callbacks"][_STATE]
-        except (RuntimeError, KeyError, EOFError) as error:
+        except Exception as error:  # the unpickler fails in many ways on what is no checkpoint
             raise ModelError(f"{path} is no checkpoint of lolhl: remove it and train again") from error
         return (path, state) if state["digest"] == self.digest else None
 
@@ -142,10 +142,12 @@ class _Learner(lightning.LightningModule):
         learnt = [p for p in self.net.parameters() if p.requires_grad]
         return torch.optim.AdamW(learnt, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
 
-    def on_train_epoch_start(self) -> None:
-        # Dropout of an epoch depends on the epoch alone, as its batches do.
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch * 1009 + self.global_rank)
-        self.train_losses = []
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        # Not in on_train_epoch_start, which Lightning leaves out in the first epoch after a restart.
+        if batch_idx == 0:
+            # Dropout of an epoch depends on the epoch alone, as its batches do.
+            torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch * 1009 + self.global_rank)
+            self.train_losses = []
 
     def training_step(self, batch: Batch) -> Tensor:
         clips, labels, _ = batch

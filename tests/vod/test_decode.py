@@ -58,8 +58,8 @@ def test_time_starts_where_the_file_starts(tmp_path: Path, offset: str, ending: 
 def test_a_picture_that_comes_after_the_sound(tmp_path: Path) -> None:
     plain = numbered_video(tmp_path / "plain.mp4", seconds=8)
     late = tmp_path / "late.mkv"
-    command = ["ffmpeg", "-v", "error", "-itsoffset", "1.5", "-i", plain, "-i", plain, "-map", "0:v", "-map", "1:a"]
-    subprocess.run([*command, "-c", "copy", "-copyts", late], check=True)
+    command = ["ffmpeg", "-v", "error", "-itsoffset", "1.5", "-i", str(plain), "-i", str(plain)]
+    subprocess.run([*command, "-map", "0:v", "-map", "1:a", "-c", "copy", "-copyts", str(late)], check=True)
     start = probe(late).start_time
     shown = float(subprocess.check_output(
         ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=start_time", "-of", "csv=p=0", late]

@@ -1,0 +1,98 @@
+"""Fitting: goes on from its last epoch, and says when it cannot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lolhl.data.samples import BatchOrder, ClipDataset, FeatureSource, Samples
+from lolhl.errors import ModelError
+from lolhl.models.ranks import Ranks
+from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit
+from lolhl.storage import Root, open_root
+
+ALONE = Ranks(0, 1, 1)
+SETTINGS = FitSettings(epochs=6, batch=8, learning_rate=0.1, weight_decay=0.0, patience=6, seed=3, workers=0)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.dropout, self.linear = nn.Dropout(0.5), nn.Linear(4, 1)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        logits: Tensor = self.linear(self.dropout(clips[:, -1]))
+        return logits[:, 0]
+
+
+def data(seed: int, broken: bool = False) -> ClipDataset:
+    rng = np.random.default_rng(seed)
+    labels = rng.random(64) < 0.3
+    features = (rng.normal(size=(64, 4)) + labels[:, None]).astype(np.float16)
+    if broken:
+        features[5] = np.inf
+    frames = np.arange(64)
+    samples = Samples(("v",), np.zeros(64, dtype=np.int64), frames, labels, frames.astype(str))
+    return ClipDataset(samples, frames[:, None], FeatureSource({"v": features}))
+
+
+def fitted(root: Root, on_epoch: object = None, *, broken: bool = False) -> Fitted:
+    place = CheckpointPlace(root, "models/m/unfinished.ckpt", "digest")
+    say = on_epoch if callable(on_epoch) else lambda *_: None
+    return fit(Net(), data(1, broken), data(2), SETTINGS, place, ALONE, say)
+
+
+@pytest.mark.parametrize("last", [0, 2, 5])
+def test_stopped_after_any_epoch_it_ends_with_the_same_weights(tmp_path: Path, last: int) -> None:
+    whole = fitted(open_root(str(tmp_path / "whole")))
+    assert len(whole.history) == 6
+    root = open_root(str(tmp_path / "stopped"))
+
+    class Stopped(Exception):
+        pass
+
+    def stop(number: int, _: Epoch) -> None:
+        if number == last:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fitted(root, stop)
+    seen: list[int] = []
+    again = fitted(root, lambda number, _: seen.append(number))
+    assert seen == list(range(last + 1, 6))
+    assert again.history == whole.history
+    assert again.best == whole.best
+    assert all(torch.equal(again.weights[name], tensor) for name, tensor in whole.weights.items())
+
+
+def test_another_work_s_checkpoint_is_not_used(tmp_path: Path) -> None:
+    root = open_root(str(tmp_path))
+    fitted(root)
+    assert CheckpointPlace(root, "models/m/unfinished.ckpt", "digest").load() is not None
+    assert CheckpointPlace(root, "models/m/unfinished.ckpt", "other").load() is None
+    root.write("models/m/unfinished.ckpt", b"rubbish")
+    with pytest.raises(ModelError, match="is no checkpoint"):
+        CheckpointPlace(root, "models/m/unfinished.ckpt", "digest").load()
+
+
+def test_a_loss_that_is_no_number_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"--learning-rate below 0\.1"):
+        fitted(open_root(str(tmp_path)), broken=True)
+
+
+@pytest.mark.parametrize(("count", "world"), [(10, 1), (10, 2), (11, 2), (11, 3), (2, 4)])
+def test_each_sample_is_in_an_epoch_and_ranks_get_equally_many_batches(count: int, world: int) -> None:
+    orders = [BatchOrder(count, 2, shuffle_seed=5, rank=rank, world=world) for rank in range(world)]
+    batches = [list(order) for order in orders]
+    assert {len(of_rank) for of_rank in batches} == {len(orders[0])}
+    seen = [number for of_rank in batches for batch in of_rank for number in batch]
+    assert set(seen) == set(range(count))
+    assert len(seen) - count < world
+    first = list(orders[0])
+    orders[0].set_epoch(1)
+    assert world > 2 or list(orders[0]) != first
+    orders[0].set_epoch(0)
+    assert list(orders[0]) == first

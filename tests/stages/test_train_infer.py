@@ -1,0 +1,201 @@
+"""train and infer: what is learnt from one stream finds the highlights of another."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+import safetensors.torch
+import torch
+
+from lolhl import metrics
+from lolhl.errors import DatasetError, MissingInput, ModelError, UsageError
+from lolhl.labels.spans import on_grid
+from lolhl.labels.store import load_labels
+from lolhl.models.bundle import load_bundle
+from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.stages.infer import InferConfig, infer
+from lolhl.stages.train import TrainConfig, train
+from lolhl.storage import Root, open_root
+
+QUICK = TrainConfig(dataset="d", epochs=6, batch=32)
+CLIPS = TrainConfig(dataset="d", epochs=12, batch=16, kind="video", clip_frames=5, clip_stride=2, hidden=32)
+
+
+@pytest.fixture
+def root(streams: Root, tmp_path: Path) -> Root:
+    shutil.copytree(streams.url, tmp_path / "root")
+    return open_root(str(tmp_path / "root"))
+
+
+def scores(root: Root, vod: str) -> npt.NDArray[np.float32]:
+    table = pl.read_parquet(io.BytesIO(root.read(f"highlights/{vod}/scores.parquet")))
+    assert table["frame"].to_list() == list(range(540))
+    assert table["time"].to_list() == [k / 3 for k in range(540)]
+    return table["score"].to_numpy()
+
+
+def average_precision(root: Root, vod: str) -> float:
+    found = scores(root, vod)
+    value = metrics.average_precision(on_grid(load_labels(root, vod), len(found), Fraction(3)), found)
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize("config", [QUICK, CLIPS], ids=["image", "video"])
+def test_what_one_stream_teaches_finds_the_other_s_highlights(root: Root, config: TrainConfig) -> None:
+    made = train(root, "m", config)
+    infer(root, "m", "b")
+    assert average_precision(root, "b") > 0.9
+    figures = made.result["metrics"]["smoothed"]
+    assert figures["model"]["average_precision"] > figures["random"]["average_precision"] + 0.3
+    assert figures["model"]["base_rate"] == figures["constant"]["average_precision"]
+    assert 0 < made.result["threshold"] < 1
+    assert root.stat("models/m/unfinished.ckpt") is None
+
+
+def test_frames_and_video_give_the_same_scores_but_for_jpeg(root: Root) -> None:
+    train(root, "m", QUICK)
+    frames = infer(root, "m", "b", InferConfig(source="frames"))
+    from_frames = scores(root, "b")
+    video = infer(root, "m", "b", InferConfig(source="video"))
+    assert (frames.result["source"], video.result["source"]) == ("frames", "video")
+    assert np.abs(scores(root, "b") - from_frames).mean() < 0.06
+    assert np.corrcoef(scores(root, "b"), from_frames)[0, 1] > 0.97
+    assert abs(average_precision(root, "b") - 1) < 0.05
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(root: Root) -> None:
+    first = train(root, "m", CLIPS)
+    again = train(root, "m", CLIPS, force=True)
+    assert again.to_bytes() == first.to_bytes()
+    other = train(root, "m", TrainConfig(**{**vars(CLIPS), "seed": 1}))
+    assert other.outputs != first.outputs
+
+
+def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
+    made = train(root, "m", QUICK)
+    weights = safetensors.torch.load(root.read("models/m/model.safetensors"))
+    assert weights["head.linear.weight"].shape == (1, 1280)
+    said = json.loads(root.read("models/m/model.json"))["result"]
+    assert said["architecture"]["backbone"] == "tf_efficientnet_lite0"
+    assert said["normalisation"] == {"mean": [0.5] * 3, "std": [0.5] * 3}
+    assert said["view"] == {"fps": "3", "size": 96, "fit": "squeeze"}
+    assert said["versions"]["torch"] == torch.__version__
+    bundle = load_bundle(root, "m")
+    assert bundle.threshold == made.result["threshold"]
+    data = bytearray(root.read("models/m/model.safetensors"))
+    data[-1] ^= 1
+    root.write("models/m/model.safetensors", bytes(data))
+    with pytest.raises(ModelError, match="is not the file"):
+        load_bundle(root, "m")
+
+
+def test_mlflow_has_parameters_curves_bundle_and_alias(root: Root) -> None:
+    from mlflow import MlflowClient
+
+    train(root, "m", QUICK)
+    client = MlflowClient(f"sqlite:///{Path(root.url).absolute()}/mlflow/mlflow.db")
+    version = client.get_model_version_by_alias("lolhl", "challenger")
+    assert version.run_id is not None
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["backbone"] == "tf_efficientnet_lite0"
+    assert [m.step for m in client.get_metric_history(version.run_id, "val_ap")] == list(range(6))
+    assert run.data.metrics["average_precision"] > run.data.metrics["average_precision_random"]
+    folder = Path(client.download_artifacts(version.run_id, "bundle"))
+    assert (folder / "model.json").read_bytes() == root.read("models/m/model.json")
+    assert (folder / "model.safetensors").read_bytes() == root.read("models/m/model.safetensors")
+    train(root, "m2", TrainConfig(**{**vars(QUICK), "seed": 5}))
+    assert int(client.get_model_version_by_alias("lolhl", "challenger").version) == int(version.version) + 1
+
+
+def test_early_stopping_keeps_the_best_epoch(root: Root) -> None:
+    made = train(root, "m", TrainConfig(**{**vars(QUICK), "epochs": 30, "patience": 2}))
+    curve = [figures[2] for figures in made.result["epochs"]]
+    assert len(curve) < 30
+    assert made.result["best_epoch"] == int(np.argmax(curve))
+    assert len(curve) == made.result["best_epoch"] + 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050"])
+def test_a_network_can_be_learnt_from_scratch_with_its_backbone(root: Root, backbone: str) -> None:
+    config = TrainConfig(
+        dataset="d", kind="image", backbone=backbone, weights="none", tune="all", epochs=6, batch=16, learning_rate=1e-3
+    )
+    made = train(root, "m", config)
+    infer(root, "m", "b")
+    assert not made.result["frozen"]
+    assert average_precision(root, "b") > 0.4  # the base rate is 0.2
+    assert not any("features" in stat.key for stat in root.list("frames/"))
+
+
+@pytest.mark.slow
+def test_torchvision_s_pretrained_weights_come_from_its_cache(
+    root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torchvision
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    torch.manual_seed(7)
+    net = torchvision.models.resnet18()
+    cache = tmp_path / "torch" / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    torch.save(net.state_dict(), cache / "resnet18-f37072fd.pth")
+    train(root, "m", TrainConfig(**{**vars(QUICK), "backbone": "resnet18"}))
+    weights = safetensors.torch.load(root.read("models/m/model.safetensors"))
+    assert torch.equal(weights["backbone.conv1.weight"], net.conv1.weight)
+
+
+def test_weights_that_cannot_be_had_are_one_line(root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for proxy in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    with pytest.raises(ModelError, match="no pretrained weights for resnet34") as raised:
+        train(root, "m", TrainConfig(**{**vars(QUICK), "backbone": "resnet34"}))
+    assert "\n" not in str(raised.value)
+    assert root.stat("models/m/model.json") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_two_processes_train_a_model_as_good(root: Root, tmp_path: Path, kind: str) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    command = ["torchx", "run", "-s", "local_cwd", "-cfg", f"log_dir={tmp_path}/logs", "components/train.py:train"]
+    options = ["--kind", kind, "--epochs", "12", "--batch", "16", "--clip-frames", "5", "--clip-stride", "2"]
+    command += ["-j", "1x2", "--", "both", "--dataset", "d", "--root", root.url, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    logs = "\n".join(log.read_text() for log in (tmp_path / "logs").rglob("std*.log"))
+    assert done.returncode == 0, done.stderr + logs
+    infer(root, "both", "b")
+    assert average_precision(root, "b") > 0.9
+
+
+def test_what_does_not_fit_together_is_refused(root: Root) -> None:
+    with pytest.raises(MissingInput, match="lolhl dataset"):
+        train(root, "m", TrainConfig(dataset="none"))
+    with pytest.raises(DatasetError, match=r"--context-seconds 24"):
+        train(root, "m", TrainConfig(dataset="d", kind="video", clip_frames=25, clip_stride=6))
+    with pytest.raises(UsageError, match="no such backbone"):
+        train(root, "m", TrainConfig(dataset="d", backbone="resnet9000"))
+    with pytest.raises(UsageError, match="--tune all"):
+        TrainConfig(weights="none", tune="head")
+    assert root.stat("models/m/model.json") is None
+    with pytest.raises(MissingInput, match="lolhl train nix"):
+        infer(root, "nix", "b")
+    train(root, "m", QUICK)
+    extract(root, "b", ExtractConfig(size=64))
+    with pytest.raises(ModelError, match="needs frames at 3 fps, 96 px"):
+        infer(root, "m", "b", InferConfig(source="frames"))
+    assert infer(root, "m", "b").result["source"] == "video"
+    with pytest.raises(MissingInput, match="lolhl download"):
+        infer(root, "m", "c")
