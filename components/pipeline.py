@@ -95,8 +95,8 @@ def _show(runner: Runner, handle: str, out: TextIO, ended_well: bool) -> None:
         print(f"  log: torchx log {handle}", file=out)
         return
     folder = Path(scheduler._apps[app].log_dir)
-    for log in sorted(folder.rglob("stdout.log" if ended_well else "stderr.log")):
-        for line in log.read_text(errors="replace").splitlines()[-15:]:
+    for log in sorted(folder.glob("*/*/stdout.log" if ended_well else "*/*/stderr.log")):
+        for line in log.read_text(errors="replace").splitlines()[-30:]:
             print(f"  {line}", file=out)
     if not ended_well:
         print(f"  log: {folder}", file=out)

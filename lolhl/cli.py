@@ -98,10 +98,13 @@ def _dataset() -> Verb:
 
 
 def _train() -> Verb:
+    from lolhl import metrics
     from lolhl.stages.train import TrainConfig, train
 
     def call(root: Root, said: Said) -> list[Told]:
-        return [_told(train(root, said.model, _config(TrainConfig, said), force=said.force))]
+        made = train(root, said.model, _config(TrainConfig, said), force=said.force)
+        figures = metrics.comparison_table(made.result["metrics"]["smoothed"])
+        return [(f"train {said.model}, on its validation side:\n{figures}", made.result)]
 
     return Verb(
         {"model": (None, "what to call the model")},
@@ -132,7 +135,7 @@ def _report() -> Verb:
 
     def call(root: Root, said: Said) -> list[Told]:
         config = _config(ReportConfig, said)
-        return [_told(report(root, vod, config, force=said.force)) for vod in said.vod]
+        return [_told_report(root, report(root, vod, config, force=said.force)) for vod in said.vod]
 
     return Verb({"vod": ("+", "names of VODs with scores")}, (ReportConfig,), call, {})
 
@@ -145,7 +148,8 @@ def _run() -> Verb:
 
     def call(root: Root, said: Said) -> list[Told]:
         configs = (_config(DownloadConfig, said), _config(InferConfig, said), _config(ReportConfig, said))
-        return [_told(run(root, said.source, said.model, *configs, name=said.name, force=said.force))]
+        made = run(root, said.source, said.model, *configs, name=said.name, force=said.force)
+        return [_told_report(root, made)]
 
     return Verb(
         {"source": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
@@ -207,6 +211,24 @@ def _told(made: Manifest) -> Told:
     return f"{made.stage}: {shown}", made.result
 
 
+def _told_report(root: Root, made: Manifest) -> Told:
+    """The highlights, the figures where the stream is labelled, and where the page lies."""
+    from lolhl import metrics
+
+    result = made.result
+    lines = [f"report {result['vod']}: {len(result['highlights'])} highlights"]
+    lines += [f"  {result['reason']}"] if result["reason"] else []
+    for one in result["highlights"][:10]:
+        span = f"{grid.format_time(round(one['start']))} to {grid.format_time(round(one['stop']))}"
+        lines.append(f"  {one['rank']:3}. {span}  {one['reason']}")
+    if labelled := result["labelled"]:
+        lines += ["against its labels:", metrics.comparison_table(labelled["frames"])]
+        for event in labelled["events"]:
+            lines.append(f"events at tIoU {event['tiou']}: {event['matched']} of {event['labelled']} found")
+    lines.append(f"page: {root.url}/{result['page']}")
+    return "\n".join(lines), result
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
@@ -265,7 +287,8 @@ def _add_option(group: "argparse._ArgumentGroup", field: "Field[Any]", hint: Any
     if kind is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=text)
         return
-    read = field.metadata["parse"] or {Fraction: grid.parse_fps, int: int, float: float}.get(kind, str)
+    by_type: dict[Any, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: int, float: float}
+    read = field.metadata["parse"] or by_type.get(kind, str)
     group.add_argument(
         flag,
         default=field.default,

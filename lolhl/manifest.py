@@ -150,11 +150,11 @@ def load(root: Root, key: str, made_by: str, *, fresh: bool = False) -> Manifest
     if root.stat(key) is None:
         raise MissingInput(f"{root.url}/{key} does not exist: run `{made_by}` first")
     made = Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
-    for source, digest in made.inputs.items() if fresh else ():
-        # What has gone since cannot have changed; what is no manifest is up to the stage.
-        if source.endswith(".json") and root.stat(source):
-            if load(root, source, made_by, fresh=True).content_digest() != digest:
-                raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
+    # What has gone since cannot have changed; what is no manifest is up to the stage.
+    sources = [source for source in made.inputs if fresh and source.endswith(".json") and root.stat(source)]
+    for source in sources:
+        if load(root, source, made_by, fresh=True).content_digest() != made.inputs[source]:
+            raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
     return made
 
 

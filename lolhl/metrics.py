@@ -101,14 +101,21 @@ class Comparison:
 
     def table(self) -> str:
         """The three in lines for people."""
-        rows = {"model": self.model, "constant answer": self.constant, "random ranking": self.random}
-        lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
-        for name, f in rows.items():
-            average = _shown(f.average_precision, f.average_precision_interval)
-            at = f"{_shown(f.precision):11}{_shown(f.recall):8}"
-            lines.append(f"{name:18}{average:27}{_shown(f.f1, f.f1_interval):27}{at}".rstrip())
-        lines.append(f"{self.model.frames} frames, {_shown(self.model.base_rate)} of them in highlights")
-        return "\n".join(lines)
+        return comparison_table(self.to_json())
+
+
+def comparison_table(comparison: Mapping[str, Any]) -> str:
+    """`Comparison.to_json()` in lines for people."""
+    names = {"model": "model", "constant": "constant answer", "random": "random ranking"}
+    lines = [f"{'':16}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
+    for key, name in names.items():
+        f = comparison[key]
+        average = _shown(f["average_precision"], f["average_precision_interval"])
+        at = f"{_shown(f['precision']):11}{_shown(f['recall']):8}"
+        lines.append(f"{name:16}{average:27}{_shown(f['f1'], f['f1_interval']):27}{at}".rstrip())
+    model = comparison["model"]
+    lines.append(f"{model['frames']} frames, {_shown(model['base_rate'])} of them in highlights")
+    return "\n".join(lines)
 
 
 def frame_figures(
@@ -361,6 +368,6 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _shown(figure: float | None, interval: Interval | None = None) -> str:
+def _shown(figure: float | None, interval: Mapping[str, float] | None = None) -> str:
     shown = "–" if figure is None else f"{figure:.3f}"
-    return shown + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
+    return shown + (f" ({interval['low']:.3f} to {interval['high']:.3f})" if interval else "")

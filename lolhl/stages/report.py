@@ -334,8 +334,7 @@ class _Judged:
     """How well the highlights agree with the labels of this VOD."""
 
     events: Sequence[metrics.EventFigures]
-    average_precision: float | None
-    base_rate: float
+    frames: metrics.Comparison
     learnt: bool  # whether the model was trained on this VOD, so that the figures flatter it
 
     @classmethod
@@ -344,8 +343,7 @@ class _Judged:
         truth = on_grid(labels, len(found.smoothed), found.fps)
         return cls(
             [metrics.event_figures({vod: labels}, {vod: predicted}, tiou) for tiou in metrics.TIOUS],
-            metrics.average_precision(truth, found.smoothed),
-            float(truth.mean()) if len(truth) else 0.0,
+            metrics.compare(truth, found.smoothed, found.limits.threshold, _chunks(len(truth), found.fps)),
             learnt,
         )
 
@@ -364,9 +362,10 @@ class _Judged:
             )
             for at in self.events
         ]
+        frames = self.frames
         note = (
-            f"Average precision of the smoothed probabilities: {_number(self.average_precision)}; "
-            f"random ranking would have {self.base_rate:.2f}."
+            f"Average precision of the smoothed probabilities: {_number(frames.model.average_precision)}; "
+            f"random ranking would have {_number(frames.random.average_precision)}."
         )
         if self.learnt:
             note += " The model learnt from this stream, so these figures flatter it."
@@ -380,10 +379,14 @@ class _Judged:
     def to_json(self) -> dict[str, Any]:
         return {
             "events": [at.to_json() for at in self.events],
-            "average_precision": self.average_precision,
-            "base_rate": self.base_rate,
+            "frames": self.frames.to_json(),
             "model_learnt_from_this": self.learnt,
         }
+
+
+def _chunks(count: int, fps: Fraction) -> npt.NDArray[np.int64]:
+    """The 30 s chunk of each instant: neighbouring frames are alike, so intervals resample whole chunks."""
+    return (grid.times(count, fps) // 30).astype(np.int64)
 
 
 def _model_table(figures: Mapping[str, Any]) -> Iterator[page.Table]:

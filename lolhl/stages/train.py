@@ -152,7 +152,6 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         learner.load_state_dict(fitted.weights)
         network.eval().to(device)
         judged = _judge(network, samples["validation"], frames, known, config, device)
-        log.info("train %s: figures on validation\n%s", name, judged.table())
         output = bundle.store_weights(root, name, network)
         result = _describe(network, config, described, frames, fitted, judged)
         _publish(root, run, todo.manifest(result, [output]), judged, config)
@@ -229,9 +228,6 @@ class _Judged:
     threshold: float
     raw: metrics.FrameFigures
     smoothed: metrics.Comparison
-
-    def table(self) -> str:
-        return self.smoothed.table()
 
 
 def _judge(
