@@ -107,12 +107,12 @@ class Comparison:
 def comparison_table(comparison: Mapping[str, Any]) -> str:
     """`Comparison.to_json()` in lines for people."""
     names = {"model": "model", "constant": "constant answer", "random": "random ranking"}
-    lines = [f"{'':16}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
+    lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
     for key, name in names.items():
         f = comparison[key]
         average = _shown(f["average_precision"], f["average_precision_interval"])
         at = f"{_shown(f['precision']):11}{_shown(f['recall']):8}"
-        lines.append(f"{name:16}{average:27}{_shown(f['f1'], f['f1_interval']):27}{at}".rstrip())
+        lines.append(f"{name:18}{average:27}{_shown(f['f1'], f['f1_interval']):27}{at}".rstrip())
     model = comparison["model"]
     lines.append(f"{model['frames']} frames, {_shown(model['base_rate'])} of them in highlights")
     return "\n".join(lines)

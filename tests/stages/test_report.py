@@ -118,7 +118,9 @@ def test_labels_are_compared_and_new_ones_redo_it(make: Make) -> None:
     said = report(root, "v1", COPY).result
     at = said["labelled"]["events"][0]
     assert (at["tiou"], at["matched"], at["labelled"], at["predicted"]) == (0.3, 1, 2, 3)
-    assert said["labelled"]["average_precision"] > said["labelled"]["base_rate"] > 0
+    model, constant, random = (said["labelled"]["frames"][name] for name in ("model", "constant", "random"))
+    assert model["average_precision"] > random["average_precision"] > model["base_rate"] > 0
+    assert constant["average_precision"] == model["base_rate"]
     corrected = root.read("highlights/v1/highlights.tsv")
     root.write("labels/v1.tsv", corrected)
     at = report(root, "v1", COPY).result["labelled"]["events"][1]

@@ -1,0 +1,132 @@
+"""The components as `torchx run` sees them, and the pipeline that chains them as jobs."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torchx.components.component_test_base import ComponentTestCase
+from torchx.runner import get_runner
+
+from components import pipeline
+from components.pipeline import Stream
+from lolhl.cli import VERBS
+from lolhl.storage import open_root
+from tests.streams import action_video, some_spans
+
+STAGES = [name for name in VERBS if name != "run"]
+HERE = Path(pipeline.__file__).parent
+
+
+@pytest.fixture
+def in_repository(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a person who activated .venv and stands in the checkout."""
+    monkeypatch.chdir(HERE.parent)
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def test_every_verb_has_its_component() -> None:
+    assert {path.stem for path in HERE.glob("[a-z]*.py")} == {*STAGES, "pipeline"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_torchx_accepts_the_component(stage: str) -> None:
+    case = ComponentTestCase()
+    module = __import__(f"components.{stage}", fromlist=[stage])
+    case.validate(module, stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_help_comes_from_the_docstring(stage: str, in_repository: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["torchx", "run", "-s", "local_cwd", f"components/{stage}.py:{stage}", "--help"],
+        env=in_repository, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f"what `lolhl {stage}` takes" in done.stdout
+    assert "--image" in done.stdout
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None:
+    with get_runner() as runner:
+        cfg = {"log_dir": str(tmp_path)}
+        said = ["--image", "i:1", "--", "x", "--root", "r"]
+        planned = runner.dryrun_component(f"{HERE}/{stage}.py:{stage}", said, "local_cwd", cfg)
+    (replicas,) = planned.request.role_params.values()
+    command = " ".join(replicas[0].args)
+    assert command.endswith(f"-m lolhl {stage} x --root r")
+    assert ("torchrun" in command) == (stage == "train")
+    assert planned._app.roles[0].image == "i:1"
+
+
+def test_the_library_does_not_know_torchx() -> None:
+    library = (HERE.parent / "lolhl").rglob("*.py")
+    imports = re.compile(r"^\s*(import|from) (torchx|components)", re.MULTILINE)
+    assert not [path for path in library if imports.search(path.read_text())]
+
+
+def test_a_stage_as_a_job(in_repository: dict[str, str], tmp_path: Path) -> None:
+    table = tmp_path / "t.tsv"
+    table.write_text("vid_id\tstart\tstop\nv\t0:00:01\t0:00:05\n")
+    command = ["torchx", "run", "-s", "local_cwd", "-cfg", f"log_dir={tmp_path}/logs", "components/labels.py:labels"]
+    root = tmp_path / "root"
+    subprocess.run([*command, "--", str(table), "--root", str(root)], env=in_repository, check=True)
+    assert open_root(str(root)).read("labels/v.tsv") == b"vid_id\tstart\tstop\nv\t0:00:01\t0:00:05\n"
+
+
+def written(folder: Path, name: str, seed: int) -> Stream:
+    spans = some_spans(120, seed)
+    action_video(folder / f"{name}.mp4", spans, seconds=120, seed=seed)
+    rows = [
+        f"{name}\t0:{s.start // 60:02.0f}:{s.start % 60:04.1f}\t0:{s.stop // 60:02.0f}:{s.stop % 60:04.1f}"
+        for s in spans
+    ]
+    (folder / f"{name}.tsv").write_text("vid_id\tstart\tstop\n" + "\n".join(rows) + "\n")
+    return Stream(str(folder / f"{name}.mp4"), name)
+
+
+@pytest.mark.slow
+def test_the_pipeline_runs_every_stage_and_goes_on_where_it_failed(
+    tmp_path: Path, in_repository: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", in_repository["PATH"])
+    learn, find = written(tmp_path, "a", 1), written(tmp_path, "b", 2)
+    root = tmp_path / "root"
+    labels = [str(tmp_path / "a.tsv"), str(tmp_path / "b.tsv")]
+    todo = pipeline.jobs([learn], [find], labels, "m", str(root), ["--epochs", "3"])
+    cfg: dict[str, str] = {"log_dir": str(tmp_path / "logs")}
+
+    hidden = shutil.move(tmp_path / "b.tsv", tmp_path / "hidden")
+    out = io.StringIO()
+    assert not pipeline.run(todo, "local_cwd", dict(cfg), None, out)
+    assert "labels: FAILED" in out.getvalue()
+    assert "b.tsv" in out.getvalue()
+    log = re.search(r"log: (.*)", out.getvalue())
+    assert log is not None
+    assert list(Path(log[1]).rglob("stderr.log"))
+
+    shutil.move(hidden, tmp_path / "b.tsv")
+    out = io.StringIO()
+    assert pipeline.run(todo, "local_cwd", dict(cfg), None, out), out.getvalue()
+    assert "random ranking" in out.getvalue()
+    assert f"page: {root}/highlights/b/report.html" in out.getvalue()
+    stored = open_root(str(root))
+    manifests = ["vods/a/vod", "vods/b/vod", "frames/a/frameset", "datasets/m/dataset", "models/m/model"]
+    manifests += ["highlights/b/scores", "highlights/b/highlights"]
+    before = {key: stored.stat(f"{key}.json") for key in manifests}
+    assert None not in before.values()
+    assert stored.stat("frames/b/frameset.json") is None  # scored straight from the video
+
+    assert pipeline.run(todo, "local_cwd", dict(cfg), None, io.StringIO())
+    assert {key: stored.stat(f"{key}.json") for key in manifests} == before
+
+
+def test_a_source_may_have_a_name() -> None:
+    assert pipeline._stream("final=https://example.org/v.mp4") == Stream("https://example.org/v.mp4", "final")
+    assert pipeline._stream("https://example.org/v.mp4?a=b") == Stream("https://example.org/v.mp4?a=b", "v")
+    assert pipeline._stream("videos/day 1.mp4").source == "videos/day 1.mp4"
+    assert pipeline._stream("https://www.twitch.tv/videos/186") == Stream("https://www.twitch.tv/videos/186", "186")
