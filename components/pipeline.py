@@ -80,26 +80,37 @@ def run(
             handle = runner.run_component(component, [*named, *job.component_args, "--", *job.args], scheduler, cfg)
             status = runner.wait(handle, wait_interval=0.2)
             ended_well = status is not None and status.state == AppState.SUCCEEDED
-            print(f"{job.stage}: {'done' if ended_well else 'FAILED'} in {time.monotonic() - begun:.0f} s", file=out)
-            _show(runner, handle, out, ended_well)
+            seconds = f"{time.monotonic() - begun:.0f} s"
+            folder = _log_folder(runner, handle)
             if not ended_well:
+                print(f"{job.stage}: FAILED after {seconds}", file=out)
+                _show(folder, "stderr.log", out)
+                print(f"  log: {folder or f'torchx log {handle}'}", file=out)
                 return False
+            already = folder is not None and any(
+                "done already" in log.read_text() for log in _logs(folder, "stderr.log")
+            )
+            print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
+            _show(folder, "stdout.log", out)
     return True
 
 
-def _show(runner: Runner, handle: str, out: TextIO, ended_well: bool) -> None:
-    """What the job printed; after a failure, its errors and where its log lies."""
+def _log_folder(runner: Runner, handle: str) -> Path | None:
+    """Where the job's output lies on this machine; None when a cluster has it."""
     name, _, app = parse_app_handle(handle)
     scheduler = runner._scheduler(name)
-    if not isinstance(scheduler, LocalScheduler):
-        print(f"  log: torchx log {handle}", file=out)
-        return
-    folder = Path(scheduler._apps[app].log_dir)
-    for log in sorted(folder.glob("*/*/stdout.log" if ended_well else "*/*/stderr.log")):
+    return Path(scheduler._apps[app].log_dir) if isinstance(scheduler, LocalScheduler) else None
+
+
+def _logs(folder: Path, name: str) -> list[Path]:
+    return sorted(folder.glob(f"*/*/{name}"))
+
+
+def _show(folder: Path | None, name: str, out: TextIO) -> None:
+    """The end of what the job printed."""
+    for log in _logs(folder, name) if folder else []:
         for line in log.read_text(errors="replace").splitlines()[-30:]:
             print(f"  {line}", file=out)
-    if not ended_well:
-        print(f"  log: {folder}", file=out)
 
 
 def _stream(text: str) -> Stream:

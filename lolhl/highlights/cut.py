@@ -32,11 +32,11 @@ class Limits:
     """
 
     threshold: float
-    low_ratio: float = 0.7
-    pad_before: float = 2.0
-    pad_after: float = 2.0
-    merge_gap: float = 4.0
-    min_length: float = 6.0
+    low_ratio: float = 0.85
+    pad_before: float = 1.0
+    pad_after: float = 1.0
+    merge_gap: float = 2.0
+    min_length: float = 4.0
     max_length: float = 120.0
 
     def __post_init__(self) -> None:

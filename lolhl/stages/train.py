@@ -33,23 +33,32 @@ from lolhl.storage import Root, check_name
 
 log = logging.getLogger(__name__)
 
+_MOST = {
+    "clip_frames": 10_000,
+    "clip_stride": 10_000,
+    "hidden": 8192,
+    "epochs": 10**6,
+    "batch": 10**6,
+    "patience": 10**6,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Config):
     """What is learnt, and how."""
 
     dataset: str = option("default", "name of the dataset to learn from")
-    kind: Kind = option("image", "image: one frame; video: a clip through an LSTM", choices=("image", "video"))
+    kind: Kind = option("video", "image: one frame; video: a clip through an LSTM", choices=("image", "video"))
     backbone: str = option("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
     weights: str = option("pretrained", "the backbone's first weights", choices=("pretrained", "none"))
     tune: str = option("head", "learn the head over a frozen backbone, or all", choices=("head", "all"))
-    clip_frames: int = option(15, "frames in a clip (video only); the scored one in the middle")
+    clip_frames: int = option(5, "frames in a clip (video only); the scored one in the middle")
     clip_stride: int = option(3, "grid steps between two frames of a clip")
-    hidden: int = option(128, "width of the LSTM")
-    dropout: float = option(0.3, "share of features hidden from the head in training, 0 to 1")
+    hidden: int = option(64, "width of the LSTM")
+    dropout: float = option(0.5, "share of features hidden from the head in training, 0 to 1")
     epochs: int = option(20, "passes over the training samples at most")
     batch: int = option(64, "samples in a step, over all processes")
-    learning_rate: float = option(1e-3, "of AdamW; 1e-4 suits --tune all")
+    learning_rate: float = option(5e-4, "of AdamW; 1e-4 suits --tune all")
     weight_decay: float = option(0.01, "of AdamW")
     patience: int = option(5, "epochs without a better validation average precision before stopping early")
     seed: int = option(0, "of first weights, order and dropout")
@@ -59,15 +68,22 @@ class TrainConfig(Config):
     workers: int = option(0, "processes that decode frames, with --tune all", neutral=True)
 
     def __post_init__(self) -> None:
-        for name in ("clip_frames", "clip_stride", "hidden", "epochs", "batch", "patience"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: must be 1 or more")
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: must be 1 or more, at most {most}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout {self.dropout}: must be 0 or more and below 1")
         if not 0 < self.learning_rate < 10:
             raise UsageError(f"--learning-rate {self.learning_rate}: must be above 0 and below 10")
-        if self.smooth_seconds < 0 or self.weight_decay < 0 or self.workers < 0:
-            raise UsageError("--smooth-seconds, --weight-decay and --workers must be 0 or more")
+        if not 0 <= self.smooth_seconds <= 3600:
+            raise UsageError(f"--smooth-seconds {self.smooth_seconds:g}: give 0 to 3600 seconds")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise UsageError(f"--weight-decay {self.weight_decay:g}: must be 0 or more")
+        if not 0 <= self.workers <= 256:
+            raise UsageError(f"--workers {self.workers}: must be 0 or more, at most 256")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"--seed {self.seed}: must be 0 to {2**32 - 1}")
+        tracking.check_names(self.register, self.alias)
         if self.weights == "none" and self.tune == "head":
             raise UsageError(
                 "--weights none with --tune head learns nothing: add --tune all, or use pretrained weights"
@@ -109,23 +125,22 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     inputs = {source: described.content_digest()}
     ours = ranks.join()
     todo, earlier = manifest.plan(root, bundle.manifest_key(name), "train", config, inputs, force=force)
-    ours.wait()  # all have looked before the first takes the earlier manifest away
+    ours.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
     if earlier:
         if ours.first:
             root.delete(checkpoint.key)
         return earlier
-    if ours.first:
-        todo = todo.begin()
-        if force and (old := root.stat(checkpoint.key)):
-            root.delete(old.key)
+    if ours.first and force:
+        root.delete(checkpoint.key)
     ours.wait()
 
-    samples = _samples(root, config.dataset)
+    samples = _samples(root, config.dataset, described)
     frames = {vod: FrameSet.load(root, vod) for vod in samples["train"].vods}
     _check(config, described, samples, frames)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
+    _check_size(config, network, frames)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     frozen = config.tune == "head"
@@ -147,11 +162,13 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         if run:
             run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
 
+    learner.train()  # Lightning keeps the mode that it finds
     fitted = fit(learner, sides["train"], sides["validation"], config.fit, checkpoint, ours, show)
     if run:
         learner.load_state_dict(fitted.weights)
         network.eval().to(device)
         judged = _judge(network, samples["validation"], frames, known, config, device)
+        todo = todo.begin()
         output = bundle.store_weights(root, name, network)
         result = _describe(network, config, described, frames, fitted, judged)
         _publish(root, run, todo.manifest(result, [output]), judged, config)
@@ -161,9 +178,10 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     return manifest.load(root, bundle.manifest_key(name), f"lolhl train {name}")
 
 
-def _samples(root: Root, dataset: str) -> dict[str, Samples]:
+def _samples(root: Root, dataset: str, described: Manifest) -> dict[str, Samples]:
     """The dataset's two sides; both count VODs in the same order."""
-    table = pl.read_parquet(io.BytesIO(root.read(f"datasets/{dataset}/samples.parquet")))
+    redo = f"lolhl dataset {dataset} {' '.join(described.result['vods'])} --force"
+    table = pl.read_parquet(io.BytesIO(described.read(root, f"datasets/{dataset}/samples.parquet", redo)))
     vods = tuple(sorted(table["vod"].unique()))
     place = {vod: number for number, vod in enumerate(vods)}
     sides = {}
@@ -198,6 +216,15 @@ def _check(
         for number, vod in enumerate(side.vods):
             if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(f"{vod} was extracted again since the dataset was made: run `lolhl dataset` again")
+
+
+def _check_size(config: TrainConfig, network: Network, frames: Mapping[str, FrameSet]) -> None:
+    size = next(iter(frames.values())).view.size
+    if network.side not in (None, size):
+        raise DatasetError(
+            f"--backbone {config.backbone} takes pictures of {network.side} px only, and these frames have {size}: "
+            f"run `lolhl extract … --size {network.side}`, or choose another backbone"
+        )
 
 
 def _features(
