@@ -9,11 +9,12 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import lolhl
 from lolhl.config import Config
-from lolhl.errors import Conflict, MissingInput, StorageError
+from lolhl.errors import Conflict, MissingInput, NotFound, StorageError
 from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
@@ -63,16 +64,55 @@ class Manifest:
         try:
             raw = json.loads(data)
             outputs = [Output(**output) for output in raw.pop("outputs")]
-            return cls(**raw, outputs=outputs)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StorageError(
-                f"{name} is no manifest of lolhl ({error}): remove it and run its stage again"
-            ) from error
+            result = _Result(raw.pop("result"), name)
+            config, inputs = dict(raw.pop("config")), dict(raw.pop("inputs"))
+            return cls(**raw, config=config, inputs=inputs, outputs=outputs, result=result)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise _no_manifest(name, error) from error
+
+    def read(self, root: Root, key: str, redo: str) -> bytes:
+        """The bytes of an output, as the stage wrote them.
+
+        Args:
+            redo: the command that makes it anew, for the error's message.
+
+        Raises:
+            StorageError: they are gone, or others.
+        """
+        try:
+            data = root.read(key)
+        except NotFound as error:
+            raise NotFound(f"{root.url}/{key} is gone: run `{redo}`") from error
+        if Output.of(key, data) not in self.outputs:
+            raise StorageError(f"{root.url}/{key} is damaged: run `{redo}`")
+        return data
+
+    def local(self, root: Root, key: str, redo: str) -> Path:
+        """A file of an output's bytes, as `Root.local`, unchecked. Raises NotFound, as `read` does."""
+        try:
+            return root.local(key)
+        except NotFound as error:
+            raise NotFound(f"{root.url}/{key} is gone: run `{redo}`") from error
 
     def content_digest(self) -> str:
         """Of all that the manifest says: what the next stage records as its input."""
         said = {**asdict(self), "version": None}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+class _Result(dict[str, Any]):
+    """A result read from a file: what it lacks is the file's fault."""
+
+    def __init__(self, found: Any, name: str = "") -> None:
+        super().__init__(found)
+        self.name = name
+
+    def __missing__(self, key: str) -> Any:
+        raise _no_manifest(self.name, f"it has no {key}")
+
+
+def _no_manifest(name: str, why: object) -> StorageError:
+    return StorageError(f"{name} is no manifest of lolhl ({why}): remove it and run its stage again")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import polars as pl
 import simplejpeg
 
 from lolhl import grid, manifest
-from lolhl.errors import StorageError
+from lolhl.errors import NotFound, StorageError
 from lolhl.frames.shards import Entry, shard_key
 from lolhl.storage import Root
 from lolhl.vod.decode import View
@@ -53,9 +53,13 @@ class FrameSet:
 
     @classmethod
     def load(cls, root: Root, vod: str) -> "FrameSet":
-        """Raises MissingInput when the VOD's frames were not extracted, or come from an earlier download."""
+        """Raises MissingInput when the VOD's frames were not extracted, or come from an earlier download.
+
+        Raises StorageError when the index is gone or damaged.
+        """
         said = manifest.load(root, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
-        index = pl.read_parquet(io.BytesIO(root.read(index_key(vod)))).sort("frame")
+        index = pl.read_parquet(io.BytesIO(said.read(root, index_key(vod), f"lolhl extract {vod} --force")))
+        index = index.sort("frame")
         view = View(Fraction(said.result["fps"]), said.result["size"], said.result["fit"])
         shards, offsets, lengths = (index[name].to_numpy() for name in ("shard", "offset", "length"))
         return cls(root, vod, view, said.content_digest(), shards, offsets, lengths)
@@ -82,14 +86,15 @@ class FrameSet:
 
     def _picture(self, frame: int) -> npt.NDArray[np.uint8]:
         shard = int(self.shards[frame])
+        where, redo = f"{self.root.url}/{shard_key(self.vod, shard)}", f"run `lolhl extract {self.vod} --force`"
         if shard not in self._files:  # a bucket's shard is fetched whole, once, not frame by frame
-            self._files[shard] = self.root.local(shard_key(self.vod, shard))
+            try:
+                self._files[shard] = self.root.local(shard_key(self.vod, shard))
+            except NotFound as error:
+                raise NotFound(f"{where} is gone: {redo}") from error
         with self._files[shard].open("rb", buffering=0) as file:
             jpeg = os.pread(file.fileno(), int(self.lengths[frame]), int(self.offsets[frame]))
         try:
             return np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
         except ValueError as error:
-            where = f"{self.root.url}/{shard_key(self.vod, shard)}"
-            raise StorageError(
-                f"{where} is damaged at frame {frame}: run `lolhl extract {self.vod} --force`"
-            ) from error
+            raise StorageError(f"{where} is damaged at frame {frame}: {redo}") from error

@@ -62,22 +62,22 @@ def load_bundle(root: Root, name: str) -> Bundle:
 
     Raises:
         MissingInput: there is none.
-        ModelError: its weights are damaged, or do not fit its architecture.
+        StorageError: its weights are gone or damaged.
+        ModelError: they do not fit its architecture.
     """
     said = manifest.load(root, manifest_key(check_name(name, "model")), f"lolhl train {name}")
     where = f"{root.url}/{weights_key(name)}"
-    data = root.read(weights_key(name))
-    if Output.of(weights_key(name), data) not in said.outputs:
-        raise ModelError(f"{where} is not the file that model.json describes: run `lolhl train {name} --force`")
-    result = said.result
+    redo = f"lolhl train {name} --force"
+    data, result = said.read(root, weights_key(name), redo), said.result
     try:
         network = Network(Architecture(**result["architecture"]))
         network.load_state_dict(load(data))
-    except (SafetensorError, RuntimeError, TypeError, KeyError) as error:
-        raise ModelError(f"{where} does not fit its model.json ({str(error).splitlines()[0]}): train again") from error
+        view = View(Fraction(result["view"]["fps"]), result["view"]["size"], result["view"]["fit"])
+    except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError) as error:
+        why = str(error).splitlines()[0]
+        raise ModelError(f"{where} does not fit its model.json ({why}): run `{redo}`") from error
     if network.normalisation != result["normalisation"]:
-        raise ModelError(f"{where} was trained with another normalisation than its backbone has here: train again")
-    view = View(Fraction(result["view"]["fps"]), result["view"]["size"], result["view"]["fit"])
+        raise ModelError(f"{where} was trained with another normalisation than its backbone has here: run `{redo}`")
     return Bundle(
         name=name,
         network=network.eval(),

@@ -7,6 +7,7 @@ run that was killed goes on where it stopped.
 
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from lolhl import progress
 from lolhl.frames.frameset import FrameSet
 from lolhl.models import backbones
 from lolhl.models.network import Network
+from lolhl.storage import Root
 from lolhl.vod.decode import Picture
 
 Features = npt.NDArray[np.float16]
@@ -50,8 +52,8 @@ def of_frames(network: Network, frames: FrameSet, device: torch.device, *, store
         for first in range(0, len(frames), _PART):
             numbers = range(first, min(first + _PART, len(frames)))
             key = f"{folder}/{first:08}.npy"
-            if stored and frames.root.stat(key):
-                part: Features = np.load(io.BytesIO(frames.root.read(key)), allow_pickle=False)
+            part = _stored(frames.root, key, len(numbers)) if stored else None
+            if part is not None:
                 advance(len(numbers))
             else:
                 part = _part(network, frames, numbers, device, advance)
@@ -59,6 +61,17 @@ def of_frames(network: Network, frames: FrameSet, device: torch.device, *, store
                     frames.root.write(key, _npy(part))
             parts.append(part)
     return np.concatenate(parts)
+
+
+def _stored(root: Root, key: str, count: int) -> Features | None:
+    """What an earlier run stored, if it is whole."""
+    if not root.stat(key):
+        return None
+    with suppress(ValueError, EOFError):
+        part: Features = np.load(io.BytesIO(root.read(key)), allow_pickle=False)
+        if len(part) == count:
+            return part
+    return None
 
 
 def _part(

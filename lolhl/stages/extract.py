@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,8 +45,8 @@ class ExtractConfig(Config):
             raise UsageError(f"--size {self.size}: frames are 16 to 2048 pixels wide")
         if not 1 <= self.quality <= 100:
             raise UsageError(f"--quality {self.quality}: JPEG quality is 1 to 100")
-        if self.shard_mb <= 0:
-            raise UsageError(f"--shard-mb {self.shard_mb}: a shard has more than 0 MB")
+        if not 0 < self.shard_mb <= 5000:  # what a bucket takes in one request
+            raise UsageError(f"--shard-mb {self.shard_mb:g}: a shard has more than 0 MB and at most 5000")
 
     @property
     def view(self) -> View:
@@ -76,7 +77,7 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         root.delete(_unfinished_key(vod))
         return earlier
 
-    video = root.local(source.result["video"])
+    video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
     todo = todo.begin()
     stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}")
@@ -135,8 +136,8 @@ class _Stored:
     def load(cls, root: Root, vod: str, digest: str) -> "_Stored":
         """What an earlier, unfinished run of the same work stored; else nothing, with its shards removed."""
         key = _unfinished_key(vod)
-        if root.stat(key):
-            said: dict[str, Any] = json.loads(root.read(key))
+        with suppress(ValueError, KeyError, TypeError):  # what is damaged is of no use
+            said: dict[str, Any] = json.loads(root.read(key)) if root.stat(key) else {"digest": None}
             if said["digest"] == digest:
                 shards = [Output(**shard) for shard in said["shards"]]
                 return cls(digest, shards, [Entry(*entry) for entry in said["entries"]])

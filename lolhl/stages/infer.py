@@ -79,7 +79,7 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
     if frames:
         found = features.of_frames(used.network, frames, device, stored=used.frozen)
     else:
-        video = root.local(downloaded.result["video"])
+        video = downloaded.local(root, downloaded.result["video"], f"lolhl download … --name {vod} --force")
         found = _features_of_video(used, video, config.decoder, float(downloaded.result["duration"]), device)
     scores = scoring.probabilities(used.network, found, device)
 

@@ -126,7 +126,7 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     found = _find(root, vod, scored, source, config)
     labels = load_labels(root, vod, found.duration) if labels_key(vod) in inputs else None
     judged = None if labels is None else _Judged.of(vod, labels, found, learnt=vod in _vods(learnt_from))
-    video = root.local(source.result["video"])
+    video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     pictures = thumbnails(video, [h.peak_time for h in found.highlights]) if found.highlights else []
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         clips, files = _cut(video, found.highlights, config, Path(scratch))
@@ -177,7 +177,7 @@ class _Found:
 
 def _find(root: Root, vod: str, scored: Manifest, source: Manifest, config: ReportConfig) -> _Found:
     said = scored.result
-    fps, scores = Fraction(said["fps"]), _scores(root, vod)
+    fps, scores = Fraction(said["fps"]), _scores(root, vod, scored)
     # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
     duration = min(float(source.result["duration"]) or float("inf"), float(len(scores) / fps))
     smooth_seconds = said["smooth_seconds"] if config.smooth_seconds is None else config.smooth_seconds
@@ -188,13 +188,11 @@ def _find(root: Root, vod: str, scored: Manifest, source: Manifest, config: Repo
     return _Found(fps, duration, scores, smoothed, smooth_seconds, limits, highlights, reason)
 
 
-def _scores(root: Root, vod: str) -> npt.NDArray[np.float32]:
+def _scores(root: Root, vod: str, scored: Manifest) -> npt.NDArray[np.float32]:
     """The probabilities on the grid: float32 [n]."""
     key = f"highlights/{vod}/scores.parquet"
-    try:
-        scores = pl.read_parquet(io.BytesIO(root.read(key)))["score"].to_numpy()
-    except pl.exceptions.PolarsError as error:
-        raise StorageError(f"{root.url}/{key} is damaged: run `lolhl infer … {vod} --force`") from error
+    redo = f"lolhl infer {scored.result['model']} {vod} --force"
+    scores = pl.read_parquet(io.BytesIO(scored.read(root, key, redo)))["score"].to_numpy()
     if not np.isfinite(scores).all():
         raise StorageError(f"{root.url}/{key} holds scores that are no numbers: train the model again")
     return scores.astype(np.float32)

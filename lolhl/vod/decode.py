@@ -118,7 +118,7 @@ def decode(
     if code < 0:
         raise VideoError(f"{video}: ffmpeg was killed by signal {-code} after {count} frames: run again")
     if count == 0 and first == 0:
-        raise VideoError(f"{video} holds no picture that can be decoded: {ffmpeg.reason(said)}")
+        raise VideoError(f"{video} holds no picture that can be decoded ({ffmpeg.reason(said)}): download it again")
     if code > 0 and ending is not None:
         ending.problem = ffmpeg.reason(said)
 

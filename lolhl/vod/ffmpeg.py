@@ -53,7 +53,7 @@ def run(arguments: Sequence[str], video: Path) -> None:
     """
     done = subprocess.run([path(), *QUIET, *arguments], capture_output=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
-        raise VideoError(f"{video}: ffmpeg failed: {reason(done.stderr)}")
+        raise VideoError(f"{video}: ffmpeg failed ({reason(done.stderr)}): if it does not play, download it again")
 
 
 def reason(stderr: bytes) -> str:
