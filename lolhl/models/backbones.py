@@ -18,13 +18,15 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Backbone:
     """A network from pictures [N, 3, S, S] (normalised) to features [N, width].
 
-    `mean` and `std` are what the network expects, per colour, for values from 0 to 1.
+    `mean` and `std` are what the network expects, per colour, for values from 0 to 1; `side` is the
+    only picture size that it takes, None when it takes any.
     """
 
     net: nn.Module
     width: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    side: int | None = None
 
 
 def build(name: str, *, pretrained: bool) -> Backbone:
@@ -79,7 +81,9 @@ def _timm(name: str, pretrained: bool) -> Backbone:
     net: Any = timm.create_model(name, pretrained=pretrained and not packaged, num_classes=0)
     if packaged:
         net.load_state_dict(_efficientnet_lite0(net.state_dict()))
-    return Backbone(net, int(net.head_hidden_size), tuple(net.default_cfg["mean"]), tuple(net.default_cfg["std"]))
+    said = net.default_cfg
+    side = said["input_size"][-1] if said.get("fixed_input_size") else None
+    return Backbone(net, int(net.head_hidden_size), tuple(said["mean"]), tuple(said["std"]), side)
 
 
 def _efficientnet_lite0(names: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -75,6 +75,7 @@ class Network(nn.Module):
         self.backbone = made.net
         self.head = Head(architecture, made.width)
         self.width = made.width
+        self.side = made.side
         self.register_buffer("mean", torch.tensor(made.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(made.std).view(1, 3, 1, 1) * 255, persistent=False)
         self.normalisation = {"mean": list(made.mean), "std": list(made.std)}

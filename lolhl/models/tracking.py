@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lolhl.errors import LolhlError
+from lolhl.errors import LolhlError, UsageError
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 
@@ -54,6 +55,15 @@ class Run:
         tags = {_DIGEST: self.digest}
         made = self.client.create_model_version(registered, source, self.run_id, tags=tags)
         return str(made.version)
+
+
+def check_names(registered: str, alias: str) -> None:
+    """Raises UsageError where MLflow's registry would refuse one of these: better now than when all is learnt."""
+    for flag, name, others in (("--register", registered, "_.-"), ("--alias", alias, "_-")):
+        if not re.fullmatch(rf"[A-Za-z0-9{others}]{{1,200}}", name):
+            raise UsageError(f"{flag} {name!r}: use letters, digits, and of '{others}'")
+    if re.fullmatch(r"v\d+|latest", alias, re.IGNORECASE):
+        raise UsageError(f"--alias {alias}: MLflow keeps this name for itself: choose another")
 
 
 def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> Run:
