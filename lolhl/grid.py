@@ -26,7 +26,7 @@ def parse_time(text: str) -> float:
         raise UsageError(f"{text!r} is not a time: write h:mm:ss, h:mm:ss.fff or seconds")
     if found["plain"]:
         return float(found["plain"])
-    hours, minutes, seconds = int(found["h"] or 0), int(found["m"]), float(found["s"])
+    hours, minutes, seconds = float(found["h"] or 0), int(found["m"]), float(found["s"])
     if seconds >= 60 or (found["h"] and minutes >= 60):
         raise UsageError(f"{text!r} is not a time: minutes and seconds go up to 59")
     return hours * 3600 + minutes * 60 + seconds

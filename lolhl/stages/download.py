@@ -84,7 +84,7 @@ def download(
         TwitchError, VideoError: the video cannot be had, or is none.
     """
     origin = _origin(source)
-    vod = check_name(name or origin.name, "VOD")
+    vod = check_name(origin.name if name is None else name, "VOD")
     key = f"vods/{vod}/vod.json"
     before = Manifest.from_bytes(root.read(key), f"{root.url}/{key}") if root.stat(key) else None
     inputs = origin.inputs(root, before)
@@ -275,9 +275,16 @@ class _File:
     path: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        path = Path(self.source).expanduser().resolve()
-        if not path.exists() or not self.source:
-            raise UsageError(f"{self.source!r} is no file, no address and no id of a Twitch VOD: check its spelling")
+        shown = self.source[:200]
+        unknown = UsageError(f"{shown!r} is no file, no address and no id of a Twitch VOD: check its spelling")
+        if not self.source:
+            raise unknown
+        try:
+            path = Path(self.source).expanduser().resolve(strict=True)
+        except (OSError, RuntimeError) as error:  # the latter for ~somebody, and for links in a circle
+            raise unknown from error
+        if re.search("[\ud800-\udfff]", self.source):  # how Python shows bytes that are no text
+            raise UsageError(f"{self.source!r}: its name is no UTF-8 text: rename it")
         if not path.is_file():
             raise UsageError(f"{self.source} is a folder or no plain file: give a video file")
         object.__setattr__(self, "path", path)

@@ -87,7 +87,13 @@ def open_root(url: str) -> Root:
         raise UsageError("the root is empty: give a folder or s3://bucket/prefix")
     from lolhl.storage.folder import Folder
 
-    return Folder(Path(url).expanduser())
+    try:
+        path = Path(url).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{url!r} is no root ({error}): give a folder or s3://bucket/prefix") from error
+    if file := next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None):
+        raise UsageError(f"{url!r} is no root, because {file} is a file: give a folder or s3://bucket/prefix")
+    return Folder(path)
 
 
 def check_name(name: str, what: str) -> str:

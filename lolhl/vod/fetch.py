@@ -45,7 +45,8 @@ def plain(url: str) -> str:
     except ValueError:
         named = None
     if not named or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-        raise UsageError(f"{url.split('?')[0]!r} is no address of a file: give http:// or https://, without a password")
+        shown = re.sub("//[^/]*@", "//", url.split("?")[0])
+        raise UsageError(f"{shown!r} is no address of a file: give http:// or https://, without a password")
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
