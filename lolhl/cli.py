@@ -10,7 +10,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +34,7 @@ class Verb:
 
     positionals: dict[str, tuple[str | None, str]]
     configs: tuple[type[Config], ...]
-    call: Callable[[Root, Said], list[Told]]
+    call: Callable[[Root, Said], Iterable[Told]]
     options: dict[str, dict[str, Any]]
     epilog: str = ""
 
@@ -61,9 +61,9 @@ def _download() -> Verb:
 def _extract() -> Verb:
     from lolhl.stages.extract import ExtractConfig, extract
 
-    def call(root: Root, said: Said) -> list[Told]:
+    def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(ExtractConfig, said)
-        return [_told(extract(root, vod, config, force=said.force)) for vod in said.vod]
+        return (_told(extract(root, vod, config, force=said.force)) for vod in said.vod)
 
     return Verb({"vod": ("+", "names of downloaded VODs")}, (ExtractConfig,), call, {})
 
@@ -119,9 +119,9 @@ def _train() -> Verb:
 def _infer() -> Verb:
     from lolhl.stages.infer import InferConfig, infer
 
-    def call(root: Root, said: Said) -> list[Told]:
+    def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(InferConfig, said)
-        return [_told(infer(root, said.model, vod, config, force=said.force)) for vod in said.vod]
+        return (_told(infer(root, said.model, vod, config, force=said.force)) for vod in said.vod)
 
     positionals: dict[str, tuple[str | None, str]] = {
         "model": (None, "name of a trained model"),
@@ -133,9 +133,9 @@ def _infer() -> Verb:
 def _report() -> Verb:
     from lolhl.stages.report import ReportConfig, report
 
-    def call(root: Root, said: Said) -> list[Told]:
+    def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(ReportConfig, said)
-        return [_told_report(root, report(root, vod, config, force=said.force)) for vod in said.vod]
+        return (_told_report(root, report(root, vod, config, force=said.force)) for vod in said.vod)
 
     return Verb({"vod": ("+", "names of VODs with scores")}, (ReportConfig,), call, {})
 
@@ -148,11 +148,11 @@ def _run() -> Verb:
 
     def call(root: Root, said: Said) -> list[Told]:
         configs = (_config(DownloadConfig, said), _config(InferConfig, said), _config(ReportConfig, said))
-        made = run(root, said.source, said.model, *configs, name=said.name, force=said.force)
+        made = run(root, said.stream, said.model, *configs, name=said.name, force=said.force)
         return [_told_report(root, made)]
 
     return Verb(
-        {"source": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
+        {"stream": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
         (DownloadConfig, InferConfig, ReportConfig),
         call,
         {
