@@ -11,6 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -179,15 +180,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb. Returns the exit code: 0, 1 for a failure, 2 for a wrong call."""
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if word in VERBS), None)
-    verb = VERBS[chosen][1]() if chosen else None
-    said = _parser(chosen, verb).parse_args(words)
-    assert verb is not None
-    logging.basicConfig(level=logging.WARNING if said.quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("botocore").setLevel(logging.WARNING)
-    name = f"lolhl {said.verb}"
+    name = f"lolhl {chosen}"
     try:
-        for line, value in verb.call(open_root(said.root), said):
-            print(json.dumps(value, ensure_ascii=False) if said.json else line, flush=True)
+        verb = VERBS[chosen][1]() if chosen else None
+        said = _parser(chosen, verb).parse_args(words)
+        assert verb is not None
+        level = logging.WARNING if said.quiet else logging.INFO
+        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+        logging.getLogger("botocore").setLevel(logging.WARNING)
+        output = sys.stdout
+        with redirect_stdout(sys.stderr):  # what libraries print is no result
+            for line, value in verb.call(open_root(said.root), said):
+                print(json.dumps(value, ensure_ascii=False) if said.json else line, file=output, flush=True)
     except LolhlError as error:
         return _fail(f"{name}: {error}", error.exit_code)
     except KeyboardInterrupt:

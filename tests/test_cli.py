@@ -1,0 +1,646 @@
+"""The command line: what each verb says to calls that are wrong, and what it prints for those that are right."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lolhl import __version__, cli
+from lolhl.stages.dataset import dataset
+from lolhl.stages.download import download
+from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.stages.infer import infer
+from lolhl.stages.labels import LabelsConfig, labels
+from lolhl.stages.report import report
+from lolhl.stages.train import TrainConfig, train
+from lolhl.storage import Root, Stat, bucket, open_root
+from lolhl.vod import fetch
+from tests.servers.web import web
+from tests.streams import action_video, add_stream
+
+SMALL = ExtractConfig(size=64)
+NO_WAY_OUT = "http://127.0.0.1:9"  # nothing listens there
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's settings is seen, and nothing leaves it."""
+    for name in [*os.environ]:
+        if name.startswith(("AWS_", "LOLHL_", "MLFLOW_", "HF_")) or name.lower() == "all_proxy":
+            monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, NO_WAY_OUT)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name in ("LOLHL_CACHE", "TORCH_HOME", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "_PAUSES", (0.01,))
+    monkeypatch.setattr(bucket, "_ATTEMPTS", 1)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """VOD a with all that the stages make of it; b has frames of another rate and no highlight, c nothing but a video.
+
+    d is a dataset of a; wide is one whose guard is too narrow for long clips; m is a model.
+    """
+    folder = tmp_path_factory.mktemp("cli")
+    root = open_root(str(folder / "root"))
+    add_stream(root, folder, "a", seconds=180, seed=1)
+    extract(root, "a", SMALL)
+    dataset(root, "d", ["a"])
+    train(root, "m", TrainConfig(dataset="d", epochs=2))
+    infer(root, "m", "a")
+    report(root, "a")
+    video = action_video(folder / "b.mp4", [], seconds=4)
+    for name in "bc":
+        download(root, str(video), name=name)
+    extract(root, "b", ExtractConfig(size=96, fps=Fraction(2)))
+    (folder / "b.tsv").write_text("start\tstop\n")
+    labels(root, folder / "b.tsv", LabelsConfig(vod="b"))
+    return root
+
+
+@pytest.fixture
+def root(finished: Root, tmp_path: Path) -> Root:
+    """A copy of its own; files are linked, because what lies under a root is replaced and never changed in place."""
+    path = tmp_path / "root"
+    shutil.copytree(finished.url, path, copy_function=os.link, ignore=shutil.ignore_patterns("mlflow"))
+    return open_root(str(path))
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that are no videos, and label files that are none."""
+    folder = tmp_path_factory.mktemp("films")
+    film = action_video(folder / "film.mp4", [], seconds=4)
+    shutil.copy(film, folder / "what? \u2116 1 'x'.mp4")
+    shutil.copy(film, folder / "\u65e5\u672c.mp4")
+    (folder / "broken.mp4").write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("This is no video.\n" * 50)
+    (folder / "list.m3u8").write_text("#EXTM3U\n#EXTINF:2,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    (folder / "folder.mp4").mkdir()
+    (folder / "loop.mp4").symlink_to("loop.mp4")
+    os.mkfifo(folder / "pipe.mp4")
+    sound = ["-f", "lavfi", "-i", "sine=duration=2", "-c:a", "aac", str(folder / "sound.mp4")]
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *sound], check=True)
+    head = "vid_id\tstart\tstop\n"
+    for name, text in {
+        "inverted": f"{head}a\t0:00:10\t0:00:05\n",
+        "late": f"{head}a\t0:00:10\t1:00:00\n",
+        "unknown": f"{head}zzz\t0:00:10\t0:00:15\n",
+        "outside": f"{head}../a\t0:00:10\t0:00:15\n",
+        "time": f"{head}a\tsoon\t0:00:15\n",
+        "long": f"{head}a\t{'9' * 5000}:00:00\t0:00:15\n",
+        "short": f"{head}a\t0:00:10\n",
+        "headless": "a\t0:00:10\t0:00:15\n",
+        "nothing": "",
+        "own": "start\tstop\n0:00:10\t0:00:15\n",
+        "good": f"{head}a\t0:00:10\t0:00:15\n",
+    }.items():
+        (folder / f"{name}.tsv").write_text(text)
+    (folder / "latin.tsv").write_bytes(f"{head}caf\u00e9\t0:00:10\t0:00:15\n".encode("latin-1"))
+    (folder / "zeros.tsv").write_bytes(b"\0" * 100)
+    (folder / "folder.tsv").mkdir()
+    (folder / "broken.json").write_text('[{"id": 1, "annotations": [')
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "other.json").write_text('{"id": 1}')
+    (folder / "labels.doc").write_text(head)
+    return folder
+
+
+Damage = Callable[[Root], None]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A call that is wrong: its words, the exit code, what its message names, and what that says to do.
+
+    In the words, {films} and {root} stand for folders; `damage` is done to the root before.
+    """
+
+    words: str
+    code: int
+    names: str
+    advice: str
+    damage: Damage | None = None
+
+
+def replaced(key: str, data: bytes) -> Damage:
+    return lambda root: root.write(key, data)
+
+
+def filled(data: bytes) -> Callable[[str], Damage]:
+    return lambda key: replaced(key, data)
+
+
+def removed(key: str) -> Damage:
+    return lambda root: root.delete(key)
+
+
+def halved(key: str) -> Damage:
+    return lambda root: root.write(key, root.read(key)[: len(root.read(key)) // 2])
+
+
+def flipped(key: str) -> Damage:
+    """The last byte is another, so that a safetensors file still loads."""
+    return lambda root: root.write(key, root.read(key)[:-1] + bytes([root.read(key)[-1] ^ 1]))
+
+
+def without(key: str, *path: str) -> Damage:
+    """A manifest that lacks an element, as if another program had written it."""
+
+    def damage(root: Root) -> None:
+        whole = part = json.loads(root.read(key))
+        for step in path[:-1]:
+            part = part[step]
+        del part[path[-1]]
+        root.write(key, json.dumps(whole).encode())
+
+    return damage
+
+
+SEE = "--help)"
+SCRATCH = "--backbone resnet18 --weights none --tune all"
+MODEL = "models/m/model.json"
+SHARD = "frames/a/shard-000000.tar"
+NO_MANIFESTS = (b"", b"{}", b"[1, 2]", b"null", b"\xff\xfe", b"[" * 100_000)
+CALLS = [
+    Bad("", 2, "VERB", SEE),
+    Bad("learn", 2, "'learn'", "choose from"),
+    Bad("learn train", 2, "'learn'", "choose from"),
+    Bad("--root x train m", 2, "'x'", SEE),
+    # Flags and values
+    Bad("extract a --sise 64", 2, "--sise", SEE),
+    Bad("extract a --qual 64", 2, "--qual", SEE),
+    Bad("extract", 2, "VOD", SEE),
+    Bad("extract a --size", 2, "--size", SEE),
+    Bad("extract a --size big", 2, "'big'", SEE),
+    Bad("extract a --size 1.5", 2, "'1.5'", SEE),
+    Bad("extract a --size 4", 2, "--size 4", "16 to 2048"),
+    Bad("extract a --quality 101", 2, "--quality 101", "1 to 100"),
+    Bad("extract a --fps 0", 2, "'0'", "frames per second"),
+    Bad("extract a --fps 1/0", 2, "'1/0'", "frames per second"),
+    Bad("extract a --fps 241", 2, "'241'", "frames per second"),
+    Bad("extract a --fps=-3", 2, "'-3'", "frames per second"),
+    Bad("extract a --fit stretch", 2, "'stretch'", "squeeze"),
+    Bad("extract a --shard-mb 0", 2, "--shard-mb 0", "more than 0"),
+    Bad("extract a --shard-mb nan", 2, "--shard-mb nan", "more than 0"),
+    Bad("extract a --shard-mb inf", 2, "--shard-mb inf", "more than 0"),
+    Bad("extract a --decoder tpu", 2, "'tpu'", "cpu"),
+    Bad("extract a --decoder cuda", 2, "--decoder cpu", "--decoder cpu"),
+    Bad("download {films}/film.mp4 --start 2 --stop 1", 2, "--stop 1", "not after"),
+    Bad("download {films}/film.mp4 --start 1:99:00", 2, "1:99:00", "up to 59"),
+    Bad("download {films}/film.mp4 --start soon", 2, "'soon'", "h:mm:ss"),
+    Bad("download {films}/film.mp4 --start " + "9" * 400 + ":00:00", 2, "--start inf", "seconds"),
+    Bad("download {films}/film.mp4 --stop " + "9" * 5000 + ":00:00", 2, "--stop inf", "is not after"),
+    Bad("download {films}/film.mp4 --start 1:00", 2, "film.mp4", "choose another --start"),
+    Bad("download 123 --quality audio_only", 2, "audio_only", "choose another"),
+    Bad("dataset n a --validation 0", 2, "--validation 0", "between 0 and 1"),
+    Bad("dataset n a --validation nan", 2, "--validation nan", "between 0 and 1"),
+    Bad("dataset n a --chunk-seconds 0", 2, "--chunk-seconds 0", "1 to 3600"),
+    Bad("dataset n a --context-seconds -1", 2, "--context-seconds -1", "0 to 3600"),
+    Bad("dataset n a --positives 1", 2, "--positives 1", "between 0 and 1"),
+    Bad("dataset n a --seed -1", 2, "--seed -1", "0 or more"),
+    Bad("dataset n a --holdout zzz", 2, "'zzz'", "write auto"),
+    Bad("dataset n a --holdout a", 2, "--holdout a", "name more VODs"),
+    Bad("dataset n", 2, "VOD", SEE),
+    Bad("train m --dataset d --epochs 0", 2, "--epochs 0", "1 or more"),
+    Bad("train m --dataset d --batch 0", 2, "--batch 0", "1 or more"),
+    Bad("train m --dataset d --dropout 1", 2, "--dropout 1", "below 1"),
+    Bad("train m --dataset d --learning-rate 0", 2, "--learning-rate 0", "above 0"),
+    Bad("train m --dataset d --learning-rate nan", 2, "--learning-rate nan", "above 0"),
+    Bad("train m --dataset d --weight-decay nan", 2, "--weight-decay nan", "0 or more"),
+    Bad("train m --dataset d --smooth-seconds inf", 2, "--smooth-seconds inf", "0 to 3600"),
+    Bad("train m --dataset d --workers -1", 2, "--workers -1", "0 or more"),
+    Bad("train m --dataset d --seed -1", 2, "--seed -1", "0 to"),
+    Bad("train m --dataset d --seed 99999999999", 2, "--seed 99999999999", "0 to"),
+    Bad("train m --dataset d --kind video --hidden 9999999999", 2, "--hidden 9999999999", "at most"),
+    Bad("train m --dataset d --kind video --clip-frames 9999999999", 2, "--clip-frames 9999999999", "at most"),
+    Bad("train m --dataset d --kind audio", 2, "'audio'", "image"),
+    Bad("train m --dataset d --weights none", 2, "--weights none", "--tune all"),
+    Bad("train m --dataset d --backbone resnet9000", 2, "resnet9000", "there are resnet18"),
+    Bad("train m --dataset d --backbone ../x", 2, "../x", "there are resnet18"),
+    Bad("train m --dataset d --register a/b", 2, "a/b", "letters"),
+    Bad("train m --dataset d --alias ''", 2, "--alias ''", "letters"),
+    Bad("train m --dataset d --alias a.b", 2, "a.b", "letters"),
+    Bad("train m --dataset d --alias v2", 2, "v2", "another"),
+    Bad("train m --dataset d --alias latest", 2, "latest", "another"),
+    Bad("infer m a --source tape", 2, "'tape'", "video"),
+    Bad("infer m", 2, "VOD", SEE),
+    Bad("report a --threshold 2", 2, "--threshold 2", "0 to 1"),
+    Bad("report a --threshold nan", 2, "--threshold nan", "0 to 1"),
+    Bad("report a --smooth-seconds -1", 2, "--smooth-seconds -1", "0 to 3600"),
+    Bad("report a --intensity-seconds inf", 2, "--intensity-seconds inf", "0 to 3600"),
+    Bad("report a --max-length 1", 2, "--max-length 1", "--min-length"),
+    Bad("report a --pad-before -2", 2, "--pad-before -2", "0 or more"),
+    Bad("report a --top -1", 2, "--top -1", "0 or more"),
+    Bad("report a --top all", 2, "'all'", SEE),
+    Bad("run {films}/film.mp4", 2, "--model", SEE),
+    Bad("run {films}/film.mp4 --model m --source tape", 2, "tape", SEE),
+    Bad("run {films}/film.mp4 --model nix", 1, "models/nix", "run `lolhl train nix"),
+    Bad("run {films}/text.mp4 --model m", 1, "text.mp4", "give an .mp4"),
+    # Names
+    *[
+        Bad(f"{call}", 2, f"is no name for a {what}", "use letters")
+        for call, what in (
+            ("download {films}/film.mp4 --name ../x", "VOD"),
+            ("download {films}/film.mp4 --name=-x", "VOD"),
+            ("download {films}/film.mp4 --name ''", "VOD"),
+            ("extract ../a", "VOD"),
+            ("extract '' a", "VOD"),
+            ("extract -- -x", "VOD"),
+            ("dataset ../n a", "dataset"),
+            ("dataset n a/../a", "VOD"),
+            ("train /etc/m --dataset d", "model"),
+            ("train m --dataset ../d", "dataset"),
+            ("infer .. a", "model"),
+            ("infer m .", "VOD"),
+            ("report a/b", "VOD"),
+            ("run {films}/film.mp4 --model m --name a/b", "VOD"),
+            ("run {films}/film.mp4 --model ../m", "model"),
+            ("labels {films}/own.tsv --vod ../a", "VOD"),
+            ("labels {films}/outside.tsv", "VOD"),
+        )
+    ],
+    Bad("extract -x", 2, "VOD", SEE),
+    # Sources
+    Bad("download {films}/none.mp4", 2, "none.mp4", "check its spelling"),
+    Bad("download ''", 2, "''", "check its spelling"),
+    Bad("download " + "x" * 300 + ".mp4", 2, "xxx", "check its spelling"),
+    Bad("download ~nobody-of-this-name/film.mp4", 2, "~nobody-of-this-name", "check its spelling"),
+    Bad("download {films}/loop.mp4", 2, "loop.mp4", "check its spelling"),
+    Bad("download {films}/folder.mp4", 2, "folder.mp4", "give a video file"),
+    Bad("download {films}/pipe.mp4", 2, "pipe.mp4", "give a video file"),
+    Bad("download /dev/null", 2, "/dev/null", "give a video file"),
+    Bad("download {films}/\u65e5\u672c.mp4", 2, "\u65e5\u672c.mp4", "give a --name"),
+    Bad("download {films}/film.mp4 --name a", 2, "VOD a is there already", "--force"),
+    Bad("download {films}/text.mp4", 1, "text.mp4", "give an .mp4"),
+    Bad("download {films}/text.mp4 --stop 1", 1, "text.mp4", "give an .mp4"),
+    Bad("download {films}/empty.mp4", 1, "empty.mp4", "give an .mp4"),
+    Bad("download {films}/broken.mp4", 1, "broken.mp4", "give an .mp4"),
+    Bad("download {films}/sound.mp4", 1, "sound.mp4", "give an .mp4"),
+    Bad("download {films}/list.m3u8", 1, "list.m3u8", "give the video itself"),
+    Bad("download ftp://127.0.0.1/a.mp4", 2, "ftp://127.0.0.1/a.mp4", "give http"),
+    Bad("download http://127.0.0.1:9/a.mp4", 1, "http://127.0.0.1:9/a.mp4", "run again"),
+    Bad("download http://me:secret@127.0.0.1:9/a.mp4", 2, "a.mp4", "without a password"),
+    Bad("download http://[::1/a.mp4", 2, "http://[::1/a.mp4", "give http"),
+    # What is not there
+    Bad("extract zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
+    Bad("extract a", 1, "vods/a/video.mp4", "lolhl download", removed("vods/a/video.mp4")),
+    Bad("dataset n zzz", 1, "frames/zzz/frameset.json", "run `lolhl extract zzz"),
+    Bad("dataset n c", 1, "frames/c/frameset.json", "run `lolhl extract c"),
+    Bad("dataset n a", 1, "labels/a.tsv", "lolhl labels FILE", removed("labels/a.tsv")),
+    Bad("dataset n b", 1, "no frame lies in a highlight", "lolhl labels FILE"),
+    Bad("dataset n a b", 1, "fps is 3 for VOD a and 2 for VOD b", "extract both"),
+    Bad("dataset n a --chunk-seconds 3600", 1, "validation", "label more"),
+    Bad("train m --dataset zzz", 1, "datasets/zzz/dataset.json", "run `lolhl dataset zzz"),
+    Bad("train n --dataset d --kind video --clip-frames 99", 1, "clips reach", "use shorter clips"),
+    Bad("train m --dataset d --kind video --clip-frames 99", 1, "clips reach", "use shorter clips"),
+    Bad("train n --dataset d --backbone resnet34", 1, "resnet34", "--weights none"),
+    Bad("train n --dataset d --backbone vit_tiny_patch16_224 --weights none --tune all", 1, "vit_tiny", "--size 224"),
+    Bad("infer zzz a", 1, "models/zzz/model.json", "run `lolhl train zzz"),
+    Bad("infer m zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
+    Bad("infer m c --source frames", 1, "frames/c/frameset.json", "run `lolhl extract c"),
+    Bad("infer m b --source frames", 1, "needs frames at 3 fps, 64 px", "--source video"),
+    Bad("infer m c", 1, "vods/c/video.mp4", "lolhl download", removed("vods/c/video.mp4")),
+    Bad("report zzz", 1, "highlights/zzz/scores.json", "run `lolhl infer"),
+    Bad("report c", 1, "highlights/c/scores.json", "run `lolhl infer"),
+    Bad("report a --force", 1, "vods/a/vod.json", "run `lolhl download", removed("vods/a/vod.json")),
+    # Label files
+    Bad("labels {films}/none.tsv", 2, "none.tsv", "cannot be read"),
+    Bad("labels {films}/folder.tsv", 2, "folder.tsv", "cannot be read"),
+    Bad("labels ''", 2, ".", "--format"),
+    Bad("labels {films}/nothing.tsv", 2, "nothing.tsv:1", "the first line must name"),
+    Bad("labels {films}/headless.tsv", 2, "headless.tsv:1", "the first line must name"),
+    Bad("labels {films}/inverted.tsv", 2, "inverted.tsv:2", "later than its start"),
+    Bad("labels {films}/late.tsv", 2, "late.tsv:2", "which ends at"),
+    Bad("labels {films}/unknown.tsv", 2, "unknown.tsv:2", "download it first"),
+    Bad("labels {films}/time.tsv", 2, "time.tsv:2", "write h:mm:ss"),
+    Bad("labels {films}/long.tsv", 2, "long.tsv:2", "100 hours"),
+    Bad("labels {films}/short.tsv", 2, "short.tsv:2", "the first line names 3"),
+    Bad("labels {films}/latin.tsv", 2, "latin.tsv:2", "save the table as UTF-8"),
+    Bad("labels {films}/zeros.tsv", 2, "zeros.tsv:1", "save the table as"),
+    Bad("labels {films}/labels.doc", 2, "labels.doc", "--format"),
+    Bad("labels {films}/good.tsv --fps 24", 2, "good.tsv", "label-studio only"),
+    Bad("labels {films}/broken.json", 2, "broken.json", "--fps"),
+    Bad("labels {films}/broken.json --fps 24", 2, "broken.json:1", "export the project"),
+    Bad("labels {films}/deep.json --fps 24", 2, "deep.json", "export the project"),
+    Bad("labels {films}/other.json --fps 24", 2, "other.json", "export the project"),
+    Bad("labels {films}/good.tsv --format xml", 2, "'xml'", "label-studio"),
+    Bad("dataset n a", 2, "labels/a.tsv:1", "save the table as", replaced("labels/a.tsv", b"\xff\n")),
+    Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
+    # Manifests that are damaged, or of another shape
+    *[
+        Bad(call, 1, key, "run its stage again", damage(key))
+        for call, key in (
+            ("extract a", "vods/a/vod.json"),
+            ("download {films}/film.mp4 --name a", "vods/a/vod.json"),
+            ("labels {films}/good.tsv", "vods/a/vod.json"),
+            ("dataset n a", "frames/a/frameset.json"),
+            ("train m --dataset d", "datasets/d/dataset.json"),
+            ("infer m a", "models/m/model.json"),
+            ("run {films}/film.mp4 --model m", "models/m/model.json"),
+            ("report a", "highlights/a/scores.json"),
+        )
+        for damage in (halved, *map(filled, NO_MANIFESTS))
+    ],
+    *[
+        Bad(call, 1, key, "run its stage again", without(key, "result", *lacks.split()))
+        for call, key, lacks in (
+            ("download {films}/film.mp4 --name a", "vods/a/vod.json", "source"),
+            ("extract c", "vods/c/vod.json", "video"),
+            ("labels {films}/good.tsv", "vods/a/vod.json", "duration"),
+            ("dataset n a", "frames/a/frameset.json", "fps"),
+            ("train n --dataset d", "datasets/d/dataset.json", "guard_seconds"),
+            ("infer m c", "vods/c/vod.json", "duration"),
+            ("report a", "highlights/a/scores.json", "threshold"),
+            ("report a", "datasets/d/dataset.json", "vods"),
+        )
+    ],
+    *[
+        Bad("infer m c", 1, "model.json", "run", without(MODEL, "result", *lacks.split()))
+        for lacks in ("view", "view fps", "normalisation", "threshold", "metrics", "architecture", "architecture kind")
+    ],
+    # Other files that are damaged, changed or gone
+    *[
+        Bad(call, 1, key, f"run `lolhl {redo}", damage(key))
+        for call, key, redo in (
+            ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
+            ("train n --dataset d", "frames/a/index.parquet", "extract a --force"),
+            ("infer m c", "models/m/model.safetensors", "train m --force"),
+            ("report a --force", "highlights/a/scores.parquet", "infer"),
+        )
+        for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
+    ],
+    *[
+        Bad(f"train n --dataset d {SCRATCH}", 1, "frames/a/shard-000000.tar", "run `lolhl extract a", damage(SHARD))
+        for damage in (halved, removed)
+    ],
+    Bad("train n --dataset d", 1, "unfinished.ckpt", "remove it", replaced("models/n/unfinished.ckpt", b"x")),
+    Bad("extract c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
+    Bad("infer m c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
+    Bad("report a --force", 1, "video.mp4", "download it again", replaced("vods/a/video.mp4", b"x" * 1000)),
+    # Roots
+    *[
+        Bad(f"{call} --root {place}", 2, names, advice)
+        for call in ("extract a", "labels {films}/good.tsv", "download {films}/film.mp4")
+        for place, names, advice in (
+            ("{films}/film.mp4", "film.mp4", "give a folder"),
+            ("{films}/film.mp4/below", "film.mp4", "give a folder"),
+            ("''", "empty", "give a folder"),
+            ("ftp://127.0.0.1/x", "ftp://127.0.0.1/x", "give a folder"),
+            ("~nobody-of-this-name/x", "~nobody-of-this-name", "give a folder"),
+            ("s3://", "s3://", "give s3://bucket/prefix"),
+            ("s3://bkt/../x", "../x", "without '..'"),
+            ("s3://key:secret@b/x", "holds no keys", "AWS_ACCESS_KEY_ID"),
+        )
+    ],
+]
+
+
+def said(capsys: pytest.CaptureFixture[str], words: list[str]) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a call in this process."""
+    try:
+        code: int = cli.main(words)
+    except SystemExit as done:  # argparse
+        code = int(done.code or 0)
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def contents(root: Root) -> list[Stat]:
+    """All that lies there, but for MLflow's notes of what was tried."""
+    return [stat for stat in root.list() if not stat.key.startswith("mlflow/")]
+
+
+@pytest.mark.parametrize("bad", CALLS, ids=lambda bad: " ".join(bad.words.split())[:60])
+def test_a_bad_call_is_one_line(bad: Bad, root: Root, films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if bad.damage:
+        bad.damage(root)
+    before = contents(root)
+    words = [word.format(films=films, root=root.url) for word in shlex.split(bad.words)]
+    place = [] if "--root" in words or not words or words[0] not in cli.VERBS else ["--root", root.url]
+    at = words.index("--") if "--" in words else len(words)
+    code, out, error = said(capsys, [*words[:at], *place, *words[at:]])
+    assert (code, out) == (bad.code, ""), error
+    error = re.sub("(?m)^Downloading: .*\n", "", error)
+    assert error.count("\n") == 1, error
+    assert re.match(r"lolhl( \w+)?: ", error), error
+    assert bad.names in error
+    assert bad.advice in error
+    assert "Traceback" not in error
+    assert "secret" not in error
+    assert contents(root) == before
+    assert not [*Path(root.url).glob(".unfinished-downloads/*")]
+
+
+def test_the_calls_are_of_all_verbs() -> None:
+    of = {verb: [bad for bad in CALLS if bad.words.split()[:1] == [verb]] for verb in cli.VERBS}
+    assert min(len(bad) for bad in of.values()) >= 7
+
+
+def in_bucket(monkeypatch: pytest.MonkeyPatch, endpoint: str, keys: bool) -> None:
+    if endpoint:
+        monkeypatch.setenv("LOLHL_S3_ENDPOINT_URL", endpoint)
+    if keys:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "keys", "names", "advice"),
+    [
+        ("", True, "bucket bkt", "set LOLHL_S3_ENDPOINT_URL"),
+        ("nowhere", True, "LOLHL_S3_ENDPOINT_URL", "give https://host"),
+        ("http://me:secret@127.0.0.1:9", True, "LOLHL_S3_ENDPOINT_URL", "without keys"),
+        (NO_WAY_OUT, False, "s3://bkt/data", "set AWS_ACCESS_KEY_ID"),
+        (NO_WAY_OUT, True, NO_WAY_OUT, "check LOLHL_S3_ENDPOINT_URL"),
+    ],
+)
+def test_a_bucket_that_cannot_be_used_is_one_line(
+    endpoint: str,
+    keys: bool,
+    names: str,
+    advice: str,
+    films: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    in_bucket(monkeypatch, endpoint, keys)
+    for words in (["extract", "a"], ["labels", str(films / "good.tsv")], ["download", str(films / "film.mp4")]):
+        code, out, error = said(capsys, [*words, "--root", "s3://bkt/data"])
+        assert (code, out, error.count("\n")) == (1, "", 1), error
+        assert names in error
+        assert advice in error
+        assert "secret" not in error
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "advice"),
+    [
+        ("none.mp4", "none.mp4: the server has no such file (it answers 404)", "check the address"),
+        ("page", "page is a web page", "give the address of the file itself"),
+        ("text.mp4", "text.mp4 is no video", "give an .mp4"),
+        ("empty.mp4", "empty.mp4 is no video", "give an .mp4"),
+    ],
+)
+def test_what_a_server_does_not_give_is_one_line(
+    path: str, names: str, advice: str, root: Root, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(root)
+    with web() as server:
+        server.files = {"/page": b"<html>", "/text.mp4": b"no video" * 99, "/empty.mp4": b""}
+        server.types = {"/page": "text/html"}
+        code, out, error = said(capsys, ["download", f"{server.url}/{path}?key=secret", "--root", root.url])
+    assert (code, out, error.count("\n")) == (1, "", 1), error
+    assert f"{server.url}/{names}" in error
+    assert advice in error
+    assert "secret" not in error
+    assert contents(root) == before
+    assert not [*Path(root.url).glob(".unfinished-downloads/*")]
+
+
+def test_twitch_that_does_not_answer_is_one_line(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = said(capsys, ["download", "https://www.twitch.tv/videos/123456789", "--root", root.url])
+    assert (code, out, error.count("\n")) == (1, "", 1), error
+    assert "123456789" in error
+    assert not root.stat("vods/123456789/vod.json")
+
+
+def lolhl(*words: str | bytes, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """A real process."""
+    command = [sys.executable, "-m", "lolhl", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_a_process_says_the_same(root: Root, films: Path) -> None:
+    for words, code, fragment in (
+        (["extract", "zzz", "--root", root.url], 1, "run `lolhl download"),
+        (["dataset", "n", "../a", "--root", root.url], 2, "is no name for a VOD"),
+        (["download", str(films / "broken.mp4"), "--root", root.url], 1, "give an .mp4"),
+        (["report"], 2, "VOD (see lolhl report --help)"),
+        ([], 2, "VERB"),
+    ):
+        done = lolhl(*words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
+        assert fragment in done.stderr
+
+
+def test_file_names_may_be_odd(root: Root, films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = films / "what? \u2116 1 'x'.mp4"
+    assert said(capsys, ["download", str(odd), "--root", root.url])[0] == 0
+    assert json.loads(root.read("vods/what-No-1-x/vod.json"))["result"]["title"] == odd.stem
+    shutil.copy(films / "film.mp4", tmp_path / "-x.mp4")
+    assert said(capsys, ["download", "--root", root.url, "--", "-x.mp4"])[0] == 0
+    no_text = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    Path(os.fsdecode(no_text)).hardlink_to(tmp_path / "-x.mp4")
+    done = lolhl("download", no_text, "--root", root.url)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "rename it" in done.stderr
+
+
+def test_ctrl_c_is_one_line(root: Root, tmp_path: Path) -> None:
+    download(root, str(action_video(tmp_path / "long.mp4", [], seconds=120)))
+    command = [sys.executable, "-m", "lolhl", "extract", "long", "--size", "2048", "--root", root.url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not children.read_text() and process.poll() is None:  # until ffmpeg runs
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate()
+    said = "lolhl extract: interrupted; the same command goes on from here\n"
+    assert (process.returncode, out, error) == (130, "", said)
+    assert not root.stat("frames/long/frameset.json")
+
+
+def strict(text: str) -> Any:
+    """A JSON value, without the NaN and Infinity that Python would read."""
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+def test_json_is_one_value_a_line(root: Root, films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = str(films / "film.mp4")
+    for words, lines in (
+        (["download", film], 1),
+        (["extract", "film", "b", "--size", "64"], 2),
+        (["dataset", "n", "a", "a"], 1),
+        (["train", "n", "--dataset", "d", "--epochs", "1"], 1),
+        (["infer", "m", "film", "c"], 2),
+        (["report", "film", "a", "--clips", "none"], 2),
+        (["labels", str(films / "good.tsv")], 1),
+        (["run", film, "--name", "r", "--model", "m", "--source", "video"], 1),
+    ):
+        for _ in range(2):  # the second time it is done already
+            code, out, error = said(capsys, [*words, "--json", "--quiet", "--root", root.url])
+            assert (code, out.count("\n")) == (0, lines), error
+            assert all(isinstance(strict(line), dict) for line in out.splitlines())
+            assert "Traceback" not in error
+    assert json.loads(root.read("vods/r/vod.json"))["result"]["source"] == film
+    assert json.loads(root.read("highlights/r/scores.json"))["result"]["source"] == "video"
+    assert json.loads(root.read("datasets/n/dataset.json"))["result"]["vods"] == ["a"]
+
+
+def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = said(capsys, ["infer", "m", "c", "zzz", "--json", "--root", root.url])
+    assert (code, strict(out)["vod"], error.count("\n")) == (1, "c", 1)
+
+
+def test_what_is_left_of_a_broken_run_is_made_anew(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cache and a note of progress are no input: damaged, they cost time and nothing else."""
+    features = next(stat.key for stat in root.list("frames/a/features/"))
+    whole = root.read(features)
+    for damaged in (whole[:100], b"", whole[:-10]):
+        root.write(features, damaged)
+        assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
+        assert root.read(features) == whole
+    for damaged in (b"", b"[]", b"{}", b'{"digest": '):
+        root.write("frames/c/unfinished.json", damaged)
+        assert said(capsys, ["extract", "c", "--size", "64", "--force", "--root", root.url])[0] == 0
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_help_names_every_setting_and_its_default(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    code, out, error = said(capsys, [verb, "--help"])
+    shown = " ".join(out.split())
+    assert (code, error) == (0, "")
+    flags = set(re.findall(r"(?m)^  (--[a-z-]+)", out))
+    dests = [*cli.VERBS[verb][1]().positionals]
+    for config in cli.VERBS[verb][1]().configs:
+        for field in fields(config):
+            dests.append(field.name)
+            flag, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
+            assert flag in flags
+            assert " ".join(text.split()) in shown
+            if field.default is not None:
+                default = ("no", "yes")[field.default] if isinstance(field.default, bool) else field.default
+                assert re.search(rf"{flag} .*{re.escape(text)} \(default: {re.escape(str(default))}\)", shown)
+    assert len(dests) == len(set(dests)), "two settings of one name overwrite each other"
+    assert {"--root", "--force", "--json", "--quiet"} <= flags
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, ["--help"])
+    assert code == 0
+    assert all(re.search(rf"(?m)^    {verb} +\w", out) for verb in cli.VERBS)
+    assert said(capsys, ["--version"]) == (0, f"lolhl {__version__}\n", "")
