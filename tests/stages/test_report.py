@@ -58,7 +58,7 @@ def test_it_finds_cuts_and_tells(make: Make) -> None:
     assert probe.probe(root.local(said["reel"])).duration == pytest.approx(total, abs=0.3)
     page = root.read(said["page"]).decode()
     assert page.count("data:image/jpeg;base64,") == 3
-    assert "clips/highlight-001_0h00m07s.mp4" in page
+    assert "clips/highlight-001_0h00m08s.mp4" in page
     edit_list = root.read("highlights/v1/exports/highlights.edl").decode()
     assert edit_list.count("* FROM CLIP NAME: video.mp4") == 3
     assert root.read("highlights/v1/exports/youtube-chapters.txt").decode().startswith("0:00:00 Start\n")

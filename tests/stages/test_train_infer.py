@@ -26,7 +26,7 @@ from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 
-QUICK = TrainConfig(dataset="d", epochs=6, batch=32)
+QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
 CLIPS = TrainConfig(dataset="d", epochs=12, batch=16, kind="video", clip_frames=5, clip_stride=2, hidden=32)
 
 
