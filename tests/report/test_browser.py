@@ -98,7 +98,7 @@ def test_a_stream_with_highlights(show: Open) -> None:
     expect(best).to_contain_text("0:01:34 – 0:01:46")
     expect(best).to_contain_text("reached 0.90 at 0:01:35 (threshold 0.50)")
     link = best.get_by_role("link", name="Twitch")
-    expect(link).to_have_attribute("href", "https://www.twitch.tv/videos/1863051677?t=1h1m33s")
+    expect(link).to_have_attribute("href", "https://www.twitch.tv/videos/1863051677?t=1h1m34s")
     expect(page.get_by_role("table")).to_contain_text("0.68")
 
 
@@ -208,9 +208,9 @@ def test_the_timeline_works_without_a_mouse(show: Open) -> None:
     expect(chart).to_have_attribute("aria-valuenow", str(round(predicted(report)[0][0])))
     expect(chart).to_have_attribute("aria-valuetext", "0:01:34, probability 0.10, in highlight 1")
     page.keyboard.press("PageDown")
-    expect(page.locator("#readout")).to_contain_text("0:06:33")
+    expect(page.locator("#readout")).to_contain_text("0:06:34")
     page.keyboard.press("Shift+ArrowRight")
-    expect(page.locator("#readout")).not_to_contain_text("0:06:33")
+    expect(page.locator("#readout")).not_to_contain_text("0:06:34")
     page.keyboard.press("PageUp")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.closest('.item').id") == "h3"
