@@ -395,6 +395,7 @@ CALLS = [
         for damage in (halved, removed)
     ],
     Bad("train n --dataset d", 1, "unfinished.ckpt", "remove it", replaced("models/n/unfinished.ckpt", b"x")),
+    Bad("train n --dataset d", 1, "mlflow/mlflow.db", "mend it", replaced("mlflow/mlflow.db", b"no database" * 99)),
     Bad("extract c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
     Bad("infer m c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
     Bad("report a --force", 1, "video.mp4", "download it again", replaced("vods/a/video.mp4", b"x" * 1000)),

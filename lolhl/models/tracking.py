@@ -74,11 +74,11 @@ def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> 
     Raises:
         LolhlError: MLflow does not answer or refuses.
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="mlflow")
     from mlflow import MlflowClient  # takes 2 s to import
 
+    for name in ("alembic", "mlflow"):  # the import sets levels of its own
+        logging.getLogger(name).setLevel(logging.WARNING)
     with _explained():
         folder = (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / "mlflow"
         client = MlflowClient(_tracking_uri(folder))
@@ -108,10 +108,13 @@ def _create_experiment(client: Any, folder: Path) -> str:
 @contextmanager
 def _explained() -> Iterator[None]:
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError  # comes out of MLflow as it is when the file is damaged
 
     try:
         yield
-    except MlflowException as error:
-        where = os.environ.get("MLFLOW_TRACKING_URI", "its SQLite file")
+    except (MlflowException, SQLAlchemyError) as error:
+        where = os.environ.get("MLFLOW_TRACKING_URI") or "mlflow/mlflow.db below the root"
         why = str(error).splitlines()[0][:200]
-        raise LolhlError(f"MLflow at {where} failed ({why}): start it, or set MLFLOW_TRACKING_URI") from error
+        raise LolhlError(
+            f"MLflow at {where} failed ({why}): start it or mend it, or set MLFLOW_TRACKING_URI"
+        ) from error
