@@ -32,6 +32,15 @@ class Output:
     def of(cls, key: str, data: bytes) -> "Output":
         return cls(key, len(data), hashlib.sha256(data).hexdigest())
 
+    @classmethod
+    def upload(cls, root: Root, path: Path, key: str) -> "Output":
+        """Puts the file under the key; it may be moved away."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        output = cls(key, path.stat().st_size, digest)
+        root.upload(path, key)
+        return output
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -104,7 +104,7 @@ def download(
         got = origin.fetch(scratch, config)
         info = probe(got.video)
         todo = todo.begin()
-        outputs = [_upload(root, got.video, f"vods/{vod}/video{got.suffix}")]
+        outputs = [Output.upload(root, got.video, f"vods/{vod}/video{got.suffix}")]
         if got.comments is not None:
             outputs.append(_write_chat(root, vod, got, info.duration))
         made = todo.finish(
@@ -374,14 +374,6 @@ def _link(file: Path, link: Path, *, copy: bool) -> None:
             shutil.copyfile(file, link)
         else:
             link.symlink_to(file)
-
-
-def _upload(root: Root, video: Path, key: str) -> Output:
-    with video.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    output = Output(key, video.stat().st_size, digest)
-    root.upload(video, key)
-    return output
 
 
 def _write_chat(root: Root, vod: str, got: _Got, duration: float) -> Output:

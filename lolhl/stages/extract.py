@@ -5,7 +5,6 @@ to the root while decoding goes on. Killed at any moment and run again, it goes 
 shard that was stored.
 """
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -172,8 +171,6 @@ def _upload(root: Root, vod: str, shard: ShardWriter, stored: _Stored) -> None:
     if shard.shard != len(stored.shards):
         return  # the upload before this one failed; its error comes out where it was handed in
     key = shard_key(vod, shard.shard)
-    with shard.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    root.upload(shard.path, key)
+    output = Output.upload(root, shard.path, key)
     shard.path.unlink(missing_ok=True)
-    stored.add(root, vod, Output(key, shard.size, digest), shard.entries)
+    stored.add(root, vod, output, shard.entries)

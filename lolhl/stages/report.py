@@ -132,7 +132,7 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         clips, files = _cut(video, found.highlights, config, Path(scratch))
         todo = todo.begin()
         _clear(root, vod)
-        outputs = [_upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
+        outputs = [Output.upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
 
     texts = _tables(vod, found, source)
     beside = [*texts, *(name for name in files if name not in clips.values())]
@@ -242,14 +242,6 @@ def _clear(root: Root, vod: str) -> None:
     for prefix in ("clips/", "exports/", "reel.mp4"):
         for left_over in list(root.list(f"highlights/{vod}/{prefix}")):
             root.delete(left_over.key)
-
-
-def _upload(root: Root, path: Path, key: str) -> Output:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    output = Output(key, path.stat().st_size, digest)
-    root.upload(path, key)
-    return output
 
 
 def _tables(vod: str, found: _Found, source: Manifest) -> dict[str, str]:
