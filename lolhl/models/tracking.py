@@ -6,7 +6,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,10 @@ def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> 
         client = MlflowClient(_tracking_uri(folder))
         found = client.get_experiment_by_name(_EXPERIMENT)
         experiment = found.experiment_id if found else _create_experiment(client, folder)
-        for run in client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'RUNNING'"):
-            return Run(client, run.info.run_id, digest)
-        run = client.create_run(experiment, run_name=name, tags={_DIGEST: digest, "mlflow.source.name": "lolhl train"})
-        for key, value in parameters.items():
+        begun = client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'RUNNING'")
+        tags = {_DIGEST: digest, "mlflow.source.name": "lolhl train"}
+        run = begun[0] if begun else client.create_run(experiment, run_name=name, tags=tags)
+        for key, value in parameters.items():  # again for a run that was begun: it may lack some
             client.log_param(run.info.run_id, key, value)
         return Run(client, run.info.run_id, digest)
 
@@ -96,7 +96,21 @@ def _tracking_uri(folder: Path) -> str:
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return uri
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    database = folder / "mlflow.db"
+    if not database.exists():
+        _create_database(database)
+    return f"sqlite:///{database}"
+
+
+def _create_database(database: Path) -> None:
+    """MLflow makes its tables one by one and cannot go on when it was killed at it: so whole or not at all."""
+    from mlflow import MlflowClient
+
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=database.parent) as scratch:
+        new = Path(scratch) / database.name
+        MlflowClient(f"sqlite:///{new}").search_experiments()
+        with suppress(FileExistsError):  # another run was faster
+            database.hardlink_to(new)
 
 
 def _create_experiment(client: Any, folder: Path) -> str:
