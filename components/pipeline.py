@@ -92,6 +92,7 @@ def run(
             )
             print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
             _show(folder, "stdout.log", out)
+            out.flush()
     return True
 
 
