@@ -20,25 +20,13 @@ def centred_mean(scores: npt.NDArray[np.floating], fps: Fraction, seconds: float
     Returns:
         float64 [n], between the least and the greatest score.
     """
-    total, count = _windows(scores, fps, seconds)
-    return total / count
-
-
-def centred_sum(scores: npt.NDArray[np.floating], fps: Fraction, seconds: float) -> npt.NDArray[np.float64]:
-    """As `centred_mean`, but the sum over the instants of the window that exist: float64 [n]."""
-    return _windows(scores, fps, seconds)[0]
-
-
-def _windows(
-    scores: npt.NDArray[np.floating], fps: Fraction, seconds: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Sum and number of the scores in the window around each instant."""
     values = np.asarray(scores, dtype=np.float64)
-    at = np.arange(len(values))
     half = int(Fraction(seconds) * fps / 2)
     if half < 1:
-        return values.copy(), np.ones(len(values), dtype=np.int64)
+        return values.copy()
+    at = np.arange(len(values))
     before = np.maximum(at - half, 0)
     after = np.minimum(at + half + 1, len(values))
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    return sums[after] - sums[before], after - before
+    means: npt.NDArray[np.float64] = (sums[after] - sums[before]) / (after - before)
+    return means
