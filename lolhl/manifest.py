@@ -15,7 +15,7 @@ from typing import Any
 import lolhl
 from lolhl.config import Config
 from lolhl.errors import Conflict, MissingInput, NotFound, StorageError
-from lolhl.storage import Root
+from lolhl.storage import Root, each
 
 log = logging.getLogger(__name__)
 
@@ -174,12 +174,12 @@ def plan(
         inputs: key of each object that the stage reads → digest.
         force: True to redo the work all the same; then no manifest comes back.
     """
-    found = root.stat(key)
+    found = root.find(key)
     recorded = config.recorded()
     digest = _digest({"stage": stage, "config": recorded, "inputs": dict(inputs)})
-    todo = Plan(root, key, stage, recorded, dict(inputs), found.etag if found else None, digest)
+    todo = Plan(root, key, stage, recorded, dict(inputs), found[1] if found else None, digest)
     if found and not force:
-        earlier = Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
+        earlier = Manifest.from_bytes(found[0], f"{root.url}/{key}")
         if earlier.digest == digest:
             log.info("%s: done already (%s)", stage, key)
             return todo, earlier
@@ -196,15 +196,29 @@ def load(root: Root, key: str, made_by: str, *, fresh: bool = False) -> Manifest
     Raises:
         MissingInput: there is none, or it is out of date.
     """
-    if root.stat(key) is None:
+    made = find(root, key)
+    if made is None:
         raise MissingInput(f"{root.url}/{key} does not exist: run `{made_by}` first")
-    made = Manifest.from_bytes(root.read(key), f"{root.url}/{key}")
-    # What has gone since cannot have changed; what is no manifest is up to the stage.
-    sources = [source for source in made.inputs if fresh and source.endswith(".json") and root.stat(source)]
-    for source in sources:
-        if load(root, source, made_by, fresh=True).content_digest() != made.inputs[source]:
-            raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
+    if fresh:
+        _check_fresh(root, key, made, made_by)
     return made
+
+
+def find(root: Root, key: str) -> Manifest | None:
+    """The manifest under this key, or None when there is none. Raises StorageError when it is damaged."""
+    found = root.find(key)
+    return Manifest.from_bytes(found[0], f"{root.url}/{key}") if found else None
+
+
+def _check_fresh(root: Root, key: str, made: Manifest, made_by: str) -> None:
+    # What has gone since cannot have changed; what is no manifest is up to the stage.
+    sources = [source for source in made.inputs if source.endswith(".json")]
+    for source, now in zip(sources, each(lambda source: find(root, source), sources), strict=True):
+        if now is None:
+            continue
+        _check_fresh(root, source, now, made_by)
+        if now.content_digest() != made.inputs[source]:
+            raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
 
 
 def _digest(value: Any) -> str:

@@ -2,7 +2,9 @@
 
 import io
 import os
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -50,6 +52,7 @@ class FrameSet:
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     _files: dict[int, Path] = field(default_factory=dict, compare=False, repr=False)
+    _coming: "_Coming" = field(default_factory=lambda: _Coming(), compare=False, repr=False)
 
     @classmethod
     def load(cls, root: Root, vod: str) -> "FrameSet":
@@ -87,14 +90,43 @@ class FrameSet:
     def _picture(self, frame: int) -> npt.NDArray[np.uint8]:
         shard = int(self.shards[frame])
         where, redo = f"{self.root.url}/{shard_key(self.vod, shard)}", f"run `lolhl extract {self.vod} --force`"
-        if shard not in self._files:  # a bucket's shard is fetched whole, once, not frame by frame
-            try:
-                self._files[shard] = self.root.local(shard_key(self.vod, shard))
-            except NotFound as error:
-                raise NotFound(f"{where} is gone: {redo}") from error
-        with self._files[shard].open("rb", buffering=0) as file:
+        try:
+            path = self._file(shard)
+        except NotFound as error:
+            raise NotFound(f"{where} is gone: {redo}") from error
+        with path.open("rb", buffering=0) as file:
             jpeg = os.pread(file.fileno(), int(self.lengths[frame]), int(self.offsets[frame]))
         try:
             return np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
         except ValueError as error:
             raise StorageError(f"{where} is damaged at frame {frame}: {redo}") from error
+
+    def _file(self, shard: int) -> Path:
+        """The shard on this machine: a bucket's is fetched whole, once, and the next one while this one is read."""
+        if shard not in self._files:
+            coming = self._coming.pop(shard, None)
+            self._files[shard] = coming.result() if coming else self.root.local(shard_key(self.vod, shard))
+            following = shard + 1
+            if following <= self.shards[-1] and following not in self._files and following not in self._coming:
+                self._coming[following] = _in_background(self.root, shard_key(self.vod, following))
+        return self._files[shard]
+
+
+class _Coming(dict[int, "Future[Path]"]):
+    """Shards on their way."""
+
+    def __reduce__(self) -> tuple[type["_Coming"], tuple[()]]:
+        return _Coming, ()  # threads do not travel to other processes
+
+
+def _in_background(root: Root, key: str) -> "Future[Path]":
+    future: Future[Path] = Future()
+
+    def fetch() -> None:
+        try:
+            future.set_result(root.local(key))
+        except Exception as error:
+            future.set_exception(error)  # comes out where the shard is read
+
+    threading.Thread(target=fetch).start()
+    return future

@@ -23,10 +23,11 @@ def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Spa
         LabelError: somebody changed the file by hand, and a row of it is wrong.
     """
     key = labels_key(vod)
-    if root.stat(key) is None:
+    stored = root.find(key)
+    if stored is None:
         raise MissingInput(f"{root.url}/{key} does not exist: import the labels with `lolhl labels FILE` first")
     known = Known({} if duration is None else {vod: duration})
-    found = read_table(root.read(key), f"{root.url}/{key}", known)
+    found = read_table(stored[0], f"{root.url}/{key}", known)
     others = sorted(found.keys() - {vod})
     if others:
         raise LabelError(f"{root.url}/{key}: it has rows of VOD {others[0]}: it may only have rows of {vod}")

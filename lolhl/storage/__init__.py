@@ -5,12 +5,17 @@ relative paths with forward slashes. A write is seen whole or not at all.
 """
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lolhl.errors import UsageError
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -33,6 +38,9 @@ class Root(Protocol):
 
     def read(self, key: str) -> bytes:
         """The whole object. Raises NotFound."""
+
+    def find(self, key: str) -> tuple[bytes, str] | None:
+        """The whole object and its etag, or None when there is no such object."""
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """`length` bytes from `start`; fewer when the object ends before. Raises NotFound."""
@@ -94,6 +102,26 @@ def open_root(url: str) -> Root:
     if file := next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None):
         raise UsageError(f"{url!r} is no root, because {file} is a file: give a folder or s3://bucket/prefix")
     return Folder(path)
+
+
+def each(do: Callable[[A], B], items: Iterable[A], *, ahead: int = 8) -> Generator[B, None, None]:
+    """do(item) of each item, in order, so that a distant bucket's answers are not waited for one by one.
+
+    Args:
+        do: called in threads. What it raises comes out where its result would.
+        ahead: how many results may be ready or on their way before the next is taken: bounds memory.
+    """
+    threads = ThreadPoolExecutor(ahead)
+    coming: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            coming.append(threads.submit(do, item))
+            if len(coming) == ahead:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def check_name(name: str, what: str) -> str:

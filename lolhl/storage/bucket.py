@@ -4,7 +4,7 @@ The endpoint's whole URL comes from LOLHL_S3_ENDPOINT_URL (else AWS_ENDPOINT_URL
 the keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or wherever else boto3 looks for them, the
 region from AWS_REGION (else `auto`).
 
-Requests: read, read_range, write, write_if, stat and delete make one each, list one per 1,000 objects,
+Requests: read, find, read_range, write, write_if, stat and delete make one each, list one per 1,000 objects,
 upload one up to `_WHOLE` bytes and above it one per part and two, local one to look and one per
 `_PART` bytes when it must fetch. The first `stat` that finds nothing makes one more, to tell a missing
 object from a missing bucket.
@@ -107,13 +107,19 @@ class Bucket:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
     def read(self, key: str) -> bytes:
-        return self._get(key)
+        return self._get(key)[0]
+
+    def find(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            return self._get(key)
+        except _NoSuchKey:
+            return None
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         if length == 0:
             return b""
         try:
-            return self._get(key, Range=f"bytes={start}-{start + length - 1}")
+            return self._get(key, Range=f"bytes={start}-{start + length - 1}")[0]
         except _BehindTheEnd:
             return b""
 
@@ -207,13 +213,14 @@ class Bucket:
         check_key(key)
         return f"{self.prefix}/{key}" if self.prefix else key
 
-    def _get(self, key: str, **wanted: Any) -> bytes:
+    def _get(self, key: str, **wanted: Any) -> tuple[bytes, str]:
+        """The object's bytes and its etag."""
         at = self._at(key)
         with self._explained(key):
             for attempt in range(1, _READS + 1):
-                body = self._s3.get_object(Bucket=self.name, Key=at, **wanted)["Body"]
+                found = self._s3.get_object(Bucket=self.name, Key=at, **wanted)
                 try:
-                    return body.read()
+                    return found["Body"].read(), found["ETag"].strip('"')
                 except (HTTPClientError, IncompleteReadError):
                     if attempt == _READS:
                         raise

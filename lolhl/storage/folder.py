@@ -33,6 +33,13 @@ class Folder:
         with self._explained(key):
             return self._at(key).read_bytes()
 
+    def find(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            with self._explained(key), self._at(key).open("rb") as file:
+                return file.read(), _etag(os.fstat(file.fileno()))
+        except NotFound:
+            return None
+
     def read_range(self, key: str, start: int, length: int) -> bytes:
         with self._explained(key), self._at(key).open("rb") as file:
             return os.pread(file.fileno(), length, start)
@@ -75,8 +82,7 @@ class Folder:
             return None
         if not S_ISREG(found.st_mode):
             return None
-        tag = f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
-        return Stat(key, found.st_size, hashlib.sha256(tag.encode()).hexdigest()[:32])
+        return Stat(key, found.st_size, _etag(found))
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         check_prefix(prefix)
@@ -131,6 +137,11 @@ class Folder:
             raise AccessDenied(f"{self.path / key}: no permission: choose another --root or mend its rights") from error
         except OSError as error:
             raise StorageError(f"{self.path / key}: {error.strerror}") from error
+
+
+def _etag(found: os.stat_result) -> str:
+    tag = f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
+    return hashlib.sha256(tag.encode()).hexdigest()[:32]
 
 
 def _replace(unfinished: Path, target: Path) -> None:

@@ -81,6 +81,9 @@ def test_requests_of_each_operation(server: S3Server, between: Proxy, tmp_path: 
     assert asked() == ["PUT"]
     assert root.read("k") == b"three"
     assert asked() == ["GET"]
+    assert root.find("k")
+    assert root.find("none") is None
+    assert asked() == ["GET", "GET"]
     root.read_range("k", 1, 2)
     assert asked() == ["GET"]
     assert root.stat("k")
@@ -132,6 +135,7 @@ def every_operation(root: Root, tmp_path: Path) -> dict[str, object]:
     file.write_bytes(b"x")
     acts: dict[str, Callable[[], object]] = {
         "read": lambda: root.read("k"),
+        "find": lambda: root.find("k"),
         "read_range": lambda: root.read_range("k", 0, 1),
         "write": lambda: root.write("k", b"x"),
         "write_if": lambda: root.write_if("k", b"x", None),

@@ -33,6 +33,17 @@ def test_what_is_written_is_read(root: Root) -> None:
     assert list(root.list()) == [stat]
 
 
+def test_finding_is_reading_with_the_etag(root: Root) -> None:
+    root.write("a/b", b"x" * 1000)
+    stat = root.stat("a/b")
+    assert stat
+    assert root.find("a/b") == (b"x" * 1000, stat.etag)
+    root.write_if("a/b", b"y", stat.etag)
+    assert root.find("a/b") != (b"y", stat.etag)
+    for key in ("a/none", "a", "a/b/c", "none/none"):
+        assert root.find(key) is None
+
+
 def test_empty_object(root: Root) -> None:
     root.write("empty", b"")
     assert root.read("empty") == b""
@@ -132,6 +143,7 @@ def test_keys_that_leave_the_root(root: Root, tmp_path: Path) -> None:
     file.write_bytes(b"x")
     acts: list[Callable[[str], object]] = [
         lambda key: root.read(key),
+        lambda key: root.find(key),
         lambda key: root.read_range(key, 0, 1),
         lambda key: root.write(key, b"x"),
         lambda key: root.write_if(key, b"x", None),
