@@ -1,46 +1,31 @@
 """Video in, pictures at exact times out. Every picture that a model ever sees comes from here.
 
-Frame k is the picture on screen at k / fps seconds, counted from the start of the video. ffmpeg's
-`fps` filter does that with `round=up` (its default shows each picture up to half a frame late).
+Frame k is the picture on screen at k / fps seconds, counted from the start of the video. Parts of a
+video are decoded side by side, on all cores or on all engines of a card; the pictures are the same
+whatever their number.
 """
 
-import functools
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from lolhl.errors import UsageError, VideoError
-from lolhl.vod import ffmpeg
+from lolhl.vod import cuda
+from lolhl.vod.cpu import Reader
+from lolhl.vod.side_by_side import in_order
+from lolhl.vod.view import Fit as Fit
+from lolhl.vod.view import Picture as Picture
+from lolhl.vod.view import View as View
 
-Fit = Literal["squeeze", "crop"]
 Decoder = Literal["cpu", "cuda"]
-Picture = npt.NDArray[np.uint8]
 
-_SEEK_MARGIN = 4.0  # seconds; more than a usual GOP, so that the picture before the first instant is decoded too
-
-
-@dataclass(frozen=True)
-class View:
-    """How the models see a video: part of a model's contract.
-
-    Attributes:
-        fps: of the frame grid.
-        size: width and height of a frame, in pixels.
-        fit: "squeeze" keeps the whole picture and changes its proportions; "crop" scales the short
-            side and keeps the middle.
-    """
-
-    fps: Fraction
-    size: int
-    fit: Fit
+_PART = 60  # seconds; many GOPs, since a part begins at a key frame that may lie before it
+_SCANNED = 600  # seconds of a part of which only key frames are decoded
+_WAITING = 48_000_000  # bytes of pictures that wait, per worker
 
 
 def choose_decoder(video: Path, wanted: str, view: View) -> Decoder:
@@ -54,7 +39,7 @@ def choose_decoder(video: Path, wanted: str, view: View) -> Decoder:
     """
     if wanted == "cpu":
         return "cpu"
-    problem = _try_cuda(video, view)
+    problem = cuda.problem(video, view)
     if problem is None:
         return "cuda"
     if wanted == "cuda":
@@ -62,19 +47,11 @@ def choose_decoder(video: Path, wanted: str, view: View) -> Decoder:
     return "cpu"
 
 
-@functools.lru_cache(maxsize=64)
-def _try_cuda(video: Path, view: View) -> str | None:
-    """Why this file cannot be decoded on a GPU, or None when it can: seen by decoding one picture."""
-    command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, "cuda", 0), "-frames:v", "1", "-f", "null", "-"]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-    return None if done.returncode == 0 else ffmpeg.reason(done.stderr)
-
-
 @dataclass
 class Ending:
     """How decoding ended; filled when `decode` has yielded its last picture.
 
-    `problem` is what ffmpeg said when it gave up before the end of the file, else None.
+    `problem` says why the file could not be read to its end, else None.
     """
 
     problem: str | None = None
@@ -86,80 +63,106 @@ def decode(
     *,
     decoder: Decoder = "cpu",
     first: int = 0,
+    stop: int | None = None,
+    workers: int | None = None,
     ending: Ending | None = None,
 ) -> Iterator[Picture]:
     """The pictures at first / fps, (first + 1) / fps … to the end: uint8 [size, size, 3], RGB.
 
     A file that is damaged or cut off gives what is readable; `ending` then says why it ended.
 
+    Args:
+        stop: the number after the last one; None for the end of the video.
+        workers: threads on the CPU, sessions on a GPU; None for as many as the machine has use for.
+
     Raises:
         VideoError: nothing at all could be decoded, or ffmpeg was killed.
     """
-    command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, decoder, first)]
-    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
-    shape, size = (view.size, view.size, 3), view.size * view.size * 3
-    count = 0
-    with ExitStack() as stack:
-        errors = stack.enter_context(tempfile.TemporaryFile())
-        process = stack.enter_context(
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-        )
-        stack.callback(process.kill)  # the reader may stop early
-        assert process.stdout is not None
-        while True:
-            data = process.stdout.read(size)
-            if len(data) < size:
-                break
-            count += 1
-            yield np.frombuffer(data, dtype=np.uint8).reshape(shape)
-        code = process.wait()
-        errors.seek(0)
-        said = errors.read()
-    if code < 0:
-        raise VideoError(f"{video}: ffmpeg was killed by signal {-code} after {count} frames: run again")
-    if count == 0 and first == 0:
-        raise VideoError(f"{video} holds no picture that can be decoded ({ffmpeg.reason(said)}): download it again")
-    if code > 0 and ending is not None:
-        ending.problem = ffmpeg.reason(said)
-
-
-def _arguments(video: Path, view: View, decoder: Decoder, first: int) -> list[str]:
-    """Input and filters. Times stay those of the file, counted from its start, also after a seek."""
-    begin = Fraction(first) / view.fps
-    options = ["-copyts", "-start_at_zero"]
-    if begin > _SEEK_MARGIN:
-        # From the key frame before, and nothing dropped: the first instant may show an old picture.
-        options += ["-noaccurate_seek", "-ss", f"{float(begin) - _SEEK_MARGIN:.6f}"]
+    ending = ending or Ending()
+    frames = max(1, round(_PART * view.fps))
+    whole = False
+    readers: Callable[[], AbstractContextManager[Reader | cuda.Session]]
     if decoder == "cuda":
-        options += ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"]
-    grid = f"fps=fps={view.fps}:round=up:start_time={float(begin):.9f}"
-    filters = ",".join([grid, *(_scale_cuda(view) if decoder == "cuda" else _scale(view))])
-    return [*ffmpeg.source(video, *options), "-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough"]
-
-
-def _scale(view: View) -> list[str]:
-    side = view.size
-    if view.fit == "squeeze":
-        return [f"scale={side}:{side}", "setsar=1"]
-    # dar is the shape as shown, so that pictures with oblong pixels keep their proportions.
-    wide, high = f"trunc(max({side},{side}*dar)+0.5)", f"trunc(max({side},{side}/dar)+0.5)"
-    return [f"scale='{wide}':'{high}'", f"crop={side}:{side}", "setsar=1"]
-
-
-def _scale_cuda(view: View) -> list[str]:
-    """Scaling on the card. scale_cuda looks at few pixels per output pixel and would alias, so the
-    picture is halved (bilinear: the mean of 2 × 2) while it stays at least as large as wanted."""
-    side = view.size
-    halve = f"scale_cuda='if(gte(iw,{2 * side}),trunc(iw/4)*2,iw)':'if(gte(ih,{2 * side}),trunc(ih/4)*2,ih)'"
-    if view.fit == "squeeze":
-        last = f"scale_cuda={side}:{side}:format=nv12"
+        readers, workers = lambda: closing(cuda.Session(video, view)), workers or cuda.SESSIONS
     else:
-        last = f"scale_cuda='trunc(max({side},{side}*dar)/2+0.5)*2':'trunc(max({side},{side}/dar)/2+0.5)*2':format=nv12"
-    return [
-        *[f"{halve}:interp_algo=bilinear"] * 3,
-        f"{last}:interp_algo=bicubic",
-        "hwdownload",
-        "format=nv12",
-        f"crop={side}:{side}",
-        "setsar=1",
-    ]
+        with closing(Reader(video, view)) as reader:
+            whole = not reader.parts_apart()
+        readers, workers = lambda: closing(Reader(video, view)), 1 if whole else workers or _cores()
+    pictures = in_order(
+        readers,
+        [(first, stop)] if whole else _parts(first, stop, frames),
+        _pictures,
+        workers=workers,
+        waiting=max(4, _WAITING // (view.size * view.size * 3)),
+    )
+    yielded = False
+    over = None
+    with closing(pictures):
+        while True:
+            try:
+                picture = next(pictures)
+            except StopIteration as stopped:
+                over = stopped.value
+                break
+            yielded = True
+            yield picture
+    ending.problem = over.problem if over else None
+    if not yielded and first == 0 and stop != 0:
+        why = ending.problem or "nothing in it"
+        raise VideoError(f"{video} holds no picture that can be decoded ({why}): download it again")
+
+
+def scan(video: Path, view: View, *, workers: int | None = None) -> Iterator[tuple[float, Picture]]:
+    """The key frames, which decode alone, and their times in seconds: pictures as `decode` gives them.
+
+    On Twitch there is one every 2 s; `view.fps` plays no part.
+
+    Raises:
+        VideoError: there is none.
+    """
+    with closing(Reader(video, view)) as reader:
+        whole = not reader.parts_apart()
+    parts: Iterable[tuple[int, int | None]] = ((begin, begin + _SCANNED) for begin in count(0, _SCANNED))
+    found = in_order(
+        lambda: closing(Reader(video, view)),
+        [(0, None)] if whole else parts,
+        _keys,
+        workers=1 if whole else workers or _cores(),
+        waiting=max(4, _WAITING // (view.size * view.size * 3)),
+    )
+    yielded = False
+    with closing(found):
+        for item in found:
+            yielded = True
+            yield item
+    if not yielded:
+        raise VideoError(f"{video} holds no key frame that can be decoded: download it again")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _parts(first: int, stop: int | None, frames: int) -> Iterator[tuple[int, int | None]]:
+    """[first, stop) in parts that end at multiples of this many frames."""
+    while stop is None or first < stop:
+        end = (first // frames + 1) * frames
+        yield first, end if stop is None else min(end, stop)
+        first = end
+
+
+@dataclass(frozen=True)
+class _Over:
+    """The video has ended. `problem` as in `Ending`."""
+
+    problem: str | None
+
+
+def _pictures(reader: Reader | cuda.Session, part: tuple[int, int | None]) -> Generator[Picture, None, _Over | None]:
+    yield from reader.grid(*part)
+    return _Over(reader.problem) if reader.ended else None
+
+
+def _keys(reader: Reader, part: tuple[int, int | None]) -> Generator[tuple[float, Picture], None, _Over | None]:
+    yield from reader.keys(*part)
+    return _Over(reader.problem) if reader.ended else None

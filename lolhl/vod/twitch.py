@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ _ID = re.compile(r"[0-9]{1,20}")
 _ADDRESS = re.compile(r"(?:https?://)?((?:[\w-]+\.)*twitch\.tv)(/[^?#]*)?(?:[?#].*)?", re.ASCII | re.IGNORECASE)
 _HOSTS = ("twitch.tv", "www.twitch.tv", "m.twitch.tv", "go.twitch.tv")
 _VOD_PATH = re.compile(r"/(?:videos|\w+/v|\w+/video)/([0-9]{1,20})/?", re.ASCII)
+_QUALITY = re.compile(r"([0-9]{2,5})p([0-9]{1,3})?", re.ASCII)  # 360p, 720p60; without a rate it is 30
+_RESOLUTION = re.compile(r"([0-9]{1,5})x([0-9]{1,5})", re.ASCII)
 _SEGMENT = re.compile(r"[0-9]+\.(?!tmp$)\w+", re.ASCII)
 _TOKEN = "LOLHL_TWITCH_TOKEN"  # noqa: S105 - the name of the variable
 
@@ -41,30 +44,78 @@ _PAUSE = 1.0  # seconds before a dropped connection is tried again
 
 
 @dataclass(frozen=True)
+class Rendition:
+    """One quality that a VOD can be had in.
+
+    Attributes:
+        name: as people see it: "1080p60", "360p".
+        group: Twitch's own name of it: "chunked", "360p30".
+        width, height: in pixels; None when Twitch does not say.
+        fps: None when Twitch does not say.
+        is_source: it is what the streamer sent.
+    """
+
+    name: str
+    group: str
+    width: int | None
+    height: int | None
+    fps: int | None
+    is_source: bool
+
+    def serves(self, size: int, fps: Fraction) -> bool:
+        """Whether frames of size × size pixels at this rate lose nothing to its smallness.
+
+        The source serves by definition where Twitch does not say what it is; nothing else does.
+        """
+        if self.width is None or self.height is None:
+            return self.is_source
+        return min(self.width, self.height) >= size and (self.fps is None or self.fps >= fps)
+
+    @property
+    def cost(self) -> tuple[float, float, bool, str]:
+        """To compare by: the less, the less there is to fetch and to decode."""
+        pixels = self.width * self.height if self.width and self.height else float("inf")
+        return pixels, self.fps or float("inf"), self.is_source, self.group
+
+
+@dataclass(frozen=True)
 class TwitchVod:
     """What Twitch says of a VOD.
 
     Attributes:
         seconds: its length, rounded to whole seconds.
-        qualities: name, as "720p60" → Twitch's own name of that rendition; "source" is among them.
+        renditions: those with pictures, at least one.
         chapters: in seconds of the VOD; each named as on Twitch, mostly by the game.
     """
 
     id: str
     title: str
     seconds: int
-    qualities: dict[str, str]
+    renditions: tuple[Rendition, ...]
     chapters: list[Span]
 
-    def rendition(self, quality: str) -> str:
-        """Twitch's name of the rendition of this quality.
+    def rendition(self, quality: str) -> Rendition:
+        """The rendition of this quality: "source", or a name that people or Twitch give it.
 
         Raises:
             UsageError: there is none; lists those that there are.
         """
-        if found := self.qualities.get(quality):
-            return found
-        raise UsageError(f"VOD {self.id} is not there in {quality!r}: choose one of {', '.join(self.qualities)}")
+        for one in self.renditions:
+            if quality in (one.name, one.group) or (quality == "source" and one.is_source):
+                return one
+        there = ["source"] if any(one.is_source for one in self.renditions) else []
+        there += dict.fromkeys(one.name for one in self.renditions)
+        raise UsageError(f"VOD {self.id} is not there in {quality!r}: choose one of {', '.join(there)}")
+
+    def smallest(self, size: int, fps: Fraction) -> Rendition:
+        """The rendition with the fewest pixels that serves (see `Rendition.serves`); the best one where none does."""
+        serving = [one for one in self.renditions if one.serves(size, fps)]
+        return min(serving, key=lambda one: one.cost) if serving else self.best
+
+    @property
+    def best(self) -> Rendition:
+        """The source, else the largest."""
+        return max(self.renditions, key=lambda one: (one.is_source, one.cost))
 
 
 @dataclass(frozen=True)
@@ -74,11 +125,13 @@ class Segments:
     Attributes:
         playlist: a local HLS playlist of them.
         begin: where the first begins, in seconds of the VOD.
+        clock: the timestamp of the VOD's time 0, in seconds. All renditions have one clock (RFC 8216, 6.2.4).
         muted: stretches whose sound Twitch took away, in seconds of the VOD.
     """
 
     playlist: Path
     begin: float
+    clock: float
     muted: list[Span]
 
 
@@ -128,19 +181,31 @@ def describe(vod: str) -> TwitchVod:
     answer: dict[str, Any] = json.loads(out)
     if answer["status"] == "RECORDING":
         raise StillLive(f"VOD {vod} is still being broadcast: run again when the stream has ended")
-    qualities: dict[str, str] = {}
-    for playlist in answer["playlists"]:
-        group = playlist["group_id"]
-        if group != "audio_only":
-            qualities |= {"source": group} if playlist["is_source"] else {}
-            qualities.setdefault(playlist["name"], group)
+    renditions = tuple(_rendition(said) for said in answer["playlists"] if said["group_id"] != "audio_only")
+    if not renditions:
+        raise VodNotFound(f"VOD {vod} has sound but no pictures on Twitch: choose another VOD")
     return TwitchVod(
         id=vod,
         title=answer["title"] or "",
         seconds=int(answer["lengthSeconds"]),
-        qualities=qualities,
+        renditions=renditions,
         chapters=[_chapter(chapter) for chapter in answer["chapters"]],
     )
+
+
+def _rendition(said: dict[str, Any]) -> Rendition:
+    """What a playlist's name and resolution tell."""
+    name, group = said["name"], said["group_id"]
+    named = [found for text in (name, group) if (found := _QUALITY.match(text))]
+    rates = [int(found[2]) for found in named if found[2]]
+    fps = rates[0] if rates else 30 if named else None
+    width = height = None
+    if shape := _RESOLUTION.fullmatch(said["resolution"] or ""):
+        width, height = int(shape[1]), int(shape[2])
+    elif named:  # Twitch's own are 16:9, where it says nothing else
+        height = int(named[0][1])
+        width = height * 16 // 9
+    return Rendition(name, group, width, height, fps, said["is_source"])
 
 
 def _chapter(said: dict[str, Any]) -> Span:
@@ -150,20 +215,22 @@ def _chapter(said: dict[str, Any]) -> Span:
 
 def fetch(
     vod: TwitchVod,
-    rendition: str,
+    rendition: Rendition,
     folder: Path,
     *,
     start: float = 0.0,
     stop: float | None = None,
+    clock: float | None = None,
     advance: Callable[[float], None] = lambda _: None,
     hold: int | None = None,
 ) -> Segments:
     """Gets the segments that hold [start, stop), but those that the folder has already.
 
     Args:
-        rendition: see `TwitchVod.rendition`.
+        rendition: one of the VOD's.
         folder: for this VOD and rendition only; what was got stays there.
         start, stop: seconds of the VOD; None is its end.
+        clock: see `Segments`, where it is known; else the first segment of all is fetched too, for its timestamp.
         advance: called with the seconds of video that were just got.
         hold: a file descriptor that twitch-dl keeps open as long as it runs: a lock on the folder
             that outlives this process when it is killed.
@@ -173,13 +240,12 @@ def fetch(
         TwitchError: the connection dropped again and again, or Twitch answered with an error.
     """
     first = max(0, int(start) - _MARGIN)
-    if first > 0 and not any(folder.glob("00000.*")):
-        # Timestamps count from where the first segment of all begins.
-        _download(vod.id, rendition, folder, ["--end=00:00:01"], _Shown(folder, 0, 0, advance), hold)
+    if first > 0 and clock is None and not any(folder.glob("00000.*")):
+        _download(vod.id, rendition.group, folder, ["--end=00:00:01"], _Shown(folder, 0, 0, advance), hold)
     parts = [f"--start={_clock(first)}"] if first > 0 else []
     parts += [f"--end={_clock(int(stop) + 1 + _MARGIN)}"] if stop is not None else []
     shown = _Shown(folder, start, vod.seconds if stop is None else stop, advance)
-    _download(vod.id, rendition, folder, parts, shown, hold)
+    _download(vod.id, rendition.group, folder, parts, shown, hold)
 
     every = (folder / "playlist.m3u8").read_text()
     got = folder / "playlist_downloaded.m3u8"
@@ -192,7 +258,10 @@ def fetch(
     numbers = [int(Path(name).stem) for name in names]
     borders, addresses = _borders(every), [address for address, _ in _listed(every)]
     muted = [Span(borders[n], borders[n + 1], "muted") for n in numbers if "-muted" in addresses[n]]
-    return Segments(got, _begin(folder, names[0], listing, borders[numbers[0]]), merge(muted, gap=0.01))
+    if clock is None:
+        clock = _stamp(folder, f"00000{Path(names[0]).suffix}", listing)
+    begin = _begin(_stamp(folder, names[0], listing) - clock, borders[numbers[0]])
+    return Segments(got, begin, clock, merge(muted, gap=0.01))
 
 
 def _clock(seconds: int) -> str:
@@ -214,12 +283,9 @@ def _borders(playlist: str) -> list[float]:
     return [0.0, *itertools.accumulate(seconds for _, seconds in _listed(playlist))]
 
 
-def _begin(folder: Path, name: str, listing: str, by_lengths: float) -> float:
-    """Where a segment begins, by its timestamps; by the lengths before it where those began anew."""
-    number, kind = name.split(".")
-    if int(number) == 0:
-        return 0.0
-    by_stamps = (_stamp(folder, name, listing) - _stamp(folder, f"00000.{kind}", listing)) % _WRAP
+def _begin(by_stamps: float, by_lengths: float) -> float:
+    """Where a segment begins, by its timestamp; by the lengths before it where those began anew."""
+    by_stamps = (by_stamps + _WRAP / 2) % _WRAP - _WRAP / 2
     return by_stamps if abs(by_stamps - by_lengths) < _JUMP else by_lengths
 
 

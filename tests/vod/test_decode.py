@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lolhl.errors import UsageError, VideoError
-from lolhl.vod import decode as decoding
+from lolhl.vod import cuda
 from lolhl.vod.decode import Ending, View, choose_decoder, decode
 from lolhl.vod.probe import probe
 from tests.videos import numbered_video, read_number
@@ -186,7 +186,7 @@ def test_names_are_no_options(tmp_path: Path) -> None:
 
 def test_without_a_gpu_the_decoder_is_the_cpu(tmp_path: Path) -> None:
     video = numbered_video(tmp_path / "v.mp4", seconds=1)
-    if decoding._try_cuda(video, THREE) is None:
+    if cuda.problem(video, THREE) is None:
         pytest.skip("there is a GPU here")
     assert choose_decoder(video, "auto", THREE) == "cpu"
     with pytest.raises(UsageError, match="--decoder cpu"):

@@ -1,0 +1,313 @@
+"""Decoding on the CPU: of a video's packets only those are decoded that a wanted picture needs.
+
+PyAV (FFmpeg's libraries) hands out packets before they are decoded. A picture that no other refers
+to and that no instant of the grid shows is left out, and so is the end of each group of pictures
+(GOP) after the last one that is shown. What is left costs little more than decoding the reference
+pictures alone, and is exact all the same.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Discard, Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from lolhl.errors import VideoError
+from lolhl.vod.view import Picture, View
+
+_RUN = 1200  # packets that are looked at together at most: a whole GOP of 20 s at 60 pictures a second
+_AHEAD = 32  # packets beyond them, to know when the last of them leaves the screen; twice H.264's reorder depth
+_MARGIN = 2.0  # seconds; seeking may land after the key frame that was meant, in MPEG-TS
+_OFTEN = 10.0  # seconds between key frames, up to which a part of a video can be decoded on its own
+_SEEKABLE = {"mp4", "matroska", "mpegts"}
+_START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
+_IDR = 5  # type of a NAL unit in H.264: no picture after it refers to one before it
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """A packet, and the tick at which its picture appears: None when unknown, or when it never does."""
+
+    packet: "av.Packet[VideoStream]"
+    tick: int | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Consecutive packets, in most cases a GOP.
+
+    Attributes:
+        ticks: at which a picture of these packets, or of some that follow, appears; and at the end
+            of the video, the one at which the last picture leaves the screen. In order.
+        closed: no picture after the run refers to one in it.
+        end: that last tick, at the end of the video.
+    """
+
+    packets: list[_Packet]
+    ticks: list[int]
+    closed: bool
+    end: int | None
+
+
+class Reader:
+    """One open video, for one thread.
+
+    Attributes:
+        ended: whether the last call reached the end of the video.
+        problem: why it could not be read to its end, else None.
+
+    Raises:
+        VideoError: it cannot be opened, or holds no pictures.
+    """
+
+    def __init__(self, video: Path, view: View) -> None:
+        self.ended = False
+        self.problem: str | None = None
+        self._view = view
+        try:
+            # Files only: a playlist must not reach over the network.
+            options = {"protocol_whitelist": "file,pipe,crypto,data"}
+            self._container: InputContainer = av.open(f"file:{video}", options=options, metadata_errors="replace")
+        except (FFmpegError, OSError) as error:
+            raise VideoError(f"{video} is no video that can be read ({error.strerror}): download it again") from error
+        pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
+        base = pictures[0].time_base if pictures else None
+        if base is None:
+            self._container.close()
+            raise VideoError(f"{video} holds no picture that can be decoded: download it again")
+        self._stream, self._base = pictures[0], base
+        for stream in self._container.streams:
+            stream.discard = Discard.none if stream is self._stream else Discard.all
+        self._context = self._stream.codec_context
+        self._context.thread_count = 1  # parts of a video are decoded side by side: no thread waits for another
+        self._reformatter = VideoReformatter()
+        self._formats = set(self._container.format.name.split(","))
+        self._start = round(Fraction(self._container.start_time or 0, av.time_base) / base)  # the tick of time 0
+        # Instant k of the grid lies at tick k · _up / _down: comparisons of whole numbers are exact.
+        step = 1 / (view.fps * base)
+        self._up, self._down = step.numerator, step.denominator
+        self._end: int | None = None
+        self._untouched = True
+
+    def close(self) -> None:
+        self._container.close()
+
+    def parts_apart(self) -> bool:
+        """Whether parts of it can be decoded on their own at little cost.
+
+        The container can be searched, and the first half minute has key frames often enough.
+        """
+        last = 0
+        for found in self._packets(0) if _SEEKABLE & self._formats else ():
+            if found.tick is None or (found.tick - last) * self._base > _OFTEN:
+                return False
+            last = found.tick if found.packet.is_keyframe else last
+            if found.tick * self._base > 3 * _OFTEN:
+                break
+        return bool(_SEEKABLE & self._formats)
+
+    def grid(self, first: int, stop: int | None) -> Iterator[Picture]:
+        """The pictures on screen at first / fps … (stop - 1) / fps; fewer where the video ends before."""
+        number = first
+        shown: VideoFrame | None = None
+        for frame, tick in self._frames(first, stop):
+            if shown is not None:
+                picture = None
+                while number != stop and number * self._up < tick * self._down:
+                    picture = self._picture(shown) if picture is None else picture
+                    yield picture
+                    number += 1
+            shown = frame  # the first one also stands in for instants before it
+        picture = None
+        while shown is not None and number != stop and not self._is_over(number):
+            picture = self._picture(shown) if picture is None else picture
+            yield picture
+            number += 1
+        self.ended = number != stop
+
+    def keys(self, begin: int, end: int | None) -> Iterator[tuple[float, Picture]]:
+        """The key frames with begin ≤ time < end, and their times; in seconds."""
+        low, high = math.ceil(begin / self._base), None if end is None else math.ceil(end / self._base)
+        self._stream.discard = Discard.nonkey
+        self.ended = False
+        try:
+            for found in self._packets(low):
+                if found.tick is None or not found.packet.is_keyframe or found.tick < low:
+                    continue
+                if high is not None and found.tick >= high:
+                    return
+                for frame in [*self._decode(found.packet), *self._decode(None)]:
+                    yield float(found.tick * self._base), self._picture(frame)
+            self.ended = True
+        finally:
+            self._stream.discard = Discard.none
+
+    def _is_over(self, number: int) -> bool:
+        """Whether the video ends before this instant."""
+        return self._end is not None and number * self._up >= self._end * self._down
+
+    def _frames(self, first: int, stop: int | None) -> Iterator[tuple[VideoFrame, int]]:
+        """Decoded pictures and their ticks, in order: all that the instants from first to stop show, and some more."""
+        self._end = None
+        at_start = True
+        for run in self._runs(first * self._up // self._down):
+            self._end = run.end
+            wanted = self._wanted(run, first, stop, at_start)
+            at_start = False
+            needed = [found.tick is None or found.tick in wanted for found in run.packets]
+            over = stop is not None and stop - 1 in wanted.values()
+            count = len(needed)
+            if run.closed or over:
+                while count and not needed[count - 1]:
+                    count -= 1
+            for found, is_needed in zip(run.packets[:count], needed, strict=False):
+                self._context.skip_frame = "DEFAULT" if is_needed else "NONREF"
+                yield from self._ticked(self._decode(found.packet))
+            if over:
+                break
+        yield from self._ticked(self._decode(None))
+
+    def _wanted(self, run: _Run, first: int, stop: int | None, at_start: bool) -> dict[int, int]:
+        """Ticks of the run's pictures that instants from first to stop show → the last of these instants."""
+        own = {found.tick for found in run.packets}
+        wanted = {}
+        for tick, gone in pairwise(run.ticks):
+            last = -(-gone * self._down // self._up) - 1  # the last instant before the next picture
+            last = last if stop is None else min(last, stop - 1)
+            shown = last * self._up >= tick * self._down or (at_start and tick == run.ticks[0])
+            if shown and last >= first and tick in own:
+                wanted[tick] = last
+        return wanted
+
+    def _runs(self, tick: int) -> Iterator[_Run]:
+        """All packets from the key frame at or before this tick on."""
+        source = self._packets(tick)
+        packets: list[_Packet] = []
+        more = True
+        while more or packets:
+            cut = next((i for i, found in enumerate(packets) if i and found.packet.is_keyframe), None)
+            while more and len(packets) < (_RUN if cut is None else cut) + _AHEAD:
+                if (found := next(source, None)) is None:
+                    more = False
+                else:
+                    cut = len(packets) if cut is None and packets and found.packet.is_keyframe else cut
+                    packets.append(found)
+            if cut is None:
+                cut = len(packets) - _AHEAD if more else len(packets)
+            follow = packets[cut:]
+            ticks = sorted({found.tick for found in packets if found.tick is not None})
+            end = None
+            if not more and ticks:
+                end = max(f.tick + self._duration(f.packet) for f in packets if f.tick is not None)
+                ticks.append(end)
+            yield _Run(packets[:cut], ticks, self._is_closed(follow), end)
+            packets = follow
+
+    def _is_closed(self, follow: list[_Packet]) -> bool:
+        """Whether these packets, and what comes after them, can be decoded without any before."""
+        if not follow:
+            return True
+        tick = follow[0].tick
+        if tick is None or not follow[0].packet.is_keyframe:
+            return False
+        if any(found.tick is None or found.tick < tick for found in follow[1:]):
+            return False
+        return self._context.name != "h264" or self._is_idr(bytes(follow[0].packet))
+
+    def _is_idr(self, data: bytes) -> bool:
+        """Whether a packet of H.264 holds an IDR picture: in .mp4 with lengths, elsewhere with start codes."""
+        extra = self._context.extradata or b""
+        if extra[:1] != b"\x01":
+            return any(found[1][0] & 31 == _IDR for found in _START_CODE.finditer(data))
+        width, place = (extra[4] & 3) + 1, 0
+        while place + width < len(data):
+            if data[place + width] & 31 == _IDR:
+                return True
+            place += width + int.from_bytes(data[place : place + width], "big")
+        return False
+
+    def _duration(self, packet: "av.Packet[VideoStream]") -> int:
+        """In ticks; by the mean rate where the container has none."""
+        if packet.duration:
+            return packet.duration
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return max(1, round(1 / (rate * self._base))) if rate else 1
+
+    def _packets(self, tick: int) -> Iterator[_Packet]:
+        """Packets in decoding order, from a key frame at or before this tick (or the start) on."""
+        back = 0.0 if "mp4" in self._formats else _MARGIN
+        while True:
+            target = tick - round(back / self._base)
+            if target > 0:
+                self._seek(target)
+            elif not self._untouched:
+                self._seek(-(2**40))
+            self._untouched = False
+            source = self._demux()
+            if target <= 0:
+                break
+            first = next((found for found in source if found.packet.is_keyframe and found.tick is not None), None)
+            if first is not None and first.tick is not None and first.tick <= tick:
+                yield first
+                break
+            back = max(2 * back, _MARGIN)
+        yield from source
+
+    def _seek(self, tick: int) -> None:
+        self._context.flush_buffers()
+        try:
+            self._container.seek(self._start + tick, stream=self._stream)
+        except FFmpegError as error:  # the demuxer then stays where it was
+            self.problem = error.strerror
+
+    def _demux(self) -> Iterator[_Packet]:
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    hidden = packet.pts is None or packet.is_discard
+                    yield _Packet(packet, None if hidden or packet.pts is None else packet.pts - self._start)
+        except FFmpegError as error:
+            self.problem = error.strerror
+
+    def _decode(self, packet: "av.Packet[VideoStream] | None") -> list[VideoFrame]:
+        """What comes out; nothing for a damaged packet. None gets what is left in the decoder."""
+        try:
+            return self._context.decode(packet)
+        except FFmpegError:
+            return []
+        finally:
+            if packet is None:
+                self._context.flush_buffers()
+
+    def _ticked(self, frames: list[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
+        for frame in frames:
+            pts = frame.dts if frame.pts is None else frame.pts
+            if pts is not None:
+                yield frame, pts - self._start
+
+    def _picture(self, frame: VideoFrame) -> Picture:
+        """Scaled, cropped and turned upright."""
+        side = self._view.size
+        width = height = side
+        if self._view.fit == "crop":
+            # The shape as shown, so that pictures with oblong pixels keep their proportions.
+            shape = Fraction(frame.width, frame.height) * (self._stream.sample_aspect_ratio or 1)
+            half = Fraction(1, 2)
+            width, height = int(max(Fraction(side), side * shape) + half), int(max(Fraction(side), side / shape) + half)
+        scaled = self._reformatter.reformat(
+            frame, width, height, "rgb24", interpolation=Interpolation.BICUBIC, threads=1
+        ).to_ndarray()
+        top, left = (height - side) // 2, (width - side) // 2
+        upright = np.rot90(scaled[top : top + side, left : left + side], round(frame.rotation / 90))
+        return np.ascontiguousarray(upright)
