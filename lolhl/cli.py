@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import lolhl
-from lolhl import grid
+from lolhl import grid, memory
 from lolhl.config import Config
 from lolhl.errors import LolhlError, UsageError
 from lolhl.manifest import Manifest
 from lolhl.storage import Root, open_root
+
+log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=Config)
 Said = argparse.Namespace
@@ -191,7 +193,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         output = sys.stdout
         with redirect_stdout(sys.stderr):  # what libraries print is no result
             for line, value in verb.call(open_root(said.root), said):
-                print(json.dumps(value, ensure_ascii=False) if said.json else line, file=output, flush=True)
+                if said.json:
+                    line = json.dumps({**value, "peak_memory_mb": memory.peaks()}, ensure_ascii=False)
+                print(line, file=output, flush=True)
+            log.info("%s: %s", name, _told_memory())
     except LolhlError as error:
         return _fail(f"{name}: {error}", error.exit_code)
     except KeyboardInterrupt:
@@ -213,6 +218,12 @@ def _told(made: Manifest) -> Told:
     plain = {k: v for k, v in made.result.items() if v is not None and not isinstance(v, dict | list)}
     shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items())
     return f"{made.stage}: {shown}", made.result
+
+
+def _told_memory() -> str:
+    peaks = memory.peaks()
+    child = "no child had more" if peaks["largest_child"] is None else f"its largest child {peaks['largest_child']} MB"
+    return f"peak memory {peaks['resident']} MB, {child}"
 
 
 def _told_report(root: Root, made: Manifest) -> Told:

@@ -592,11 +592,19 @@ def test_json_is_one_value_a_line(root: Root, films: Path, capsys: pytest.Captur
         for _ in range(2):  # the second time it is done already
             code, out, error = said(capsys, [*words, "--json", "--quiet", "--root", root.url])
             assert (code, out.count("\n")) == (0, lines), error
-            assert all(isinstance(strict(line), dict) for line in out.splitlines())
+            assert all(strict(line)["peak_memory_mb"]["resident"] > 0 for line in out.splitlines())
             assert "Traceback" not in error
     assert json.loads(root.read("vods/r/vod.json"))["result"]["source"] == film
     assert json.loads(root.read("highlights/r/scores.json"))["result"]["source"] == "video"
     assert json.loads(root.read("datasets/n/dataset.json"))["result"]["vods"] == ["a"]
+
+
+def test_the_peak_of_memory_is_printed_at_the_end(root: Root) -> None:
+    done = lolhl("infer", "m", "a", "--root", root.url)
+    assert done.returncode == 0
+    assert re.search(r"^lolhl infer: peak memory \d+\.\d MB, ", done.stderr.splitlines()[-1])
+    assert "memory" not in done.stdout
+    assert lolhl("infer", "m", "a", "--root", root.url, "--quiet").stderr == ""
 
 
 def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
