@@ -10,7 +10,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from fractions import Fraction
@@ -106,8 +106,9 @@ def _train() -> Verb:
 
     def call(root: Root, said: Said) -> list[Told]:
         made = train(root, said.model, _config(TrainConfig, said), force=said.force)
-        figures = metrics.comparison_table(made.result["metrics"]["smoothed"])
-        return [(f"train {said.model}, on its validation side:\n{figures}", made.result)]
+        figures = made.result["metrics"]
+        lines = [f"train {said.model}, on its validation side:", metrics.comparison_table(figures["smoothed"])]
+        return [("\n".join([*lines, *_told_events(figures["events"])]), made.result)]
 
     return Verb(
         {"model": (None, "what to call the model")},
@@ -238,10 +239,16 @@ def _told_report(root: Root, made: Manifest) -> Told:
         lines.append(f"  {one['rank']:3}. {span}  {one['reason']}")
     if labelled := result["labelled"]:
         lines += ["against its labels:", metrics.comparison_table(labelled["frames"])]
-        for event in labelled["events"]:
-            lines.append(f"events at tIoU {event['tiou']}: {event['matched']} of {event['labelled']} found")
+        lines += _told_events(labelled["events"])
     lines.append(f"page: {root.url}/{result['page']}")
     return "\n".join(lines), result
+
+
+def _told_events(events: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"events at tIoU {at['tiou']}: {at['matched']} of {at['labelled']} found by {at['predicted']} highlights"
+        for at in events
+    ]
 
 
 class _Parser(argparse.ArgumentParser):

@@ -229,7 +229,7 @@ CALLS = [
     Bad("train m --dataset d --learning-rate nan", 2, "--learning-rate nan", "above 0"),
     Bad("train m --dataset d --weight-decay nan", 2, "--weight-decay nan", "0 or more"),
     Bad("train m --dataset d --smooth-seconds inf", 2, "--smooth-seconds inf", "0 to 3600"),
-    Bad("train m --dataset d --workers -1", 2, "--workers -1", "0 or more"),
+    Bad("train m --dataset d --cache-gb -1", 2, "--cache-gb -1", "0 or more"),
     Bad("train m --dataset d --seed -1", 2, "--seed -1", "0 to"),
     Bad("train m --dataset d --seed 99999999999", 2, "--seed 99999999999", "0 to"),
     Bad("train m --dataset d --kind video --hidden 9999999999", 2, "--hidden 9999999999", "at most"),

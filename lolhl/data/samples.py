@@ -1,17 +1,17 @@
-"""Samples for torch: clips of frames or of features, a batch at a time, in an order that can be repeated."""
+"""Samples for torch: which rows of what is held make each clip, a batch at a time, in an order that can be repeated.
+
+A batch is numbers only. The clips themselves are gathered where they lie, in one go (see `lolhl.data.cache`).
+"""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
-
-from lolhl.frames.frameset import FrameSet
 
 Clips = npt.NDArray[np.int64]
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -39,66 +39,69 @@ class Samples:
         return len(self.frame)
 
 
-class Source(Protocol):
-    """Where the contents of clips come from."""
+def wanted(sides: Sequence[tuple[Samples, Clips]]) -> dict[str, npt.NDArray[np.int64]]:
+    """The frames of each VOD that lie in a clip: VOD → int64 [n], ascending.
 
-    def take(self, vod: str, frames: npt.NDArray[np.int64]) -> Tensor:
-        """What lies at these frames of the VOD: one row per frame."""
+    Args:
+        sides: samples, with the frame numbers of each one's clip: int64 [n, T]. All have the same VODs.
+    """
+    return {
+        vod: np.unique(np.concatenate([clips[of.vod == number].ravel() for of, clips in sides]))
+        for number, vod in enumerate(sides[0][0].vods)
+    }
+
+
+def rows(samples: Samples, clips: Clips, held: Mapping[str, npt.NDArray[np.int64]]) -> Clips:
+    """Where each sample's clip lies when the frames `held` are put one after the other: int64 [n, T]."""
+    found = np.empty_like(clips)
+    first = 0
+    for number, vod in enumerate(samples.vods):
+        of_vod = samples.vod == number
+        found[of_vod] = first + np.searchsorted(held[vod], clips[of_vod])
+        first += len(held[vod])
+    return found
 
 
 @dataclass(frozen=True)
-class FrameSource:
-    """Pixels: uint8 [n, S, S, 3]."""
+class Contents:
+    """What clips are made of, held whole (on `device`, in memory or mapped), and given where it is needed."""
 
-    sets: Mapping[str, FrameSet]
+    held: Tensor
+    device: torch.device
 
-    def take(self, vod: str, frames: npt.NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self.sets[vod].read(frames))
-
-
-@dataclass(frozen=True)
-class FeatureSource:
-    """Stored features: float32 [n, D]."""
-
-    features: Mapping[str, npt.NDArray[np.float16]]
-
-    def take(self, vod: str, frames: npt.NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self.features[vod][frames]).float()
+    def take(self, numbers: Tensor) -> Tensor:
+        """The rows with these numbers (int64, of any shape) on the device: [*numbers.shape, …]."""
+        flat = numbers.to(self.held.device).flatten()
+        shape = (*numbers.shape, *self.held.shape[1:])
+        if self.device == self.held.device:
+            return self.held.index_select(0, flat).view(shape)
+        # Through pinned memory the copy runs while the device still works on the step before.
+        pinned = torch.empty((flat.numel(), *shape[numbers.dim() :]), dtype=self.held.dtype, pin_memory=True)
+        torch.index_select(self.held, 0, flat, out=pinned)
+        return pinned.to(self.device, non_blocking=True).view(shape)
 
 
 class ClipDataset(Dataset[Batch]):
-    """Batches by lists of sample numbers: clips [B, T, …], labels float32 [B], numbers int64 [B].
+    """Batches by sample numbers: rows int64 [B, T], labels float32 [B], numbers int64 [B].
 
     Args:
-        samples: what to learn or to judge.
-        clips: frame numbers of each sample's clip: int64 [n, T].
-        source: where their contents come from.
+        labels: bool [n].
+        rows: int64 [n, T], see `rows`.
     """
 
-    def __init__(self, samples: Samples, clips: Clips, source: Source) -> None:
-        self.samples, self.clips, self.source = samples, clips, source
+    def __init__(self, labels: npt.NDArray[np.bool_], rows: Clips) -> None:
+        self.truth = labels
+        self.labels, self.rows = torch.from_numpy(labels).float(), torch.from_numpy(rows)
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.truth)
 
-    def __getitem__(self, numbers: list[int]) -> Batch:
-        chosen = np.asarray(numbers)
-        wanted = self.clips[chosen]
-        vods = self.samples.vod[chosen]
-        rows: list[Tensor | None] = [None] * len(chosen)
-        for vod in np.unique(vods):
-            of_vod = np.flatnonzero(vods == vod)
-            # Clips overlap: each frame is fetched once.
-            frames, places = np.unique(wanted[of_vod], return_inverse=True)
-            found = self.source.take(self.samples.vods[vod], frames)
-            for place, clip in zip(of_vod, torch.from_numpy(places.reshape(len(of_vod), -1)), strict=True):
-                rows[place] = found[clip]
-        labels = torch.from_numpy(self.samples.label[chosen]).float()
-        return torch.stack([row for row in rows if row is not None]), labels, torch.from_numpy(chosen)
+    def __getitem__(self, numbers: Tensor) -> Batch:
+        return self.rows[numbers], self.labels[numbers], numbers
 
 
-class BatchOrder(Sampler[list[int]]):
-    """Lists of sample numbers for one of `world` processes.
+class BatchOrder(Sampler[Tensor]):
+    """Sample numbers, a batch at a time, for one of `world` processes: int64 [up to batch].
 
     The order of an epoch depends on the seed and the epoch alone, so that a run that goes on after a
     kill sees the same batches. All processes get equally many: the last ones may repeat samples.
@@ -111,27 +114,17 @@ class BatchOrder(Sampler[list[int]]):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[Tensor]:
         order = np.arange(self.count)
         if self.shuffle_seed is not None:
             order = np.random.default_rng([self.shuffle_seed, self.epoch]).permutation(order)
         padded = np.resize(order, math.ceil(self.count / self.world) * self.world)
-        mine = padded[self.rank :: self.world]
-        for first in range(0, len(mine), self.batch):
-            yield mine[first : first + self.batch].tolist()
+        yield from torch.split(torch.from_numpy(padded[self.rank :: self.world].copy()), self.batch)
 
     def __len__(self) -> int:
         return math.ceil(math.ceil(self.count / self.world) / self.batch)
 
 
-def loader(dataset: ClipDataset, order: BatchOrder, workers: int) -> "DataLoader[Batch]":
+def loader(dataset: ClipDataset, order: BatchOrder) -> "DataLoader[Batch]":
     """A DataLoader that takes whole batches in this order."""
-    return DataLoader(
-        dataset,
-        batch_size=None,
-        sampler=order,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        multiprocessing_context="spawn" if workers else None,
-        pin_memory=torch.cuda.is_available(),
-    )
+    return DataLoader(dataset, batch_size=None, sampler=order)

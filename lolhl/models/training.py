@@ -16,17 +16,24 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, distributed, nn
 
 from lolhl import metrics
-from lolhl.data.samples import Batch, BatchOrder, ClipDataset, loader
+from lolhl.data.augment import augmented
+from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
 from lolhl.errors import ModelError
+from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks
 from lolhl.storage import Root
 
+_JUDGED = 128  # clips at once
 _STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a network learns; see `lolhl.stages.train.TrainConfig` for what each means."""
+    """How a network learns; see `lolhl.stages.train.TrainConfig` for what each means.
+
+    `augment` is for pixels only. `bf16` runs products in bfloat16 (weights stay float32), `compiled`
+    goes through torch.compile, which needs a compiler on the machine.
+    """
 
     epochs: int
     batch: int
@@ -34,7 +41,9 @@ class FitSettings:
     weight_decay: float
     patience: int
     seed: int
-    workers: int
+    augment: bool = False
+    bf16: bool = False
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,8 @@ class CheckpointPlace:
 
 
 def fit(
-    net: nn.Module,
+    net: Classifier,
+    contents: Contents,
     train: ClipDataset,
     validation: ClipDataset,
     settings: FitSettings,
@@ -87,7 +97,8 @@ def fit(
     """Trains the network, on from the last finished epoch if there is one.
 
     Args:
-        net: from a batch of clips to logits [B].
+        net: what learns.
+        contents: the frames of all clips: features for a head, pixels for a whole network.
         on_epoch: called by the first process after each epoch, with its number.
 
     Raises:
@@ -100,10 +111,11 @@ def fit(
     if not keeper.finished:
         _quiet()
         trainer = lightning.Trainer(
-            accelerator="auto",
+            accelerator="gpu" if contents.device.type == "cuda" else "cpu",
             devices=ranks.local_world,
             num_nodes=ranks.world // ranks.local_world,
             strategy="ddp" if ranks.world > 1 else "auto",
+            precision="bf16-mixed" if settings.bf16 else "32-true",
             max_epochs=settings.epochs,
             callbacks=[EarlyStopping("val_ap", mode="max", patience=settings.patience), keeper],
             logger=False,
@@ -113,14 +125,14 @@ def fit(
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
         )
-        learner = _Learner(net, validation.samples.label, settings)
         batch = max(1, settings.batch // ranks.world)
+        learner = _Learner(net, contents, validation.truth, settings, batch)
         shuffled = BatchOrder(len(train), batch, shuffle_seed=settings.seed, rank=ranks.rank, world=ranks.world)
         in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
         trainer.fit(
             learner,
-            loader(train, shuffled, settings.workers),
-            loader(validation, in_order, settings.workers),
+            loader(train, shuffled),
+            loader(validation, in_order),
             ckpt_path=earlier[0] if earlier else None,
             weights_only=True,
         )
@@ -129,29 +141,60 @@ def fit(
     return Fitted(keeper.weights, keeper.best, keeper.history)
 
 
+@torch.no_grad()
+def logits(net: Classifier, contents: Contents, rows: Tensor) -> Tensor:
+    """Of clips that overlap: each frame is looked at once. float32 [n].
+
+    Args:
+        rows: int64 [n, T], where the clips' frames lie in the contents.
+    """
+    frames, places = torch.unique(rows, return_inverse=True)
+    return net.decide(net.encode(contents.take(frames))[places]).float()
+
+
+def probabilities(net: Classifier, contents: Contents, rows: Tensor) -> npt.NDArray[np.float32]:
+    """Of a highlight at each sample, in order: float32 [n]. See `logits`; `net` is in evaluation mode."""
+    found = torch.cat([logits(net, contents, some) for some in torch.split(rows, _JUDGED)])
+    return np.asarray(torch.sigmoid(found).cpu().numpy())
+
+
 class _Learner(lightning.LightningModule):
     """Binary cross entropy on the logits; average precision over all processes after each epoch."""
 
-    def __init__(self, net: nn.Module, truth: npt.NDArray[np.bool_], settings: FitSettings) -> None:
+    def __init__(
+        self, net: Classifier, contents: Contents, truth: npt.NDArray[np.bool_], settings: FitSettings, batch: int
+    ) -> None:
         super().__init__()
-        self.net, self.truth, self.settings = net, truth, settings
+        self.net, self.contents, self.truth, self.settings, self.batch = net, contents, truth, settings, batch
+        self.compiled = torch.compile(net.forward, dynamic=False) if settings.compiled else net.forward
         self.train_losses: list[Tensor] = []
         self.seen: list[tuple[Tensor, Tensor]] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         learnt = [p for p in self.net.parameters() if p.requires_grad]
-        return torch.optim.AdamW(learnt, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
+        settings = self.settings
+        return torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        rows, labels, numbers = batch
+        # What is held in memory is gathered there: its rows must not go to the GPU and back.
+        return rows.to(self.contents.held.device), labels.to(device, non_blocking=True), numbers
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         # Not in on_train_epoch_start, which Lightning leaves out in the first epoch after a restart.
         if batch_idx == 0:
-            # Dropout of an epoch depends on the epoch alone, as its batches do.
+            # Dropout and changes of an epoch depend on the epoch alone, as its batches do.
             torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch * 1009 + self.global_rank)
             self.train_losses = []
 
     def training_step(self, batch: Batch) -> Tensor:
-        clips, labels, _ = batch
-        loss = nn.functional.binary_cross_entropy_with_logits(self.net(clips), labels)
+        rows, labels, _ = batch
+        clips = self.contents.take(rows)
+        if self.settings.augment:
+            clips = augmented(clips)
+        # An epoch's last batch is smaller: not worth compiling for its size too.
+        forward = self.compiled if len(rows) == self.batch else self.net.forward
+        loss = nn.functional.binary_cross_entropy_with_logits(forward(clips), labels)
         self.train_losses.append(loss.detach())
         return loss
 
@@ -159,19 +202,19 @@ class _Learner(lightning.LightningModule):
         self.seen = []
 
     def validation_step(self, batch: Batch) -> None:
-        clips, _, numbers = batch
-        self.seen.append((self.net(clips), numbers))
+        rows, _, numbers = batch
+        self.seen.append((logits(self.net, self.contents, rows), numbers))
 
     def on_validation_epoch_end(self) -> None:
-        logits, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
+        found, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
         means = [torch.stack(self.train_losses).mean().item()]
-        everyones: list[Any] = [(logits, numbers, means)]
+        everyones: list[Any] = [(found, numbers, means)]
         if distributed.is_initialized():
             everyones = [None] * distributed.get_world_size()
-            distributed.all_gather_object(everyones, (logits, numbers, means))
+            distributed.all_gather_object(everyones, (found, numbers, means))
         all_logits = np.empty(len(self.truth), dtype=np.float32)
-        for their_logits, their_numbers, _ in everyones:
-            all_logits[their_numbers] = their_logits  # samples that two processes saw count once
+        for theirs, their_numbers, _ in everyones:
+            all_logits[their_numbers] = theirs  # samples that two processes saw count once
         train_loss = float(np.mean([their_means for *_, their_means in everyones]))
         if not (np.isfinite(all_logits).all() and np.isfinite(train_loss)):
             rate = self.settings.learning_rate

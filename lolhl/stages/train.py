@@ -1,14 +1,19 @@
 """train: a dataset → a model bundle.
 
-The backbone's features are computed once when it is frozen, else the frames are decoded as they are
-needed. Under torchrun (`torchx run components/train.py:train -j 1x2 …`) several processes train
-together. Killed and run again, training goes on from its last finished epoch, with the same result.
+The backbone's features are computed once when it is frozen, else the frames that samples need are
+decoded once; training gathers its batches from there. Under torchrun
+(`torchx run components/train.py:train -j 1x2 …`) several processes train together. Killed and run
+again, training goes on from its last finished epoch, with the same result.
 """
 
 import io
 import logging
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import lightning
@@ -21,14 +26,17 @@ import torch
 import lolhl
 from lolhl import manifest, metrics
 from lolhl.config import Config, option
-from lolhl.data.samples import ClipDataset, FeatureSource, FrameSource, Samples
+from lolhl.data import cache
+from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, rows, wanted
 from lolhl.errors import DatasetError, UsageError
 from lolhl.frames.frameset import FrameSet
+from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, features, ranks, scoring, tracking
-from lolhl.models.network import Architecture, Kind, Network
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit
+from lolhl.models import backbones, bundle, features, ranks, scoring, tracking
+from lolhl.models.network import Architecture, Classifier, Kind, Network
+from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
 from lolhl.storage import Root, check_name
 
 log = logging.getLogger(__name__)
@@ -54,23 +62,42 @@ class TrainConfig(Config):
     tune: str = option("head", "learn the head over a frozen backbone, or all", choices=("head", "all"))
     clip_frames: int = option(5, "frames in a clip (video only); the scored one in the middle")
     clip_stride: int = option(3, "grid steps between two frames of a clip")
-    hidden: int = option(64, "width of the LSTM")
+    hidden: int = option(64, "width of the LSTM and of what it is given")
     dropout: float = option(0.5, "share of features hidden from the head in training, 0 to 1")
     epochs: int = option(20, "passes over the training samples at most")
-    batch: int = option(64, "samples in a step, over all processes")
+    batch: int | None = option(
+        None, "samples in a step, over all processes (default: 64; more for a head with more than 8,000 samples)"
+    )
     learning_rate: float = option(5e-4, "of AdamW; 1e-4 suits --tune all")
     weight_decay: float = option(0.01, "of AdamW")
     patience: int = option(5, "epochs without a better validation average precision before stopping early")
-    seed: int = option(0, "of first weights, order and dropout")
+    augment: bool = option(True, "with --tune all: shift pictures a little and change their brightness and contrast")
+    precision: str = option(
+        "auto",
+        "of products: bf16, float32, or auto: bf16 for --tune all on a GPU that has it",
+        choices=("auto", "bf16", "float32"),
+    )
+    compile: str = option(
+        "auto",
+        "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
+        choices=("auto", "yes", "no"),
+    )
+    seed: int = option(0, "of first weights, order, dropout and changes of pictures")
     smooth_seconds: float = option(5.0, "window over which probabilities are averaged before the threshold")
     register: str = option("lolhl", "name of the model in MLflow's registry")
     alias: str = option("challenger", "alias that the registry points to this model")
-    workers: int = option(0, "processes that decode frames, with --tune all", neutral=True)
+    cache_gb: float | None = option(
+        None,
+        "memory for what is learnt from, on the GPU or off it, in GB: decoded frames beyond go to a file in "
+        "$LOLHL_CACHE (default: half of what is free)",
+        neutral=True,
+    )
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: must be 1 or more, at most {most}")
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: must be 1 or more, at most {most}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout {self.dropout}: must be 0 or more and below 1")
         if not 0 < self.learning_rate < 10:
@@ -79,8 +106,10 @@ class TrainConfig(Config):
             raise UsageError(f"--smooth-seconds {self.smooth_seconds:g}: give 0 to 3600 seconds")
         if not 0 <= self.weight_decay < float("inf"):
             raise UsageError(f"--weight-decay {self.weight_decay:g}: must be 0 or more")
-        if not 0 <= self.workers <= 256:
-            raise UsageError(f"--workers {self.workers}: must be 0 or more, at most 256")
+        if self.cache_gb is not None and not 0 <= self.cache_gb <= 1e6:
+            raise UsageError(f"--cache-gb {self.cache_gb:g}: must be 0 or more, at most 1000000")
+        if self.compile == "yes" and not _has_compiler():
+            raise UsageError("--compile yes needs a C compiler: install gcc or clang, or leave it out")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed {self.seed}: must be 0 to {2**32 - 1}")
         tracking.check_names(self.register, self.alias)
@@ -94,11 +123,27 @@ class TrainConfig(Config):
         frames, stride = (self.clip_frames, self.clip_stride) if self.kind == "video" else (1, 1)
         return Architecture(self.kind, self.backbone, frames, stride, self.hidden, self.dropout)
 
-    @property
-    def fit(self) -> FitSettings:
+    def fit(self, samples: int, device: torch.device) -> FitSettings:
+        """How to learn from so many samples on this device."""
+        deep, gpu = self.tune == "all", device.type == "cuda"
+        # Steps stay many, and each large enough that what surrounds it costs little.
+        batch = self.batch or (64 if deep else min(512, max(64, 2 ** ((samples // 64).bit_length() - 1))))
         return FitSettings(
-            self.epochs, self.batch, self.learning_rate, self.weight_decay, self.patience, self.seed, self.workers
+            epochs=self.epochs,
+            batch=batch,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            seed=self.seed,
+            augment=deep and self.augment,
+            bf16=self.precision == "bf16"
+            or (self.precision == "auto" and deep and gpu and torch.cuda.is_bf16_supported()),
+            compiled=self.compile == "yes" or (self.compile == "auto" and deep and gpu and _has_compiler()),
         )
+
+
+def _has_compiler() -> bool:
+    return any(shutil.which(name) for name in (os.environ.get("CC", "gcc"), "gcc", "clang"))
 
 
 def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: bool = False) -> Manifest:
@@ -138,20 +183,23 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     samples = _samples(root, config.dataset, described)
     frames = {vod: FrameSet.load(root, vod) for vod in samples["train"].vods}
     _check(config, described, samples, frames)
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    lightning.seed_everything(config.seed, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
     _check_size(config, network, frames)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     frozen = config.tune == "head"
-    known: dict[str, features.Features] = {}
     if frozen:
         network.backbone.requires_grad_(False)
-        network.eval().to(device)
-        known = _features(network, frames, device, ours)
-    learner: torch.nn.Module = network.head if frozen else network
-    contents = FeatureSource(known) if frozen else FrameSource(frames)
-    sides = {side: ClipDataset(s, _clips(config.architecture, s, frames), contents) for side, s in samples.items()}
+    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner: Classifier = network.head if frozen else network
+    sides = {side: (of, _clips(config.architecture, of, frames)) for side, of in samples.items()}
+    needed = wanted(list(sides.values()))
+    parts = _parts(network, frames, needed, device, ours, frozen=frozen)
+    limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
+    held = cache.hold(f"train {name}", parts, cache.Place(device, limit, alone=ours.local_world == 1))
+    contents = Contents(held, device)
+    batches = {side: ClipDataset(of.label, rows(of, clips, needed)) for side, (of, clips) in sides.items()}
     run = tracking.start(root, name, todo.digest, todo.config) if ours.first else None
 
     def show(number: int, epoch: Epoch) -> None:
@@ -163,11 +211,13 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
 
     learner.train()  # Lightning keeps the mode that it finds
-    fitted = fit(learner, sides["train"], sides["validation"], config.fit, checkpoint, ours, show)
+    settings = config.fit(len(batches["train"]), device)
+    fitted = fit(learner, contents, batches["train"], batches["validation"], settings, checkpoint, ours, show)
     if run:
         learner.load_state_dict(fitted.weights)
         network.eval().to(device)
-        judged = _judge(network, samples["validation"], frames, known, config, device)
+        raw = probabilities(learner, contents, batches["validation"].rows)
+        judged = _judge(samples["validation"], raw, frames, config)
         todo = todo.begin()
         output = bundle.store_weights(root, name, network)
         result = _describe(network, config, described, frames, fitted, judged)
@@ -227,19 +277,31 @@ def _check_size(config: TrainConfig, network: Network, frames: Mapping[str, Fram
         )
 
 
-def _features(
-    network: Network, frames: Mapping[str, FrameSet], device: torch.device, ours: ranks.Ranks
-) -> dict[str, features.Features]:
-    """Each VOD's features; of several processes the first computes them and the others read what it stored."""
+def _parts(
+    network: Network,
+    frames: Mapping[str, FrameSet],
+    needed: Mapping[str, npt.NDArray[np.int64]],
+    device: torch.device,
+    ours: ranks.Ranks,
+    *,
+    frozen: bool,
+) -> list[cache.Part]:
+    """What is learnt from: features under a head, which are computed where they are not stored, else pictures.
+
+    Of several processes the first computes features, and the others read what it stored.
+    """
+    if not frozen:
+        return [cache.Part(of.digest, needed[vod], of.read) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
-    found = {vod: features.of_frames(network, s, device, stored=True) for vod, s in frames.items()}
+    known = {vod: features.of_frames(network, of, device, stored=True) for vod, of in frames.items()}
     if ours.first:
         ours.wait()
-    return found
+    by = backbones.digest(network.backbone)
+    return [cache.Part(f"{of.digest} {by}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
 
 
-def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet]) -> npt.NDArray[np.int64]:
+def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet]) -> Clips:
     """Frame numbers of each sample's clip: int64 [n, T]."""
     clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
     for number, vod in enumerate(side.vods):
@@ -250,40 +312,49 @@ def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, Frame
 
 @dataclass(frozen=True)
 class _Judged:
-    """Figures of the model on validation: of raw probabilities, and smoothed as they will be used."""
+    """Figures of the model on validation: of raw probabilities, smoothed as they will be used, and cut to spans."""
 
     threshold: float
     raw: metrics.FrameFigures
     smoothed: metrics.Comparison
+    events: list[metrics.EventFigures]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "smoothed": self.smoothed.to_json(),
+            "raw": self.raw.to_json(),
+            "events": [at.to_json() for at in self.events],
+        }
 
 
-def _judge(
-    network: Network,
-    side: Samples,
-    frames: Mapping[str, FrameSet],
-    known: Mapping[str, features.Features],
-    config: TrainConfig,
-    device: torch.device,
-) -> _Judged:
-    """Chooses the threshold on the validation side and takes the figures there."""
-    raw = np.empty(len(side), dtype=np.float32)
-    smoothed = np.empty(len(side), dtype=np.float64)
-    for number, vod in enumerate(side.vods):
-        of_vod = np.flatnonzero(side.vod == number)
-        if not len(of_vod):
-            continue
-        whole = known[vod] if known else features.of_frames(network, frames[vod], device, stored=False)
-        raw[of_vod] = scoring.probabilities(network, whole, device)[side.frame[of_vod]]
-        # Smoothed within each unbroken stretch, so that no training frame's score flows in.
-        breaks = np.flatnonzero(np.diff(side.frame[of_vod]) != 1) + 1
-        for stretch in np.split(of_vod, breaks):
-            smoothed[stretch] = centred_mean(raw[stretch], frames[vod].view.fps, config.smooth_seconds)
+def _judge(side: Samples, raw: npt.NDArray[np.float32], frames: Mapping[str, FrameSet], config: TrainConfig) -> _Judged:
+    """Chooses the threshold on the validation side and takes the figures there.
+
+    Smoothed, cut and matched within each unbroken stretch, so that nothing of a training frame flows in.
+    """
+    fps = next(iter(frames.values())).view.fps
+    breaks = np.flatnonzero((np.diff(side.frame) != 1) | (np.diff(side.vod) != 0)) + 1
+    stretches = [slice(*ends) for ends in pairwise([0, *breaks.tolist(), len(side)])]
+    smoothed = np.concatenate([centred_mean(raw[of], fps, config.smooth_seconds) for of in stretches])
     threshold = metrics.choose_threshold(side.label, smoothed)
+    limits = Limits(threshold=threshold)
+    labelled, predicted = {}, {}
+    for of in stretches:
+        duration = float((of.stop - of.start) / fps)
+        predicted[str(of)] = [highlight.span for highlight in find(smoothed[of], fps, duration, limits)]
+        labelled[str(of)] = _spans(side.label[of], fps)
     return _Judged(
         threshold,
         metrics.frame_figures(side.label, raw, threshold, side.chunk),
         metrics.compare(side.label, smoothed, threshold, side.chunk),
+        [metrics.event_figures(labelled, predicted, tiou) for tiou in metrics.TIOUS],
     )
+
+
+def _spans(labels: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
+    """The events among the frames of a stretch, as exact as the grid."""
+    edges = np.flatnonzero(np.diff(np.pad(labels.astype(np.int8), 1))).reshape(-1, 2)
+    return [Span(float(first / fps), float(stop / fps)) for first, stop in edges.tolist()]
 
 
 def _describe(
@@ -305,7 +376,7 @@ def _describe(
         "smooth_seconds": config.smooth_seconds,
         "dataset_digest": described.content_digest(),
         "dataset_holdout": described.result["holdout"],
-        "metrics": {"smoothed": judged.smoothed.to_json(), "raw": judged.raw.to_json()},
+        "metrics": judged.to_json(),
         "best_epoch": fitted.best,
         "epochs": [[e.train_loss, e.val_loss, e.val_ap] for e in fitted.history],
         "versions": {
@@ -329,6 +400,9 @@ def _publish(root: Root, run: tracking.Run, made: Manifest, judged: _Judged, con
         "average_precision_random": judged.smoothed.random.average_precision,
         "f1_constant": judged.smoothed.constant.f1,
         "threshold": judged.threshold,
+        **{f"event_f1_tiou_{at.tiou:g}": at.f1 for at in judged.events},
+        **{f"event_precision_tiou_{at.tiou:g}": at.precision for at in judged.events},
+        **{f"event_recall_tiou_{at.tiou:g}": at.recall for at in judged.events},
     }
     weights = root.local(made.outputs[0].key)
     run.finish(

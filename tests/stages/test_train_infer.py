@@ -59,6 +59,9 @@ def test_what_one_stream_teaches_finds_the_other_s_highlights(root: Root, config
     assert figures["model"]["average_precision"] > figures["random"]["average_precision"] + 0.3
     assert figures["model"]["base_rate"] == figures["constant"]["average_precision"]
     assert 0 < made.result["threshold"] < 1
+    for event in made.result["metrics"]["events"]:
+        assert 0 < event["matched"] <= event["labelled"] <= 8
+        assert event["f1"] > 0.5
     assert root.stat("models/m/unfinished.ckpt") is None
 
 
@@ -112,6 +115,9 @@ def test_mlflow_has_parameters_curves_bundle_and_alias(root: Root) -> None:
     assert run.data.params["backbone"] == "tf_efficientnet_lite0"
     assert [m.step for m in client.get_metric_history(version.run_id, "val_ap")] == list(range(6))
     assert run.data.metrics["average_precision"] > run.data.metrics["average_precision_random"]
+    assert {f"event_{name}_tiou_{at}" for name in ("f1", "precision", "recall") for at in (0.3, 0.5)} <= {
+        *run.data.metrics
+    }
     folder = Path(client.download_artifacts(version.run_id, "bundle"))
     assert (folder / "model.json").read_bytes() == root.read("models/m/model.json")
     assert (folder / "model.safetensors").read_bytes() == root.read("models/m/model.safetensors")
