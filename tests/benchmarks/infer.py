@@ -1,0 +1,188 @@
+"""One pass from video to scores on a CPU: `lolhl infer` in all its modes beside the blog's recipe.
+
+    python -m tests.benchmarks.infer      # some 15 minutes on 2 cores
+
+The blog's recipe writes full-size pictures, loads them by PIL and passes them through ResNet-50. It
+has the source as input, which is what the post takes from Twitch, and the smallest rendition too.
+lolhl learns on bench-a and is judged on bench-b, whose maps the model never saw; its runs begin with
+loading the model. Each way runs ROUNDS times, in turn with the others.
+"""
+
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from lolhl import metrics
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import on_grid
+from lolhl.labels.tables import read_table
+from lolhl.models.bundle import Bundle, load_bundle
+from lolhl.stages.dataset import dataset
+from lolhl.stages.download import download
+from lolhl.stages.extract import extract
+from lolhl.stages.infer import InferConfig, infer, scores_key
+from lolhl.stages.labels import labels
+from lolhl.stages.train import TrainConfig, train
+from lolhl.storage import Root, open_root
+from tests.benchmarks import blog, inputs, result
+from tests.benchmarks.looped import looped
+from tests.benchmarks.result import Table, Timing, measured, shown
+
+MODEL = "bench"
+ROUNDS = 2
+SCORED = 5 * blog.BATCH  # pictures that ResNet-50 is timed on; the time of all is scaled from it
+LONG = 3600  # seconds of the long VOD
+SIX_HOURS = 6 * 3600
+MODES = ("grid", "scan", "refine")
+RENDITIONS = (inputs.SMALLEST, "1080p60")
+
+# Goals: times the blog's speed from its source, minutes for 6 h; for refine, times the grid's speed and
+# how much average precision may be lost.
+FASTER = {"grid": 15.0, "scan": 40.0}
+MINUTES = {"grid": 10.0, "scan": 3.0}
+REFINE_FASTER, REFINE_LOSES = 4.0, 0.01
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Average precision on the grid: of scores as they are, and averaged over the model's own short window."""
+
+    raw: float | None
+    smoothed: float | None
+
+
+def learn(root: Root, video: Path, table: Path) -> None:
+    """Makes the model `MODEL` from one stream, called as in its table."""
+    name = next(iter(read_table(table.read_bytes(), str(table))))
+    download(root, str(video), name=name)
+    extract(root, name)
+    labels(root, table)
+    dataset(root, MODEL, [name])
+    train(root, MODEL, TrainConfig(dataset=MODEL))
+
+
+def main() -> None:
+    inputs.make()
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+        folder = Path(scratch)
+        root = open_root(str(folder / "root"))
+        learn(root, inputs.video("bench-a", inputs.SMALLEST), inputs.labels("bench-a"))
+        scores: dict[str, bytes] = {}
+        ways: dict[str, Callable[[], object]] = {}
+        for rendition in RENDITIONS:
+            video = inputs.video("bench-b", rendition)
+            download(root, str(video), name=rendition)
+            ways[f"blog {rendition}"] = partial(_blog, video, folder / "pictures")
+            for mode in MODES:
+                ways[f"{mode} {rendition}"] = partial(_infer, root, rendition, mode, scores)
+        timings = result.side_by_side(ways, ROUNDS)
+        judged = {name: _judged(load_bundle(root, MODEL), made) for name, made in scores.items()}
+        download(root, str(looped("bench-b", "long", LONG, folder)[0]), name="long")
+        long = result.side_by_side({mode: partial(_infer, root, "long", mode, {}) for mode in MODES}, 1)
+    result.write(
+        "infer",
+        [_speeds(timings, judged), _refined(timings, judged), _projected(long)],
+        "python -m tests.benchmarks.infer",
+        f"""
+Each way ran {ROUNDS} times in turn with the others; the faster run of 2, else the median, counts. The
+blog's ResNet-50 was timed on {SCORED} pictures and scaled to all of them; its average precision stands in
+the result of tests.benchmarks.train. Average precision of lolhl is on the 3 fps grid, of a model that
+learnt on bench-a alone.""",
+    )
+
+
+def _blog(video: Path, pictures: Path) -> Timing:
+    """Extraction of all pictures and scores of some, with the time of the scores scaled to all."""
+    with measured() as extraction:
+        count = blog.extract(video, pictures)
+    net = blog.network()
+    with measured() as scoring:
+        blog.score(net, blog.files(pictures)[:SCORED])
+    shutil.rmtree(pictures)
+    part = min(1.0, SCORED / count)
+    return Timing(extraction.wall + scoring.wall / part, extraction.cpu + scoring.cpu / part)
+
+
+def _infer(root: Root, vod: str, mode: str, scores: dict[str, bytes]) -> None:
+    """Scores, and keeps what the next way will overwrite."""
+    infer(root, MODEL, vod, InferConfig(source="video", decoder="cpu", mode=mode), force=True)
+    scores[f"{mode} {vod}"] = root.read(scores_key(vod))
+
+
+def _judged(used: Bundle, made: bytes) -> Judged:
+    scores = pl.read_parquet(io.BytesIO(made))["score"].to_numpy()
+    table = inputs.labels("bench-b")
+    truth = on_grid(read_table(table.read_bytes(), str(table))["bench-b"], len(scores), used.view.fps)
+    smoothed = centred_mean(scores, used.view.fps, used.smooth_seconds)
+    return Judged(metrics.average_precision(truth, scores), metrics.average_precision(truth, smoothed))
+
+
+def _speeds(timings: Mapping[str, Timing], judged: Mapping[str, Judged]) -> Table:
+    rows = []
+    for name, timing in timings.items():
+        way, _, rendition = name.partition(" ")
+        against = timings["blog 1080p60"].wall / timing.wall
+        goal = FASTER.get(way) if rendition == inputs.SMALLEST else None
+        same = timings[f"blog {rendition}"].wall / timing.wall
+        figures = judged.get(name, Judged(None, None))
+        rows.append(
+            [
+                *(way, rendition, timing.wall, timing.cpu, inputs.SECONDS / timing.wall, against, _goal(against, goal)),
+                *(same, _three(figures.raw), _three(figures.smoothed)),
+            ]
+        )
+    return Table(
+        f"{inputs.SECONDS} s of bench-b, from video to scores",
+        [
+            *("way", "input", "wall s", "user CPU s", "x real time", "x blog on 1080p60", "goal"),
+            *("x blog on same input", "AP", "AP smoothed"),
+        ],
+        rows,
+    )
+
+
+def _refined(timings: Mapping[str, Timing], judged: Mapping[str, Judged]) -> Table:
+    rows = []
+    for rendition in RENDITIONS:
+        faster = timings[f"grid {rendition}"].wall / timings[f"refine {rendition}"].wall
+        for figure in ("raw", "smoothed"):
+            whole, part = (getattr(judged[f"{mode} {rendition}"], figure) for mode in ("grid", "refine"))
+            lost = f"{whole - part:+.3f} ({_met(whole - part <= REFINE_LOSES)}: {REFINE_LOSES})"
+            rows.append([rendition, figure, faster, _goal(faster, REFINE_FASTER), lost])
+    return Table("refine against grid", ["input", "scores", "x grid's speed", "goal", "AP lost (goal)"], rows)
+
+
+def _projected(long: Mapping[str, Timing]) -> Table:
+    rows = []
+    for mode, timing in long.items():
+        minutes = timing.wall * SIX_HOURS / LONG / 60
+        goal = MINUTES.get(mode)
+        met = None if goal is None else f"{_met(minutes < goal)}: {goal:g}"
+        rows.append([mode, timing.wall, LONG / timing.wall, minutes, met])
+    return Table(
+        f"{LONG} s of the {inputs.SMALLEST} rendition; 6 h is a projection from it",
+        ["mode", "wall s", "x real time", "6 h, minutes (projected)", "goal, minutes"],
+        rows,
+    )
+
+
+def _goal(ratio: float, goal: float | None) -> str | None:
+    return None if goal is None else f"{_met(ratio >= goal)}: {goal:g}"
+
+
+def _met(is_met: bool) -> str:
+    return "met" if is_met else "missed"
+
+
+def _three(figure: float | None) -> str:
+    return shown(None) if figure is None else f"{figure:.3f}"
+
+
+if __name__ == "__main__":
+    main()
