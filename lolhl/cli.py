@@ -56,7 +56,7 @@ def _download() -> Verb:
         (DownloadConfig,),
         call,
         {"--name": {"help": "what to call the VOD (default: its Twitch id, or the file's name)"}},
-        "examples:\n  lolhl download https://www.twitch.tv/videos/1863051677 --quality 360p\n"
+        "examples:\n  lolhl download https://www.twitch.tv/videos/1863051677\n"
         "  lolhl download stream.mp4 --name final --start 1:00:00 --stop 1:30:00",
     )
 

@@ -4,17 +4,16 @@ What is fetched lies in a scratch folder until the VOD is stored whole: killed a
 again, the stage goes on with what is there.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,9 +21,10 @@ from urllib.parse import unquote, urlsplit
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import StorageError, UsageError, VideoError
+from lolhl.errors import UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
+from lolhl.stages.scratch import Scratch, open_scratch
 from lolhl.storage import Root, check_name
 from lolhl.storage.folder import Folder
 from lolhl.vod import fetch, trim, twitch
@@ -40,7 +40,13 @@ _LISTS = (b"#EXTM3U", b"ffconcat")  # how files begin that are no video but name
 class DownloadConfig(Config):
     """What of a video is stored."""
 
-    quality: str = option("source", "rendition of a Twitch VOD: source, or as 360p, 720p60")
+    quality: str = option(
+        "auto",
+        "rendition of a Twitch VOD: auto is the smallest that serves the models (or what is stored, if it does), "
+        "source is what the streamer sent; or as 360p, 720p60",
+    )
+    serves: int = option(224, "auto: at least so many pixels wide and high, as the frames that models see")
+    serves_fps: Fraction = option(Fraction(3), "auto: at least so many pictures per second, as the frame grid")
     start: float = option(0.0, "where the part to store begins: h:mm:ss or seconds", parse=grid.parse_time)
     stop: float | None = option(None, "where it ends: h:mm:ss or seconds", parse=grid.parse_time)
     chat: bool = option(False, "store the chat of a Twitch VOD too")
@@ -48,6 +54,8 @@ class DownloadConfig(Config):
     def __post_init__(self) -> None:
         if re.fullmatch(r"audio.?only", self.quality, re.IGNORECASE):
             raise UsageError(f"--quality {self.quality}: highlights are looked for in pictures; choose another")
+        if not 1 <= self.serves <= 10_000:
+            raise UsageError(f"--serves {self.serves}: give the width of a frame, 1 to 10000 pixels")
         if not 0 <= self.start < float("inf"):
             raise UsageError(f"--start {self.start:g}: give 0 or more seconds")
         if self.stop is not None and not self.start < self.stop < float("inf"):
@@ -78,6 +86,9 @@ def download(
     Returns:
         The VOD's manifest. Time 0 of a part is its first picture, which lies `offset` seconds into
         the whole. Chapters, comments and `muted` stretches are in seconds from time 0.
+        The result also says which `rendition` of a Twitch VOD is stored (name, group, width, height, fps,
+        is_source; None for other videos), which `qualities` there are (a list of the same), and the timestamp
+        of the VOD's time 0 (`clock`, in seconds), by which other renditions are aligned with this one.
 
     Raises:
         UsageError: the source is nothing of that kind, the name is taken, or the part holds no picture.
@@ -91,12 +102,15 @@ def download(
     _, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
     if earlier:
         return earlier
+    if before and not force and _is_done(before, inputs, config):
+        log.info("download: done already (%s)", key)
+        return before
     if before and not force and before.result["source"] != origin.source:
         raise UsageError(
             f"VOD {vod} is there already, from {before.result['source']}: choose another --name, "
             "or --force to replace it"
         )
-    with _scratch(root, vod) as scratch:
+    with open_scratch(root, "downloads", vod) as scratch:
         # Planned anew: a run that this one waited for may have done the work.
         todo, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
         if earlier:
@@ -114,6 +128,9 @@ def download(
                 "source": origin.source,
                 "twitch_id": got.twitch_id,
                 "offset": got.offset,
+                "clock": got.clock,
+                "rendition": asdict(got.rendition) if got.rendition else None,
+                "qualities": [asdict(one) for one in got.qualities],
                 "video": f"vods/{vod}/video{got.suffix}",
                 "duration": info.duration,
                 "width": info.width,
@@ -127,22 +144,26 @@ def download(
         )
         for old in {output.key for output in before.outputs} - {output.key for output in outputs} if before else ():
             root.delete(old)
+        if before and before.result["source"] != origin.source:
+            for left in list(root.list(f"vods/{vod}/source/")):  # stretches of another VOD
+                root.delete(left.key)
         shutil.rmtree(scratch.path)
     return made
 
 
-@dataclass(frozen=True)
-class _Scratch:
-    """A folder of one run's own.
-
-    Attributes:
-        lock: a file descriptor; a process that holds it keeps other runs out of the folder.
-        in_root: whether it lies beside the data, where what is whole need only be renamed.
-    """
-
-    path: Path
-    lock: int
-    in_root: bool
+def _is_done(before: Manifest, inputs: dict[str, str], config: DownloadConfig) -> bool:
+    """Whether what is stored is what is asked for in other words, as by another name of its rendition."""
+    asked = config.recorded()
+    if before.inputs != inputs or any(before.config.get(name) != asked[name] for name in ("start", "stop", "chat")):
+        return False
+    said = before.result
+    if said["twitch_id"] is None:  # a file has one quality
+        return True
+    if config.quality == "auto":
+        return min(said["width"], said["height"]) >= config.serves and Fraction(said["fps"]) >= config.serves_fps
+    stored = said.get("rendition") or {}  # not in what was downloaded by lolhl 0.1
+    names = [stored.get("name"), stored.get("group"), "source" if stored.get("is_source") else None]
+    return config.quality in names
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,9 @@ class _Got:
     title: str
     offset: float = 0.0
     twitch_id: str | None = None
+    clock: float | None = None
+    rendition: twitch.Rendition | None = None
+    qualities: Sequence[twitch.Rendition] = ()
     chapters: Sequence[Span] = ()
     muted: Sequence[Span] = ()
     comments: Sequence[twitch.Comment] | None = None
@@ -175,7 +199,7 @@ class _Origin(Protocol):
     def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:
         """A name for what is read → a digest that changes when it does."""
 
-    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got: ...
+    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got: ...
 
 
 def _origin(source: str) -> _Origin:
@@ -197,9 +221,13 @@ class _OnTwitch:
     def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(self.source)}
 
-    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got:
+    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got:
         vod = twitch.describe(self.name)
-        rendition = vod.rendition(config.quality)
+        if config.quality == "auto":
+            rendition = vod.smallest(config.serves, config.serves_fps)
+            log.info("download %s: the rendition %s serves", vod.id, rendition.name)
+        else:
+            rendition = vod.rendition(config.quality)
         if config.start >= vod.seconds:
             raise UsageError(f"VOD {vod.id} is {grid.format_time(vod.seconds)} long: choose a --start before its end")
         comments = twitch.chat(vod.id, scratch.path) if config.chat else None
@@ -208,7 +236,7 @@ class _OnTwitch:
             segments = twitch.fetch(
                 vod,
                 rendition,
-                scratch.path / check_name(rendition, "rendition"),
+                scratch.path / check_name(rendition.group, "rendition"),
                 start=config.start,
                 stop=config.stop,
                 advance=advance,
@@ -228,6 +256,9 @@ class _OnTwitch:
             title=vod.title,
             offset=round(offset, 6),
             twitch_id=vod.id,
+            clock=segments.clock,
+            rendition=rendition,
+            qualities=vod.renditions,
             chapters=vod.chapters,
             muted=segments.muted,
             comments=comments,
@@ -257,7 +288,7 @@ class _OnTheWeb:
     def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(json.dumps(asdict(self.remote)))}
 
-    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got:
+    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got:
         video = scratch.path / "fetched"
         with progress.bar(f"download {self._file.name}", (self.remote.size or 0) / 1e6, "MB") as advance:
             fetch.fetch(self.url, self.remote, video, lambda count: advance(count / 1e6))
@@ -311,7 +342,7 @@ class _File:
             return stored.samefile(self.path) and own.st_size == size and own.st_mtime_ns < said.st_mtime_ns
         return False
 
-    def fetch(self, scratch: _Scratch, config: DownloadConfig) -> _Got:
+    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got:
         _check_video(self.path, self.source)
         if not config.whole:
             return _part(self.path, self.path, self.source, scratch, config)
@@ -340,7 +371,7 @@ def _check_video(video: Path, source: str) -> None:
         raise VideoError(str(error).replace(str(video), source)) from error
 
 
-def _part(video: Path, file: Path, source: str, scratch: _Scratch, config: DownloadConfig) -> _Got:
+def _part(video: Path, file: Path, source: str, scratch: Scratch, config: DownloadConfig) -> _Got:
     """The wanted part of a video file.
 
     Args:
@@ -402,48 +433,3 @@ def _named(span: Span) -> dict[str, Any]:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def _scratch(root: Root, vod: str) -> Iterator[_Scratch]:
-    """A folder for what is fetched, beside the data or in the cache; waits while another run is in it.
-
-    It stays when the work is cut off, unless there is nothing in it.
-    """
-    if isinstance(root, Folder):
-        path = root.path / ".unfinished-downloads" / vod
-    else:
-        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser()
-        path = cache / "downloads" / f"{_sha256(root.url)[:16]}-{vod}"
-    try:
-        lock = _locked(path)
-        made_anew = (path / "video.mp4", path / "linked")
-        try:
-            for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
-                file.unlink(missing_ok=True)
-            yield _Scratch(path, lock, isinstance(root, Folder))
-        finally:
-            for file in made_anew:
-                file.unlink(missing_ok=True)
-            for folder in (path, path.parent):
-                with suppress(OSError):
-                    folder.rmdir()
-            os.close(lock)
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror or error}") from error
-
-
-def _locked(path: Path) -> int:
-    """Makes the folder and takes its lock."""
-    while True:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.warning("%s: another run is at it, or just ends: waiting", path)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(lock).st_ino:
-                return lock
-        os.close(lock)  # that run has taken the folder away

@@ -30,6 +30,7 @@ class Vod:
     Attributes:
         folder: holds one folder per rendition, named by Twitch's name of it, see `rendition`.
         qualities: Twitch's name of a rendition → the name that people see.
+        resolutions: Twitch's name of a rendition → its size, or "" where Twitch is not to say; else 320x240.
         state: "unknown": Twitch knows no such id. "deleted": there is a page but no list of renditions.
             "expired": the list is there, the renditions are not. "subscribers": wants TOKEN.
         muted: numbers of the segments whose sound Twitch took away.
@@ -42,6 +43,7 @@ class Vod:
     id: str = "123456789"
     title: str = "LCK Finals: T1 vs GEN"
     qualities: dict[str, str] = field(default_factory=lambda: {"chunked": "240p30"})
+    resolutions: dict[str, str] = field(default_factory=dict)
     state: Literal["there", "unknown", "deleted", "expired", "subscribers"] = "there"
     live: bool = False
     muted: frozenset[int] = frozenset()
@@ -262,9 +264,11 @@ def _comments(vod: Vod, begin: int) -> dict[str, Any]:
 def _renditions(vod: Vod) -> str:
     lines = ["#EXTM3U"]
     for group, name in [*vod.qualities.items(), ("audio_only", "Audio Only")]:
+        shape = vod.resolutions.get(group, "320x240")
+        shape = f"RESOLUTION={shape}," if shape else ""
         lines += [
             f'#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="{group}",NAME="{name}",AUTOSELECT=YES,DEFAULT=YES',
-            f'#EXT-X-STREAM-INF:BANDWIDTH=600000,CODECS="avc1.64001F,mp4a.40.2",RESOLUTION=320x240,VIDEO="{group}"',
+            f'#EXT-X-STREAM-INF:BANDWIDTH=600000,CODECS="avc1.64001F,mp4a.40.2",{shape}VIDEO="{group}"',
             f"https://{CDN}/{vod.id}_lck/{group}/index-dvr.m3u8",
         ]
     return "\n".join(lines) + "\n"

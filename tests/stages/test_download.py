@@ -29,6 +29,7 @@ from tests.videos import numbered_video, read_number
 from tests.vod.shown import shown
 
 ID = "123456789"
+SOURCE = {"name": "240p30", "group": "chunked", "width": 320, "height": 240, "fps": 30, "is_source": True}
 ADDRESS = f"https://www.twitch.tv/videos/{ID}"
 
 
@@ -110,6 +111,9 @@ def test_a_twitch_vod(
         "source": ADDRESS,
         "twitch_id": ID,
         "offset": 0.0,
+        "clock": pytest.approx(61.4, abs=0.1),
+        "rendition": SOURCE,
+        "qualities": [SOURCE],
         "video": f"vods/{ID}/video.mp4",
         "duration": pytest.approx(24, abs=0.05),
         "width": 96,
@@ -160,6 +164,59 @@ def test_a_part_of_a_twitch_vod(
     if start == 5.5:
         assert result["chapters"][0]["stop"] + result["offset"] == pytest.approx(10, abs=0.001)
         assert result["muted"][0]["start"] + result["offset"] == pytest.approx(8, abs=0.001)
+
+
+@pytest.fixture(scope="module")
+def many(film: Path) -> Vod:
+    """A VOD in three qualities; the pictures are as large as it says."""
+    folder = film.parent / "many"
+    shapes = {"chunked": (640, 360), "360p30": (426, 240), "160p30": (284, 160)}
+    for group, shape in shapes.items():
+        rendition(numbered_video(film.parent / f"{group}.mp4", seconds=8, size=shape), folder / group)
+    return Vod(
+        folder,
+        8,
+        qualities={"chunked": "1080p60", "360p30": "360p", "160p30": "160p"},
+        resolutions={group: f"{width}x{height}" for group, (width, height) in shapes.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "group"),
+    [
+        (DownloadConfig(), "360p30"),
+        (DownloadConfig(serves=160), "160p30"),
+        (DownloadConfig(serves=241), "chunked"),
+        (DownloadConfig(serves_fps=Fraction(60)), "chunked"),
+        (DownloadConfig(quality="160p"), "160p30"),
+        (DownloadConfig(quality="source"), "chunked"),
+    ],
+)
+def test_the_rendition_that_serves(
+    many: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: DownloadConfig, group: str
+) -> None:
+    with serving(many, tmp_path, monkeypatch) as server:
+        made = download(root, ID, config)
+        assert {name.split("/")[0] for name in server.segments()} == {group}
+    assert made.result["rendition"]["group"] == group
+    assert made.result["rendition"]["height"] == made.result["height"]
+    assert [one["group"] for one in made.result["qualities"]] == ["chunked", "360p30", "160p30"]
+    check(root, made, "video.mp4")
+
+
+def test_what_is_stored_and_serves_is_not_fetched_again(
+    many: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(many, tmp_path, monkeypatch) as server:
+        made = download(root, ID, DownloadConfig(quality="source"))
+        server.requests.clear()
+        for same in (DownloadConfig(), DownloadConfig(serves=300), DownloadConfig(quality="1080p60")):
+            assert download(root, ID, same) == made
+        assert server.requests == []
+        small = download(root, ID, DownloadConfig(quality="160p"))
+        assert small.result["height"] == 160
+        assert download(root, ID).result["height"] == 240  # what was there did not serve
+        assert download(root, ID, DownloadConfig(start=2)).result["offset"] == pytest.approx(2, abs=0.05)
 
 
 def test_another_part_replaces_the_vod(vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def vod(tmp_path_factory: pytest.TempPathFactory) -> Vod:
         folder / "vod",
         24,
         qualities={"chunked": "1080p60", "160p30": "160p"},
+        resolutions={"chunked": "96x64", "160p30": "48x32"},
         chapters=((0, 10, "Just Chatting"), (10, 24, "League of Legends")),
         comments=tuple((3 * n, f"User{n}" if n != 4 else None, f"line {n} of the chat") for n in range(8)),
         muted=frozenset([2, 3, 5]),
@@ -103,13 +105,69 @@ def test_describe(vod: Vod, serve: Serve) -> None:
         id=ID,
         title="LCK Finals: T1 vs GEN",
         seconds=24,
-        qualities={"source": "chunked", "1080p60": "chunked", "160p": "160p30"},
+        renditions=(
+            twitch.Rendition("1080p60", "chunked", 96, 64, 60, is_source=True),
+            twitch.Rendition("160p", "160p30", 48, 32, 30, is_source=False),
+        ),
         chapters=[Span(0, 10, "Just Chatting"), Span(10, 24, "League of Legends")],
     )
-    assert said.rendition("160p") == "160p30"
+    assert said.rendition("160p") == said.rendition("160p30") == said.renditions[1]
+    assert said.rendition("source") == said.rendition("1080p60") == said.renditions[0]
     for quality in ("360p", "audio_only", "Audio Only", "--help", ""):
         with pytest.raises(UsageError, match=r"choose one of source, 1080p60, 160p$"):
             said.rendition(quality)
+
+
+def test_a_rendition_whose_size_is_not_told(vod: Vod, serve: Serve) -> None:
+    qualities = {"chunked": "Source", "480p30": "480p", "720p60": "720p60", "odd": "odd"}
+    with serve(dataclasses.replace(vod, qualities=qualities, resolutions=dict.fromkeys(qualities, ""))):
+        found = {one.group: (one.width, one.height, one.fps, one.is_source) for one in twitch.describe(ID).renditions}
+    assert found == {
+        "chunked": (None, None, None, True),
+        "480p30": (853, 480, 30, False),
+        "720p60": (1280, 720, 60, False),
+        "odd": (None, None, None, False),
+    }
+
+
+def test_a_vod_without_pictures(vod: Vod, serve: Serve) -> None:
+    with serve(dataclasses.replace(vod, qualities={})), pytest.raises(VodNotFound, match="no pictures"):
+        twitch.describe(ID)
+
+
+USUAL = ["chunked 1920x1080 60", "720p60 1280x720 60", "480p30 852x480 30", "360p30 640x360 30", "160p30 284x160 30"]
+
+
+@pytest.mark.parametrize(
+    ("there", "size", "fps", "chosen"),
+    [
+        (USUAL, 224, 3, "360p30"),
+        (USUAL, 160, 3, "160p30"),
+        (USUAL, 161, 3, "360p30"),
+        (USUAL, 361, 3, "480p30"),
+        (USUAL, 224, 30, "360p30"),
+        (USUAL, 224, 31, "720p60"),
+        (USUAL, 2000, 3, "chunked"),  # none is large enough
+        (USUAL[:1], 224, 3, "chunked"),  # only the source
+        (["chunked ? ?"], 224, 3, "chunked"),
+        (["chunked ? ?", "160p30 284x160 30"], 224, 3, "chunked"),
+        (["chunked ? ?", "360p30 640x360 30"], 224, 3, "360p30"),
+        (["720p60 1280x720 60", "160p30 284x160 30"], 1000, 3, "720p60"),  # no source; the largest
+        (["chunked 1080x1920 60", "480p30 270x480 30", "360p30 202x360 30"], 224, 3, "480p30"),  # portrait
+        (["chunked 640x360 30", "360p30 640x360 30"], 224, 3, "360p30"),
+        (["720p60 1280x720 60", "720p30 1280x720 30"], 512, 3, "720p30"),
+        (["odd ? ?", "chunked 1920x1080 60"], 224, 3, "chunked"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_smallest_that_serves(there: list[str], size: int, fps: int, chosen: str, turned: bool) -> None:
+    renditions = []
+    for group, shape, rate in (line.split() for line in there):
+        width, height = (None, None) if shape == "?" else map(int, shape.split("x"))
+        of = None if rate == "?" else int(rate)
+        renditions.append(twitch.Rendition(group, group, width, height, of, is_source=group == "chunked"))
+    said = twitch.TwitchVod(ID, "", 24, tuple(renditions[::-1] if turned else renditions), [])
+    assert said.smallest(size, Fraction(fps)).group == chosen
 
 
 @pytest.mark.parametrize(
@@ -179,6 +237,18 @@ def test_another_quality(vod: Vod, serve: Serve, tmp_path: Path) -> None:
         assert {name.split("/")[0] for name in server.segments()} == {"160p30"}
     join(got.playlist, tmp_path / "all.mp4")
     assert probe(tmp_path / "all.mp4").width == 48
+
+
+def test_a_part_by_the_clock_of_another_rendition(vod: Vod, serve: Serve, tmp_path: Path) -> None:
+    with serve(vod) as server:
+        whole = fetch(tmp_path / "small", "160p")
+        server.requests.clear()
+        got = fetch(tmp_path / "segments", start=13.2, stop=14.9, clock=whole.clock)
+        assert server.segments() == ["chunked/3-muted.ts"]
+        assert got.begin == pytest.approx(12, abs=0.05)
+        other = fetch(tmp_path / "others", start=0, stop=1, clock=whole.clock + 0.25)
+    assert other.begin == pytest.approx(-0.25, abs=0.05)
+    check_part(got, tmp_path / "part.mp4", vod, 13.2, 14.9)
 
 
 def test_a_part_takes_few_segments_and_knows_where_it_is(vod: Vod, serve: Serve, tmp_path: Path) -> None:

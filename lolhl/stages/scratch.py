@@ -1,0 +1,82 @@
+"""Scratch folders: where what is fetched lies until it is stored whole, so that a killed run is gone on with."""
+
+import fcntl
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lolhl.errors import StorageError
+from lolhl.storage import Root
+from lolhl.storage.folder import Folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A folder of one run's own.
+
+    Attributes:
+        lock: a file descriptor; a process that holds it keeps other runs out of the folder.
+        in_root: whether it lies beside the data, where what is whole need only be renamed.
+    """
+
+    path: Path
+    lock: int
+    in_root: bool
+
+
+@contextmanager
+def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
+    """A folder beside the data, or in the cache where the root is a bucket; waits while another run is in it.
+
+    It stays when the work is cut off, unless there is nothing in it. What lies in it as "video.mp4" or
+    "linked" is made anew by each run and does not stay.
+
+    Args:
+        kind: "downloads" or "source": what is fetched.
+
+    Raises:
+        StorageError: the folder cannot be made or written to.
+    """
+    if isinstance(root, Folder):
+        path = root.path / f".unfinished-{kind}" / vod
+    else:
+        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser()
+        path = cache / kind / f"{hashlib.sha256(root.url.encode()).hexdigest()[:16]}-{vod}"
+    try:
+        lock = _locked(path)
+        made_anew = (path / "video.mp4", path / "linked")
+        try:
+            for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
+                file.unlink(missing_ok=True)
+            yield Scratch(path, lock, isinstance(root, Folder))
+        finally:
+            for file in made_anew:
+                file.unlink(missing_ok=True)
+            for folder in (path, path.parent):
+                with suppress(OSError):
+                    folder.rmdir()
+            os.close(lock)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}") from error
+
+
+def _locked(path: Path) -> int:
+    """Makes the folder and takes its lock."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("%s: another run is at it, or just ends: waiting", path)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(lock).st_ino:
+                return lock
+        os.close(lock)  # that run has taken the folder away
