@@ -1,11 +1,16 @@
 """From features on the whole grid to one probability per instant."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from lolhl.models.features import Features
+from lolhl.models.engine import Features
 from lolhl.models.network import Architecture, Network
+
+Probabilities = npt.NDArray[np.float32]
 
 _BATCH = 512
 
@@ -21,20 +26,52 @@ def clip_frames(architecture: Architecture, frames: npt.NDArray[np.int64], count
 
 
 @torch.no_grad()
-def probabilities(network: Network, features: Features, device: torch.device) -> npt.NDArray[np.float32]:
-    """The probability of a highlight at each instant.
+def probabilities(network: Network, batches: Iterable[Features], device: torch.device) -> Iterator[Probabilities]:
+    """The probability of a highlight at each instant, in order, while the features come.
+
+    Memory is bounded: each frame is encoded once, and held while a clip needs it.
 
     Args:
         network: in evaluation mode, on `device`.
-        features: of every frame of one VOD: float16 [count, D].
+        batches: features of every frame of one VOD, in order: float16 [n, D], n as it comes.
 
-    Returns:
-        float32 [count].
+    Yields:
+        float32 [m], some hundreds at a time; in all as many as there are frames.
     """
-    count = len(features)
-    found = []
-    for first in range(0, count, _BATCH):
-        frames = np.arange(first, min(first + _BATCH, count))
-        clips = torch.from_numpy(features[clip_frames(network.architecture, frames, count)]).to(device).float()
-        found.append(torch.sigmoid(network.head(clips)).cpu().numpy())
-    return np.concatenate(found).astype(np.float32) if found else np.empty(0, dtype=np.float32)
+    offsets = torch.tensor(network.architecture.offsets(), device=device)
+    before, after = -int(offsets.min()), int(offsets.max())
+    held: Tensor | None = None  # begins `before` frames before the next that is scored
+    for encoded in _encoded(network, batches, device, before, after):
+        held = encoded if held is None else torch.cat([held, encoded])
+        count = len(held) - before - after
+        if count > 0:
+            clips = held[torch.arange(before, before + count, device=device)[:, None] + offsets]
+            yield np.asarray(torch.sigmoid(network.head.decide(clips)).cpu().numpy())
+            held = held[count:]
+
+
+def _encoded(
+    network: Network, batches: Iterable[Features], device: torch.device, before: int, after: int
+) -> Iterator[Tensor]:
+    """Encoded frames [n, E], with the first repeated in front and the last at the end, as `clip_frames` does."""
+    encoded: Tensor | None = None
+    for features in _gathered(batches):
+        is_first = encoded is None
+        encoded = network.head.encode(torch.from_numpy(features).to(device))
+        if is_first:
+            yield encoded[:1].expand(before, -1)
+        yield encoded
+    if encoded is not None:
+        yield encoded[-1:].expand(after, -1)
+
+
+def _gathered(batches: Iterable[Features]) -> Iterator[Features]:
+    """The same rows, at least `_BATCH` at a time but for the last: small steps cost as much as large ones."""
+    waiting: list[Features] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= _BATCH:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)

@@ -5,6 +5,7 @@ in between.
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from lolhl.frames.frameset import FrameSet
 from lolhl.manifest import Manifest, Output
 from lolhl.models import features, scoring
 from lolhl.models.bundle import Bundle, load_bundle
+from lolhl.models.engine import Engine, open_engine
 from lolhl.storage import Root, check_name
 from lolhl.vod import decode
+from lolhl.vod.decode import View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +79,13 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     used.network.to(device)
+    engine = open_engine(used.network, device)
     if frames:
-        found = features.of_frames(used.network, frames, device, stored=used.frozen)
+        found = features.stored(engine, frames).batches() if used.frozen else features.of_frames(engine, frames)
     else:
         video = downloaded.local(root, downloaded.result["video"], f"lolhl download … --name {vod} --force")
-        found = _features_of_video(used, video, config.decoder, float(downloaded.result["duration"]), device)
-    scores = scoring.probabilities(used.network, found, device)
+        found = _features_of_video(engine, used.view, video, config.decoder, float(downloaded.result["duration"]))
+    scores = np.concatenate(list(scoring.probabilities(used.network, found, device)))
 
     data = _parquet(scores, used)
     todo = todo.begin()
@@ -128,15 +132,13 @@ def _frames(root: Root, vod: str, source: str, used: Bundle) -> FrameSet | None:
 
 
 def _features_of_video(
-    used: Bundle, video: Path, wanted: str, duration: float, device: torch.device
-) -> features.Features:
-    decoder = decode.choose_decoder(video, wanted, used.view)
-    found = []
+    engine: Engine, view: View, video: Path, wanted: str, duration: float
+) -> Iterator[features.Features]:
+    decoder = decode.choose_decoder(video, wanted, view)
     with progress.bar(f"infer {video.parent.name}", duration, "s") as advance:
-        for batch in features.of_pictures(used.network, decode.decode(video, used.view, decoder=decoder), device):
-            found.append(batch)
-            advance(float(len(batch) / used.view.fps))
-    return np.concatenate(found)
+        for batch in features.of_pictures(engine, decode.decode(video, view, decoder=decoder)):
+            yield batch
+            advance(float(len(batch) / view.fps))
 
 
 def _parquet(scores: np.ndarray[tuple[int], np.dtype[np.float32]], used: Bundle) -> bytes:

@@ -34,7 +34,8 @@ from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
-from lolhl.models import backbones, bundle, features, ranks, scoring, tracking
+from lolhl.models import bundle, features, ranks, scoring, tracking
+from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
 from lolhl.storage import Root, check_name
@@ -294,11 +295,11 @@ def _parts(
         return [cache.Part(of.digest, needed[vod], of.read) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
-    known = {vod: features.of_frames(network, of, device, stored=True) for vod, of in frames.items()}
+    engine = open_engine(network, device)
+    known = {vod: features.stored(engine, of) for vod, of in frames.items()}
     if ours.first:
         ours.wait()
-    by = backbones.digest(network.backbone)
-    return [cache.Part(f"{of.digest} {by}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
+    return [cache.Part(f"{of.digest} {engine.key}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
 
 
 def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet]) -> Clips:
