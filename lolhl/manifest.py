@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,10 @@ class Manifest:
             outputs = [Output(**output) for output in raw.pop("outputs")]
             result = _Result(raw.pop("result"), name)
             config, inputs = dict(raw.pop("config")), dict(raw.pop("inputs"))
-            return cls(**raw, config=config, inputs=inputs, outputs=outputs, result=result)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            made = cls(**raw, config=config, inputs=inputs, outputs=outputs, result=result)
+            _check(made)
+            return made
+        except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _no_manifest(name, error) from error
 
     def read(self, root: Root, key: str, redo: str) -> bytes:
@@ -107,6 +110,35 @@ class Manifest:
         """Of all that the manifest says: what the next stage records as its input."""
         said = {**asdict(self), "version": None}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+# What the words of a result hold, in whichever stage's manifest they stand.
+_TEXT = ("vod", "source", "video", "fit", "model", "holdout")
+_NUMBERS = ("size", "frames", "width", "height", "duration", "offset", "threshold", "smooth_seconds", "guard_seconds")
+_LISTS = ("chapters", "muted", "vods", "highlights")
+_OBJECTS = ("architecture", "normalisation", "view", "metrics", "natural", "train", "validation")
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXT, (str,)),
+    **dict.fromkeys(_NUMBERS, (int, float)),
+    **dict.fromkeys(_LISTS, (list,)),
+    **dict.fromkeys(_OBJECTS, (dict,)),
+    "title": (str, type(None)),
+    "twitch_id": (str, type(None)),
+}
+
+
+def _check(made: Manifest) -> None:
+    """Raises TypeError, or what Fraction raises, where a value is of a kind that no stage writes."""
+    texts = [made.stage, made.digest, made.version, *made.inputs.values()]
+    texts += [text for output in made.outputs for text in (output.key, output.sha256)]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a text is none")
+    if not all(isinstance(output.size, int) for output in made.outputs):
+        raise TypeError("a size is no number")
+    for name, value in made.result.items():
+        if name in _KINDS and not isinstance(value, _KINDS[name]):
+            raise TypeError(f"its {name} is {type(value).__name__}")
+    Fraction(made.result.get("fps", "1"))
 
 
 class _Result(dict[str, Any]):

@@ -177,6 +177,19 @@ def without(key: str, *path: str) -> Damage:
     return damage
 
 
+def holding(key: str, value: object, *path: str) -> Damage:
+    """A manifest with another value in it."""
+
+    def damage(root: Root) -> None:
+        whole = part = json.loads(root.read(key))
+        for step in path[:-1]:
+            part = part[int(step) if step.isdigit() else step]
+        part[path[-1]] = value
+        root.write(key, json.dumps(whole).encode())
+
+    return damage
+
+
 SEE = "--help)"
 SCRATCH = "--backbone resnet18 --weights none --tune all"
 MODEL = "models/m/model.json"
@@ -373,6 +386,26 @@ CALLS = [
             ("infer m c", "vods/c/vod.json", "duration"),
             ("report a", "highlights/a/scores.json", "threshold"),
             ("report a", "datasets/d/dataset.json", "vods"),
+        )
+    ],
+    *[
+        Bad(call, 1, key, "run its stage again", holding(key, value, *path.split()))
+        for call, key, path, value in (
+            ("download {films}/film.mp4 --name a", "vods/a/vod.json", "result source", 5),
+            ("extract c", "vods/c/vod.json", "result video", None),
+            ("extract c", "vods/c/vod.json", "inputs", "video"),
+            ("labels {films}/good.tsv", "vods/a/vod.json", "result duration", "long"),
+            ("dataset n a", "frames/a/frameset.json", "result fps", "fast"),
+            ("dataset n a", "frames/a/frameset.json", "result fps", [3]),
+            ("dataset n a", "frames/a/frameset.json", "result frames", "many"),
+            ("dataset n a", "frames/a/frameset.json", "outputs 0 size", "big"),
+            ("train n --dataset d", "datasets/d/dataset.json", "result guard_seconds", []),
+            ("train n --dataset d", "datasets/d/dataset.json", "digest", 7),
+            ("infer m c", "vods/c/vod.json", "result duration", None),
+            ("report a --force", "highlights/a/scores.json", "result threshold", "high"),
+            ("report a --force", "vods/a/vod.json", "result chapters", 3),
+            ("report a", "datasets/d/dataset.json", "result vods", None),
+            ("infer m c", "models/m/model.json", "result view", "wide"),
         )
     ],
     *[
