@@ -3,7 +3,7 @@
 import io
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +20,8 @@ from lolhl.frames.shards import Entry, shard_key
 from lolhl.storage import Root
 from lolhl.vod.decode import View
 
+_INDEX = {"frame": pl.Int64, "time": pl.Float64, "shard": pl.Int64, "offset": pl.Int64, "length": pl.Int64}
+
 
 def manifest_key(vod: str) -> str:
     return f"frames/{vod}/frameset.json"
@@ -29,25 +31,34 @@ def index_key(vod: str) -> str:
     return f"frames/{vod}/index.parquet"
 
 
-def index_bytes(entries: Sequence[Entry], fps: Fraction) -> bytes:
+def index_bytes(entries: Sequence[Entry]) -> bytes:
     """The index as Parquet: frame, time (seconds), shard, offset, length (bytes)."""
-    columns = {name: [getattr(e, name) for e in entries] for name in ("frame", "shard", "offset", "length")}
-    table = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Int64)).with_columns(
-        time=pl.Series(grid.times(len(entries), fps))
-    )
+    table = pl.DataFrame(entries, schema=_INDEX, orient="row")
     buffer = io.BytesIO()
-    table.select("frame", "time", "shard", "offset", "length").write_parquet(buffer)
+    table.write_parquet(buffer)
     return buffer.getvalue()
 
 
 @dataclass(frozen=True)
 class FrameSet:
-    """All frames of one VOD; `shards`, `offsets` and `lengths` are int64 [count]."""
+    """The frames of one VOD.
+
+    A set of the whole grid holds a picture of every instant; one that was scanned, of some.
+
+    Attributes:
+        count: instants of the grid; also `len()`.
+        times: of the pictures that there are, in seconds: float64 [m], m ≤ count.
+        shards, offsets, lengths: where these pictures lie: int64 [m].
+        nearest: for each instant, the place of the picture that is nearest in time: int64 [count].
+    """
 
     root: Root
     vod: str
     view: View
     digest: str
+    count: int
+    times: npt.NDArray[np.float64]
+    nearest: npt.NDArray[np.int64]
     shards: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
@@ -64,42 +75,48 @@ class FrameSet:
         index = pl.read_parquet(io.BytesIO(said.read(root, index_key(vod), f"lolhl extract {vod} --force")))
         index = index.sort("frame")
         view = View(Fraction(said.result["fps"]), said.result["size"], said.result["fit"])
-        shards, offsets, lengths = (index[name].to_numpy() for name in ("shard", "offset", "length"))
-        return cls(root, vod, view, said.content_digest(), shards, offsets, lengths)
+        count = int(said.result["frames"])
+        times, shards, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
+        nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, view.fps))
+        return cls(root, vod, view, said.content_digest(), count, times, nearest, shards, offsets, lengths)
 
     def __len__(self) -> int:
-        return len(self.shards)
+        return self.count
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a picture of every instant."""
+        return len(self.times) == self.count
 
     def read(self, frames: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """The pictures with these numbers: uint8 [len(frames), size, size, 3], RGB.
+        """The pictures nearest to the instants with these numbers: uint8 [len(frames), size, size, 3], RGB.
 
         Raises:
             StorageError: a shard is missing or damaged.
         """
+        return self.pictures(self.nearest[np.asarray(frames, dtype=np.int64)])
+
+    def pictures(self, places: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The pictures at these places of `times`; else as `read`."""
         side = self.view.size
-        pictures = np.empty((len(frames), side, side, 3), dtype=np.uint8)
-        for place, frame in enumerate(frames):
-            pictures[place] = self._picture(int(frame))
+        pictures = np.empty((len(places), side, side, 3), dtype=np.uint8)
+        for row, place in enumerate(places):
+            pictures[row] = self._picture(int(place))
         return pictures
 
-    def batches(self, size: int) -> Iterator[npt.NDArray[np.uint8]]:
-        """All pictures in order, `size` at a time."""
-        for first in range(0, len(self), size):
-            yield self.read(range(first, min(first + size, len(self))))
-
-    def _picture(self, frame: int) -> npt.NDArray[np.uint8]:
-        shard = int(self.shards[frame])
+    def _picture(self, place: int) -> npt.NDArray[np.uint8]:
+        shard = int(self.shards[place])
         where, redo = f"{self.root.url}/{shard_key(self.vod, shard)}", f"run `lolhl extract {self.vod} --force`"
         try:
             path = self._file(shard)
         except NotFound as error:
             raise NotFound(f"{where} is gone: {redo}") from error
         with path.open("rb", buffering=0) as file:
-            jpeg = os.pread(file.fileno(), int(self.lengths[frame]), int(self.offsets[frame]))
+            jpeg = os.pread(file.fileno(), int(self.lengths[place]), int(self.offsets[place]))
         try:
             return np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
         except ValueError as error:
-            raise StorageError(f"{where} is damaged at frame {frame}: {redo}") from error
+            raise StorageError(f"{where} is damaged at picture {place}: {redo}") from error
 
     def _file(self, shard: int) -> Path:
         """The shard on this machine: a bucket's is fetched whole, once, and the next one while this one is read."""
@@ -110,6 +127,12 @@ class FrameSet:
             if following <= self.shards[-1] and following not in self._files and following not in self._coming:
                 self._coming[following] = _in_background(self.root, shard_key(self.vod, following))
         return self._files[shard]
+
+
+def _nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    after = np.clip(np.searchsorted(times, wanted), 1, max(1, len(times) - 1))
+    nearer = wanted - times[after - 1] <= times[np.minimum(after, len(times) - 1)] - wanted
+    return np.where(nearer, after - 1, np.minimum(after, len(times) - 1)).astype(np.int64)
 
 
 class _Coming(dict[int, "Future[Path]"]):

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import simplejpeg
 
@@ -17,10 +18,19 @@ _END = b"\0" * (2 * _BLOCK)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Where frame number `frame` lies: shard number, and offset and length of its JPEG in bytes."""
+class Encoded:
+    """A frame on its way into a shard: its number on the grid, the time of its picture in seconds, and its JPEG."""
 
     frame: int
+    time: float
+    jpeg: bytes
+
+
+class Entry(NamedTuple):
+    """A frame's number and time (seconds), and where it lies: shard number, offset and length of its JPEG in bytes."""
+
+    frame: int
+    time: float
     shard: int
     offset: int
     length: int
@@ -47,12 +57,12 @@ class ShardWriter:
     def __post_init__(self) -> None:
         self._file = self.path.open("wb")
 
-    def add(self, frame: int, jpeg: bytes) -> None:
-        header = tarfile.TarInfo(f"{frame:08}.jpg")  # no owner and no clock time: the same bytes each time
-        header.size = len(jpeg)
-        block = header.tobuf(tarfile.USTAR_FORMAT) + jpeg + b"\0" * (-len(jpeg) % _BLOCK)
+    def add(self, made: Encoded) -> None:
+        header = tarfile.TarInfo(f"{made.frame:08}.jpg")  # no owner and no clock time: the same bytes each time
+        header.size = len(made.jpeg)
+        block = header.tobuf(tarfile.USTAR_FORMAT) + made.jpeg + b"\0" * (-len(made.jpeg) % _BLOCK)
         self._file.write(block)
-        self.entries.append(Entry(frame, self.shard, self.size + _BLOCK, len(jpeg)))
+        self.entries.append(Entry(made.frame, made.time, self.shard, self.size + _BLOCK, len(made.jpeg)))
         self.size += len(block)
 
     def close(self) -> None:
@@ -61,20 +71,20 @@ class ShardWriter:
         self._file.close()
 
 
-def pack(jpegs: Iterator[tuple[int, bytes]], folder: Path, shard: int, shard_bytes: int) -> Iterator[ShardWriter]:
+def pack(frames: Iterator[Encoded], folder: Path, shard: int, shard_bytes: int) -> Iterator[ShardWriter]:
     """Fills one shard after the other; each comes out when it is closed.
 
     Args:
-        jpegs: frame number and JPEG, in order.
+        frames: in order.
         folder: where the shards' files are made.
         shard: number of the first.
         shard_bytes: a shard is closed once it is at least this large. Depends on the pictures
             alone, so that a run that goes on after a kill cuts at the same places.
     """
     writer: ShardWriter | None = None
-    for frame, jpeg in jpegs:
+    for made in frames:
         writer = writer or ShardWriter(folder / f"shard-{shard:06}.tar", shard)
-        writer.add(frame, jpeg)
+        writer.add(made)
         if writer.size >= shard_bytes:
             writer.close()
             yield writer

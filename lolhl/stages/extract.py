@@ -1,8 +1,9 @@
 """extract: the video of a VOD → its frame set.
 
-Decodes the video once, encodes each frame of the grid as JPEG and packs them in shards, which go
-to the root while decoding goes on. Killed at any moment and run again, it goes on after the last
-shard that was stored.
+Decodes the video once, encodes each frame as JPEG and packs them in shards, which go to the root
+while decoding goes on. Killed at any moment and run again, it goes on after the last shard that was
+stored. In scan mode only key frames are decoded, on Twitch one every 2 s; the instants between them
+have no picture of their own.
 """
 
 import json
@@ -12,19 +13,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lolhl import manifest, progress
+from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
 from lolhl.errors import UsageError
 from lolhl.frames.frameset import index_bytes, index_key, manifest_key
-from lolhl.frames.shards import Entry, ShardWriter, encode, pack, shard_key
+from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack, shard_key
 from lolhl.manifest import Manifest, Output
 from lolhl.storage import Root, check_name
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
 
+_SCANNED_GAP = 2.5  # seconds between key frames at most for scan mode to be chosen: Twitch has 2
 _UPLOADS_AHEAD = 2  # shards on their way to the root while the next is filled: bounds disk and memory
 
 
@@ -36,6 +39,11 @@ class ExtractConfig(Config):
     size: int = option(224, "width and height of a frame, in pixels")
     fit: Fit = option("squeeze", "squeeze the whole picture, or crop its middle", choices=("squeeze", "crop"))
     quality: int = option(90, "JPEG quality, 1 to 100")
+    mode: str = option(
+        "auto",
+        "grid: every frame; scan: key frames only; auto: scan on a CPU, where key frames come often",
+        choices=("auto", "grid", "scan"),
+    )
     decoder: str = option("auto", "where to decode; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
     shard_mb: float = option(48.0, "size of a shard, in MB")
 
@@ -78,28 +86,36 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
 
     video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
+    mode = choose_mode(video, config.mode, decoder)
     todo = todo.begin()
-    stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}")
+    stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}-{mode}")
     ending = Ending()
-    first = len(stored.entries)
-    pictures = video_decode.decode(video, config.view, decoder=decoder, first=first, ending=ending)
     duration = float(source.result["duration"])
     with progress.bar(f"extract {vod}", duration, "s") as advance:
-        advance(float(first / config.fps))
-        jpegs = _encoded(pictures, first, config, advance)
-        _store(root, vod, jpegs, stored, round(config.shard_mb * 1e6))
+        pictures = (
+            _scanned(video, config, stored, ending) if mode == "scan" else _grid(video, config, decoder, stored, ending)
+        )
+        _store(root, vod, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
 
-    index = index_bytes(stored.entries, config.fps)
+    index = index_bytes(stored.entries)
     root.write(index_key(vod), index)
-    count = len(stored.entries)
-    ended_at = float(count / config.fps)
+    times = [entry.time for entry in stored.entries]
+    gap = max((b - a for a, b in pairwise(times)), default=0.0)
+    # Each picture stands for the time until the next one; the last for as long as the others at most.
+    ended_at = times[-1] + float(1 / config.fps)
+    if mode == "scan":
+        ended_at = max(ended_at, min(duration, times[-1] + gap))
+    count = grid.first_frame_at(ended_at, config.fps) if mode == "scan" else len(times)
     result = {
         "vod": vod,
         "fps": str(config.fps),
         "size": config.size,
         "fit": config.fit,
         "quality": config.quality,
+        "mode": mode,
         "frames": count,
+        "pictures": len(times),
+        "gap": gap,
         "ended_at": ended_at,
         "truncated": ending.problem is not None or ended_at < duration - max(1.0, float(2 / config.fps)),
         "problem": ending.problem,
@@ -110,13 +126,50 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     return made
 
 
-def _encoded(
-    pictures: Iterator[video_decode.Picture], first: int, config: ExtractConfig, advance: progress.Advance
-) -> Iterator[tuple[int, bytes]]:
-    step = float(1 / config.fps)
+def choose_mode(video: Path, wanted: str, decoder: video_decode.Decoder) -> str:
+    """ "scan" or "grid".
+
+    Key frames are enough where they come as often as on Twitch: what is between them adds little to
+    the model's average precision, and is most of the work (see tests/benchmarks/).
+
+    Args:
+        wanted: that, or "auto".
+    """
+    if wanted != "auto":
+        return wanted
+    return "scan" if decoder == "cpu" and video_decode.key_gap(video) <= _SCANNED_GAP else "grid"
+
+
+def _grid(
+    video: Path, config: ExtractConfig, decoder: video_decode.Decoder, stored: "_Stored", ending: Ending
+) -> Iterator[tuple[int, float, video_decode.Picture]]:
+    first = len(stored.entries)
+    pictures = video_decode.decode(video, config.view, decoder=decoder, first=first, ending=ending)
     for number, picture in enumerate(pictures, first):
-        yield number, encode(picture, config.quality)
-        advance(step)
+        yield number, float(number / config.fps), picture
+
+
+def _scanned(
+    video: Path, config: ExtractConfig, stored: "_Stored", ending: Ending
+) -> Iterator[tuple[int, float, video_decode.Picture]]:
+    """Key frames, numbered by the first instant that shows them; one at most for an instant."""
+    last = stored.entries[-1].frame if stored.entries else -1
+    begin = int(stored.entries[-1].time) if stored.entries else 0
+    for time, picture in video_decode.scan(video, config.view, begin=begin, ending=ending):
+        number = max(0, grid.first_frame_at(time, config.fps))
+        if number > last:
+            yield number, time, picture
+            last = number
+
+
+def _encoded(
+    pictures: Iterator[tuple[int, float, video_decode.Picture]], config: ExtractConfig, advance: progress.Advance
+) -> Iterator[Encoded]:
+    shown = 0.0
+    for number, time, picture in pictures:
+        yield Encoded(number, time, encode(picture, config.quality))
+        advance(time - shown)
+        shown = time
 
 
 def _unfinished_key(vod: str) -> str:
@@ -150,16 +203,16 @@ class _Stored:
         said = {
             "digest": self.digest,
             "shards": [asdict(s) for s in self.shards],
-            "entries": [(e.frame, e.shard, e.offset, e.length) for e in self.entries],
+            "entries": self.entries,
         }
         root.write(_unfinished_key(vod), json.dumps(said).encode())
 
 
-def _store(root: Root, vod: str, jpegs: Iterator[tuple[int, bytes]], stored: _Stored, shard_bytes: int) -> None:
+def _store(root: Root, vod: str, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> None:
     """Packs and uploads, the uploads in the background and in order."""
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch, ThreadPoolExecutor(1) as uploader:
         on_their_way: list[Future[None]] = []
-        for shard in pack(jpegs, Path(scratch), len(stored.shards), shard_bytes):
+        for shard in pack(frames, Path(scratch), len(stored.shards), shard_bytes):
             on_their_way.append(uploader.submit(_upload, root, vod, shard, stored))
             if len(on_their_way) > _UPLOADS_AHEAD:
                 on_their_way.pop(0).result()

@@ -29,7 +29,8 @@ from lolhl.vod.view import Picture, View
 _RUN = 1200  # packets that are looked at together at most: a whole GOP of 20 s at 60 pictures a second
 _AHEAD = 32  # packets beyond them, to know when the last of them leaves the screen; twice H.264's reorder depth
 _MARGIN = 2.0  # seconds; seeking may land after the key frame that was meant, in MPEG-TS
-_OFTEN = 10.0  # seconds between key frames, up to which a part of a video can be decoded on its own
+_REFRESH = 4.0  # seconds; more than encoders take to refresh a picture bit by bit
+_LOOKED_AT = 30  # seconds of a video from which the distance of its key frames is known
 _SEEKABLE = {"mp4", "matroska", "mpegts"}
 _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 _IDR = 5  # type of a NAL unit in H.264: no picture after it refers to one before it
@@ -97,25 +98,32 @@ class Reader:
         # Instant k of the grid lies at tick k · _up / _down: comparisons of whole numbers are exact.
         step = 1 / (view.fps * base)
         self._up, self._down = step.numerator, step.denominator
-        self._end: int | None = None
+        self._end: int | None = None  # the tick at which the last picture leaves the screen, once known
+        self._tick = 0  # of the last decoded picture
         self._untouched = True
 
     def close(self) -> None:
         self._container.close()
 
-    def parts_apart(self) -> bool:
-        """Whether parts of it can be decoded on their own at little cost.
+    def key_gap(self) -> float:
+        """The longest time without a key frame in the first half minute, in seconds; infinite if not known.
 
-        The container can be searched, and the first half minute has key frames often enough.
+        It is not known where the container cannot be searched.
         """
-        last = 0
-        for found in self._packets(0) if _SEEKABLE & self._formats else ():
-            if found.tick is None or (found.tick - last) * self._base > _OFTEN:
-                return False
-            last = found.tick if found.packet.is_keyframe else last
-            if found.tick * self._base > 3 * _OFTEN:
+        if not _SEEKABLE & self._formats:
+            return math.inf
+        last = longest = tick = 0
+        for found in self._packets(0):
+            if found.tick is None:
+                if found.packet.is_discard:
+                    continue
+                return math.inf
+            tick = max(tick, found.tick)
+            longest = max(longest, tick - last)
+            last = tick if found.packet.is_keyframe else last
+            if tick * self._base > _LOOKED_AT:
                 break
-        return bool(_SEEKABLE & self._formats)
+        return float(longest * self._base)
 
     def grid(self, first: int, stop: int | None) -> Iterator[Picture]:
         """The pictures on screen at first / fps … (stop - 1) / fps; fewer where the video ends before."""
@@ -139,19 +147,16 @@ class Reader:
     def keys(self, begin: int, end: int | None) -> Iterator[tuple[float, Picture]]:
         """The key frames with begin ≤ time < end, and their times; in seconds."""
         low, high = math.ceil(begin / self._base), None if end is None else math.ceil(end / self._base)
-        self._stream.discard = Discard.nonkey
         self.ended = False
-        try:
-            for found in self._packets(low):
-                if found.tick is None or not found.packet.is_keyframe or found.tick < low:
-                    continue
-                if high is not None and found.tick >= high:
-                    return
-                for frame in [*self._decode(found.packet), *self._decode(None)]:
-                    yield float(found.tick * self._base), self._picture(frame)
-            self.ended = True
-        finally:
-            self._stream.discard = Discard.none
+        # Not with AVDISCARD_NONKEY: .mp4 then comes with wrong times.
+        for found in self._packets(low):
+            if found.tick is None or not found.packet.is_keyframe or found.tick < low:
+                continue
+            if high is not None and found.tick >= high:
+                return
+            for frame in [*self._decode(found.packet), *self._decode(None)]:
+                yield float(found.tick * self._base), self._picture(frame)
+        self.ended = True
 
     def _is_over(self, number: int) -> bool:
         """Whether the video ends before this instant."""
@@ -160,6 +165,7 @@ class Reader:
     def _frames(self, first: int, stop: int | None) -> Iterator[tuple[VideoFrame, int]]:
         """Decoded pictures and their ticks, in order: all that the instants from first to stop show, and some more."""
         self._end = None
+        self._tick = -self._mean_duration()
         at_start = True
         for run in self._runs(first * self._up // self._down):
             self._end = run.end
@@ -175,8 +181,11 @@ class Reader:
                 self._context.skip_frame = "DEFAULT" if is_needed else "NONREF"
                 yield from self._ticked(self._decode(found.packet))
             if over:
-                break
+                yield from self._ticked(self._decode(None))
+                return
         yield from self._ticked(self._decode(None))
+        if self._end is None:  # the container has no times
+            self._end = self._tick + self._mean_duration()
 
     def _wanted(self, run: _Run, first: int, stop: int | None, at_start: bool) -> dict[int, int]:
         """Ticks of the run's pictures that instants from first to stop show → the last of these instants."""
@@ -239,8 +248,9 @@ class Reader:
 
     def _duration(self, packet: "av.Packet[VideoStream]") -> int:
         """In ticks; by the mean rate where the container has none."""
-        if packet.duration:
-            return packet.duration
+        return packet.duration or self._mean_duration()
+
+    def _mean_duration(self) -> int:
         rate = self._stream.average_rate or self._stream.guessed_rate
         return max(1, round(1 / (rate * self._base))) if rate else 1
 
@@ -258,11 +268,20 @@ class Reader:
             if target <= 0:
                 break
             first = next((found for found in source if found.packet.is_keyframe and found.tick is not None), None)
-            if first is not None and first.tick is not None and first.tick <= tick:
+            if first is not None and first.tick is not None and self._right_from(first, first.tick) <= tick:
                 yield first
                 break
             back = max(2 * back, _MARGIN)
         yield from source
+
+    def _right_from(self, found: _Packet, tick: int) -> int:
+        """The tick from which on pictures are right when decoding begins at this key frame.
+
+        Where pictures are refreshed bit by bit instead of by IDR pictures, that takes a while.
+        """
+        if self._context.name != "h264" or self._is_idr(bytes(found.packet)):
+            return tick
+        return tick + round(_REFRESH / self._base)
 
     def _seek(self, tick: int) -> None:
         self._context.flush_buffers()
@@ -291,10 +310,13 @@ class Reader:
                 self._context.flush_buffers()
 
     def _ticked(self, frames: list[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
+        """Frames that the container has no times for follow each other at the mean rate."""
         for frame in frames:
-            pts = frame.dts if frame.pts is None else frame.pts
-            if pts is not None:
-                yield frame, pts - self._start
+            if frame.pts is None:
+                self._tick += self._mean_duration()
+            else:
+                self._tick = frame.pts - self._start
+            yield frame, self._tick
 
     def _picture(self, frame: VideoFrame) -> Picture:
         """Scaled, cropped and turned upright."""

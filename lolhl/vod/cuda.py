@@ -12,6 +12,7 @@ import numpy as np
 
 from lolhl.errors import VideoError
 from lolhl.vod import ffmpeg
+from lolhl.vod.probe import probe
 from lolhl.vod.view import Picture, View
 
 # NVIDIA's cards have up to 7 engines (A100: 5, L4: 4, T4: 2), and a session uses one. Two more than
@@ -85,15 +86,21 @@ def _arguments(video: Path, view: View, first: int, *, on_card: bool) -> list[st
     frame late.
     """
     begin = Fraction(first) / view.fps
-    options = ["-copyts", "-start_at_zero"]
+    options = ["-copyts"]
     if begin > _SEEK_MARGIN:
         # From the key frame before, and nothing dropped: the first instant may show an old picture.
         options += ["-noaccurate_seek", "-ss", f"{float(begin) - _SEEK_MARGIN:.6f}"]
     if on_card:
         options += ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"]
-    grid = f"fps=fps={view.fps}:round=up:start_time={float(begin):.9f}"
+    # Counted from where the first stream starts. (-start_at_zero counts .ts from the first of those that are read.)
+    grid = f"setpts=PTS-{_start(video):.6f}/TB,fps=fps={view.fps}:round=up:start_time={float(begin):.9f}"
     filters = ",".join([grid, *(_scale_on_card(view) if on_card else _scale(view))])
     return [*ffmpeg.source(video, *options), "-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough"]
+
+
+@functools.lru_cache(maxsize=64)
+def _start(video: Path) -> float:
+    return probe(video).start_time
 
 
 def _scale(view: View) -> list[str]:

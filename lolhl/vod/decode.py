@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lolhl.errors import UsageError, VideoError
 from lolhl.vod import cuda
@@ -22,8 +23,10 @@ from lolhl.vod.view import Picture as Picture
 from lolhl.vod.view import View as View
 
 Decoder = Literal["cpu", "cuda"]
+Item = TypeVar("Item")
 
 _PART = 60  # seconds; many GOPs, since a part begins at a key frame that may lie before it
+_OFTEN = 10.0  # seconds between key frames, up to which parts of a video are decoded on their own
 _SCANNED = 600  # seconds of a part of which only key frames are decoded
 _WAITING = 48_000_000  # bytes of pictures that wait, per worker
 
@@ -78,15 +81,13 @@ def decode(
     Raises:
         VideoError: nothing at all could be decoded, or ffmpeg was killed.
     """
-    ending = ending or Ending()
     frames = max(1, round(_PART * view.fps))
     whole = False
     readers: Callable[[], AbstractContextManager[Reader | cuda.Session]]
     if decoder == "cuda":
         readers, workers = lambda: closing(cuda.Session(video, view)), workers or cuda.SESSIONS
     else:
-        with closing(Reader(video, view)) as reader:
-            whole = not reader.parts_apart()
+        whole = key_gap(video) > _OFTEN
         readers, workers = lambda: closing(Reader(video, view)), 1 if whole else workers or _cores()
     pictures = in_order(
         readers,
@@ -95,48 +96,47 @@ def decode(
         workers=workers,
         waiting=max(4, _WAITING // (view.size * view.size * 3)),
     )
-    yielded = False
-    over = None
-    with closing(pictures):
-        while True:
-            try:
-                picture = next(pictures)
-            except StopIteration as stopped:
-                over = stopped.value
-                break
-            yielded = True
-            yield picture
-    ending.problem = over.problem if over else None
-    if not yielded and first == 0 and stop != 0:
-        why = ending.problem or "nothing in it"
-        raise VideoError(f"{video} holds no picture that can be decoded ({why}): download it again")
+    over = yield from _all(pictures, ending)
+    if not over.yielded and first == 0 and stop != 0:
+        raise VideoError(f"{video} holds no picture that can be decoded ({over.why}): download it again")
 
 
-def scan(video: Path, view: View, *, workers: int | None = None) -> Iterator[tuple[float, Picture]]:
+def key_gap(video: Path) -> float:
+    """The longest time without a key frame in the first half minute, in seconds; infinite if not known.
+
+    Raises:
+        VideoError: it cannot be opened, or holds no pictures.
+    """
+    with closing(Reader(video, View(Fraction(1), 16, "squeeze"))) as reader:
+        return reader.key_gap()
+
+
+def scan(
+    video: Path, view: View, *, begin: int = 0, workers: int | None = None, ending: Ending | None = None
+) -> Iterator[tuple[float, Picture]]:
     """The key frames, which decode alone, and their times in seconds: pictures as `decode` gives them.
 
     On Twitch there is one every 2 s; `view.fps` plays no part.
 
+    Args:
+        begin: seconds; key frames before are left out.
+        workers, ending: as of `decode`.
+
     Raises:
         VideoError: there is none.
     """
-    with closing(Reader(video, view)) as reader:
-        whole = not reader.parts_apart()
-    parts: Iterable[tuple[int, int | None]] = ((begin, begin + _SCANNED) for begin in count(0, _SCANNED))
+    whole = key_gap(video) > _OFTEN
+    parts: Iterable[tuple[int, int | None]] = ((start, start + _SCANNED) for start in count(begin, _SCANNED))
     found = in_order(
         lambda: closing(Reader(video, view)),
-        [(0, None)] if whole else parts,
+        [(begin, None)] if whole else parts,
         _keys,
         workers=1 if whole else workers or _cores(),
         waiting=max(4, _WAITING // (view.size * view.size * 3)),
     )
-    yielded = False
-    with closing(found):
-        for item in found:
-            yielded = True
-            yield item
-    if not yielded:
-        raise VideoError(f"{video} holds no key frame that can be decoded: download it again")
+    over = yield from _all(found, ending)
+    if not over.yielded and begin == 0:
+        raise VideoError(f"{video} holds no key frame that can be decoded ({over.why}): download it again")
 
 
 def _cores() -> int:
@@ -156,6 +156,32 @@ class _Over:
     """The video has ended. `problem` as in `Ending`."""
 
     problem: str | None
+
+
+@dataclass(frozen=True)
+class _All:
+    """Whether anything was yielded, and why there was no more."""
+
+    yielded: bool
+    why: str
+
+
+def _all(found: Generator[Item, None, _Over | None], ending: Ending | None) -> Generator[Item, None, _All]:
+    """Yields it all, and tells `ending`; closes `found`, so that its threads end, also when the reader stops early."""
+    yielded, problem = False, None
+    with closing(found):
+        while True:
+            try:
+                item = next(found)
+            except StopIteration as stopped:
+                over: _Over | None = stopped.value
+                problem = over.problem if over else None
+                break
+            yielded = True
+            yield item
+    if ending is not None:
+        ending.problem = problem
+    return _All(yielded, problem or "nothing in it is a picture")
 
 
 def _pictures(reader: Reader | cuda.Session, part: tuple[int, int | None]) -> Generator[Picture, None, _Over | None]:

@@ -20,19 +20,20 @@ from lolhl.storage import Root, open_root
 from lolhl.vod.decode import View, decode
 from tests.videos import numbered_video, read_number
 
-SMALL = ExtractConfig(size=96, fit="crop", shard_mb=0.05)
+SMALL = ExtractConfig(size=96, fit="crop", shard_mb=0.05, mode="grid")
+SCAN = ExtractConfig(size=96, fit="crop", shard_mb=0.008, mode="scan")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Root:
     root = open_root(str(tmp_path / "root"))
-    download(root, str(numbered_video(tmp_path / "v.mp4", seconds=20)))
+    download(root, str(numbered_video(tmp_path / "v.mp4", seconds=20, sound=False)))
     return root
 
 
 def numbers(root: Root, vod: str = "v") -> list[int]:
     frames = FrameSet.load(root, vod)
-    return [read_number(picture) for batch in frames.batches(7) for picture in batch]
+    return [read_number(picture) for picture in frames.read(range(len(frames)))]
 
 
 def test_every_frame_is_there_once_in_order(root: Root) -> None:
@@ -83,7 +84,7 @@ def test_done_is_done_and_other_settings_are_other_work(root: Root, caplog: pyte
     assert "done already" in caplog.text
     assert root.stat("frames/v/frameset.json") == before
     assert extract(root, "v", SMALL, force=True).to_bytes() == first.to_bytes()
-    other = extract(root, "v", ExtractConfig(size=96, fps=Fraction(1)))
+    other = extract(root, "v", ExtractConfig(size=96, fps=Fraction(1), mode="grid"))
     assert other.result["frames"] == 20
     left = {stat.key for stat in root.list("frames/v/")}
     assert left == {"frames/v/frameset.json"} | {output.key for output in other.outputs}
@@ -179,3 +180,45 @@ def test_frames_of_an_earlier_download_are_refused(root: Root, tmp_path: Path) -
         FrameSet.load(root, "v")
     extract(root, "v", SMALL)
     assert len(FrameSet.load(root, "v")) == 15
+
+
+def test_scan_mode_holds_the_key_frames_and_reads_the_nearest(root: Root) -> None:
+    made = extract(root, "v", SCAN)
+    result = made.result
+    assert (result["mode"], result["frames"], result["pictures"], result["gap"]) == ("scan", 60, 10, 2.0)
+    assert (result["ended_at"], result["truncated"]) == (20.0, False)
+    frames = FrameSet.load(root, "v")
+    assert not frames.is_whole
+    assert len(frames) == 60
+    assert frames.times.tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert numbers(root) == [min(540, round(k / 6 - 0.01) * 60) for k in range(60)]
+    assert [read_number(p) for p in frames.pictures([9, 0, 3])] == [540, 0, 180]
+    assert pl.read_parquet(root.local("frames/v/index.parquet"))["frame"].to_list() == list(range(0, 60, 6))
+
+
+def test_scan_mode_is_chosen_where_key_frames_come_often(root: Root, tmp_path: Path) -> None:
+    config = ExtractConfig(size=96, decoder="cpu")
+    assert extract(root, "v", config).result["mode"] == "scan"
+    download(root, str(numbered_video(tmp_path / "seldom.mp4", seconds=20, gop=5)))
+    assert extract(root, "seldom", config).result["mode"] == "grid"
+
+
+def test_a_scan_goes_on_after_the_last_stored_shard(root: Root) -> None:
+    whole = extract(root, "v", SCAN)
+    shards = [output for output in whole.outputs if output.key.endswith(".tar")]
+    assert len(shards) > 2
+
+    class Failing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(root, name)
+
+        def upload(self, path: Path, key: str) -> None:
+            if key == shards[1].key:
+                raise StorageError("full")
+            root.upload(path, key)
+
+    with pytest.raises(StorageError):
+        extract(Failing(), "v", SCAN, force=True)  # type: ignore[arg-type]
+    first = root.stat(shards[0].key)
+    assert extract(root, "v", SCAN) == whole
+    assert root.stat(shards[0].key) == first
