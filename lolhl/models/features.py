@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import progress
+from lolhl import grid, progress
 from lolhl.frames.frameset import FrameSet
 from lolhl.models.engine import Engine, Pictures
 from lolhl.models.engine import Features as Features
@@ -26,44 +26,32 @@ _BATCH = 512  # frames that are read or interpolated at once
 
 
 @dataclass(frozen=True)
-class FrameFeatures:
-    """The features of a VOD's frames, in files: what is asked for is read, and nothing is kept.
+class _Rows:
+    """One row a picture, in files of `_PART` rows but the last: what is asked for is read, and nothing is kept.
 
     Attributes:
         root: where they are stored.
-        keys: of the parts, each of `_PART` frames but the last.
-        paths: of the same parts, on this machine.
-        count: of the frames.
+        keys: of the files.
+        paths: of the same files, on this machine.
     """
 
     root: Root
     keys: tuple[str, ...]
     paths: tuple[Path, ...]
-    count: int
 
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, frames: npt.NDArray[np.int64]) -> Features:
-        """The features of these frames: float16 [len(frames), D]. May be called by several threads."""
-        parts = frames // _PART
-        first = parts[0] if len(parts) else 0
-        if (parts == first).all():
-            return np.asarray(self._open(first)[frames - first * _PART])
+    def __getitem__(self, numbers: npt.NDArray[np.int64]) -> Features:
+        """float16 [len(numbers), D]."""
+        parts = numbers // _PART
         found: Features | None = None
         for part in np.unique(parts):
             here = parts == part
-            rows = self._open(part)[frames[here] - part * _PART]
+            rows: Features = self._open(part)[numbers[here] - part * _PART]
+            if len(rows) == len(numbers):
+                return rows
             if found is None:
-                found = np.empty((len(frames), rows.shape[1]), dtype=np.float16)
+                found = np.empty((len(numbers), rows.shape[1]), dtype=np.float16)
             found[here] = rows
-        assert found is not None
-        return found
-
-    def batches(self) -> Iterator[Features]:
-        """All features in order, some hundreds at a time."""
-        for first in range(0, self.count, _BATCH):
-            yield self[np.arange(first, min(first + _BATCH, self.count))]
+        return self._open(0)[:0] if found is None else found
 
     def _open(self, part: int) -> Features:
         # Opened anew each time: what stays mapped counts as memory of this process.
@@ -74,21 +62,48 @@ class FrameFeatures:
         return mapped
 
 
+@dataclass(frozen=True)
+class FrameFeatures:
+    """The features of a VOD at all instants of its grid, read from files or made of what lies there when asked for.
+
+    Where the frame set has no picture of an instant, they are interpolated, see `spread`.
+    """
+
+    frames: FrameSet
+    rows: _Rows
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, numbers: npt.NDArray[np.int64]) -> Features:
+        """The features at these instants: float16 [len(numbers), D]. May be called by several threads."""
+        if self.frames.is_whole:
+            return self.rows[numbers]
+        return spread(self.frames.times, self.rows, _grid_times(self.frames)[numbers])
+
+    def batches(self) -> Iterator[Features]:
+        """All features in order, some hundreds at a time."""
+        for first in range(0, len(self), _BATCH):
+            yield self[np.arange(first, min(first + _BATCH, len(self)))]
+
+
 def of_pictures(engine: Engine, pictures: Iterable[Picture]) -> Iterator[Features]:
     """Features of pictures (uint8 [S, S, 3]) as they come, a batch at a time: float16 [n, D]."""
     return engine.run(_stacked(pictures, engine.batch))
 
 
 def of_frames(engine: Engine, frames: FrameSet) -> Iterator[Features]:
-    """Features of a whole frame set as they come, in order, a batch at a time: float16 [n, D]. Stores nothing."""
-    with progress.bar(f"features {frames.vod}", len(frames), "frames") as advance:
-        for batch in _run(engine, frames, range(len(frames))):
-            yield batch
-            advance(len(batch))
+    """Features at all instants of a VOD's grid, in order, a batch at a time: float16 [n, D]. Stores nothing."""
+    with progress.bar(f"features {frames.vod}", len(frames.times), "frames") as advance:
+        coming = _run(engine, frames, range(len(frames.times)), advance)
+        if frames.is_whole:
+            yield from coming
+        else:  # so few pictures that they can be held
+            yield from spread_batches(frames.times, np.concatenate(list(coming)), _grid_times(frames))
 
 
 def stored(engine: Engine, frames: FrameSet) -> FrameFeatures:
-    """Features of a whole frame set: what earlier runs stored, and what is missing, which is stored now.
+    """Features of a whole VOD: what earlier runs stored, and what is missing, which is stored now.
 
     Right for a frozen backbone, whose features are asked for again.
 
@@ -96,25 +111,19 @@ def stored(engine: Engine, frames: FrameSet) -> FrameFeatures:
         StorageError: frames are missing or damaged.
     """
     folder = f"frames/{frames.vod}/features/{engine.key}"
-    parts = {
-        f"{folder}/{first:08}.npy": range(first, min(first + _PART, len(frames)))
-        for first in range(0, len(frames), _PART)
-    }
-    with progress.bar(f"features {frames.vod}", len(frames), "frames") as advance:
+    pictures = len(frames.times)
+    parts = {f"{folder}/{at:08}.npy": range(at, min(at + _PART, pictures)) for at in range(0, pictures, _PART)}
+    with progress.bar(f"features {frames.vod}", pictures, "frames") as advance:
         there = each(lambda key: _whole(frames.root, key, len(parts[key])), parts)
         for (key, numbers), is_there in zip(parts.items(), there, strict=True):
             if is_there:
                 advance(len(numbers))
-                continue
-            found = []
-            for batch in _run(engine, frames, numbers):
-                found.append(batch)
-                advance(len(batch))
-            frames.root.write(key, _npy(np.concatenate(found)))
-    return FrameFeatures(frames.root, tuple(parts), tuple(each(frames.root.local, parts)), len(frames))
+            else:
+                frames.root.write(key, _npy(np.concatenate(list(_run(engine, frames, numbers, advance)))))
+    return FrameFeatures(frames, _Rows(frames.root, tuple(parts), tuple(each(frames.root.local, parts))))
 
 
-def spread(times: npt.NDArray[np.float64], features: Features, grid_times: npt.NDArray[np.float64]) -> Features:
+def spread(times: npt.NDArray[np.float64], features: Features | _Rows, grid_times: npt.NDArray[np.float64]) -> Features:
     """Features at other times than those of the pictures: in between linear in time, before and after held.
 
     Args:
@@ -127,7 +136,7 @@ def spread(times: npt.NDArray[np.float64], features: Features, grid_times: npt.N
     """
     after = np.searchsorted(times, grid_times, side="right").clip(1, max(1, len(times) - 1))
     before = after - 1
-    after = after.clip(max=len(times) - 1)  # of a single picture
+    after = after.clip(max=len(times) - 1)  # there may be one picture only
     gap = times[after] - times[before]
     share = ((grid_times - times[before]) / np.where(gap > 0, gap, 1)).clip(0, 1).astype(np.float32)[:, None]
     mixed = features[before].astype(np.float32) * (1 - share) + features[after].astype(np.float32) * share
@@ -135,20 +144,23 @@ def spread(times: npt.NDArray[np.float64], features: Features, grid_times: npt.N
 
 
 def spread_batches(
-    times: npt.NDArray[np.float64], features: Features | FrameFeatures, grid_times: npt.NDArray[np.float64]
+    times: npt.NDArray[np.float64], features: Features, grid_times: npt.NDArray[np.float64]
 ) -> Iterator[Features]:
-    """As `spread`, for ascending `grid_times`, some hundreds at a time."""
+    """As `spread`, some hundreds of rows at a time."""
     for first in range(0, len(grid_times), _BATCH):
-        wanted = grid_times[first : first + _BATCH]
-        low, high = np.searchsorted(times, [wanted[0], wanted[-1]], side="right")
-        near = np.arange(max(low - 1, 0), min(high + 1, len(times)))
-        yield spread(times[near], features[near], wanted)
+        yield spread(times, features, grid_times[first : first + _BATCH])
 
 
-def _run(engine: Engine, frames: FrameSet, numbers: range) -> Iterator[Features]:
-    """Frames are read by threads while the engine works."""
-    batches = (numbers[first : first + engine.batch] for first in range(0, len(numbers), engine.batch))
-    return engine.run(each(frames.read, batches))
+def _grid_times(frames: FrameSet) -> npt.NDArray[np.float64]:
+    return grid.times(len(frames), frames.view.fps)
+
+
+def _run(engine: Engine, frames: FrameSet, places: range, advance: progress.Advance) -> Iterator[Features]:
+    """Features of the pictures at these places, which are read by threads while the engine works."""
+    batches = (places[first : first + engine.batch] for first in range(0, len(places), engine.batch))
+    for found in engine.run(each(frames.pictures, batches)):
+        yield found
+        advance(len(found))
 
 
 def _stacked(pictures: Iterable[Picture], size: int) -> Iterator[Pictures]:
