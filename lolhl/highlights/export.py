@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from lolhl import grid
@@ -34,27 +35,37 @@ def webvtt(spans: Sequence[Span]) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
-def edl(spans: Sequence[Span], fps: Fraction, title: str, source: str) -> str:
-    """An edit list (CMX 3600) of all highlights in order of time, as Premiere and Resolve open it.
+@dataclass(frozen=True)
+class Event:
+    """One cut of an edit list: [start, stop) of a file, in seconds of that file."""
 
-    Each event refers to the whole source, so that cuts can be widened there. The source's timecode
+    source: str
+    start: float
+    stop: float
+    name: str
+
+
+def edl(events: Sequence[Event], fps: Fraction, title: str) -> str:
+    """An edit list (CMX 3600), as Premiere and Resolve open it.
+
+    Each event refers to its whole source, so that cuts can be widened there. A source's timecode
     begins at 00:00:00:00, the sequence's at 01:00:00:00. The format does not hold the frame rate: the
-    sequence must be given that of the source. Timecode is non-drop: it counts frames, at 29.97 as at 30.
+    sequence must be given that of the sources. Timecode is non-drop: it counts frames, at 29.97 as at 30.
 
     Args:
-        fps: of the source.
-        source: the source's file name.
+        events: in the order of the sequence.
+        fps: of the sources.
     """
     lines = [f"TITLE: {_line(title)[:70]}", "FCM: NON-DROP FRAME"]
     record = 3600 * round(fps)
-    for number, span in enumerate(sorted(spans)[:_EDL_EVENTS], start=1):
-        first, end = (round(Fraction(at) * fps) for at in (span.start, span.stop))
+    for number, event in enumerate(events[:_EDL_EVENTS], start=1):
+        first, end = (round(Fraction(at) * fps) for at in (event.start, event.stop))
         at = [_timecode(frame, fps) for frame in (first, end, record, record + end - first)]
         lines += [
             "",
             f"{number:03}  AX       AA/V  C        {' '.join(at)}",
-            f"* FROM CLIP NAME: {_line(source)}",
-            f"* COMMENT: {_line(span.name)}",
+            f"* FROM CLIP NAME: {_line(event.source)}",
+            f"* COMMENT: {_line(event.name)}",
         ]
         record += end - first
     return "\n".join(lines) + "\n"

@@ -6,9 +6,10 @@ beside them, for looking only.
 
 import hashlib
 import io
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +21,7 @@ import polars as pl
 
 from lolhl import grid, manifest, metrics, progress
 from lolhl.config import Config, option
-from lolhl.errors import StorageError, UsageError
+from lolhl.errors import StorageError, TwitchError, UsageError, VodNotFound
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
@@ -30,9 +31,13 @@ from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output
 from lolhl.report import page
 from lolhl.report.pictures import thumbnails
+from lolhl.stages.source import has_source, stretches
 from lolhl.storage import Root, check_name
 from lolhl.vod import cut
 
+log = logging.getLogger(__name__)
+
+_ROUNDING = 0.0005  # seconds
 _PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
 
 
@@ -57,6 +62,12 @@ class ReportConfig(Config):
         "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew",
         choices=("copy", "exact", "none"),
     )
+    clips_from: str = option(
+        "source",
+        "source: clips of a Twitch VOD that is stored in a smaller rendition are cut from stretches that are fetched "
+        "in source quality; stored: nothing is fetched",
+        choices=("source", "stored"),
+    )
     top: int | None = option(None, "cut clips of so many of the best highlights only (default: of all)")
     reel: bool = option(True, "join the clips, in order of time, to one video")
     intensity_seconds: float = option(30.0, "seconds over which the timeline's intensity is averaged")
@@ -71,6 +82,8 @@ class ReportConfig(Config):
                 raise UsageError(f"{name} {seconds}: give 0 to 3600 seconds")
         if self.clips not in ("copy", "exact", "none"):
             raise UsageError(f"--clips {self.clips}: give copy, exact or none")
+        if self.clips_from not in ("source", "stored"):
+            raise UsageError(f"--clips-from {self.clips_from}: give source or stored")
         if self.top is not None and self.top < 0:
             raise UsageError(f"--top {self.top}: give a number of highlights, 0 or more")
 
@@ -120,7 +133,7 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     if root.stat(labels_key(vod)):
         inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
     todo, earlier = manifest.plan(root, manifest_key(vod), "report", config, inputs, force=force)
-    if earlier:
+    if earlier and not earlier.result.get("source_may_come"):
         return earlier
 
     found = _find(root, vod, scored, source, config)
@@ -128,13 +141,15 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     judged = None if labels is None else _Judged.of(vod, labels, found, learnt=vod in _vods(learnt_from))
     video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     pictures = thumbnails(video, [h.peak_time for h in found.highlights]) if found.highlights else []
+    chosen = sorted(found.highlights[: config.top], key=lambda highlight: highlight.span)
+    media = _media(root, source, video, chosen if config.clips != "none" else [], config)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
-        clips, files = _cut(video, found.highlights, config, Path(scratch))
+        clips, files = _cut(media, config, Path(scratch))
         todo = todo.begin()
         _clear(root, vod)
         outputs = [Output.upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
 
-    texts = _tables(vod, found, source)
+    texts = _tables(vod, found, source, media)
     beside = [*texts, *(name for name in files if name not in clips.values())]
     shown = [
         page.Shown(highlight, picture, quote(clips[highlight.rank]) if highlight.rank in clips else None)
@@ -157,6 +172,8 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         "labelled": judged.to_json() if judged else None,
         "page": f"highlights/{vod}/report.html",
         "reel": f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
+        "clips_from": media.quality if clips else None,
+        "source_may_come": media.may_come,
     }
     return todo.finish(result, outputs)
 
@@ -211,20 +228,74 @@ def _vods(datasets: Mapping[str, Manifest]) -> set[str]:
     return {vod for made in datasets.values() for vod in made.result["vods"]}
 
 
-def _cut(
-    video: Path, found: Sequence[Highlight], config: ReportConfig, scratch: Path
-) -> tuple[dict[int, str], dict[str, Path]]:
+@dataclass(frozen=True)
+class _Medium:
+    """A video that a highlight is cut from. `start` is its time 0, in seconds of the stored video."""
+
+    video: Path
+    name: str
+    start: float
+
+    def span(self, highlight: Highlight) -> Span:
+        """The highlight in seconds of this video. Times that were told to the microsecond are off by as much."""
+        slack = _ROUNDING if self.start else 0.0
+        start, stop = (max(0.0, at - self.start - slack) for at in (highlight.span.start, highlight.span.stop))
+        return Span(start, stop, highlight.span.name, highlight.span.score)
+
+
+@dataclass(frozen=True)
+class _Media:
+    """What clips are cut from.
+
+    Attributes:
+        cuts: the highlights to cut, in order of time, each with its video.
+        quality: "source" or "stored".
+        fps: of those videos.
+        may_come: the source was wanted, could not be had, and another run may get it.
+    """
+
+    cuts: list[tuple[Highlight, _Medium]]
+    quality: str
+    fps: Fraction
+    may_come: bool = False
+
+
+def _media(root: Root, vod: Manifest, video: Path, chosen: Sequence[Highlight], config: ReportConfig) -> _Media:
+    """The source for all chosen highlights, or the stored video for all: a reel cannot mix them."""
+    stored = _Medium(video, PurePosixPath(vod.result["video"]).name, 0.0)
+    as_stored = _Media([(highlight, stored) for highlight in chosen], "stored", Fraction(vod.result["fps"]))
+    if config.clips_from == "stored" or not chosen or not has_source(vod):
+        return as_stored
+    try:
+        found = stretches(root, vod, [highlight.span for highlight in chosen])
+    except TwitchError as error:
+        may_come = not isinstance(error, VodNotFound)
+        log.warning("%s", error)
+        log.warning(
+            "report %s: clips are cut from the stored %s, in %d x %d%s",
+            vod.result["vod"],
+            vod.result["rendition"]["name"],
+            vod.result["width"],
+            vod.result["height"],
+            "; the same command tries to get the source again" if may_come else "",
+        )
+        return replace(as_stored, may_come=may_come)
+    files = {one.key: root.local(one.key) for one in found}
+    media = [_Medium(files[one.key], PurePosixPath(one.key).name, one.start) for one in found]
+    return _Media(list(zip(chosen, media, strict=True)), "source", found[0].fps)
+
+
+def _cut(media: _Media, config: ReportConfig, scratch: Path) -> tuple[dict[int, str], dict[str, Path]]:
     """Cuts clips and reel. Returns rank → name of the clip, and name → file of all that was cut."""
     clips: dict[int, str] = {}
     files: dict[str, Path] = {}
-    chosen = sorted(found[: config.top], key=lambda highlight: highlight.span)
-    if config.clips == "none" or not chosen:
+    if not media.cuts:
         return clips, files
-    with progress.bar("clips", sum(highlight.span.duration for highlight in chosen), "s") as advance:
-        for highlight in chosen:
+    with progress.bar("clips", sum(highlight.span.duration for highlight, _ in media.cuts), "s") as advance:
+        for highlight, medium in media.cuts:
             clips[highlight.rank] = name = f"clips/{_clip_name(highlight)}"
             files[name] = scratch / PurePosixPath(name).name
-            cut.clip(video, highlight.span, files[name], exact=config.clips == "exact")
+            cut.clip(medium.video, medium.span(highlight), files[name], exact=config.clips == "exact")
             advance(highlight.span.duration)
     if config.reel:
         cut.reel(list(files.values()), scratch / "reel.mp4")
@@ -244,7 +315,7 @@ def _clear(root: Root, vod: str) -> None:
             root.delete(left_over.key)
 
 
-def _tables(vod: str, found: _Found, source: Manifest) -> dict[str, str]:
+def _tables(vod: str, found: _Found, source: Manifest, media: _Media) -> dict[str, str]:
     """The highlights for other programs: name of the file → text."""
     spans = [highlight.span for highlight in found.highlights]
     tables = {"highlights.tsv": write_table(vod, sorted(spans)).decode()}
@@ -253,9 +324,16 @@ def _tables(vod: str, found: _Found, source: Manifest) -> dict[str, str]:
     tables["exports/chapters.vtt"] = export.webvtt(spans)
     if chapters := export.youtube_chapters(spans, found.duration):
         tables["exports/youtube-chapters.txt"] = chapters
-    if (fps := Fraction(source.result["fps"])) > 0:
-        name = PurePosixPath(source.result["video"]).name
-        tables["exports/highlights.edl"] = export.edl(spans, fps, source.result["title"] or vod, name)
+    title, name = source.result["title"] or vod, PurePosixPath(source.result["video"]).name
+    stored = [export.Event(name, span.start, span.stop, span.name) for span in sorted(spans)]
+    lists = {"highlights.edl": (stored, Fraction(source.result["fps"]))}
+    if media.quality == "source":
+        cuts = [(medium.name, medium.span(highlight)) for highlight, medium in media.cuts]
+        events = [export.Event(name, span.start, span.stop, span.name) for name, span in cuts]
+        lists = {"highlights.edl": (events, media.fps), "highlights-stored.edl": lists["highlights.edl"]}
+    for file, (events, fps) in lists.items():
+        if fps > 0:
+            tables[f"exports/{file}"] = export.edl(events, fps, title)
     return tables
 
 

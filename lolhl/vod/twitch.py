@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -110,12 +110,7 @@ class TwitchVod:
     def smallest(self, size: int, fps: Fraction) -> Rendition:
         """The rendition with the fewest pixels that serves (see `Rendition.serves`); the best one where none does."""
         serving = [one for one in self.renditions if one.serves(size, fps)]
-        return min(serving, key=lambda one: one.cost) if serving else self.best
-
-    @property
-    def best(self) -> Rendition:
-        """The source, else the largest."""
-        return max(self.renditions, key=lambda one: (one.is_source, one.cost))
+        return min(serving, key=lambda one: one.cost) if serving else best(self.renditions)
 
 
 @dataclass(frozen=True)
@@ -142,6 +137,11 @@ class Comment:
     time: float
     user: str
     text: str
+
+
+def best(renditions: Sequence[Rendition]) -> Rendition:
+    """The source, else the largest."""
+    return max(renditions, key=lambda one: (one.is_source, one.cost))
 
 
 def vod_id(source: str) -> str | None:

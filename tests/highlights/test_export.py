@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from lolhl.highlights.export import edl, webvtt, youtube_chapters
+from lolhl.highlights.export import Event, edl, webvtt, youtube_chapters
 from lolhl.labels.spans import Span
 
 SPANS = [Span(3725.5, 3740.25, "highlight 1"), Span(12, 30, "highlight 2"), Span(15, 40, "a\nb <i> & --> c")]
@@ -38,7 +38,9 @@ def test_webvtt_is_in_order_and_no_name_breaks_a_cue() -> None:
     ],
 )
 def test_edl_counts_the_sources_own_frames(fps: Fraction, first: str) -> None:
-    text = edl(SPANS, fps, "A stream\nFCM: DROP FRAME", "video.mp4")
+    cuts = [Event(f"{n}\n.mp4", span.start, span.stop, span.name) for n, span in enumerate(sorted(SPANS))]
+    text = edl(cuts, fps, "A stream\nFCM: DROP FRAME")
+    assert re.findall(r"^\* FROM CLIP NAME: (.*)$", text, re.MULTILINE) == ["0 .mp4", "1 .mp4", "2 .mp4"]
     events = re.findall(r"^(\d{3})  AX       AA/V  C        (.+)$", text, re.MULTILINE)
     assert [number for number, _ in events] == ["001", "002", "003"]
     assert events[0][1] == first

@@ -58,6 +58,20 @@ def make_root(
         "chat": None,
     }
     finish(root, f"vods/{vod}/vod.json", "download", {**downloaded, **changes})
+    add_scores(root, vod, scores, threshold=threshold, metrics=metrics)
+    if labels is not None:
+        save_labels(root, vod, list(labels))
+
+
+def add_scores(
+    root: Root,
+    vod: str,
+    scores: npt.NDArray[np.float32],
+    *,
+    threshold: float = 0.5,
+    metrics: dict[str, Any] | None = None,
+) -> None:
+    """Writes what infer would have left."""
     buffer = io.BytesIO()
     pl.DataFrame(
         {"frame": np.arange(len(scores)), "time": grid.times(len(scores), FPS), "score": scores}
@@ -75,8 +89,6 @@ def make_root(
     }
     outputs = [Output.of(f"highlights/{vod}/scores.parquet", buffer.getvalue())]
     finish(root, f"highlights/{vod}/scores.json", "infer", scored, outputs)
-    if labels is not None:
-        save_labels(root, vod, list(labels))
 
 
 def finish(

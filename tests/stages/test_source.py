@@ -1,0 +1,230 @@
+"""Clips in source quality of a VOD that is stored in a smaller rendition."""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lolhl.manifest import Manifest
+from lolhl.stages.download import DownloadConfig, download
+from lolhl.stages.report import ReportConfig, report
+from lolhl.storage import Root, open_root
+from tests.servers.seaweedfs import seaweedfs
+from tests.servers.twitch import Twitch, Vod, rendition, twitch
+from tests.stages.report_root import add_scores, bumps
+from tests.videos import numbered_video
+from tests.vod.shown import shown
+
+ID = "123456789"
+SECONDS = 80
+SMALL = DownloadConfig(quality="160p")
+FPS = {"chunked": Fraction(60), "160p30": Fraction(30)}
+SHAPES = {"chunked": (96, 64), "160p30": (48, 32)}
+PEAKS = [(12, 0.9, 6), (60, 0.8, 6)]
+
+
+@pytest.fixture(scope="module")
+def vod(tmp_path_factory: pytest.TempPathFactory) -> Vod:
+    """The source at 60 pictures a second: its picture 2 n is shown when picture n of the small rendition is."""
+    folder = tmp_path_factory.mktemp("twitch")
+    for group, fps in FPS.items():
+        film = numbered_video(folder / f"{group}.mp4", seconds=SECONDS, fps=fps, size=SHAPES[group])
+        rendition(film, folder / "vod" / group)
+    return Vod(
+        folder / "vod",
+        SECONDS,
+        qualities={"chunked": "1080p60", "160p30": "160p"},
+        resolutions={"chunked": "96x64", "160p30": "48x32"},
+    )
+
+
+@pytest.fixture
+def server(vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twitch]:
+    with twitch(tmp_path, vod) as running:
+        for name, value in running.environ.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    return open_root(str(tmp_path / "root"))
+
+
+def scored(
+    root: Root, server: Twitch, peaks: Sequence[tuple[float, float, float]] = PEAKS, **config: Any
+) -> dict[str, Any]:
+    """Downloads the VOD, scores it, forgets what was asked for. Returns what is said of the VOD."""
+    made = download(root, ID, replace(SMALL, **config))
+    add_scores(root, ID, bumps(made.result["duration"], peaks))
+    server.requests.clear()
+    return made.result
+
+
+def config(**changes: Any) -> ReportConfig:
+    return ReportConfig(**{"min_length": 4.0, "clips": "exact", "pad_before": 1.25, "pad_after": 1.25, **changes})
+
+
+def cut(root: Root, made: Manifest) -> list[list[tuple[float, int]]]:
+    """Time and number of the pictures of each clip, in order of time."""
+    clips = sorted(made.result["highlights"], key=lambda highlight: float(highlight["start"]))
+    return [shown(root.local(highlight["clip"])) for highlight in clips if highlight["clip"]]
+
+
+@pytest.mark.parametrize("clips", ["exact", "copy"])
+@pytest.mark.parametrize("start", [0.0, 5.3])
+def test_clips_from_the_source_show_the_same_instants(root: Root, server: Twitch, clips: str, start: float) -> None:
+    scored(root, server, start=start)
+    stored = cut(root, report(root, ID, config(clips=clips, clips_from="stored")))
+    assert server.requests == []
+    made = report(root, ID, config(clips=clips))
+    from_source = cut(root, made)
+    assert made.result["clips_from"] == "source"
+    assert len(from_source) == len(stored) == 2
+    for ours, theirs in zip(from_source, stored, strict=True):
+        assert ours[0][1] in (2 * theirs[0][1], 2 * theirs[0][1] - 1)  # a picture of the source may lie between
+        by_number = {number: time - ours[0][0] for time, number in ours}
+        for time, number in theirs[1:-1]:
+            # Times count from the first picture of each clip, which may lie up to 1/60 s apart.
+            assert by_number[2 * number] == pytest.approx(time - theirs[0][0], abs=1 / 60 + 0.002)
+        numbers = [number for _, number in ours]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert shown(root.local(made.result["reel"]))
+
+
+def test_only_the_segments_around_highlights_are_fetched(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    made = report(root, ID, config())
+    numbers = sorted(int(re.findall(r"chunked/(\d+)\.ts", name)[0]) for name in server.segments())
+    assert len(numbers) == len(set(numbers)) < SECONDS / 4 * 0.75
+    for highlight in made.result["highlights"]:
+        inside = range(int((highlight["start"] - 2) // 4), int((highlight["stop"] + 2) // 4) + 1)
+        assert set(inside) <= set(numbers)
+    kept = [stat.key for stat in root.list(f"vods/{ID}/source/") if stat.key.endswith(".mp4")]
+    assert len(kept) == 2
+    assert not list(Path(root.url).glob(".unfinished-source"))
+
+
+def test_nothing_is_fetched_twice(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    before = cut(root, report(root, ID, config(top=1)))
+    assert all(re.search(r"chunked/[0-6]\.ts", name) for name in server.segments())
+    server.requests.clear()
+    report(root, ID, config())
+    assert server.segments()
+    assert not any(re.search(r"chunked/[0-6]\.ts", name) for name in server.segments())
+    server.requests.clear()
+    assert cut(root, report(root, ID, config(), force=True))[0] == before[0]
+    report(root, ID, config(pad_before=2.5))
+    assert server.requests == []
+    # A stretch that was damaged is.
+    broken = next(stat.key for stat in root.list(f"vods/{ID}/source/") if stat.key.endswith(".mp4"))
+    root.write(broken, b"")
+    assert report(root, ID, config(), force=True).result["clips_from"] == "source"
+    assert server.segments()
+
+
+def test_edit_lists_name_what_the_editor_opens(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    made = report(root, ID, config())
+    edit_list = root.read(f"highlights/{ID}/exports/highlights.edl").decode()
+    names = re.findall(r"FROM CLIP NAME: (.*)", edit_list)
+    cuts = re.findall(r"^\d{3}  AX       AA/V  C        (\S+) (\S+)", edit_list, re.MULTILINE)
+    for name, (first, end), clip in zip(names, cuts, cut(root, made), strict=True):
+        source = shown(root.local(f"vods/{ID}/source/{name}"))
+        counted = [int(t[6:8]) * 60 + int(t[9:]) for t in (first, end)]
+        pictures = [number for time, number in source if counted[0] - 0.5 <= time * 60 < counted[1] - 0.5]
+        assert abs(pictures[0] - clip[0][1]) <= 1
+        assert abs(pictures[-1] - clip[-1][1]) <= 1
+    stored = root.read(f"highlights/{ID}/exports/highlights-stored.edl").decode()
+    assert stored.count("FROM CLIP NAME: video.mp4") == 2
+
+
+def test_without_twitch_clips_come_from_what_is_stored(
+    root: Root, server: Twitch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scored(root, server)
+    server.faults.status["/video"] = 503
+    made = report(root, ID, config())
+    assert "answered 503" in caplog.text
+    assert "clips are cut from the stored 160p, in 48 x 32; the same command tries" in caplog.text
+    assert (made.result["clips_from"], made.result["source_may_come"]) == ("stored", True)
+    assert [clip[0][1] for clip in cut(root, made)] == [round(h["start"] * 30) for h in made.result["highlights"]]
+    assert "FROM CLIP NAME: video.mp4" in root.read(f"highlights/{ID}/exports/highlights.edl").decode()
+    server.faults.status.clear()
+    made = report(root, ID, config())
+    assert (made.result["clips_from"], made.result["source_may_come"]) == ("source", False)
+    server.requests.clear()
+    assert report(root, ID, config()) == made
+    assert server.requests == []
+
+
+def test_a_vod_that_has_gone_is_not_asked_for_again(
+    vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    @contextmanager
+    def serving(folder: Path, changed: Vod) -> Iterator[Twitch]:
+        folder.mkdir()
+        with twitch(folder, changed) as server:
+            for name, value in server.environ.items():
+                monkeypatch.setenv(name, value)
+            yield server
+
+    with serving(tmp_path / "there", vod) as server:
+        scored(root, server)
+    with serving(tmp_path / "gone", replace(vod, state="deleted")) as server:
+        made = report(root, ID, config())
+        assert "was deleted" in caplog.text
+        assert (made.result["clips_from"], made.result["source_may_come"]) == ("stored", False)
+        server.requests.clear()
+        assert report(root, ID, config()) == made
+        assert server.requests == []
+
+
+def test_a_connection_that_drops_and_the_run_after(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    server.faults.cut["chunked/14.ts"] = 1000
+    assert report(root, ID, config()).result["clips_from"] == "stored"
+    server.faults.cut.clear()
+    server.requests.clear()
+    made = report(root, ID, config())
+    assert made.result["clips_from"] == "source"
+    assert server.segments() == ["chunked/14.ts"]
+    assert not list(Path(root.url).glob(".unfinished-source"))
+
+
+def test_the_source_itself_needs_nothing_more(root: Root, server: Twitch) -> None:
+    scored(root, server, quality="source")
+    assert report(root, ID, config()).result["clips_from"] == "stored"
+    assert server.requests == []
+
+
+def test_another_vod_in_its_place_takes_the_stretches_away(root: Root, server: Twitch, vod: Vod) -> None:
+    scored(root, server)
+    report(root, ID, config())
+    assert list(root.list(f"vods/{ID}/source/"))
+    download(root, str(vod.folder.parent / "160p30.mp4"), name=ID, force=True)
+    assert not list(root.list(f"vods/{ID}/source/"))
+
+
+@pytest.mark.slow
+def test_a_bucket(server: Twitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("LOLHL_CACHE", str(tmp_path / "cache"))
+    with seaweedfs(tmp_path / "weed") as weed:
+        for name, value in weed.environ.items():
+            monkeypatch.setenv(name, value)
+        root = open_root(f"s3://{weed.bucket}/data")
+        scored(root, server)
+        made = report(root, ID, config())
+        assert made.result["clips_from"] == "source"
+        assert [clip[0][1] % 2 for clip in cut(root, made)]
+        server.requests.clear()
+        report(root, ID, config(reel=False))
+        assert server.requests == []
