@@ -105,10 +105,18 @@ class BatchOrder(Sampler[Tensor]):
 
     The order of an epoch depends on the seed and the epoch alone, so that a run that goes on after a
     kill sees the same batches. All processes get equally many: the last ones may repeat samples.
+
+    Args:
+        count: of all samples.
+        shuffle_seed: None for the samples in order.
+        most: an epoch has at most so many of the samples, others each time.
     """
 
-    def __init__(self, count: int, batch: int, *, shuffle_seed: int | None, rank: int, world: int) -> None:
+    def __init__(
+        self, count: int, batch: int, *, shuffle_seed: int | None, rank: int, world: int, most: int | None = None
+    ) -> None:
         self.count, self.batch, self.shuffle_seed, self.rank, self.world = count, batch, shuffle_seed, rank, world
+        self.shown = min(count, most or count)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -117,12 +125,12 @@ class BatchOrder(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         order = np.arange(self.count)
         if self.shuffle_seed is not None:
-            order = np.random.default_rng([self.shuffle_seed, self.epoch]).permutation(order)
-        padded = np.resize(order, math.ceil(self.count / self.world) * self.world)
+            order = np.random.default_rng([self.shuffle_seed, self.epoch]).permutation(order)[: self.shown]
+        padded = np.resize(order, math.ceil(self.shown / self.world) * self.world)
         yield from torch.split(torch.from_numpy(padded[self.rank :: self.world].copy()), self.batch)
 
     def __len__(self) -> int:
-        return math.ceil(math.ceil(self.count / self.world) / self.batch)
+        return math.ceil(math.ceil(self.shown / self.world) / self.batch)
 
 
 def loader(dataset: ClipDataset, order: BatchOrder) -> "DataLoader[Batch]":

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lolhl.models import backbones
 
+_PIECE = 256  # frames
+
 Kind = Literal["image", "video"]
 
 
@@ -70,7 +72,7 @@ class Head(Classifier):
     def __init__(self, architecture: Architecture, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.dropout = nn.Dropout(architecture.dropout)
+        self.dropout = architecture.dropout
         self.project: nn.Linear | None = None
         self.lstm: nn.LSTM | None = None
         if architecture.kind == "video":
@@ -81,7 +83,14 @@ class Head(Classifier):
         self.linear = nn.Linear(width, 1)
 
     def encode(self, frames: Tensor) -> Tensor:
-        features: Tensor = self.dropout(self.norm(frames.float()))
+        if frames.device.type == "cpu":  # in pieces that stay in its cache: twice as fast
+            return torch.cat([self._encode(piece) for piece in torch.split(frames, _PIECE)])
+        return self._encode(frames)
+
+    def _encode(self, frames: Tensor) -> Tensor:
+        features: Tensor = self.norm(frames.float())
+        if self.training and self.dropout:
+            features = features * _kept(features.shape, 1 - self.dropout, features.device)
         return features if self.project is None else self.project(features)
 
     def decide(self, encoded: Tensor) -> Tensor:
@@ -89,6 +98,18 @@ class Head(Classifier):
             encoded, _ = self.lstm(encoded)
         logits: Tensor = self.linear(encoded[:, -1])
         return logits[:, 0]
+
+
+def _kept(shape: torch.Size, share: float, device: torch.device) -> Tensor:
+    """Zero where dropout hides, else 1 / share: float32 of that shape.
+
+    Of random bytes, and so with the share rounded to 1/256: on a CPU five times as fast as nn.Dropout,
+    which would take more than half of a head's training time.
+    """
+    words = torch.empty(-(-shape.numel() // 8), dtype=torch.int64, device=device).random_(-(2**63), 2**63 - 1)
+    kept = max(1, round(256 * share))
+    chosen = words.view(torch.uint8)[: shape.numel()].view(shape) < kept
+    return chosen.float().mul_(256 / kept)
 
 
 class Network(Classifier):

@@ -36,6 +36,7 @@ class FitSettings:
     """
 
     epochs: int
+    epoch_samples: int
     batch: int
     learning_rate: float
     weight_decay: float
@@ -127,7 +128,14 @@ def fit(
         )
         batch = max(1, settings.batch // ranks.world)
         learner = _Learner(net, contents, validation.truth, settings, batch)
-        shuffled = BatchOrder(len(train), batch, shuffle_seed=settings.seed, rank=ranks.rank, world=ranks.world)
+        shuffled = BatchOrder(
+            len(train),
+            batch,
+            shuffle_seed=settings.seed,
+            rank=ranks.rank,
+            world=ranks.world,
+            most=settings.epoch_samples,
+        )
         in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
         trainer.fit(
             learner,

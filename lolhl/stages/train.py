@@ -47,6 +47,7 @@ _MOST = {
     "clip_stride": 10_000,
     "hidden": 8192,
     "epochs": 10**6,
+    "epoch_samples": 10**9,
     "batch": 10**6,
     "patience": 10**6,
 }
@@ -65,9 +66,10 @@ class TrainConfig(Config):
     clip_stride: int = option(3, "grid steps between two frames of a clip")
     hidden: int = option(64, "width of the LSTM and of what it is given")
     dropout: float = option(0.5, "share of features hidden from the head in training, 0 to 1")
-    epochs: int = option(20, "passes over the training samples at most")
+    epochs: int = option(20, "epochs at most: passes over the training samples, or over so many of them as follows")
+    epoch_samples: int = option(16384, "samples of an epoch at most, others each time; then the model is judged")
     batch: int | None = option(
-        None, "samples in a step, over all processes (default: 64; more for a head with more than 8,000 samples)"
+        None, "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)"
     )
     learning_rate: float = option(5e-4, "of AdamW; 1e-4 suits --tune all")
     weight_decay: float = option(0.01, "of AdamW")
@@ -126,11 +128,12 @@ class TrainConfig(Config):
 
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
-        deep, gpu = self.tune == "all", device.type == "cuda"
+        deep, gpu, shown = self.tune == "all", device.type == "cuda", min(samples, self.epoch_samples)
         # Steps stay many, and each large enough that what surrounds it costs little.
-        batch = self.batch or (64 if deep else min(512, max(64, 2 ** ((samples // 64).bit_length() - 1))))
+        batch = self.batch or (64 if deep else min(256, max(64, 2 ** ((shown // 64).bit_length() - 1))))
         return FitSettings(
             epochs=self.epochs,
+            epoch_samples=self.epoch_samples,
             batch=batch,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
@@ -194,7 +197,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.backbone.requires_grad_(False)
     network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner: Classifier = network.head if frozen else network
-    sides = {side: (of, _clips(config.architecture, of, frames)) for side, of in samples.items()}
+    sides = {side: (of, _clips(config.architecture, of, frames, frozen=frozen)) for side, of in samples.items()}
     needed = wanted(list(sides.values()))
     parts = _parts(network, frames, needed, device, ours, frozen=frozen)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
@@ -292,7 +295,7 @@ def _parts(
     Of several processes the first computes features, and the others read what it stored.
     """
     if not frozen:
-        return [cache.Part(of.digest, needed[vod], of.read) for vod, of in frames.items()]
+        return [cache.Part(of.digest, needed[vod], of.pictures) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
     engine = open_engine(network, device)
@@ -302,12 +305,16 @@ def _parts(
     return [cache.Part(f"{of.digest} {engine.key}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
 
 
-def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet]) -> Clips:
-    """Frame numbers of each sample's clip: int64 [n, T]."""
+def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
+    """Frame numbers of each sample's clip, int64 [n, T]; the nearest picture to each where the backbone learns too.
+
+    There are features of every instant, but of a stream that was scanned not as many pictures.
+    """
     clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
     for number, vod in enumerate(side.vods):
         of_vod = side.vod == number
-        clips[of_vod] = scoring.clip_frames(architecture, side.frame[of_vod], len(frames[vod]))
+        numbers = scoring.clip_frames(architecture, side.frame[of_vod], len(frames[vod]))
+        clips[of_vod] = numbers if frozen else frames[vod].nearest[numbers]
     return clips
 
 

@@ -16,7 +16,7 @@ from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, f
 from lolhl.storage import Root, open_root
 
 ALONE = Ranks(0, 1, 1)
-SETTINGS = FitSettings(epochs=6, batch=8, learning_rate=0.1, weight_decay=0.0, patience=6, seed=3)
+SETTINGS = FitSettings(epochs=6, epoch_samples=100, batch=8, learning_rate=0.1, weight_decay=0.0, patience=6, seed=3)
 
 
 class Net(Classifier):
@@ -89,6 +89,18 @@ def test_another_work_s_checkpoint_is_not_used(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"--learning-rate below 0\.1"):
         fitted(open_root(str(tmp_path)), broken=True)
+
+
+def test_an_epoch_may_show_a_part_of_the_samples_and_the_next_one_others() -> None:
+    orders = [BatchOrder(100, 8, shuffle_seed=5, rank=rank, world=2, most=30) for rank in range(2)]
+    epochs = []
+    for epoch in range(30):
+        for of_rank in orders:
+            of_rank.set_epoch(epoch)
+        epochs.append({number for of_rank in orders for batch in order(of_rank) for number in batch})
+    assert all(len(shown) == 30 for shown in epochs)
+    assert [len(order(of_rank)) for of_rank in orders] == [len(of_rank) for of_rank in orders] == [2, 2]
+    assert set.union(*epochs) == set(range(100))
 
 
 def order(of: BatchOrder) -> list[list[int]]:
