@@ -62,8 +62,7 @@ class FrameSet:
     shards: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
-    _files: dict[int, Path] = field(default_factory=dict, compare=False, repr=False)
-    _coming: "_Coming" = field(default_factory=lambda: _Coming(), compare=False, repr=False)
+    _files: "_Files" = field(default_factory=lambda: _Files(), compare=False, repr=False)
 
     @classmethod
     def load(cls, root: Root, vod: str) -> "FrameSet":
@@ -108,7 +107,7 @@ class FrameSet:
         shard = int(self.shards[place])
         where, redo = f"{self.root.url}/{shard_key(self.vod, shard)}", f"run `lolhl extract {self.vod} --force`"
         try:
-            path = self._file(shard)
+            path = self._files.path(self.root, self.vod, shard, int(self.shards[-1]))
         except NotFound as error:
             raise NotFound(f"{where} is gone: {redo}") from error
         with path.open("rb", buffering=0) as file:
@@ -118,16 +117,6 @@ class FrameSet:
         except ValueError as error:
             raise StorageError(f"{where} is damaged at picture {place}: {redo}") from error
 
-    def _file(self, shard: int) -> Path:
-        """The shard on this machine: a bucket's is fetched whole, once, and the next one while this one is read."""
-        if shard not in self._files:
-            coming = self._coming.pop(shard, None)
-            self._files[shard] = coming.result() if coming else self.root.local(shard_key(self.vod, shard))
-            following = shard + 1
-            if following <= self.shards[-1] and following not in self._files and following not in self._coming:
-                self._coming[following] = _in_background(self.root, shard_key(self.vod, following))
-        return self._files[shard]
-
 
 def _nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     after = np.clip(np.searchsorted(times, wanted), 1, max(1, len(times) - 1))
@@ -135,11 +124,23 @@ def _nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) ->
     return np.where(nearer, after - 1, np.minimum(after, len(times) - 1)).astype(np.int64)
 
 
-class _Coming(dict[int, "Future[Path]"]):
-    """Shards on their way."""
+class _Files:
+    """The shards that are on this machine or on their way to it; threads may share them."""
 
-    def __reduce__(self) -> tuple[type["_Coming"], tuple[()]]:
-        return _Coming, ()  # threads do not travel to other processes
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[int, Future[Path]] = {}
+
+    def __reduce__(self) -> tuple[type["_Files"], tuple[()]]:
+        return _Files, ()  # threads do not travel to other processes
+
+    def path(self, root: Root, vod: str, shard: int, last: int) -> Path:
+        """A bucket's shard is fetched whole, once, not picture by picture; the next one while this one is read."""
+        with self._lock:
+            for wanted in range(shard, min(shard + 1, last) + 1):
+                if wanted not in self._files:
+                    self._files[wanted] = _in_background(root, shard_key(vod, wanted))
+        return self._files[shard].result()
 
 
 def _in_background(root: Root, key: str) -> "Future[Path]":

@@ -19,7 +19,7 @@ from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.labels import labels
 from lolhl.stages.report import report
 from lolhl.stages.train import TrainConfig, train
-from lolhl.storage import Root, open_root
+from lolhl.storage import Root, each, open_root
 
 VOD = "long"
 
@@ -53,7 +53,10 @@ def _report(root: Root) -> str:
 
 
 def _pictures(root: Root) -> str:
-    return f"{sum(len(batch) for batch in FrameSet.load(root, VOD).batches(64))} frames"
+    frames = FrameSet.load(root, VOD)
+    count = len(frames.times)
+    batches = (range(first, min(first + 64, count)) for first in range(0, count, 64))
+    return f"{sum(len(batch) for batch in each(frames.pictures, batches, ahead=2))} frames"
 
 
 STAGES: Mapping[str, Callable[[Root], str]] = {
