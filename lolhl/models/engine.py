@@ -7,6 +7,7 @@ part of what they are stored under; a head that learnt from one engine's works o
 
 import copy
 import functools
+import itertools
 import sys
 import warnings
 from collections import deque
@@ -137,8 +138,65 @@ class _Known:
 
 
 def _by_openvino(known: _Known, precision: str, batches: Iterable[Pictures]) -> Iterator[Features]:
-    """Each request is worked on by threads of OpenVINO; this one fetches the next pictures meanwhile."""
-    idle: list[Any] = []
+    coming = iter(batches)
+    for pictures in coming:
+        compiled = _compiled(known, pictures.shape[1], precision)
+        yield from requested(compiled, itertools.chain([pictures], coming))
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(known: _Known, side: int, precision: str) -> Any:
+    """Kept, since a run of several stages asks for the same one again, and it takes some seconds.
+
+    Raises:
+        ModelError: OpenVINO does not know what the backbone does.
+    """
+    try:
+        return compiled(converted(known.network, side), known.network, precision)
+    except RuntimeError as error:
+        name = known.network.architecture.backbone
+        why = str(error).strip().splitlines()[-1]
+        raise ModelError(f"backbone {name} does not run on this CPU by OpenVINO ({why}): choose another one") from error
+
+
+def converted(network: Network, side: int) -> Any:
+    """The backbone as an OpenVINO model: float32 [4, 3, side, side], normalised → float32 [4, D]."""
+    shape = [_OPENVINO_BATCH, 3, side, side]
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of branches on sizes, which are fixed here
+        # A copy, so that tracing leaves nothing behind in a network that may be trained on.
+        backbone = copy.deepcopy(network.backbone)
+        return _openvino().convert_model(backbone, example_input=torch.zeros(shape), input=[shape])
+
+
+def compiled(model: Any, network: Network, precision: str) -> Any:
+    """A converted model made ready to run on this CPU: uint8 [4, side, side, 3] → float16 [4, D].
+
+    Args:
+        model: see `converted`; changed in place.
+        network: says how pictures are normalised.
+        precision: of the products: "f32", "bf16" or "f16", where the processor has it.
+    """
+    openvino = _openvino()
+    steps = openvino.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    pixels = steps.input().preprocess().convert_element_type(openvino.Type.f32)
+    pixels.mean(network.mean.flatten().tolist()).scale(network.std.flatten().tolist())
+    steps.output().tensor().set_element_type(openvino.Type.f16)
+    settings = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "INFERENCE_PRECISION_HINT": precision,
+        "ENABLE_CPU_PINNING": False,  # the cores are shared with the threads that decode
+    }
+    return openvino.Core().compile_model(steps.build(), "CPU", settings)
+
+
+def requested(compiled: Any, batches: Iterable[Pictures]) -> Iterator[Features]:
+    """What `Engine.run` promises. OpenVINO's threads work on requests; this one fetches the next pictures meanwhile."""
+    # One more than are worked on at once, so that the next pictures lie ready.
+    requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+    idle = [compiled.create_infer_request() for _ in range(requests)]
     busy: deque[tuple[Any, int]] = deque()
 
     def first() -> Features:
@@ -148,11 +206,6 @@ def _by_openvino(known: _Known, precision: str, batches: Iterable[Pictures]) -> 
         return np.array(request.get_output_tensor(0).data[:count])
 
     for pictures in batches:
-        if not idle and not busy:
-            compiled = _compiled(known, pictures.shape[1], precision)
-            # One more than are worked on at once, so that the next pictures lie ready.
-            requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
-            idle += [compiled.create_infer_request() for _ in range(requests)]
         if not idle:
             yield first()
         request = idle.pop()
@@ -161,39 +214,3 @@ def _by_openvino(known: _Known, precision: str, batches: Iterable[Pictures]) -> 
         busy.append((request, len(pictures)))
     while busy:
         yield first()
-
-
-@functools.lru_cache(maxsize=1)
-def _compiled(known: _Known, side: int, precision: str) -> Any:
-    """The backbone for batches of uint8 [_OPENVINO_BATCH, side, side, 3], normalisation included.
-
-    Kept, since a run of several stages asks for the same one again, and it takes some seconds.
-
-    Raises:
-        ModelError: OpenVINO does not know what the backbone does.
-    """
-    openvino = _openvino()
-    network = known.network
-    shape = [_OPENVINO_BATCH, 3, side, side]
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # tracing warns of branches on sizes, which are fixed here
-            # A copy, so that tracing leaves nothing behind in the network that may be trained on.
-            backbone = copy.deepcopy(network.backbone)
-            model = openvino.convert_model(backbone, example_input=torch.zeros(shape), input=[shape])
-        steps = openvino.preprocess.PrePostProcessor(model)
-        steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-        steps.input().model().set_layout(openvino.Layout("NCHW"))
-        pixels = steps.input().preprocess().convert_element_type(openvino.Type.f32)
-        pixels.mean(network.mean.flatten().tolist()).scale(network.std.flatten().tolist())
-        steps.output().tensor().set_element_type(openvino.Type.f16)
-        settings = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": precision,
-            "ENABLE_CPU_PINNING": False,  # the cores are shared with the threads that decode
-        }
-        return openvino.Core().compile_model(steps.build(), "CPU", settings)
-    except RuntimeError as error:
-        name = network.architecture.backbone
-        why = str(error).strip().splitlines()[-1]
-        raise ModelError(f"backbone {name} does not run on this CPU by OpenVINO ({why}): choose another one") from error
