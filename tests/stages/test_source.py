@@ -90,10 +90,12 @@ def test_clips_from_the_source_show_the_same_instants(root: Root, server: Twitch
     for ours, theirs in zip(from_source, stored, strict=True):
         assert ours[0][1] in (2 * theirs[0][1], 2 * theirs[0][1] - 1)  # a picture of the source may lie between
         by_number = {number: time - ours[0][0] for time, number in ours}
-        for time, number in theirs[1:-1]:
+        # A copy ends in the order of decoding, so that a picture that others refer to may be its last.
+        end = None if clips == "exact" else -4
+        for time, number in theirs[1 : end or -1]:
             # Times count from the first picture of each clip, which may lie up to 1/60 s apart.
             assert by_number[2 * number] == pytest.approx(time - theirs[0][0], abs=1 / 60 + 0.002)
-        numbers = [number for _, number in ours]
+        numbers = [number for _, number in ours][:end]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert shown(root.local(made.result["reel"]))
 
