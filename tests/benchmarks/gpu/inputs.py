@@ -34,6 +34,18 @@ def cut(rendition: str) -> Path:
     return path
 
 
+def model() -> Path:
+    """The root in which the carried model lies, and nothing else.
+
+    Raises:
+        MissingInput: it was not made, or not carried here.
+    """
+    root = FOLDER / "root"
+    if not root.exists():
+        raise MissingInput(f"{root} is missing: run python -m tests.benchmarks.gpu.inputs and carry {FOLDER} here")
+    return root
+
+
 def looped(rendition: str, seconds: int, folder: Path) -> Path:
     """A VOD in `folder`, the cut said over and over until it is at least this long."""
     path = folder / f"{rendition}-{seconds}.mp4"
