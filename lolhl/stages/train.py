@@ -190,7 +190,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     lightning.seed_everything(config.seed, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
     _check_size(config, network, frames)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    local = ours.rank % ours.local_world
+    device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
 
     frozen = config.tune == "head"
     if frozen:

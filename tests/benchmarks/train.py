@@ -1,0 +1,284 @@
+"""Training on a CPU: what the loader costs, 12 h of frames in a minute, and time to the blog recipe's figure.
+
+    python -m tests.benchmarks.train [loader|long|blog …]      # all three unless some are named; 15 to 20 minutes
+
+loader: one step, and the part of it that finds and gathers the batch.
+long: a head learnt from 12 h of frames, then labels change: dataset, train and infer as a user calls
+them, each in a process of its own. The 12 h are the features of two streams tiled to VODs of 2 h, and
+their labels alike, so that the times are right and the figures of the model mean nothing.
+blog: seconds of learning from one stream until average precision on the other is what the blog's
+recipe (see `tests.benchmarks.blog`) reaches; both begin with frames on the disk.
+"""
+
+import dataclasses
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lolhl import manifest
+from lolhl.data import cache
+from lolhl.data.augment import augmented
+from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader
+from lolhl.frames import frameset
+from lolhl.frames.frameset import FrameSet, index_bytes
+from lolhl.frames.shards import Entry, shard_key
+from lolhl.labels.rows import ANY
+from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.store import load_labels, save_labels
+from lolhl.labels.tables import read_table
+from lolhl.models import features
+from lolhl.models.engine import Engine, Pictures, open_engine
+from lolhl.models.network import Architecture, Classifier, Head, Network
+from lolhl.models.ranks import Ranks
+from lolhl.models.training import CheckpointPlace, FitSettings, fit
+from lolhl.stages.dataset import DatasetConfig, dataset
+from lolhl.stages.download import download
+from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.stages.train import TrainConfig, train
+from lolhl.storage import Root, open_root
+from tests.benchmarks import blog, inputs
+from tests.benchmarks.result import Table, measured, write
+
+LEARNT, OTHER = "bench-a", "bench-b"
+VODS, HOURS = 6, 2
+BLOG_EPOCHS = 2  # of 5: some 5 minutes each on two cores
+BLOG_JUDGED = 6  # every so many of the other stream's frames is scored by the recipe
+FPS = Fraction(3)
+CPU = torch.device("cpu")
+CLIP = TrainConfig().architecture
+
+
+def main() -> int:
+    parts: Mapping[str, Callable[[Root, Path], Table]] = {"loader": _loader, "long": _long, "blog": _blog}
+    names = sys.argv[1:] or list(parts)
+    if unknown := [name for name in names if name not in parts]:
+        print(f"error: no part {unknown[0]!r}: there are {', '.join(parts)}", file=sys.stderr)
+        return 2
+    missing = [path for stream in (LEARNT, OTHER) for path in _files(stream) if not path.exists()]
+    if missing:
+        print(f"error: {missing[0]} does not exist: run `python -m tests.benchmarks.inputs` first", file=sys.stderr)
+        return 1
+    logging.getLogger("lolhl").setLevel(logging.INFO)
+    with tempfile.TemporaryDirectory(prefix="lolhl-bench-") as folder:
+        root = open_root(f"{folder}/root")
+        for stream in (LEARNT, OTHER):
+            _add(root, stream)
+        tables = [parts[name](root, Path(folder)) for name in names]
+    write(
+        "train",
+        tables,
+        " ".join(["python -m tests.benchmarks.train", *sys.argv[1:]]),
+        f"Streams {LEARNT} and {OTHER}, {inputs.SECONDS} s each, {inputs.SMALLEST}. Each figure is from one run. The "
+        f"12 h are tiles of their features, so times are right and the model's figures mean nothing. The recipe was "
+        f"stopped after {BLOG_EPOCHS} of its {blog.EPOCHS} epochs, and its best figure so far is the one to reach; "
+        f"its seconds leave judging out, lolhl's hold all from the call on, features and judging too.",
+    )
+    return 0
+
+
+def _files(stream: str) -> tuple[Path, Path]:
+    return inputs.video(stream, inputs.SMALLEST), inputs.labels(stream)
+
+
+def _add(root: Root, stream: str) -> None:
+    """The stream as a VOD with labels and frames of the whole grid."""
+    video, table = _files(stream)
+    download(root, str(video), name=stream)
+    save_labels(root, stream, read_table(table.read_bytes(), str(table), ANY)[stream])
+    extract(root, stream, ExtractConfig(mode="grid"))
+
+
+# The loader
+
+
+def _loader(root: Root, folder: Path) -> Table:
+    frames = FrameSet.load(root, LEARNT)
+    labels = on_grid(load_labels(root, LEARNT), len(frames), FPS)
+    some = np.arange(512)
+    pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
+    deep = Network(Architecture("image", "resnet18", 1, 1, 64, 0.5))
+    deep.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    known = features.stored(_engine(), frames)
+    turns = VODS * HOURS * 3600 * FPS // len(frames)
+    numbers = np.tile(np.arange(len(frames)), int(turns))
+    held = Contents(cache.hold("features", [cache.Part("", numbers, known.__getitem__)], cache.Place(CPU)), CPU)
+    middle = np.random.default_rng(0).permutation(np.arange(CLIP.reach(), len(numbers) - CLIP.reach()))[:16384]
+    clips = middle[:, None] + np.array(CLIP.offsets())
+    cases = [
+        ("ResNet-18 and head, batch 64", deep, pictures, ClipDataset(labels[some], some[:, None]), 64, True),
+        ("head on stored features, 12 h, batch 256", Head(CLIP, held.held.shape[1]), held,
+         ClipDataset(labels[numbers[middle]], clips), 256, False),
+    ]  # fmt: skip
+    rows = [
+        (label, *_shares(net, contents, data, batch, augment=augment, root=open_root(f"{folder}/fit-{batch}")))
+        for label, net, contents, data, batch, augment in cases
+    ]
+    columns = ("ms a step", "all of it, in Lightning", "find and gather", "change pictures", "the loader's share, %")
+    return Table("A training step; goal: the loader takes less than 5 %", ("network", *columns), rows)
+
+
+def _shares(
+    net: Classifier, contents: Contents, data: ClipDataset, batch: int, *, augment: bool, root: Root
+) -> tuple[float, float, float, float]:
+    """Milliseconds: of a step as Lightning runs it, to find and gather the batch, to change pictures; and a share."""
+    order = BatchOrder(len(data), batch, shuffle_seed=0, rank=0, world=1)
+    gather = change = 0.0
+    batches = iter(loader(data, order))
+    for _ in range(len(order)):
+        with measured() as timing:
+            clips = contents.take(next(batches)[0])
+        gather += timing.wall
+        if augment:
+            with measured() as timing:
+                augmented(clips)
+            change += timing.wall
+    settings = FitSettings(
+        epochs=2, epoch_samples=len(data), batch=batch, learning_rate=1e-4, weight_decay=0.01, patience=2, seed=0,
+        augment=augment,
+    )  # fmt: skip
+    ends = []
+    first = ClipDataset(data.truth[:batch], data.rows[:batch].numpy())
+    fit(
+        net.train(), contents, data, first, settings, CheckpointPlace(root, "last.ckpt", ""), Ranks(0, 1, 1),
+        lambda *_: ends.append(time.perf_counter()),
+    )  # fmt: skip
+    step = (ends[1] - ends[0]) / len(order)
+    milliseconds = [1e3 * seconds for seconds in (step, gather / len(order), change / len(order))]
+    return *milliseconds, 100 * milliseconds[1] / milliseconds[0]  # type: ignore[return-value]
+
+
+# 12 hours
+
+
+def _long(root: Root, folder: Path) -> Table:
+    long = f"{folder}/long"
+    vods = [f"vod-{number}" for number in range(VODS)]
+    for number, vod in enumerate(vods):
+        _tile(root, (LEARNT, OTHER)[number % 2], open_root(long), vod)
+    rows: list[tuple[str, float, str]] = []
+
+    def call(what: str, *words: str) -> None:
+        with measured() as timing:
+            subprocess.run([sys.executable, "-m", "lolhl", *words, "--root", long, "--quiet"], check=True)
+        rows.append((what, timing.wall, _done(open_root(long), words)))
+
+    call("dataset", "dataset", "d", *vods)
+    call("train, all 20 epochs", "train", "all", "--dataset", "d", "--patience", "20")
+    call("train", "train", "m", "--dataset", "d")
+    for vod in vods[:2]:  # somebody mends two VODs
+        spans = load_labels(open_root(long), vod)
+        save_labels(open_root(long), vod, [dataclasses.replace(span, stop=span.stop + 1) for span in spans[1:]])
+    before = len(rows)
+    call("labels changed: dataset", "dataset", "d", *vods)
+    call("labels changed: train", "train", "m", "--dataset", "d")
+    call("labels changed: infer, all VODs", "infer", "m", *vods)
+    rows.append(("labels changed: together; goal 120 s", sum(row[1] for row in rows[before:]), ""))
+    return Table(f"{VODS} VODs of {HOURS} h, head; goal of train: 60 s", ("call of lolhl", "seconds", "done"), rows)
+
+
+def _done(root: Root, words: Sequence[str]) -> str:
+    match words[0]:
+        case "dataset":
+            said = manifest.load(root, f"datasets/{words[1]}/dataset.json", "").result
+            return f"{said['train']['frames']} + {said['validation']['frames']} samples"
+        case "train":
+            return f"{len(manifest.load(root, f'models/{words[1]}/model.json', '').result['epochs'])} epochs"
+        case _:
+            return f"{VODS * HOURS} h"
+
+
+def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
+    """A VOD that is the stream over and over: index, labels, features; its shards are the stream's."""
+    of = FrameSet.load(root, stream)
+    count = HOURS * 3600 * int(FPS)
+    for shard in np.unique(of.shards).tolist():
+        long.write(shard_key(vod, shard), root.read(shard_key(stream, shard)))
+    places = np.arange(count) % len(of)
+    lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
+    index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
+    long.write(frameset.index_key(vod), index)
+    said = manifest.load(root, frameset.manifest_key(stream), "").result
+    todo, _ = manifest.plan(long, frameset.manifest_key(vod), "extract", ExtractConfig(mode="grid"), {"tiled": vod})
+    shown = {**said, "vod": vod, "frames": count, "pictures": count, "ended_at": float(count / FPS)}
+    todo.finish(shown, [manifest.Output.of(frameset.index_key(vod), index)])
+
+    length = float(len(of) / FPS)
+    turns = [length * turn for turn in range(round(count / len(of)))]
+    spans = [Span(at + span.start, at + span.stop) for at in turns for span in load_labels(root, stream)]
+    save_labels(long, vod, [span for span in spans if span.stop <= count / FPS])
+
+    engine = _engine()
+    known = features.stored(engine, of)
+    at = 0
+
+    def run(batches: Iterable[Pictures]) -> Iterator[features.Features]:
+        nonlocal at
+        for batch in batches:  # in order, and part after part
+            yield known[places[at : at + len(batch)]]
+            at += len(batch)
+
+    # The library itself stores them: what is tiled stands in the place of the engine's work.
+    features.stored(dataclasses.replace(engine, run=run), FrameSet.load(long, vod))
+
+
+# Against the blog's recipe
+
+
+def _blog(root: Root, folder: Path) -> Table:
+    pictures = {stream: folder / f"blog-{stream}" for stream in (LEARNT, OTHER)}
+    for stream, into in pictures.items():
+        blog.extract(_files(stream)[0], into)
+    learnt, other = (blog.labelled(pictures[stream], load_labels(root, stream)) for stream in (LEARNT, OTHER))
+    judged = blog.Labelled(other.files[::BLOG_JUDGED], other.labels[::BLOG_JUDGED])
+    _, history = blog.train(learnt, judged, epochs=BLOG_EPOCHS)
+    best = max(history, key=lambda epoch: epoch.elsewhere or 0.0)
+    target = best.elsewhere or 0.0
+
+    dataset(root, "both", [LEARNT, OTHER], DatasetConfig(holdout=OTHER))
+    _forget_features(root)
+    clock = _Clock()
+    logging.getLogger("lolhl.stages.train").addHandler(clock)
+    train(root, "bench", TrainConfig(dataset="both"))
+    reached = next((seconds for seconds, figure in clock.epochs if figure >= target), None)
+    rows = [
+        ("the blog's recipe", target, best.wall, len(history)),
+        ("lolhl train", next((f for s, f in clock.epochs if s == reached), None), reached, len(clock.epochs)),
+        ("times as fast to that figure", None, best.wall / reached if reached else None, None),
+        ("lolhl train, its best epoch", *max((figure, seconds) for seconds, figure in clock.epochs), None),
+    ]
+    columns = ("average precision on the other stream", "seconds", "epochs run")
+    return Table("Time to the recipe's average precision", ("", *columns), rows)
+
+
+def _forget_features(root: Root) -> None:
+    for stat in list(root.list("frames/")):
+        if "/features/" in stat.key:
+            root.delete(stat.key)
+
+
+class _Clock(logging.Handler):
+    """When `train` said that an epoch was over, in seconds from now, and its average precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.epochs = time.perf_counter(), list[tuple[float, float]]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert isinstance(record.args, tuple)
+        self.epochs.append((time.perf_counter() - self.begun, float(str(record.args[-1]))))
+
+
+def _engine() -> Engine:
+    return open_engine(Network(CLIP, pretrained=True).eval(), CPU)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
