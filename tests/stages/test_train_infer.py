@@ -76,6 +76,20 @@ def test_frames_and_video_give_the_same_scores_but_for_jpeg(root: Root) -> None:
     assert abs(average_precision(root, "b") - 1) < 0.05
 
 
+def test_a_head_that_learnt_from_one_engine_s_features_works_on_another_s(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "openvino", None)
+        train(root, "m", QUICK)
+        infer(root, "m", "b", InferConfig(source="frames"))
+        by_torch = scores(root, "b")
+    infer(root, "m", "b", InferConfig(source="frames"), force=True)
+    assert {stat.key.split("/")[3].partition("-")[2] for stat in root.list("frames/b/features/")} > {"torch-f32"}
+    assert np.abs(scores(root, "b") - by_torch).mean() < 0.02
+    assert average_precision(root, "b") > 0.9
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(root: Root) -> None:
     first = train(root, "m", CLIPS)
     again = train(root, "m", CLIPS, force=True)
