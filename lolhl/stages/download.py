@@ -73,6 +73,7 @@ def download(
     *,
     name: str | None = None,
     force: bool = False,
+    watch: twitch.Watch | None = None,
 ) -> Manifest:
     """Makes vods/<vod>/ from a video.
 
@@ -82,6 +83,8 @@ def download(
         config: see `DownloadConfig`.
         name: of the VOD; else its id on Twitch, or what its file is called.
         force: redo what is done; also replaces a VOD of this name that came from elsewhere.
+        watch: called with the segments of a whole Twitch VOD while others come, see `twitch.fetch`. They
+            may be gone when the VOD is stored.
 
     Returns:
         The VOD's manifest. Time 0 of a part is its first picture, which lies `offset` seconds into
@@ -115,7 +118,7 @@ def download(
         todo, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
         if earlier:
             return earlier
-        got = origin.fetch(scratch, config)
+        got = origin.fetch(scratch, config, watch)
         info = probe(got.video)
         todo = todo.begin()
         outputs = [Output.upload(root, got.video, f"vods/{vod}/video{got.suffix}")]
@@ -199,7 +202,7 @@ class _Origin(Protocol):
     def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:
         """A name for what is read → a digest that changes when it does."""
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got: ...
+    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got: ...
 
 
 def _origin(source: str) -> _Origin:
@@ -221,7 +224,7 @@ class _OnTwitch:
     def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(self.source)}
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got:
+    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:
         vod = twitch.describe(self.name)
         if config.quality == "auto":
             rendition = vod.smallest(config.serves, config.serves_fps)
@@ -240,6 +243,7 @@ class _OnTwitch:
                 start=config.start,
                 stop=config.stop,
                 advance=advance,
+                watch=watch if config.whole else None,
                 hold=scratch.lock,
             )
         video, offset = scratch.path / "video.mp4", 0.0
@@ -288,7 +292,7 @@ class _OnTheWeb:
     def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(json.dumps(asdict(self.remote)))}
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got:
+    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
         video = scratch.path / "fetched"
         with progress.bar(f"download {self._file.name}", (self.remote.size or 0) / 1e6, "MB") as advance:
             fetch.fetch(self.url, self.remote, video, lambda count: advance(count / 1e6))
@@ -342,7 +346,7 @@ class _File:
             return stored.samefile(self.path) and own.st_size == size and own.st_mtime_ns < said.st_mtime_ns
         return False
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig) -> _Got:
+    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
         _check_video(self.path, self.source)
         if not config.whole:
             return _part(self.path, self.path, self.source, scratch, config)

@@ -105,6 +105,11 @@ class Reader:
     def close(self) -> None:
         self._container.close()
 
+    @property
+    def start(self) -> Fraction:
+        """The timestamp of time 0, in seconds."""
+        return self._start * self._base
+
     def key_gap(self) -> float:
         """The longest time without a key frame in the first half minute, in seconds; infinite if not known.
 

@@ -28,6 +28,8 @@ from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
 
+Watch = Callable[[Path, float], None]
+
 _ID = re.compile(r"[0-9]{1,20}")
 _ADDRESS = re.compile(r"(?:https?://)?((?:[\w-]+\.)*twitch\.tv)(/[^?#]*)?(?:[?#].*)?", re.ASCII | re.IGNORECASE)
 _HOSTS = ("twitch.tv", "www.twitch.tv", "m.twitch.tv", "go.twitch.tv")
@@ -222,6 +224,7 @@ def fetch(
     stop: float | None = None,
     clock: float | None = None,
     advance: Callable[[float], None] = lambda _: None,
+    watch: Watch | None = None,
     hold: int | None = None,
 ) -> Segments:
     """Gets the segments that hold [start, stop), but those that the folder has already.
@@ -232,6 +235,8 @@ def fetch(
         start, stop: seconds of the VOD; None is its end.
         clock: see `Segments`, where it is known; else the first segment of all is fetched too, for its timestamp.
         advance: called with the seconds of video that were just got.
+        watch: called with each segment from the VOD's beginning on, in order, as soon as it is there, and
+            with where it begins by the lengths of those before it, in seconds.
         hold: a file descriptor that twitch-dl keeps open as long as it runs: a lock on the folder
             that outlives this process when it is killed.
 
@@ -241,10 +246,10 @@ def fetch(
     """
     first = max(0, int(start) - _MARGIN)
     if first > 0 and clock is None and not any(folder.glob("00000.*")):
-        _download(vod.id, rendition.group, folder, ["--end=00:00:01"], _Shown(folder, 0, 0, advance), hold)
+        _download(vod.id, rendition.group, folder, ["--end=00:00:01"], _Shown(folder, 0, 0), hold)
     parts = [f"--start={_clock(first)}"] if first > 0 else []
     parts += [f"--end={_clock(int(stop) + 1 + _MARGIN)}"] if stop is not None else []
-    shown = _Shown(folder, start, vod.seconds if stop is None else stop, advance)
+    shown = _Shown(folder, start, vod.seconds if stop is None else stop, advance, watch)
     _download(vod.id, rendition.group, folder, parts, shown, hold)
 
     every = (folder / "playlist.m3u8").read_text()
@@ -323,15 +328,24 @@ def _there(folder: Path) -> set[str]:
 
 
 class _Shown:
-    """Progress: the seconds of [start, stop) that are in segments which are there."""
+    """Progress: the seconds of [start, stop) that are in segments which are there; and these segments."""
 
-    def __init__(self, folder: Path, start: float, stop: float, advance: Callable[[float], None]) -> None:
-        self.folder, self.start, self.stop, self.advance = folder, start, stop, advance
+    def __init__(
+        self,
+        folder: Path,
+        start: float,
+        stop: float,
+        advance: Callable[[float], None] = lambda _: None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.folder, self.start, self.stop, self.advance, self.watch = folder, start, stop, advance, watch
         self.counted: set[str] = set()
+        self.coming: dict[int, str] = {}
+        self.next = 0
         self.borders: list[float] = []
 
     def look(self) -> None:
-        """Calls `advance` with what has come since the last look."""
+        """Calls `advance` and `watch` with what has come since the last look."""
         if not self.borders:
             with suppress(OSError):
                 self.borders = _borders((self.folder / "playlist.m3u8").read_text())
@@ -341,6 +355,10 @@ class _Shown:
             if number + 1 < len(self.borders):
                 begin, end = max(self.borders[number], self.start), min(self.borders[number + 1], self.stop)
                 self.advance(max(0.0, end - begin))
+                self.coming[number] = name
+        while self.watch and (name := self.coming.pop(self.next, "")):
+            self.watch(self.folder / name, self.borders[self.next])
+            self.next += 1
 
 
 def chat(vod: str, folder: Path) -> list[Comment]:

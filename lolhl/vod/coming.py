@@ -1,0 +1,66 @@
+"""Key frames of a video that is still on its way: segments of MPEG-TS in order, and in the end the whole."""
+
+import queue
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from lolhl.errors import VideoError
+from lolhl.vod import decode
+from lolhl.vod.cpu import Reader
+from lolhl.vod.view import Picture, View
+
+_TICKS = 90_000  # a second, in MPEG-TS
+_WRAP = Fraction(2**33, _TICKS)  # seconds until the timestamps of MPEG-TS begin anew
+_JUMP = 10.0  # seconds; after a greater step of the timestamps, only the whole video knows its times
+
+
+@dataclass(frozen=True)
+class Coming:
+    """One thread adds segments and ends with `finish`; another takes `keys`."""
+
+    _parts: "queue.SimpleQueue[tuple[Path, float] | Path | None]" = field(default_factory=queue.SimpleQueue)
+
+    def add(self, segment: Path, begin: float) -> None:
+        """The next segment, and where it begins by the lengths of those before it, in seconds."""
+        self._parts.put((segment, begin))
+
+    def finish(self, video: Path | None) -> None:
+        """The whole video, made of these segments; None when it does not come."""
+        self._parts.put(video)
+
+    def keys(self, view: View) -> Iterator[tuple[float, Picture]]:
+        """What `decode.scan` yields of the whole video, as soon as the segments are there.
+
+        A segment that cannot be read, or whose times are not plain, is left for when the whole video is there.
+
+        Raises:
+            VideoError: as `decode.scan`.
+        """
+        last = -1.0
+        clock: Fraction | None = None
+        is_plain = True
+        while isinstance(part := self._parts.get(), tuple):
+            segment, begin = part
+            if not is_plain:
+                continue
+            try:
+                with closing(Reader(segment, view)) as reader:
+                    clock = reader.start if clock is None else clock
+                    start = (reader.start - clock + _WRAP / 2) % _WRAP - _WRAP / 2
+                    is_plain = segment.suffix == ".ts" and abs(start - Fraction(begin)) < _JUMP
+                    if not is_plain:
+                        continue
+                    for time, picture in reader.keys(0, None):
+                        # To the tick, as the times of the whole are, so that they are the same floats.
+                        last = round((start + Fraction(time)) * _TICKS) / _TICKS
+                        yield last, picture
+                    is_plain = reader.problem is None
+            except VideoError:  # it may have gone, since the video is whole
+                is_plain = False
+        if part is not None:
+            for time, picture in decode.scan(part, view, begin=max(0, int(last))):
+                if time > last:
+                    yield time, picture
