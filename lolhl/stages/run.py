@@ -1,5 +1,7 @@
 """run: one stream in, its highlights out: download, infer and report in one process."""
 
+from dataclasses import replace
+
 from lolhl.manifest import Manifest
 from lolhl.models.bundle import load_bundle
 from lolhl.stages.download import DownloadConfig, download
@@ -26,6 +28,7 @@ def run(
     Args:
         root: where the data lies.
         source: Twitch VOD id or URL, http(s) URL of a video, or a video file.
+        downloading: the rendition that it asks for serves the model in any case.
         model: name of a trained model.
         name: what to call the VOD; else its Twitch id, or the file's name.
         force: redo what is done.
@@ -36,7 +39,9 @@ def run(
     Raises:
         LolhlError: as the stages do.
     """
-    load_bundle(root, model)  # a wrong name must not cost a download
+    view = load_bundle(root, model).view  # a wrong name must not cost a download
+    serves, fps = max(downloading.serves, view.size), max(downloading.serves_fps, view.fps)
+    downloading = replace(downloading, serves=serves, serves_fps=fps)
     vod = download(root, source, downloading, name=name, force=force).result["vod"]
     infer(root, model, vod, inferring, force=force)
     return report(root, vod, reporting, force=force)
