@@ -25,7 +25,7 @@ from lolhl.labels.tables import read_table
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.stages.dataset import dataset
 from lolhl.stages.download import download
-from lolhl.stages.extract import extract
+from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, infer, scores_key
 from lolhl.stages.labels import labels
 from lolhl.stages.train import TrainConfig, train
@@ -61,7 +61,7 @@ def learn(root: Root, video: Path, table: Path) -> None:
     """Makes the model `MODEL` from one stream, called as in its table."""
     name = next(iter(read_table(table.read_bytes(), str(table))))
     download(root, str(video), name=name)
-    extract(root, name)
+    extract(root, name, ExtractConfig(mode="grid"))
     labels(root, table)
     dataset(root, MODEL, [name])
     train(root, MODEL, TrainConfig(dataset=MODEL))
