@@ -55,7 +55,12 @@ if TYPE_CHECKING:
 _MIB = 1024 * 1024
 _WHOLE = 64 * _MIB  # bytes: smaller files go up in one request, as frame shards do
 _PART = 32 * _MIB  # bytes: R2 wants all parts but the last of one size
-_TRANSFER = TransferConfig(multipart_threshold=_WHOLE, multipart_chunksize=_PART, max_request_concurrency=8)
+_TRANSFER = TransferConfig(
+    multipart_threshold=_WHOLE,
+    multipart_chunksize=_PART,
+    max_request_concurrency=8,
+    max_io_queue_size=64,  # blocks of 256 KiB that wait for a slow disk; the default, 1000, takes 260 MB
+)
 _ATTEMPTS = 9  # of one request; with boto3's pauses that is some 6 s of a server that is away
 _READS = 4  # of one body that breaks off in the middle
 _CACHE_BYTES = 50_000_000_000  # that `local` keeps, or half of what the disk can give if that is less

@@ -69,7 +69,8 @@ def _stages(vod: str, minutes: int, scratch: Path) -> dict[str, Peak]:
     video, table = looped("bench-a", vod, minutes * 60, scratch)
     verbs = {
         "download": ["download", str(video)],
-        "extract": ["extract", vod, "--size", SIZE],
+        "extract, all of the grid": ["extract", vod, "--size", SIZE, "--mode", "grid"],
+        "extract, key frames alone": ["extract", vod, "--size", SIZE, "--mode", "scan"],
         "labels": ["labels", str(table)],
         "dataset": ["dataset", vod, vod],
         "train": ["train", vod, "--dataset", vod],

@@ -14,7 +14,7 @@ from pathlib import Path
 from lolhl.frames.frameset import FrameSet
 from lolhl.stages.dataset import dataset
 from lolhl.stages.download import download
-from lolhl.stages.extract import extract
+from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.labels import labels
 from lolhl.stages.report import report
@@ -29,7 +29,12 @@ def _download(root: Root) -> str:
 
 
 def _extract(root: Root) -> str:
-    return f"{extract(root, VOD).result['frames']} frames"
+    return f"{extract(root, VOD, ExtractConfig(mode='grid')).result['frames']} frames"
+
+
+def _scan(root: Root) -> str:
+    extract(root, VOD, ExtractConfig(mode="scan"))
+    return f"{len(FrameSet.load(root, VOD).times)} frames"
 
 
 def _labels(root: Root) -> str:
@@ -62,6 +67,7 @@ def _pictures(root: Root) -> str:
 STAGES: Mapping[str, Callable[[Root], str]] = {
     "download": _download,
     "extract": _extract,
+    "scan": _scan,
     "labels": _labels,
     "dataset": _dataset,
     "train": _train,

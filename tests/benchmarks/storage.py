@@ -43,13 +43,15 @@ WHOLE_WAY = ("download", "extract", "labels", "dataset", "train", "infer", "repo
 
 # What is timed, and what lies in the root before.
 TIMED = {
-    "extract": "extract: video to frames",
+    "extract": "extract, all of the grid",
+    "scan": "extract, key frames alone",
     "pictures": "all frames read and decoded, once",
     "train": "train on stored features",
     "infer": "infer from stored features",
 }
 NEEDS = {
     "extract": ("vods/",),
+    "scan": ("vods/",),
     "pictures": ("vods/", "frames/"),
     "train": ("vods/", "frames/", "labels/", "datasets/"),
     "infer": ("vods/", "frames/", "labels/", "datasets/", "models/"),

@@ -427,6 +427,26 @@ def test_a_cache_that_cannot_be_written(server: S3Server, monkeypatch: pytest.Mo
         root.local("k")
 
 
+@pytest.mark.slow
+def test_a_big_object_takes_little_memory(weed: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """However slow the disk: what came in and is not written yet is bounded."""
+    use(weed, monkeypatch, tmp_path)
+    url = fresh(weed)
+    with (tmp_path / "big").open("wb") as file:
+        for _ in range(400):
+            file.write(os.urandom(1_000_000))
+    open_root(url).upload(tmp_path / "big", "big")
+    code = (
+        "import sys; from lolhl import memory; from lolhl.storage import open_root\n"
+        "root = open_root(sys.argv[1]); root.find('none'); before = memory.peaks()['resident']\n"
+        "print(root.local('big').stat().st_size, memory.peaks()['resident'] - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
+    size, taken = done.stdout.split()
+    assert int(size) == 400_000_000
+    assert float(taken) < 100  # MB
+
+
 # --- settings ------------------------------------------------------------------------------------------------
 
 
