@@ -5,7 +5,9 @@ video, so that no rounding adds up over a stream of many hours.
 """
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -72,3 +74,14 @@ def first_frame_at(seconds: float, fps: Fraction) -> int:
     """The first k with k / fps >= seconds, by exact arithmetic."""
     exact = Fraction(seconds) * fps
     return -(-exact.numerator // exact.denominator)
+
+
+def count_shown(times: Sequence[float], duration: float, fps: Fraction) -> int:
+    """How many instants have a picture on screen, when pictures appear at these times only.
+
+    Args:
+        times: in seconds, ascending, at least one.
+        duration: that the video claims, in seconds; the last picture stays at most as long as others do.
+    """
+    longest = max((after - before for before, after in pairwise(times)), default=0.0)
+    return max(first_frame_at(min(duration, times[-1] + longest), fps), first_frame_at(times[-1], fps) + 1)

@@ -27,7 +27,6 @@ from lolhl.storage import Root, check_name
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
 
-_SCANNED_GAP = 2.5  # seconds between key frames at most for scan mode to be chosen: Twitch has 2
 _UPLOADS_AHEAD = 2  # shards on their way to the root while the next is filled: bounds disk and memory
 
 
@@ -86,7 +85,7 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
 
     video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
-    mode = choose_mode(video, config.mode, decoder)
+    mode = video_decode.choose_mode(video, config.mode, decoder)
     todo = todo.begin()
     stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}-{mode}")
     ending = Ending()
@@ -100,12 +99,8 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     index = index_bytes(stored.entries)
     root.write(index_key(vod), index)
     times = [entry.time for entry in stored.entries]
-    gap = max((b - a for a, b in pairwise(times)), default=0.0)
-    # Each picture stands for the time until the next one; the last for as long as the others at most.
-    ended_at = times[-1] + float(1 / config.fps)
-    if mode == "scan":
-        ended_at = max(ended_at, min(duration, times[-1] + gap))
-    count = grid.first_frame_at(ended_at, config.fps) if mode == "scan" else len(times)
+    count = grid.count_shown(times, duration, config.fps) if mode == "scan" else len(times)
+    ended_at = float(count / config.fps)
     result = {
         "vod": vod,
         "fps": str(config.fps),
@@ -115,7 +110,7 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         "mode": mode,
         "frames": count,
         "pictures": len(times),
-        "gap": gap,
+        "gap": max((after - before for before, after in pairwise(times)), default=0.0),
         "ended_at": ended_at,
         "truncated": ending.problem is not None or ended_at < duration - max(1.0, float(2 / config.fps)),
         "problem": ending.problem,
@@ -124,20 +119,6 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     made = todo.finish(result, [*stored.shards, Output.of(index_key(vod), index)])
     root.delete(_unfinished_key(vod))
     return made
-
-
-def choose_mode(video: Path, wanted: str, decoder: video_decode.Decoder) -> str:
-    """ "scan" or "grid".
-
-    Key frames are enough where they come as often as on Twitch: what is between them adds little to
-    the model's average precision, and is most of the work (see tests/benchmarks/).
-
-    Args:
-        wanted: that, or "auto".
-    """
-    if wanted != "auto":
-        return wanted
-    return "scan" if decoder == "cpu" and video_decode.key_gap(video) <= _SCANNED_GAP else "grid"
 
 
 def _grid(

@@ -1,15 +1,17 @@
 """infer: a model and a VOD → scores, one probability per instant of the grid.
 
 From the frame set if there is one that fits the model, else straight from the video, with no JPEG
-in between.
+in between. A scan looks at key frames only; features between them are interpolated. Refining then
+decodes every frame where the scan found a highlight or is in doubt.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 
@@ -18,6 +20,7 @@ from lolhl.config import Config, option
 from lolhl.errors import MissingInput, ModelError
 from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet
+from lolhl.highlights.intensity import centred_mean
 from lolhl.manifest import Manifest, Output
 from lolhl.models import features, scoring
 from lolhl.models.bundle import Bundle, load_bundle
@@ -36,7 +39,18 @@ class InferConfig(Config):
         "frames: the frame set; video: decode it; auto: frames where there are any",
         choices=("auto", "frames", "video"),
     )
+    mode: str = option(
+        "auto",
+        "grid: every frame; scan: key frames only; refine: a scan, then every frame near what it found; "
+        "auto: scan on a CPU, where key frames come often",
+        choices=("auto", "scan", "refine", "grid"),
+    )
     decoder: str = option("auto", "where to decode video; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
+
+
+_DOUBT = 0.5  # of the threshold: a smoothed probability above that is looked at more closely
+
+Scores = npt.NDArray[np.float32]
 
 
 def scores_key(vod: str) -> str:
@@ -66,7 +80,7 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
     """
     check_name(vod, "VOD")
     used = load_bundle(root, model)
-    frames = _frames(root, vod, config.source, used)
+    frames = _frames(root, vod, config, used)
     if frames:
         inputs = {frameset.manifest_key(vod): frames.digest}
     else:
@@ -81,11 +95,18 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
     used.network.to(device)
     engine = open_engine(used.network, device)
     if frames:
+        mode = "grid" if frames.is_whole else "scan"
         found = features.stored(engine, frames).batches() if used.frozen else features.of_frames(engine, frames)
+        scores = _scores(used, found, device)
     else:
         video = downloaded.local(root, downloaded.result["video"], f"lolhl download … --name {vod} --force")
-        found = _features_of_video(engine, used.view, video, config.decoder, float(downloaded.result["duration"]))
-    scores = np.concatenate(list(scoring.probabilities(used.network, found, device)))
+        decoder = decode.choose_decoder(video, config.decoder, used.view)
+        mode = decode.choose_mode(video, config.mode, decoder)
+        seen = _Video(vod, video, float(downloaded.result["duration"]), decoder)
+        if mode == "grid":
+            scores = _scores(used, _of_grid(engine, used.view, seen), device)
+        else:
+            scores = _scan(engine, used, seen, device, refine=mode == "refine")
 
     data = _parquet(scores, used)
     todo = todo.begin()
@@ -95,6 +116,7 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
         "fps": str(used.view.fps),
         "frames": len(scores),
         "source": "frames" if frames else "video",
+        "mode": mode,
         "model": model,
         "model_digest": used.digest,
         "threshold": used.threshold,
@@ -104,12 +126,13 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
     return todo.finish(result, [Output.of(scores_key(vod), data)])
 
 
-def _frames(root: Root, vod: str, source: str, used: Bundle) -> FrameSet | None:
+def _frames(root: Root, vod: str, config: InferConfig, used: Bundle) -> FrameSet | None:
     """The VOD's frame set, if it is to be used.
 
     Raises:
         ModelError: it was asked for, or is the only source, and is not what the model needs.
     """
+    source = config.source
     if source == "video" or (source == "auto" and root.stat(frameset.manifest_key(vod)) is None):
         return None
     may_decode = source == "auto" and root.stat(f"vods/{vod}/vod.json") is not None
@@ -119,10 +142,16 @@ def _frames(root: Root, vod: str, source: str, used: Bundle) -> FrameSet | None:
         if may_decode:
             return None
         raise
-    if frames.view == used.view:
+    has_all = frames.is_whole or config.mode in ("auto", "scan")
+    if frames.view == used.view and has_all:
         return frames
     if may_decode:
         return None
+    if not has_all:
+        raise ModelError(
+            f"{vod} has the key frames only, which do not do for --mode {config.mode}: run "
+            f"`lolhl extract {vod} --mode grid`, or use --source video"
+        )
     has, needs = frames.view, used.view
     raise ModelError(
         f"model {used.name} needs frames at {needs.fps} fps, {needs.size} px, {needs.fit}, but {vod} has "
@@ -131,17 +160,86 @@ def _frames(root: Root, vod: str, source: str, used: Bundle) -> FrameSet | None:
     )
 
 
-def _features_of_video(
-    engine: Engine, view: View, video: Path, wanted: str, duration: float
-) -> Iterator[features.Features]:
-    decoder = decode.choose_decoder(video, wanted, view)
-    with progress.bar(f"infer {video.parent.name}", duration, "s") as advance:
-        for batch in features.of_pictures(engine, decode.decode(video, view, decoder=decoder)):
+@dataclass(frozen=True)
+class _Video:
+    """What is decoded: file, duration in seconds, and where."""
+
+    vod: str
+    path: Path
+    duration: float
+    decoder: decode.Decoder
+
+
+def _scores(used: Bundle, found: Iterable[features.Features], device: torch.device) -> Scores:
+    return np.concatenate(list(scoring.probabilities(used.network, found, device)))
+
+
+def _of_grid(engine: Engine, view: View, video: _Video) -> Iterator[features.Features]:
+    with progress.bar(f"infer {video.vod}", video.duration, "s") as advance:
+        for batch in features.of_pictures(engine, decode.decode(video.path, view, decoder=video.decoder)):
             yield batch
             advance(float(len(batch) / view.fps))
 
 
-def _parquet(scores: np.ndarray[tuple[int], np.dtype[np.float32]], used: Bundle) -> bytes:
+def _scan(engine: Engine, used: Bundle, video: _Video, device: torch.device, *, refine: bool) -> Scores:
+    """Scores from key frames, and where that is wanted from every frame near what they show."""
+    fps = used.view.fps
+    times, known = _of_keys(engine, used.view, video)
+    instants = grid.times(grid.count_shown(times.tolist(), video.duration, fps), fps)
+    scores = _scores(used, features.spread_batches(times, known, instants), device)
+    if not refine:
+        return scores
+    smoothed = centred_mean(scores, fps, used.smooth_seconds)
+    stretches = _near(smoothed >= _DOUBT * used.threshold, used.network.architecture.reach())
+    if not stretches:
+        return scores
+    closer = _of_stretches(engine, used.view, video, stretches)
+    frames = np.concatenate([np.arange(stretch.start, stretch.stop) for stretch in stretches])[: len(closer)]
+    merged_times = np.concatenate([times, instants[frames]])
+    # Where there are both, the frame of the grid counts.
+    order = np.unique(merged_times[::-1], return_index=True)[1]
+    merged = np.concatenate([known, closer])[::-1][order]
+    return _scores(used, features.spread_batches(merged_times[::-1][order], merged, instants), device)
+
+
+def _near(wanted: npt.NDArray[np.bool_], reach: int) -> list[range]:
+    """The stretches of instants that are at most `reach` away from a wanted one, at least a second long."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(np.int8)))
+    stretches: list[range] = []
+    for start, stop in edges.reshape(-1, 2):
+        near = range(max(0, int(start) - reach), min(len(wanted), int(stop) + reach))
+        if stretches and near.start <= stretches[-1].stop:
+            near = range(stretches.pop().start, near.stop)
+        stretches.append(near)
+    return stretches
+
+
+def _of_keys(engine: Engine, view: View, video: _Video) -> tuple[npt.NDArray[np.float64], features.Features]:
+    """Times and features of the key frames."""
+    times: list[float] = []
+
+    def pictures() -> Iterator[decode.Picture]:
+        with progress.bar(f"scan {video.vod}", video.duration, "s") as advance:
+            for time, picture in decode.scan(video.path, view):
+                advance(time - (times[-1] if times else 0.0))
+                times.append(time)
+                yield picture
+
+    found = np.concatenate(list(features.of_pictures(engine, pictures())))
+    return np.array(times), found
+
+
+def _of_stretches(engine: Engine, view: View, video: _Video, stretches: list[range]) -> features.Features:
+    found = []
+    with progress.bar(f"refine {video.vod}", sum(map(len, stretches)), "frames") as advance:
+        pictures = decode.decode_stretches(video.path, view, stretches, decoder=video.decoder)
+        for batch in features.of_pictures(engine, pictures):
+            found.append(batch)
+            advance(len(batch))
+    return np.concatenate(found)
+
+
+def _parquet(scores: Scores, used: Bundle) -> bytes:
     count = len(scores)
     table = pl.DataFrame({"frame": np.arange(count), "time": grid.times(count, used.view.fps), "score": scores})
     buffer = io.BytesIO()

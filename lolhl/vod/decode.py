@@ -6,7 +6,7 @@ whatever their number.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,6 +27,7 @@ Item = TypeVar("Item")
 
 _PART = 60  # seconds; many GOPs, since a part begins at a key frame that may lie before it
 _OFTEN = 10.0  # seconds between key frames, up to which parts of a video are decoded on their own
+_AS_ON_TWITCH = 2.5  # seconds between key frames at most for scan mode to be chosen: Twitch has 2
 _SCANNED = 600  # seconds of a part of which only key frames are decoded
 _WAITING = 48_000_000  # bytes of pictures that wait, per worker
 
@@ -81,24 +82,40 @@ def decode(
     Raises:
         VideoError: nothing at all could be decoded, or ffmpeg was killed.
     """
-    frames = max(1, round(_PART * view.fps))
-    whole = False
-    readers: Callable[[], AbstractContextManager[Reader | cuda.Session]]
-    if decoder == "cuda":
-        readers, workers = lambda: closing(cuda.Session(video, view)), workers or cuda.SESSIONS
-    else:
-        whole = key_gap(video) > _OFTEN
-        readers, workers = lambda: closing(Reader(video, view)), 1 if whole else workers or _cores()
-    pictures = in_order(
-        readers,
-        [(first, stop)] if whole else _parts(first, stop, frames),
-        _pictures,
-        workers=workers,
-        waiting=max(4, _WAITING // (view.size * view.size * 3)),
-    )
+    # Where key frames come seldom, each part would decode again what the one before did.
+    whole = decoder == "cpu" and key_gap(video) > _OFTEN
+    parts = [(first, stop)] if whole else _parts(first, stop, max(1, round(_PART * view.fps)))
+    pictures = _in_parts(video, view, decoder, parts, 1 if whole else workers)
     over = yield from _all(pictures, ending)
     if not over.yielded and first == 0 and stop != 0:
         raise VideoError(f"{video} holds no picture that can be decoded ({over.why}): download it again")
+
+
+def decode_stretches(
+    video: Path, view: View, stretches: Sequence[range], *, decoder: Decoder = "cpu", workers: int | None = None
+) -> Iterator[Picture]:
+    """The pictures of some stretches of the grid, one after the other; fewer where the video ends before.
+
+    Args:
+        stretches: of frame numbers, ascending.
+        decoder, workers: as of `decode`.
+    """
+    parts = ((stretch.start, stretch.stop) for stretch in stretches)
+    yield from _all(_in_parts(video, view, decoder, parts, workers), None)
+
+
+def choose_mode(video: Path, wanted: str, decoder: Decoder) -> str:
+    """ "scan" or "grid", or another that was wanted.
+
+    Key frames are enough where they come as often as on Twitch: what is between them adds little to
+    a model's average precision, and is most of the work (see tests/benchmarks/).
+
+    Args:
+        wanted: the mode; "auto" for a scan on a CPU where key frames come often, else the grid.
+    """
+    if wanted != "auto":
+        return wanted
+    return "scan" if decoder == "cpu" and key_gap(video) <= _AS_ON_TWITCH else "grid"
 
 
 def key_gap(video: Path) -> float:
@@ -132,11 +149,26 @@ def scan(
         [(begin, None)] if whole else parts,
         _keys,
         workers=1 if whole else workers or _cores(),
-        waiting=max(4, _WAITING // (view.size * view.size * 3)),
+        waiting=_waiting(view),
     )
     over = yield from _all(found, ending)
     if not over.yielded and begin == 0:
         raise VideoError(f"{video} holds no key frame that can be decoded ({over.why}): download it again")
+
+
+def _in_parts(
+    video: Path, view: View, decoder: Decoder, parts: Iterable[tuple[int, int | None]], workers: int | None
+) -> Generator[Picture, None, "_Over | None"]:
+    readers: Callable[[], AbstractContextManager[Reader | cuda.Session]]
+    if decoder == "cuda":
+        readers, most = lambda: closing(cuda.Session(video, view)), cuda.SESSIONS
+    else:
+        readers, most = lambda: closing(Reader(video, view)), _cores()
+    return in_order(readers, parts, _pictures, workers=workers or most, waiting=_waiting(view))
+
+
+def _waiting(view: View) -> int:
+    return max(4, _WAITING // (view.size * view.size * 3))
 
 
 def _cores() -> int:
