@@ -2,7 +2,7 @@
 
 import queue
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +28,10 @@ class Coming:
         self._parts.put((segment, begin))
 
     def finish(self, video: Path | None) -> None:
-        """The whole video, made of these segments; None when it does not come."""
+        """The whole video, made of these segments; None when it does not come, and nobody wants what is there."""
+        with suppress(queue.Empty):
+            while video is None:
+                self._parts.get_nowait()
         self._parts.put(video)
 
     def keys(self, view: View) -> Iterator[tuple[float, Picture]]:
