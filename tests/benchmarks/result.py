@@ -139,7 +139,7 @@ def write(name: str, tables: Sequence[Table], command: str, notes: str = "") -> 
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{today}-{name}.md"
     path.write_text("\n\n".join([*head, body]) + "\n")
-    print(f"{body}\n\nwritten to {path.relative_to(Path(__file__).parents[2])}", flush=True)
+    print(f"{body}\n\nwritten to {os.path.relpath(path)}", flush=True)
     return path
 
 
