@@ -90,9 +90,10 @@ def main() -> None:
         [_speeds(timings, judged), _refined(timings, judged), _projected(long)],
         "python -m tests.benchmarks.infer",
         f"""
-Runs of each way, in turn with the others: {ROUNDS}; of two the faster counts. The hour was passed once. The blog's ResNet-50 was timed on {SCORED} pictures and scaled to all of them; its average precision stands in
-the result of tests.benchmarks.train. Average precision of lolhl is on the 3 fps grid, of a model that
-learnt on bench-a alone.""",
+Runs of each way, in turn with the others: {ROUNDS}; of two the faster counts. The hour was passed once.
+The blog's ResNet-50 was timed on {SCORED} pictures and scaled to all of them; its average precision
+stands in the result of tests.benchmarks.train. Average precision of lolhl is on the 3 fps grid, of a
+model that learnt on bench-a alone.""",
     )
 
 
