@@ -1,6 +1,6 @@
 """Engines side by side: how fast each gives a backbone's features on a CPU, and what that costs in precision.
 
-    python -m tests.benchmarks.engines      # some 6 minutes on 2 cores
+    python -m tests.benchmarks.engines      # some 8 minutes on 2 cores
 
 Pictures come from the bench streams, or from those of `make demo` while there are none. For each
 engine that computes in less than float32, heads learn on one stream and are judged on the other, both
