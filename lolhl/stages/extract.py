@@ -168,9 +168,9 @@ class _Stored:
     @classmethod
     def load(cls, root: Root, vod: str, digest: str) -> "_Stored":
         """What an earlier, unfinished run of the same work stored; else nothing, with its shards removed."""
-        key = _unfinished_key(vod)
+        found = root.find(_unfinished_key(vod))
         with suppress(ValueError, KeyError, TypeError):  # what is damaged is of no use
-            said: dict[str, Any] = json.loads(root.read(key)) if root.stat(key) else {"digest": None}
+            said: dict[str, Any] = json.loads(found[0]) if found else {"digest": None}
             if said["digest"] == digest:
                 shards = [Output(**shard) for shard in said["shards"]]
                 return cls(digest, shards, [Entry(*entry) for entry in said["entries"]])
