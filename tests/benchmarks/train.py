@@ -49,6 +49,7 @@ from tests.benchmarks.result import Table, measured, write
 
 LEARNT, OTHER = "bench-a", "bench-b"
 VODS, HOURS = 6, 2
+PICTURES = 512  # that a whole network learns from, to see what a step takes
 BLOG_EPOCHS = 2  # of 5: some 5 minutes each on two cores
 BLOG_JUDGED = 6  # every so many of the other stream's frames is scored by the recipe
 FPS = Fraction(3)
@@ -102,7 +103,7 @@ def _add(root: Root, stream: str) -> None:
 def _loader(root: Root, folder: Path) -> Table:
     frames = FrameSet.load(root, LEARNT)
     labels = on_grid(load_labels(root, LEARNT), len(frames), FPS)
-    some = np.arange(512)
+    some = np.arange(PICTURES)
     pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
     deep = Network(Architecture("image", "resnet18", 1, 1, 64, 0.5))
     deep.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
