@@ -2,7 +2,7 @@
 
 From the frame set if there is one that fits the model, else straight from the video, with no JPEG
 in between. A scan looks at key frames only; features between them are interpolated. Refining then
-decodes every frame where the scan found a highlight or is in doubt.
+decodes every frame where the scan's scores are highest.
 """
 
 import io
@@ -17,7 +17,7 @@ import torch
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import MissingInput, ModelError
+from lolhl.errors import MissingInput, ModelError, UsageError
 from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet
 from lolhl.highlights.intensity import centred_mean
@@ -41,14 +41,17 @@ class InferConfig(Config):
     )
     mode: str = option(
         "auto",
-        "grid: every frame; scan: key frames only; refine: a scan, then every frame near what it found; "
+        "grid: every frame; scan: key frames only; refine: a scan, then every frame where its scores are highest; "
         "auto: scan on a CPU, where key frames come often",
         choices=("auto", "scan", "refine", "grid"),
     )
+    closer: float = option(0.25, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
     decoder: str = option("auto", "where to decode video; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
 
+    def __post_init__(self) -> None:
+        if not 0 < self.closer <= 1:
+            raise UsageError(f"--closer {self.closer:g}: give a share above 0, and 1 at most")
 
-_DOUBT = 0.5  # of the threshold: a smoothed probability above that is looked at more closely
 
 Scores = npt.NDArray[np.float32]
 
@@ -106,7 +109,7 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
         if mode == "grid":
             scores = _scores(used, _of_grid(engine, used.view, seen), device)
         else:
-            scores = _scan(engine, used, seen, device, refine=mode == "refine")
+            scores = _scan(engine, used, seen, device, config.closer if mode == "refine" else 0.0)
 
     data = _parquet(scores, used)
     todo = todo.begin()
@@ -181,29 +184,28 @@ def _of_grid(engine: Engine, view: View, video: _Video) -> Iterator[features.Fea
             advance(float(len(batch) / view.fps))
 
 
-def _scan(engine: Engine, used: Bundle, video: _Video, device: torch.device, *, refine: bool) -> Scores:
-    """Scores from key frames, and where that is wanted from every frame near what they show."""
+def _scan(engine: Engine, used: Bundle, video: _Video, device: torch.device, closer: float) -> Scores:
+    """Scores from key frames; and from every frame of the share of instants for which these are highest."""
     fps = used.view.fps
     times, known = _of_keys(engine, used.view, video)
     instants = grid.times(grid.count_shown(times.tolist(), video.duration, fps), fps)
     scores = _scores(used, features.spread_batches(times, known, instants), device)
-    if not refine:
+    if not closer:
         return scores
     smoothed = centred_mean(scores, fps, used.smooth_seconds)
-    stretches = _near(smoothed >= _DOUBT * used.threshold, used.network.architecture.reach())
-    if not stretches:
-        return scores
-    closer = _of_stretches(engine, used.view, video, stretches)
-    frames = np.concatenate([np.arange(stretch.start, stretch.stop) for stretch in stretches])[: len(closer)]
+    highest = smoothed >= np.quantile(smoothed, 1 - closer)
+    stretches = _near(highest, used.network.architecture.reach())
+    found = _of_stretches(engine, used.view, video, stretches)
+    frames = np.concatenate([np.arange(stretch.start, stretch.stop) for stretch in stretches])[: len(found)]
     merged_times = np.concatenate([times, instants[frames]])
     # Where there are both, the frame of the grid counts.
     order = np.unique(merged_times[::-1], return_index=True)[1]
-    merged = np.concatenate([known, closer])[::-1][order]
+    merged = np.concatenate([known, found])[::-1][order]
     return _scores(used, features.spread_batches(merged_times[::-1][order], merged, instants), device)
 
 
 def _near(wanted: npt.NDArray[np.bool_], reach: int) -> list[range]:
-    """The stretches of instants that are at most `reach` away from a wanted one, at least a second long."""
+    """The stretches of instants that are at most `reach` away from a wanted one."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(np.int8)))
     stretches: list[range] = []
     for start, stop in edges.reshape(-1, 2):

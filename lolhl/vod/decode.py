@@ -25,11 +25,13 @@ from lolhl.vod.view import View as View
 Decoder = Literal["cpu", "cuda"]
 Item = TypeVar("Item")
 
-_PART = 60  # seconds; many GOPs, since a part begins at a key frame that may lie before it
+# Seconds of a part: many GOPs, since it begins at a key frame that may lie before it. On a card each
+# part is a process, which takes its time to start.
+_PART = {"cpu": 60, "cuda": 300}
 _OFTEN = 10.0  # seconds between key frames, up to which parts of a video are decoded on their own
 _AS_ON_TWITCH = 2.5  # seconds between key frames at most for scan mode to be chosen: Twitch has 2
 _SCANNED = 600  # seconds of a part of which only key frames are decoded
-_WAITING = 48_000_000  # bytes of pictures that wait, per worker
+_WAITING = {"cpu": 48_000_000, "cuda": 160_000_000}  # bytes of pictures that wait, per worker
 
 
 def choose_decoder(video: Path, wanted: str, view: View) -> Decoder:
@@ -84,7 +86,7 @@ def decode(
     """
     # Where key frames come seldom, each part would decode again what the one before did.
     whole = decoder == "cpu" and key_gap(video) > _OFTEN
-    parts = [(first, stop)] if whole else _parts(first, stop, max(1, round(_PART * view.fps)))
+    parts = [(first, stop)] if whole else _parts(first, stop, max(1, round(_PART[decoder] * view.fps)))
     pictures = _in_parts(video, view, decoder, parts, 1 if whole else workers)
     over = yield from _all(pictures, ending)
     if not over.yielded and first == 0 and stop != 0:
@@ -149,7 +151,7 @@ def scan(
         [(begin, None)] if whole else parts,
         _keys,
         workers=1 if whole else workers or _cores(),
-        waiting=_waiting(view),
+        waiting=_waiting(view, "cpu"),
     )
     over = yield from _all(found, ending)
     if not over.yielded and begin == 0:
@@ -164,11 +166,11 @@ def _in_parts(
         readers, most = lambda: closing(cuda.Session(video, view)), cuda.SESSIONS
     else:
         readers, most = lambda: closing(Reader(video, view)), _cores()
-    return in_order(readers, parts, _pictures, workers=workers or most, waiting=_waiting(view))
+    return in_order(readers, parts, _pictures, workers=workers or most, waiting=_waiting(view, decoder))
 
 
-def _waiting(view: View) -> int:
-    return max(4, _WAITING // (view.size * view.size * 3))
+def _waiting(view: View, decoder: Decoder) -> int:
+    return max(4, _WAITING[decoder] // (view.size * view.size * 3))
 
 
 def _cores() -> int:
