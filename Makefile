@@ -2,8 +2,10 @@
 ROOT ?= lolhl-data/demo
 STREAMS = lolhl-data/streams
 BIN = .venv/bin
+PYTHON ?= $(BIN)/python
+BENCHMARKS ?= decode engines infer train storage memory
 
-.PHONY: demo test test-fast test-slow lint clean
+.PHONY: demo test test-fast test-slow lint bench bench-gpu clean
 
 demo:
 	@.ci/setup
@@ -27,6 +29,15 @@ test-fast:
 test-slow:
 	@.ci/setup test
 	$(BIN)/pytest -n 2 -m slow
+
+# Each prints its tables and writes tests/benchmarks/results/DATE-NAME.md; leave the machine alone meanwhile.
+bench:
+	@.ci/setup test
+	@$(BIN)/python -m tests.benchmarks.inputs
+	@for name in $(BENCHMARKS); do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+
+bench-gpu:
+	@$(PYTHON) -m tests.benchmarks.gpu
 
 clean:
 	rm -rf lolhl-data .mypy_cache .pytest_cache .ruff_cache
