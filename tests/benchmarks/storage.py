@@ -1,6 +1,6 @@
 """A bucket a round trip of 40 ms away against a local folder, side by side; requests and what R2 asks for them.
 
-    python -m tests.benchmarks.storage      # some 8 minutes on 2 cores
+    python -m tests.benchmarks.storage      # some 15 minutes on 2 cores
 
 One VOD, the 360p30 rendition of bench-a said over and over until it is an hour long, goes through all
 stages. Each timed run is a process of its own with an empty cache. Server, distance and stage share
