@@ -38,11 +38,7 @@ class ExtractConfig(Config):
     size: int = option(224, "width and height of a frame, in pixels")
     fit: Fit = option("squeeze", "squeeze the whole picture, or crop its middle", choices=("squeeze", "crop"))
     quality: int = option(90, "JPEG quality, 1 to 100")
-    mode: str = option(
-        "auto",
-        "grid: every frame; scan: key frames only; auto: scan on a CPU, where key frames come often",
-        choices=("auto", "grid", "scan"),
-    )
+    mode: str = option("grid", "grid: every frame; scan: key frames only", choices=("grid", "scan"))
     decoder: str = option("auto", "where to decode; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
     shard_mb: float = option(48.0, "size of a shard, in MB")
 
@@ -85,21 +81,22 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
 
     video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
-    mode = video_decode.choose_mode(video, config.mode, decoder)
     todo = todo.begin()
-    stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}-{mode}")
+    stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}")
     ending = Ending()
     duration = float(source.result["duration"])
     with progress.bar(f"extract {vod}", duration, "s") as advance:
         pictures = (
-            _scanned(video, config, stored, ending) if mode == "scan" else _grid(video, config, decoder, stored, ending)
+            _scanned(video, config, stored, ending)
+            if config.mode == "scan"
+            else _grid(video, config, decoder, stored, ending)
         )
         _store(root, vod, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
 
     index = index_bytes(stored.entries)
     root.write(index_key(vod), index)
     times = [entry.time for entry in stored.entries]
-    count = grid.count_shown(times, duration, config.fps) if mode == "scan" else len(times)
+    count = grid.count_shown(times, duration, config.fps) if config.mode == "scan" else len(times)
     ended_at = float(count / config.fps)
     result = {
         "vod": vod,
@@ -107,7 +104,7 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         "size": config.size,
         "fit": config.fit,
         "quality": config.quality,
-        "mode": mode,
+        "mode": config.mode,
         "frames": count,
         "pictures": len(times),
         "gap": max((after - before for before, after in pairwise(times)), default=0.0),

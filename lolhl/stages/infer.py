@@ -42,7 +42,7 @@ class InferConfig(Config):
     mode: str = option(
         "auto",
         "grid: every frame; scan: key frames only; refine: a scan, then every frame where its scores are highest; "
-        "auto: scan on a CPU, where key frames come often",
+        "auto: refine on a CPU, where key frames come often",
         choices=("auto", "scan", "refine", "grid"),
     )
     closer: float = option(0.25, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
@@ -64,7 +64,23 @@ def manifest_key(vod: str) -> str:
     return f"highlights/{vod}/scores.json"
 
 
-def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(), *, force: bool = False) -> Manifest:
+@dataclass(frozen=True)
+class KeyFrames:
+    """What a scan sees: times in seconds, float64 [m], and features, float16 [m, D]."""
+
+    times: npt.NDArray[np.float64]
+    features: features.Features
+
+
+def infer(
+    root: Root,
+    model: str,
+    vod: str,
+    config: InferConfig = InferConfig(),
+    *,
+    force: bool = False,
+    seen: KeyFrames | None = None,
+) -> Manifest:
     """Makes highlights/<vod>/scores.parquet (frame, time in seconds, score as probability).
 
     Args:
@@ -73,6 +89,7 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
         vod: name of a VOD that was downloaded.
         config: see `InferConfig`.
         force: redo what is done.
+        seen: the video's key frames, where they were looked at already, as `look` does.
 
     Returns:
         The scores' manifest. Its result names the model and the threshold that goes with it.
@@ -105,11 +122,12 @@ def infer(root: Root, model: str, vod: str, config: InferConfig = InferConfig(),
         video = downloaded.local(root, downloaded.result["video"], f"lolhl download … --name {vod} --force")
         decoder = decode.choose_decoder(video, config.decoder, used.view)
         mode = decode.choose_mode(video, config.mode, decoder)
-        seen = _Video(vod, video, float(downloaded.result["duration"]), decoder)
+        film = _Video(vod, video, float(downloaded.result["duration"]), decoder)
         if mode == "grid":
-            scores = _scores(used, _of_grid(engine, used.view, seen), device)
+            scores = _scores(used, _of_grid(engine, used.view, film), device)
         else:
-            scores = _scan(engine, used, seen, device, config.closer if mode == "refine" else 0.0)
+            seen = look(engine, _keys(used.view, film)) if seen is None else seen
+            scores = _scan(engine, used, film, seen, device, config.closer if mode == "refine" else 0.0)
 
     data = _parquet(scores, used)
     todo = todo.begin()
@@ -184,10 +202,10 @@ def _of_grid(engine: Engine, view: View, video: _Video) -> Iterator[features.Fea
             advance(float(len(batch) / view.fps))
 
 
-def _scan(engine: Engine, used: Bundle, video: _Video, device: torch.device, closer: float) -> Scores:
+def _scan(engine: Engine, used: Bundle, video: _Video, seen: KeyFrames, device: torch.device, closer: float) -> Scores:
     """Scores from key frames; and from every frame of the share of instants for which these are highest."""
     fps = used.view.fps
-    times, known = _of_keys(engine, used.view, video)
+    times, known = seen.times, seen.features
     instants = grid.times(grid.count_shown(times.tolist(), video.duration, fps), fps)
     scores = _scores(used, features.spread_batches(times, known, instants), device)
     if not closer:
@@ -216,19 +234,26 @@ def _near(wanted: npt.NDArray[np.bool_], reach: int) -> list[range]:
     return stretches
 
 
-def _of_keys(engine: Engine, view: View, video: _Video) -> tuple[npt.NDArray[np.float64], features.Features]:
-    """Times and features of the key frames."""
+def look(engine: Engine, keys: Iterable[tuple[float, decode.Picture]]) -> KeyFrames:
+    """Times and features of key frames, as `decode.scan` yields them."""
     times: list[float] = []
 
     def pictures() -> Iterator[decode.Picture]:
-        with progress.bar(f"scan {video.vod}", video.duration, "s") as advance:
-            for time, picture in decode.scan(video.path, view):
-                advance(time - (times[-1] if times else 0.0))
-                times.append(time)
-                yield picture
+        for time, picture in keys:
+            times.append(time)
+            yield picture
 
     found = np.concatenate(list(features.of_pictures(engine, pictures())))
-    return np.array(times), found
+    return KeyFrames(np.array(times), found)
+
+
+def _keys(view: View, video: _Video) -> Iterator[tuple[float, decode.Picture]]:
+    last = 0.0
+    with progress.bar(f"scan {video.vod}", video.duration, "s") as advance:
+        for time, picture in decode.scan(video.path, view):
+            advance(time - last)
+            last = time
+            yield time, picture
 
 
 def _of_stretches(engine: Engine, view: View, video: _Video, stretches: list[range]) -> features.Features:

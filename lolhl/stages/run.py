@@ -1,13 +1,24 @@
-"""run: one stream in, its highlights out: download, infer and report in one process."""
+"""run: one stream in, its highlights out: download, infer and report in one process.
 
-from dataclasses import replace
+Key frames of a Twitch VOD are decoded and looked at while its other segments are still on their way.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
 
 from lolhl.manifest import Manifest
-from lolhl.models.bundle import load_bundle
+from lolhl.models.bundle import Bundle, load_bundle
+from lolhl.models.engine import open_engine
 from lolhl.stages.download import DownloadConfig, download
-from lolhl.stages.infer import InferConfig, infer
+from lolhl.stages.infer import InferConfig, KeyFrames, infer, look
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
+from lolhl.vod.coming import Coming
 
 
 def run(
@@ -39,9 +50,56 @@ def run(
     Raises:
         LolhlError: as the stages do.
     """
-    view = load_bundle(root, model).view  # a wrong name must not cost a download
-    serves, fps = max(downloading.serves, view.size), max(downloading.serves_fps, view.fps)
+    used = load_bundle(root, model)  # a wrong name must not cost a download
+    serves, fps = max(downloading.serves, used.view.size), max(downloading.serves_fps, used.view.fps)
     downloading = replace(downloading, serves=serves, serves_fps=fps)
-    vod = download(root, source, downloading, name=name, force=force).result["vod"]
-    infer(root, model, vod, inferring, force=force)
+    with _watching(used) as ahead:
+        watch = ahead.add if _may_scan(inferring) else None
+        made = download(root, source, downloading, name=name, force=force, watch=watch)
+        vod = made.result["vod"]
+        seen = ahead.all(lambda: made.local(root, made.result["video"], f"lolhl download … --name {vod} --force"))
+    infer(root, model, vod, inferring, force=force, seen=seen)
     return report(root, vod, reporting, force=force)
+
+
+def _may_scan(config: InferConfig) -> bool:
+    """Whether key frames may be all that is looked at: on a GPU the whole grid costs little."""
+    on_gpu = config.decoder != "cpu" and torch.cuda.is_available()
+    return config.source != "frames" and config.mode != "grid" and not (config.mode == "auto" and on_gpu)
+
+
+@dataclass
+class _Ahead:
+    """Looks at key frames in a thread while segments come, if any do."""
+
+    used: Bundle
+    thread: ThreadPoolExecutor
+    coming: Coming = field(default_factory=Coming)
+    found: Future[KeyFrames] | None = None
+
+    def add(self, segment: Path, begin: float) -> None:
+        if self.found is None:
+            self.found = self.thread.submit(self._look)
+        self.coming.add(segment, begin)
+
+    def all(self, video: Callable[[], Path]) -> KeyFrames | None:
+        """What was seen, up to the end of the whole video, which has come now; None if there were no segments."""
+        if self.found is None:
+            return None
+        self.coming.finish(video())
+        return self.found.result()
+
+    def _look(self) -> KeyFrames:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        engine = open_engine(self.used.network.to(device), device)
+        return look(engine, self.coming.keys(self.used.view))
+
+
+@contextmanager
+def _watching(used: Bundle) -> Iterator[_Ahead]:
+    with ThreadPoolExecutor(1, "key frames") as thread:
+        ahead = _Ahead(used, thread)
+        try:
+            yield ahead
+        finally:
+            ahead.coming.finish(None)

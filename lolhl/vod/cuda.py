@@ -25,7 +25,10 @@ _SEEK_MARGIN = 4.0  # seconds; more than a usual GOP, so that the picture before
 @functools.lru_cache(maxsize=64)
 def problem(video: Path, view: View) -> str | None:
     """Why this file cannot be decoded on a GPU, or None when it can: seen by decoding one picture."""
-    command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, 0, on_card=True)]
+    try:
+        command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, 0, on_card=True)]
+    except VideoError as error:
+        return str(error)
     done = subprocess.run(
         [*command, "-frames:v", "1", "-f", "null", "-"], capture_output=True, stdin=subprocess.DEVNULL, check=False
     )

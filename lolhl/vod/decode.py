@@ -107,17 +107,17 @@ def decode_stretches(
 
 
 def choose_mode(video: Path, wanted: str, decoder: Decoder) -> str:
-    """ "scan" or "grid", or another that was wanted.
+    """ "refine" or "grid", or another that was wanted.
 
-    Key frames are enough where they come as often as on Twitch: what is between them adds little to
-    a model's average precision, and is most of the work (see tests/benchmarks/).
+    Key frames show where to look where they come as often as on Twitch; what is between them is most
+    of the work (see tests/benchmarks/).
 
     Args:
-        wanted: the mode; "auto" for a scan on a CPU where key frames come often, else the grid.
+        wanted: the mode; "auto" for a refined scan on a CPU where key frames come often, else the grid.
     """
     if wanted != "auto":
         return wanted
-    return "scan" if decoder == "cpu" and key_gap(video) <= _AS_ON_TWITCH else "grid"
+    return "refine" if decoder == "cpu" and key_gap(video) <= _AS_ON_TWITCH else "grid"
 
 
 def key_gap(video: Path) -> float:

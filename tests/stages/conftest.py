@@ -7,7 +7,7 @@ from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root, open_root
 from tests.streams import add_stream
 
-SMALL = ExtractConfig(size=96, mode="grid")
+SMALL = ExtractConfig(size=96)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from lolhl.storage import Root, open_root
 from lolhl.vod.decode import View, decode
 from tests.videos import numbered_video, read_number
 
-SMALL = ExtractConfig(size=96, fit="crop", shard_mb=0.05, mode="grid")
+SMALL = ExtractConfig(size=96, fit="crop", shard_mb=0.05)
 SCAN = ExtractConfig(size=96, fit="crop", shard_mb=0.008, mode="scan")
 
 
@@ -84,7 +84,7 @@ def test_done_is_done_and_other_settings_are_other_work(root: Root, caplog: pyte
     assert "done already" in caplog.text
     assert root.stat("frames/v/frameset.json") == before
     assert extract(root, "v", SMALL, force=True).to_bytes() == first.to_bytes()
-    other = extract(root, "v", ExtractConfig(size=96, fps=Fraction(1), mode="grid"))
+    other = extract(root, "v", ExtractConfig(size=96, fps=Fraction(1)))
     assert other.result["frames"] == 20
     left = {stat.key for stat in root.list("frames/v/")}
     assert left == {"frames/v/frameset.json"} | {output.key for output in other.outputs}
@@ -194,13 +194,6 @@ def test_scan_mode_holds_the_key_frames_and_reads_the_nearest(root: Root) -> Non
     assert numbers(root) == [min(540, round(k / 6 - 0.01) * 60) for k in range(60)]
     assert [read_number(p) for p in frames.pictures([9, 0, 3])] == [540, 0, 180]
     assert pl.read_parquet(root.local("frames/v/index.parquet"))["frame"].to_list() == list(range(0, 60, 6))
-
-
-def test_scan_mode_is_chosen_where_key_frames_come_often(root: Root, tmp_path: Path) -> None:
-    config = ExtractConfig(size=96, decoder="cpu")
-    assert extract(root, "v", config).result["mode"] == "scan"
-    download(root, str(numbered_video(tmp_path / "seldom.mp4", seconds=20, gop=5)))
-    assert extract(root, "seldom", config).result["mode"] == "grid"
 
 
 def test_a_scan_goes_on_after_the_last_stored_shard(root: Root) -> None:

@@ -1,0 +1,65 @@
+"""The verb run: what is looked at while segments come is what is looked at afterwards."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lolhl.stages.download import download
+from lolhl.stages.infer import InferConfig, infer, scores_key
+from lolhl.stages.report import ReportConfig
+from lolhl.stages.run import run
+from lolhl.stages.train import TrainConfig, train
+from lolhl.storage import Root, open_root
+from lolhl.vod.coming import Coming
+from lolhl.vod.view import View
+from tests.servers.twitch import Vod, rendition, twitch
+from tests.streams import action_video, some_spans
+
+ID = "123456789"
+NOTHING_CUT = ReportConfig(clips="none", threshold=0.5)
+
+
+@pytest.fixture(scope="module")
+def learnt(streams: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """A root with a model m, that its tests copy."""
+    folder = tmp_path_factory.mktemp("learnt")
+    shutil.copytree(streams.url, folder / "root")
+    root = open_root(str(folder / "root"))
+    train(root, "m", TrainConfig(dataset="d", epochs=1, clip_frames=5))
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["scan", "refine", "grid"])
+def test_scores_are_the_same_as_without_looking_ahead(
+    learnt: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    film = action_video(tmp_path / "film.mp4", some_spans(120, 5), seconds=120, seed=5)
+    rendition(film, tmp_path / "vod" / "chunked")
+    vod = Vod(tmp_path / "vod", 120, resolutions={"chunked": "160x96"})
+    config = InferConfig(mode=mode)
+    seen_at: list[int] = []
+    with twitch(tmp_path, vod) as server:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        roots = [open_root(str(shutil.copytree(learnt.url, tmp_path / name))) for name in ("ahead", "after")]
+        download(roots[1], ID)
+        infer(roots[1], "m", ID, config)
+        server.requests.clear()
+        server.faults.delay = 1.0
+
+        def noted(coming: Coming, view: View) -> object:
+            for found in keys(coming, view):
+                seen_at.append(len(server.segments()))
+                yield found
+
+        keys = Coming.keys
+        monkeypatch.setattr(Coming, "keys", noted)
+        run(roots[0], ID, "m", inferring=config, reporting=NOTHING_CUT)
+    assert roots[0].read(scores_key(ID)) == roots[1].read(scores_key(ID))
+    if mode == "grid":
+        assert seen_at == []
+    else:
+        assert len(seen_at) == 60
+        assert seen_at[0] < 30  # of as many segments
