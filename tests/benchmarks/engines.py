@@ -239,6 +239,7 @@ def _speeds(
 
 
 def _precisions(features: Mapping[str, list[Features]], labels: list[npt.NDArray[np.bool_]]) -> Table:
+    print("learning heads", flush=True)
     rows: list[list[object]] = []
     exact = {
         (side, seed): _learnt(features[EXACT][side], labels[side], seed) for side in (0, 1) for seed in range(SEEDS)
@@ -246,8 +247,9 @@ def _precisions(features: Mapping[str, list[Features]], labels: list[npt.NDArray
     for name, of in features.items():
         row: list[object] = [name]
         for side, other in ((0, 1), (1, 0)):
-            own = [_learnt(of[side], labels[side], seed) for seed in range(SEEDS)]
-            both = ([exact[side, seed] for seed in range(SEEDS)], own)
+            theirs = [exact[side, seed] for seed in range(SEEDS)]
+            own = theirs if name == EXACT else [_learnt(of[side], labels[side], seed) for seed in range(SEEDS)]
+            both = (theirs, own)
             row += [
                 f"{statistics.mean(_judged(head, of[other], labels[other]) for head in heads):.3f}" for heads in both
             ]
