@@ -122,7 +122,7 @@ def _loader(root: Root, folder: Path) -> Table:
         (label, *_shares(net, contents, data, batch, augment=augment, root=open_root(f"{folder}/fit-{batch}")))
         for label, net, contents, data, batch, augment in cases
     ]
-    columns = ("ms a step", "all of it, in Lightning", "find and gather", "change pictures", "the loader's share, %")
+    columns = ("ms a step, in Lightning", "of them the loader's", "to change pictures", "the loader's share, %")
     return Table("A training step; goal: the loader takes less than 5 %", ("network", *columns), rows)
 
 
