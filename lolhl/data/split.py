@@ -46,11 +46,9 @@ def stretch(vod: str, spans: Sequence[Span], frames: int, fps: Fraction, chunk_s
     """
     numbers = np.floor(grid.times(frames, fps) / chunk_seconds + 1e-9).astype(np.int64)
     labels = on_grid(spans, frames, fps)
-    # A border between two chunks holds unless one event has frames on both sides of it.
+    # A border between two chunks holds unless frames on both sides of it are labelled: an event, or two that touch.
     borders = np.flatnonzero(np.diff(numbers)) + 1
-    starts = np.array([grid.first_frame_at(span.start, fps) for span in spans], dtype=np.int64)
-    stops = np.array([grid.first_frame_at(span.stop, fps) for span in spans], dtype=np.int64)
-    crossed = ((starts < borders[:, None]) & (borders[:, None] < stops)).any(axis=1)
+    crossed = labels[borders - 1] & labels[borders]
     firsts = np.concatenate([[0], borders[~crossed]]).astype(np.int64)
     joined = np.repeat(numbers[firsts], np.diff(np.append(firsts, frames))) if frames else numbers
     return Stretch(vod, labels, joined)

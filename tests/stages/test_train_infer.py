@@ -21,6 +21,7 @@ from lolhl.errors import DatasetError, MissingInput, ModelError, StorageError, U
 from lolhl.labels.spans import on_grid
 from lolhl.labels.store import load_labels
 from lolhl.models.bundle import load_bundle
+from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.train import TrainConfig, train
@@ -72,8 +73,42 @@ def test_frames_and_video_give_the_same_scores_but_for_jpeg(root: Root) -> None:
     video = infer(root, "m", "b", InferConfig(source="video", mode="grid"))
     assert (frames.result["source"], video.result["source"]) == ("frames", "video")
     assert np.abs(scores(root, "b") - from_frames).mean() < 0.06
-    assert np.corrcoef(scores(root, "b"), from_frames)[0, 1] > 0.97
+    assert np.corrcoef(scores(root, "b"), from_frames)[0, 1] > 0.9
     assert abs(average_precision(root, "b") - 1) < 0.05
+
+
+def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> None:
+    train(root, "m", CLIPS)
+
+    def from_video(mode: str, closer: float = 0.25) -> npt.NDArray[np.float32]:
+        config = InferConfig(source="video", decoder="cpu", mode=mode, closer=closer)
+        assert infer(root, "m", "b", config).result["mode"] == mode
+        return scores(root, "b")
+
+    grid, scan, some, all_of_it = (
+        from_video("grid"), from_video("scan"), from_video("refine", 0.2), from_video("refine", 1.0)
+    )  # fmt: skip
+    assert np.array_equal(all_of_it, grid)
+    assert not np.array_equal(scan, grid)
+    same = np.isclose(some, grid, atol=1e-6)
+    assert 0.15 < same.mean() < 0.9
+    assert same[scan >= np.quantile(scan, 0.97)].all()  # where the scan found most
+    assert np.array_equal(some[~same], scan[~same]) or np.abs(some[~same] - scan[~same]).mean() < 0.1
+    assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu")).result["mode"] == "refine"
+
+
+def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
+    for vod in "ab":
+        extract(root, vod, ExtractConfig(size=96, mode="scan"))
+    dataset(root, "d", ["a"], DatasetConfig(context_seconds=10))
+    train(root, "m", CLIPS)
+    assert infer(root, "m", "b").result["mode"] == "scan"
+    assert average_precision(root, "b") > 0.5
+    with pytest.raises(ModelError, match=r"key frames only.*--mode grid"):
+        infer(root, "m", "b", InferConfig(source="frames", mode="grid"))
+    assert infer(root, "m", "b", InferConfig(mode="grid")).result["source"] == "video"
+    with pytest.raises(DatasetError, match="clips reach"):
+        train(root, "wide", TrainConfig(dataset="d", clip_frames=11, clip_stride=5))
 
 
 def test_a_head_that_learnt_from_one_engine_s_features_works_on_another_s(
@@ -86,7 +121,7 @@ def test_a_head_that_learnt_from_one_engine_s_features_works_on_another_s(
         by_torch = scores(root, "b")
     infer(root, "m", "b", InferConfig(source="frames"), force=True)
     assert {stat.key.split("/")[3].partition("-")[2] for stat in root.list("frames/b/features/")} > {"torch-f32"}
-    assert np.abs(scores(root, "b") - by_torch).mean() < 0.02
+    assert np.abs(scores(root, "b") - by_torch).mean() < 0.05
     assert average_precision(root, "b") > 0.9
 
 
