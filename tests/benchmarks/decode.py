@@ -51,7 +51,7 @@ def main() -> None:
         "decode",
         [speeds, exact, lost],
         "python -m tests.benchmarks.decode",
-        "Each way ran once, one after the other. Average precision is of one stream of {inputs.SECONDS} s: "
+        f"Each way ran once, one after the other. Average precision is of one stream of {inputs.SECONDS} s: "
         "differences of some hundredths are within what another stream would change.",
     )
 
