@@ -33,6 +33,7 @@ test-slow:
 # Each prints its tables and writes tests/benchmarks/results/DATE-NAME.md; leave the machine alone meanwhile.
 bench:
 	@.ci/setup test
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m tests.benchmarks.inputs
 	@for name in $(BENCHMARKS); do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 
