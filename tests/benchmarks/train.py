@@ -53,6 +53,12 @@ PICTURES = 512  # that a whole network learns from, to see what a step takes
 BLOG_EPOCHS = 2  # of 5: some 5 minutes each on two cores
 BLOG_JUDGED = 6  # every so many of the other stream's frames is scored by the recipe
 FPS = Fraction(3)
+NOTES = {
+    "loader": "",
+    "long": "The 12 h are tiles of their features, so times are right and the model's figures mean nothing.",
+    "blog": f"The recipe was stopped after {BLOG_EPOCHS} of its {blog.EPOCHS} epochs, and its best figure so far is "
+    "the one to reach; its seconds leave judging out, lolhl's hold all from the call on, features and judging too.",
+}
 CPU = torch.device("cpu")
 CLIP = TrainConfig().architecture
 
@@ -72,16 +78,14 @@ def main() -> int:
         root = open_root(f"{folder}/root")
         for stream in (LEARNT, OTHER):
             _add(root, stream)
-        tables = [parts[name](root, Path(folder)) for name in names]
-    write(
-        "train",
-        tables,
-        " ".join(["python -m tests.benchmarks.train", *sys.argv[1:]]),
-        f"Streams {LEARNT} and {OTHER}, {inputs.SECONDS} s each, {inputs.SMALLEST}. Each figure is from one run. The "
-        f"12 h are tiles of their features, so times are right and the model's figures mean nothing. The recipe was "
-        f"stopped after {BLOG_EPOCHS} of its {blog.EPOCHS} epochs, and its best figure so far is the one to reach; "
-        f"its seconds leave judging out, lolhl's hold all from the call on, features and judging too.",
-    )
+        for name in names:
+            write(
+                f"train-{name}",
+                [parts[name](root, Path(folder))],
+                f"python -m tests.benchmarks.train {name}",
+                f"Streams {LEARNT} and {OTHER}, {inputs.SECONDS} s each, {inputs.SMALLEST}. "
+                f"Each figure is from one run. {NOTES[name]}",
+            )
     return 0
 
 
