@@ -1,0 +1,63 @@
+"""Components as their schedulers get them, printed as YAML: name of the case → the job, with a stand-in for its id.
+
+`python -m tests.components.rendered SCHEDULER` prints all cases. Which TorchX renders them, PYTHONPATH decides.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+import yaml
+from torchx.runner import get_runner
+
+import components
+
+APP_ID = "APPID"
+_HERE = Path(components.__file__).parent
+_AT = ("--root", "s3://bucket/lolhl")
+_VODS = ("1863051677", "1886367077")
+_GPU = ("-h", "lolhl_h100")
+_CFG = {
+    "kubernetes": {
+        "queue": "lolhl",
+        "namespace": "lolhl",
+        "service_account": "lolhl-stage",
+        "gpu_nodes": {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
+        "validate_spec": False,  # else torchx-nightly asks the cluster
+    },
+    "slurm": {},
+    "local_docker": {},
+}
+# Of each case: the component, its own arguments, and those of the stage.
+_CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "download": ("download", (), (*_VODS[:1], *_AT)),
+    "labels": ("labels", (), ("highlights.tsv", *_AT)),
+    "extract": ("extract", (), (*_VODS, *_AT)),
+    "extract-gpu": ("extract", _GPU, (*_VODS, *_AT)),
+    "dataset": ("dataset", (), ("first", *_VODS, *_AT)),
+    "train": ("train", (), ("first", "--dataset", "first", *_AT)),
+    "train-nodes-gpu": ("train", ("-j", "2x1", *_GPU), ("first", "--dataset", "first", *_AT)),
+    "infer": ("infer", (), ("first", *_VODS, *_AT)),
+    "infer-gpu": ("infer", _GPU, ("first", *_VODS, *_AT)),
+    "report": ("report", (), (*_VODS, *_AT)),
+}
+
+
+def rendered(scheduler: str) -> dict[str, str]:
+    """What a dry run of each case prints, with "APPID" for the part of the job's name that is random."""
+    with get_runner() as runner:
+        jobs = {}
+        for name, (component, options, said) in _CASES.items():
+            path = f"{_HERE}/{component}.py:{component}"
+            planned = runner.dryrun_component(path, [*options, "--", *said], scheduler, dict(_CFG[scheduler]))
+            text = str(planned)
+            if scheduler == "kubernetes":
+                app, _, random = planned.request.resource["metadata"]["name"].rpartition("-")
+                text = text.replace(f"{app}-{random}", f"{app}-{APP_ID}")
+            jobs[name] = text
+    return jobs
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    yaml.safe_dump(rendered(sys.argv[1]), sys.stdout)
