@@ -7,19 +7,40 @@ from torchx import specs
 
 import lolhl
 
-IMAGE = os.environ.get("LOLHL_IMAGE", f"lolhl:{lolhl.__version__}")
+# Of the images' names: a registry and a folder in it, `ghcr.io/me/lolhl`, say.
+IMAGES = os.environ.get("LOLHL_IMAGES", "lolhl")
+EXTRACT, DATASET, INFER, TRAIN = (
+    f"{IMAGES}/{target}:{lolhl.__version__}" for target in ("extract", "dataset", "infer", "train")
+)
 
 
 def stage_app(
-    verb: str, args: tuple[str, ...], image: str, h: Optional[str], cpu: int, gpu: int, memMB: int
+    verb: str,
+    args: tuple[str, ...],
+    image: str,
+    h: Optional[str],
+    cpu: int,
+    gpu: int,
+    memMB: int,
+    replicas: int = 1,
+    max_retries: int = 0,
 ) -> specs.AppDef:
-    """One container (one process on local_cwd) that runs `python -m lolhl <verb> <args>`."""
+    """Containers (processes on local_cwd) that run `python -m lolhl <verb> <args>`.
+
+    Args:
+        replicas: how many; of several each is told its share of the VODs.
+        max_retries: how often the job is started again when a replica failed or was lost; what was finished is
+            not done again.
+    """
+    share = ("--share", f"{specs.macros.replica_id}/{replicas}") if replicas > 1 else ()
     role = specs.Role(
         name=verb,
         image=image,
         entrypoint="python",
-        args=["-m", "lolhl", verb, *args],
+        args=["-m", "lolhl", verb, *args, *share],
         env={"PYTHONUNBUFFERED": "1"},
+        num_replicas=replicas,
+        max_retries=max_retries,
         resource=specs.resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
     )
     return specs.AppDef(name=f"lolhl-{verb}", roles=[role])

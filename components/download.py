@@ -7,12 +7,12 @@ from typing import Optional
 
 from torchx import specs
 
-from components._helpers import IMAGE, stage_app
+from components._helpers import EXTRACT, stage_app
 
 
 def download(
     *args: str,
-    image: str = IMAGE,
+    image: str = EXTRACT,
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,

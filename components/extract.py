@@ -1,22 +1,24 @@
 """Takes frames from the videos of VODs.
 
-torchx run components/extract.py:extract -- 1863051677 --root s3://bucket/lolhl
+torchx run components/extract.py:extract --replicas 2 -- 1863051677 1886367077 --root s3://bucket/lolhl
 """
 
 from typing import Optional
 
 from torchx import specs
 
-from components._helpers import IMAGE, stage_app
+from components._helpers import EXTRACT, stage_app
 
 
 def extract(
     *args: str,
-    image: str = IMAGE,
+    image: str = EXTRACT,
     h: Optional[str] = None,
     cpu: int = 4,
     gpu: int = 0,
     memMB: int = 8192,
+    replicas: int = 1,
+    max_retries: int = 0,
 ) -> specs.AppDef:
     """Takes frames from the videos of VODs.
 
@@ -27,5 +29,7 @@ def extract(
         cpu: number of CPUs
         gpu: number of GPUs
         memMB: memory in MB
+        replicas: number of containers, which share the VODs
+        max_retries: how often the job is started again when a replica failed or was lost
     """
-    return stage_app("extract", args, image, h, cpu, gpu, memMB)
+    return stage_app("extract", args, image, h, cpu, gpu, memMB, replicas, max_retries)

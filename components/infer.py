@@ -7,16 +7,18 @@ from typing import Optional
 
 from torchx import specs
 
-from components._helpers import IMAGE, stage_app
+from components._helpers import INFER, stage_app
 
 
 def infer(
     *args: str,
-    image: str = IMAGE,
+    image: str = INFER,
     h: Optional[str] = None,
     cpu: int = 4,
     gpu: int = 0,
     memMB: int = 16384,
+    replicas: int = 1,
+    max_retries: int = 0,
 ) -> specs.AppDef:
     """Scores VODs with a model.
 
@@ -27,5 +29,7 @@ def infer(
         cpu: number of CPUs
         gpu: number of GPUs
         memMB: memory in MB
+        replicas: number of containers, which share the VODs
+        max_retries: how often the job is started again when a replica failed or was lost
     """
-    return stage_app("infer", args, image, h, cpu, gpu, memMB)
+    return stage_app("infer", args, image, h, cpu, gpu, memMB, replicas, max_retries)

@@ -1,17 +1,21 @@
 """The components as `torchx run` sees them, and the pipeline that chains them as jobs."""
 
+import inspect
 import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from torchx.components.component_test_base import ComponentTestCase
 from torchx.runner import get_runner
+from torchx.specs import named_resources
 
+import lolhl
 from components import pipeline
 from components.pipeline import Stream
 from lolhl.cli import VERBS
@@ -20,6 +24,7 @@ from tests.streams import action_video, some_spans
 
 STAGES = [name for name in VERBS if name != "run"]
 HERE = Path(pipeline.__file__).parent
+DOCKERFILE = (HERE.parent / "images/Dockerfile").read_text()
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def in_repository(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_every_verb_has_its_component() -> None:
-    assert {path.stem for path in HERE.glob("[a-z]*.py")} == {*STAGES, "pipeline"}
+    assert {path.stem for path in HERE.glob("[a-z]*.py")} == {*STAGES, "pipeline", "resources"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -61,6 +66,44 @@ def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None
     assert command.endswith(f"-m lolhl {stage} x --root r")
     assert ("torchrun" in command) == (stage == "train")
     assert planned._app.roles[0].image == "i:1"
+
+
+@pytest.mark.parametrize("stage", ["extract", "infer", "report"])
+def test_replicas_share_the_vods(stage: str, tmp_path: Path) -> None:
+    with get_runner() as runner:
+        said = ["--replicas", "3", "--max_retries", "2", "--", "a", "b", "c"]
+        planned = runner.dryrun_component(f"{HERE}/{stage}.py:{stage}", said, "local_cwd", {"log_dir": str(tmp_path)})
+    (replicas,) = planned.request.role_params.values()
+    assert [replica.args[-2:] for replica in replicas] == [["--share", f"{number}/3"] for number in range(3)]
+    assert planned._app.roles[0].max_retries == 2
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_image_is_one_that_make_images_builds(stage: str) -> None:
+    function = getattr(__import__(f"components.{stage}", fromlist=[stage]), stage)
+    image = inspect.signature(function).parameters["image"].default
+    target = re.fullmatch(rf"lolhl/(\w+):{re.escape(lolhl.__version__)}", image)
+    assert target is not None
+    (asked,) = re.findall(rf"^FROM \S+ AS {target[1]}\n(?:.*\n){{2}}RUN for verb in ([^;]*);", DOCKERFILE, re.MULTILINE)
+    assert stage in asked.split()
+
+
+def test_the_images_have_what_the_library_needs() -> None:
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
+    commands = re.sub(r"\\\n", " ", DOCKERFILE).splitlines()
+    installed = {
+        word
+        for line in commands
+        if "constraints.txt" in line
+        for word in line.split(" && ")[0].split("constraints.txt", 1)[1].split()
+        if re.fullmatch(r"[a-z][a-z0-9-]+", word)
+    }
+    assert installed == {re.split(r"[<>=]", need)[0] for need in project["dependencies"]}
+
+
+@pytest.mark.parametrize("name", ["lolhl_cpu", "lolhl_l4", "lolhl_a100", "lolhl_h100", "lolhl_h200"])
+def test_machines_have_names(name: str) -> None:
+    assert named_resources[name].gpu == (0 if name == "lolhl_cpu" else 1)
 
 
 def test_the_library_does_not_know_torchx() -> None:
