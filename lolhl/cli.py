@@ -22,6 +22,7 @@ from lolhl import grid, memory
 from lolhl.config import Config
 from lolhl.errors import LolhlError, UsageError
 from lolhl.manifest import Manifest
+from lolhl.stages.share import WHOLE, parse_share, shared
 from lolhl.storage import Root, open_root
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,10 @@ def _extract() -> Verb:
 
     def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(ExtractConfig, said)
-        return (_told(extract(root, vod, config, force=said.force)) for vod in said.vod)
+        vods = shared(root, said.vod, said.share)
+        return (_told(extract(root, vod, config, force=said.force)) for vod in vods)
 
-    return Verb({"vod": ("+", "names of downloaded VODs")}, (ExtractConfig,), call, {})
+    return Verb({"vod": ("+", "names of downloaded VODs")}, (ExtractConfig,), call, _share())
 
 
 def _labels() -> Verb:
@@ -125,13 +127,14 @@ def _infer() -> Verb:
 
     def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(InferConfig, said)
-        return (_told(infer(root, said.model, vod, config, force=said.force)) for vod in said.vod)
+        vods = shared(root, said.vod, said.share)
+        return (_told(infer(root, said.model, vod, config, force=said.force)) for vod in vods)
 
     positionals: dict[str, tuple[str | None, str]] = {
-        "model": (None, "name of a trained model"),
+        "model": (None, "name of a trained model, or champion"),
         "vod": ("+", "names of downloaded VODs"),
     }
-    return Verb(positionals, (InferConfig,), call, {})
+    return Verb(positionals, (InferConfig,), call, _share())
 
 
 def _report() -> Verb:
@@ -139,9 +142,10 @@ def _report() -> Verb:
 
     def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(ReportConfig, said)
-        return (_told_report(root, report(root, vod, config, force=said.force)) for vod in said.vod)
+        vods = shared(root, said.vod, said.share)
+        return (_told_report(root, report(root, vod, config, force=said.force)) for vod in vods)
 
-    return Verb({"vod": ("+", "names of VODs with scores")}, (ReportConfig,), call, {})
+    return Verb({"vod": ("+", "names of VODs with scores")}, (ReportConfig,), call, _share())
 
 
 def _run() -> Verb:
@@ -160,11 +164,45 @@ def _run() -> Verb:
         (DownloadConfig, InferConfig, ReportConfig),
         call,
         {
-            "--model": {"required": True, "help": "name of a trained model"},
+            "--model": {"required": True, "help": "name of a trained model, or champion"},
             "--name": {"help": "what to call the VOD (default: its Twitch id, or the file's name)"},
         },
         "example:\n  lolhl run https://www.twitch.tv/videos/1863051677 --model first",
     )
+
+
+def _retrain() -> Verb:
+    from lolhl.stages.retrain import RetrainConfig, describe, retrain
+
+    def call(root: Root, said: Said) -> list[Told]:
+        result = retrain(root, _config(RetrainConfig, said), force=said.force).result
+        now = f"the champion was {result['champion']}" if result["champion"] else "there was no champion"
+        page = f"report: {root.url}/{result['report']}"
+        if result["nothing_new"]:
+            return [(f"retrain: nothing to do: nothing is new since the last time, when {now}\n{page}", result)]
+        return [(f"{describe(result)}\n{page}", result)]
+
+    return Verb(
+        {},
+        (RetrainConfig,),
+        call,
+        {},
+        "The challenger is judged with the champion on VODs that neither training nor the threshold has seen. It\n"
+        "becomes champion if its average precision is higher, and surely not lower by more than the tolerance.\n\n"
+        "examples:\n  lolhl retrain\n  lolhl retrain --like first --judge 1886367077\n"
+        "  lolhl run stream.mp4 --model champion",
+    )
+
+
+def _rollback() -> Verb:
+    from lolhl.stages.rollback import rollback
+
+    def call(root: Root, _said: Said) -> list[Told]:
+        done = rollback(root)
+        left = f"{done.before} champions before it" if done.before else "no champion before it"
+        return [(f"{done.champion} is champion again, in place of {done.instead_of}; {left}", asdict(done))]
+
+    return Verb({}, (), call, {})
 
 
 VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
@@ -175,6 +213,8 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "train": ("learn a model from a dataset", _train),
     "infer": ("score a VOD with a model", _infer),
     "report": ("cut highlights from scores: page, clips, reel, exports", _report),
+    "retrain": ("learn from all labels, and make the model champion if it is better on held-out VODs", _retrain),
+    "rollback": ("make the champion before champion again", _rollback),
     "run": ("all of it for one stream: download, infer, report", _run),
 }
 
@@ -325,6 +365,12 @@ def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return "yes" if default else "no"
     return str(default)
+
+
+def _share() -> dict[str, dict[str, Any]]:
+    """The option of verbs whose VODs several processes share."""
+    text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
+    return {"--share": {"type": _reader(parse_share), "default": WHOLE, "metavar": "PART/PARTS", "help": text}}
 
 
 def _is_optional(hint: Any) -> bool:
