@@ -88,6 +88,34 @@ class EventFigures:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """What one model says of some frames.
+
+    Attributes:
+        labels: bool [n], whether the frame lies in a highlight.
+        scores: float [n], higher where a highlight is more probable.
+        groups: str [n], the chunk or VOD of each frame.
+    """
+
+    labels: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float64]
+    groups: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much higher one ranking's average precision is than another's, by paired bootstrap over `groups` groups."""
+
+    value: float | None
+    interval: Interval | None
+    groups: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A model's figures beside those of answers that know nothing."""
 
@@ -110,11 +138,11 @@ def comparison_table(comparison: Mapping[str, Any]) -> str:
     lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
     for key, name in names.items():
         f = comparison[key]
-        average = _shown(f["average_precision"], f["average_precision_interval"])
-        at = f"{_shown(f['precision']):11}{_shown(f['recall']):8}"
-        lines.append(f"{name:18}{average:27}{_shown(f['f1'], f['f1_interval']):27}{at}".rstrip())
+        average = shown(f["average_precision"], f["average_precision_interval"])
+        at = f"{shown(f['precision']):11}{shown(f['recall']):8}"
+        lines.append(f"{name:18}{average:27}{shown(f['f1'], f['f1_interval']):27}{at}".rstrip())
     model = comparison["model"]
-    lines.append(f"{model['frames']} frames, {_shown(model['base_rate'])} of them in highlights")
+    lines.append(f"{model['frames']} frames, {shown(model['base_rate'])} of them in highlights")
     return "\n".join(lines)
 
 
@@ -177,6 +205,32 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | N
     """Sum of (recall step × precision) over falling scores; None without positives. See `frame_figures`."""
     truth, values = _arrays(labels, scores)
     return float(average_precision_score(truth, values)) if truth.any() else None
+
+
+def gain(before: Ranking, after: Ranking, *, seed: int = 0, resamples: int = _RESAMPLES) -> Gain:
+    """The difference of two models' average precision on the same stretches of time, after minus before.
+
+    Each resample draws the same groups for both, so what makes a group hard for both does not widen the
+    interval (paired bootstrap; Efron and Tibshirani 1993, chapter 8). The two may have other frame rates:
+    only the groups must be the same. The value is None, and so is the interval, where no frame is labelled;
+    with one group there is no interval.
+
+    Raises:
+        ModelError: a score is NaN or infinite.
+    """
+    first, second = average_precision(before.labels, before.scores), average_precision(after.labels, after.scores)
+    names = np.unique(np.concatenate([before.groups, after.groups]))
+    if first is None or second is None:
+        return Gain(None, None, len(names))
+    interval = None
+    if len(names) > 1:
+        weights = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), resamples)
+        old, new = (
+            _weighted_average_precision(*_arrays(of.labels, of.scores), weights, np.searchsorted(names, of.groups))
+            for of in (before, after)
+        )
+        interval = _interval(new - old)
+    return Gain(second - first, interval, len(names))
 
 
 def choose_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
@@ -368,6 +422,7 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _shown(figure: float | None, interval: Mapping[str, float] | None = None) -> str:
-    shown = "–" if figure is None else f"{figure:.3f}"
-    return shown + (f" ({interval['low']:.3f} to {interval['high']:.3f})" if interval else "")
+def shown(figure: float | None, interval: Mapping[str, float] | None = None) -> str:
+    """A figure for people, with its interval if there is one."""
+    text = "–" if figure is None else f"{figure:.3f}"
+    return text + (f" ({interval['low']:.3f} to {interval['high']:.3f})" if interval else "")

@@ -13,8 +13,9 @@ from safetensors.torch import load, save
 from lolhl import manifest
 from lolhl.errors import ModelError
 from lolhl.manifest import Output
+from lolhl.models.champion import resolve
 from lolhl.models.network import Architecture, Network
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 from lolhl.vod.decode import View
 
 
@@ -58,14 +59,15 @@ def store_weights(root: Root, name: str, network: Network) -> Output:
 
 
 def load_bundle(root: Root, name: str) -> Bundle:
-    """The model with this name.
+    """The model with this name, or the champion.
 
     Raises:
         MissingInput: there is none.
         StorageError: its weights are gone or damaged.
         ModelError: they do not fit its architecture.
     """
-    said = manifest.load(root, manifest_key(check_name(name, "model")), f"lolhl train {name}")
+    name = resolve(root, name)
+    said = manifest.load(root, manifest_key(name), f"lolhl train {name}")
     where = f"{root.url}/{weights_key(name)}"
     redo = f"lolhl train {name} --force"
     data, result = said.read(root, weights_key(name), redo), said.result

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lolhl.errors import LolhlError, UsageError
+from lolhl.manifest import Manifest
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 
@@ -66,6 +67,31 @@ def check_names(registered: str, alias: str) -> None:
         raise UsageError(f"--alias {alias}: MLflow keeps this name for itself: choose another")
 
 
+def give_alias(root: Root, name: str, made: Manifest, alias: str) -> None:
+    """Points an alias of the registry to the version of this bundle.
+
+    A registry that does not know the bundle, as that of another machine, is given it first.
+
+    Args:
+        name: of the model.
+        made: the bundle's manifest, model.json.
+
+    Raises:
+        LolhlError: MLflow does not answer or refuses.
+    """
+    registered = made.config["register"]
+    client = _client(root)
+    with _explained():
+        known = client.search_model_versions(f"name = '{registered}'")
+        versions = [version.version for version in known if version.tags.get(_DIGEST) == made.digest]
+        if versions:
+            client.set_registered_model_alias(registered, alias, str(max(map(int, versions))))
+            return
+    weights = made.outputs[0].key
+    files = {"model.json": made.to_bytes(), Path(weights).name: made.read(root, weights, f"lolhl train {name} --force")}
+    start(root, name, made.digest, made.config).finish({}, files, registered, alias)
+
+
 def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> Run:
     """The run of this work: a new one, or the one that an earlier, unfinished start began.
 
@@ -74,22 +100,30 @@ def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> 
     Raises:
         LolhlError: MLflow does not answer or refuses.
     """
-    warnings.filterwarnings("ignore", module="mlflow")
-    from mlflow import MlflowClient  # takes 2 s to import
-
-    for name in ("alembic", "mlflow"):  # the import sets levels of its own
-        logging.getLogger(name).setLevel(logging.WARNING)
+    client = _client(root)
     with _explained():
-        folder = (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / "mlflow"
-        client = MlflowClient(_tracking_uri(folder))
         found = client.get_experiment_by_name(_EXPERIMENT)
-        experiment = found.experiment_id if found else _create_experiment(client, folder)
+        experiment = found.experiment_id if found else _create_experiment(client, _folder(root))
         begun = client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'RUNNING'")
         tags = {_DIGEST: digest, "mlflow.source.name": "lolhl train"}
         run = begun[0] if begun else client.create_run(experiment, run_name=name, tags=tags)
         for key, value in parameters.items():  # again for a run that was begun: it may lack some
             client.log_param(run.info.run_id, key, value)
         return Run(client, run.info.run_id, digest)
+
+
+def _client(root: Root) -> Any:
+    warnings.filterwarnings("ignore", module="mlflow")
+    from mlflow import MlflowClient  # takes 2 s to import
+
+    for name in ("alembic", "mlflow"):  # the import sets levels of its own
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with _explained():
+        return MlflowClient(_tracking_uri(_folder(root)))
+
+
+def _folder(root: Root) -> Path:
+    return (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / "mlflow"
 
 
 def _tracking_uri(folder: Path) -> str:

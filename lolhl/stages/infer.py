@@ -56,12 +56,12 @@ class InferConfig(Config):
 Scores = npt.NDArray[np.float32]
 
 
-def scores_key(vod: str) -> str:
-    return f"highlights/{vod}/scores.parquet"
+def scores_key(vod: str, place: str = "highlights") -> str:
+    return f"{place}/{vod}/scores.parquet"
 
 
-def manifest_key(vod: str) -> str:
-    return f"highlights/{vod}/scores.json"
+def manifest_key(vod: str, place: str = "highlights") -> str:
+    return f"{place}/{vod}/scores.json"
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,18 @@ def infer(
     *,
     force: bool = False,
     seen: KeyFrames | None = None,
+    place: str = "highlights",
 ) -> Manifest:
-    """Makes highlights/<vod>/scores.parquet (frame, time in seconds, score as probability).
+    """Makes <place>/<vod>/scores.parquet (frame, time in seconds, score as probability).
 
     Args:
         root: where the data lies.
-        model: name of a trained model.
+        model: name of a trained model, or `champion`.
         vod: name of a VOD that was downloaded.
         config: see `InferConfig`.
         force: redo what is done.
         seen: the video's key frames, where they were looked at already, as `look` does.
+        place: where the scores go. Reports are made of those in highlights/.
 
     Returns:
         The scores' manifest. Its result names the model and the threshold that goes with it.
@@ -100,6 +102,7 @@ def infer(
     """
     check_name(vod, "VOD")
     used = load_bundle(root, model)
+    model = used.name
     frames = _frames(root, vod, config, used)
     if frames:
         inputs = {frameset.manifest_key(vod): frames.digest}
@@ -107,7 +110,7 @@ def infer(
         downloaded = manifest.load(root, f"vods/{vod}/vod.json", f"lolhl download … --name {vod}")
         inputs = {f"vods/{vod}/vod.json": downloaded.content_digest()}
     inputs[f"models/{model}"] = used.digest
-    todo, earlier = manifest.plan(root, manifest_key(vod), "infer", config, inputs, force=force)
+    todo, earlier = manifest.plan(root, manifest_key(vod, place), "infer", config, inputs, force=force)
     if earlier:
         return earlier
 
@@ -131,7 +134,7 @@ def infer(
 
     data = _parquet(scores, used)
     todo = todo.begin()
-    root.write(scores_key(vod), data)
+    root.write(scores_key(vod, place), data)
     result = {
         "vod": vod,
         "fps": str(used.view.fps),
@@ -144,7 +147,7 @@ def infer(
         "smooth_seconds": used.smooth_seconds,
         "model_metrics": used.metrics,
     }
-    return todo.finish(result, [Output.of(scores_key(vod), data)])
+    return todo.finish(result, [Output.of(scores_key(vod, place), data)])
 
 
 def _frames(root: Root, vod: str, config: InferConfig, used: Bundle) -> FrameSet | None:

@@ -40,7 +40,7 @@ def run(
         root: where the data lies.
         source: Twitch VOD id or URL, http(s) URL of a video, or a video file.
         downloading: the rendition that it asks for serves the model in any case.
-        model: name of a trained model.
+        model: name of a trained model, or `champion`.
         name: what to call the VOD; else its Twitch id, or the file's name.
         force: redo what is done.
 
@@ -58,7 +58,7 @@ def run(
         made = download(root, source, downloading, name=name, force=force, watch=watch)
         vod = made.result["vod"]
         seen = ahead.all(lambda: made.local(root, made.result["video"], f"lolhl download … --name {vod} --force"))
-    infer(root, model, vod, inferring, force=force, seen=seen)
+    infer(root, used.name, vod, inferring, force=force, seen=seen)
     return report(root, vod, reporting, force=force)
 
 

@@ -1,0 +1,438 @@
+"""retrain: new or changed labels → dataset → train → judged on held-out VODs → champion, if better → a report.
+
+retrain/retrain.json is the manifest of the last retraining, written last of all; retrain/<digest>/report.md says
+what changed, one folder a retraining; retrain/scores/<model>/<vod>/ holds the scores that models are judged by,
+apart from those in highlights/ that reports are made of. What was learnt lies in datasets/ and models/ under a
+name of its own, retrain-<digest>: the same labels, frames and settings to learn from give the same name.
+
+What is held out: whole VODs, which take no part in training nor in choosing the threshold, and which stay held
+out: those of the last retraining, and of the VODs that are new since then each whose name's hash lies in the
+lowest fifth. If that is none, the VOD with the lowest hash; if it is all, the one with the highest is learnt from.
+VODs without a labelled highlight are not chosen. `--judge` names others, and these stay then.
+
+When the challenger becomes champion: when its average precision on the held-out VODs is higher than the champion's,
+and the 95 % interval of the difference lies above -tolerance. So: better as far as can be seen, and surely not much
+worse. The interval is a paired bootstrap over chunks of 30 s, or over VODs from 10 held-out ones on. With few VODs
+it tells how sure we are of these streams, not of others, and it is wide: the champion stays until there is evidence.
+Judging again and again by the same VODs favours models that suit these by chance: newly labelled VODs, of which
+some are held out, keep the figures honest. The first champion has to beat random ranking: the interval of its
+average precision must lie above that of random ranking.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lolhl import grid, manifest, metrics
+from lolhl.config import Config, option
+from lolhl.errors import DatasetError, MissingInput, UsageError
+from lolhl.highlights.cut import Limits, find
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.store import labels_key, load_labels
+from lolhl.manifest import Manifest, Output
+from lolhl.models import champion
+from lolhl.models.champion import Champion
+from lolhl.stages.dataset import DatasetConfig, dataset
+from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.storage import Root, check_name
+
+log = logging.getLogger(__name__)
+
+KEY = "retrain/retrain.json"
+HELD_OUT = 0.2  # share of VODs that are held out
+VODS_ENOUGH = 10  # held-out VODs from which on the bootstrap draws whole VODs: of fewer, too few combinations
+CHUNK_SECONDS = 30
+
+Labels = Mapping[str, Sequence[Span]]  # VOD → its labelled spans
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainConfig(Config):
+    """What is learnt like, what is judged by, and how much better is better."""
+
+    like: str | None = option(
+        None, "learn with the settings of this model and its dataset, or of `champion` (default: the defaults)"
+    )
+    judge: str | None = option(
+        None,
+        "the VODs to hold out and to judge on, with commas between (default: those held out the last time, and by "
+        "a hash of their names about a fifth of those that are new)",
+    )
+    tolerance: float = option(
+        0.05,
+        "the challenger becomes champion if its average precision is higher and the 95 % interval of the difference "
+        "lies above minus this",
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tolerance <= 1:
+            raise UsageError(f"--tolerance {self.tolerance:g}: give 0 to 1")
+
+
+def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool = False) -> Manifest:
+    """Learns from all labelled VODs but those held out, and makes the model champion if it is better there.
+
+    A stage that fails leaves the champion as it was; a kill at any moment too, or it is fully the new one.
+
+    Args:
+        root: where the data lies. A labelled VOD counts if it has a video or frames; frames that are missing or
+            older than their video are extracted.
+        config: see `RetrainConfig`.
+        force: judge again where nothing is new. No model is trained again from the same labels and frames.
+
+    Returns:
+        The manifest of this retraining; of the last one, with `nothing_new` in its result, where labels, frames
+        and settings are as they were then. The result says which model was trained, who is champion and was
+        before, why, the figures of both, what changed in each VOD, and where the report lies.
+
+    Raises:
+        MissingInput: fewer than two VODs are labelled.
+        UsageError: a VOD to judge on is none of them.
+        DatasetError: their labels are not enough to learn from, or to judge by.
+        LolhlError: as the stages do.
+    """
+    last = manifest.find(root, KEY)
+    labels = _labelled(root)
+    judge = held_out(labels, config.judge, last.result if last else None)
+    frames = _frames(root, labels)
+    settings = _settings(root, config.like)
+    read = {labels_key(vod): hashlib.sha256(root.read(labels_key(vod))).hexdigest() for vod in labels}
+    read |= {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in frames.items()}
+    inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
+    todo, earlier = manifest.plan(root, KEY, "retrain", config, inputs, force=force)
+    if earlier:
+        return replace(earlier, result={**earlier.result, "nothing_new": True})
+
+    model = _learn(root, {vod: labels[vod] for vod in labels if vod not in judge}, read, settings)
+    unseen = {vod: labels[vod] for vod in judge}
+    challenger = _judged(root, model, unseen, force)
+    # A run that was killed after it had promoted finds its own work: compared is with the champion before.
+    there = champion.champions(root)
+    before = there.listed[:-1] if there.listed and there.listed[-1].by == todo.digest else there.listed
+    rival = _judged(root, before[-1].model, unseen, force) if before else None
+    promoted, reason, gain = _decide(challenger, rival, config.tolerance)
+
+    report = f"retrain/{todo.digest[:12]}/report.md"
+    old = rival.model if rival else None
+    result = {
+        "model": model,
+        "champion": model if promoted else old,
+        "before": old,
+        "promoted": promoted,
+        "reason": reason,
+        "gain": gain.to_json() if gain else None,
+        "tolerance": config.tolerance,
+        "judge": judge,
+        "learn": [vod for vod in labels if vod not in judge],
+        "flattered": sorted(_learnt_by(root, old) & {*judge}) if old else [],
+        "challenger": challenger.to_json(),
+        "rival": rival.to_json() if rival else None,
+        "labels": {vod: [_told(span) for span in spans] for vod, spans in labels.items()},
+        "changes": _changes(last.result["labels"] if last else {}, labels),
+        "report": report,
+        "nothing_new": False,
+    }
+    text = describe(result).encode()
+    root.write(report, text)
+    if promoted:
+        champion.point(root, (*before, Champion(model, todo.digest)), there.etag)
+    return todo.finish(result, [Output.of(report, text)])
+
+
+def _labelled(root: Root) -> dict[str, Sequence[Span]]:
+    """The labels of all VODs that have a video or frames, in order of names."""
+    vods = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
+    labels: dict[str, Sequence[Span]] = {}
+    for vod in vods:
+        if root.stat(f"vods/{vod}/vod.json") or root.stat(f"frames/{vod}/frameset.json"):
+            labels[vod] = load_labels(root, vod)
+        else:
+            log.warning("retrain: VOD %s has labels and no video: `lolhl download … --name %s` gets it", vod, vod)
+    if len(labels) < 2:
+        raise MissingInput(
+            f"{root.url} has {len(labels)} labelled VODs with a video, and retraining needs two, to learn from one and "
+            "to judge on the other: get more with `lolhl download` and `lolhl labels`"
+        )
+    return labels
+
+
+def held_out(labels: Labels, named: str | None, last: Mapping[str, Any] | None) -> list[str]:
+    """The VODs to judge on, by the rule above: at least one, and never all.
+
+    Args:
+        labels: of all VODs.
+        named: the VODs, with commas between; None to choose.
+        last: the result of the last retraining, if there was one.
+
+    Raises:
+        UsageError: a VOD that is named has no labels, or all are named.
+        DatasetError: none of them has a labelled highlight.
+    """
+    if named is None:
+        held = _chosen(labels, last)
+    else:
+        held = {check_name(vod.strip(), "VOD") for vod in named.split(",")}
+        if unknown := sorted(held - labels.keys()):
+            raise UsageError(f"--judge {named}: {unknown[0]} is no labelled VOD with a video: name another")
+        if held == labels.keys():
+            raise UsageError(f"--judge {named}: no VOD is left to learn from: name fewer, or label more")
+    if not any(labels[vod] for vod in held):
+        raise DatasetError(
+            f"no highlight is labelled in the VODs to judge on ({', '.join(sorted(held)) or 'none'}): label more, or "
+            "name others with --judge"
+        )
+    return sorted(held)
+
+
+def _chosen(labels: Labels, last: Mapping[str, Any] | None) -> set[str]:
+    before, learnt = (last["judge"], last["learn"]) if last else ([], [])
+    candidates = sorted((vod for vod in labels if labels[vod] and vod not in before), key=_hash)
+    held = {vod for vod in before if vod in labels}
+    held |= {vod for vod in candidates if vod not in learnt and _hash(vod) < HELD_OUT}
+    if not held:  # rather one that no champion has learnt from
+        held = {*sorted(candidates, key=lambda vod: vod in learnt)[:1]}
+    if held == labels.keys():
+        held.remove(max(held, key=_hash))
+    return held
+
+
+def _hash(vod: str) -> float:
+    """A number from 0 to 1 that depends on the name alone."""
+    return int(hashlib.sha256(vod.encode()).hexdigest()[:8], 16) / 16**8
+
+
+def _frames(root: Root, labels: Labels) -> dict[str, Manifest]:
+    """The frame sets of all VODs. What has to be extracted is so as it was before, or as the others were."""
+    found = {vod: manifest.find(root, f"frames/{vod}/frameset.json") for vod in labels}
+    others = next((made.config for made in found.values() if made), {})
+    frames = {}
+    for vod, made in found.items():
+        if root.stat(f"vods/{vod}/vod.json"):
+            said = _known(ExtractConfig, made.config if made else others)
+            said |= {"fps": Fraction(said["fps"])} if "fps" in said else {}
+            made = extract(root, vod, ExtractConfig(**said))
+        assert made is not None, "it has a video or frames"
+        frames[vod] = made
+    return frames
+
+
+def _settings(root: Root, like: str | None) -> dict[str, dict[str, Any]]:
+    """What a model and its dataset were made with, but for names."""
+    if like is None:
+        return {"dataset": {}, "train": {}}
+    name = champion.resolve(root, like)
+    made = manifest.load(root, f"models/{name}/model.json", f"lolhl train {name}")
+    source = next(key for key in made.inputs if key.startswith("datasets/"))
+    splitting = dict(manifest.load(root, source, "lolhl dataset").config)
+    if splitting["holdout"] not in ("auto", "chunks", "vods"):  # names of VODs
+        splitting["holdout"] = "auto"
+    training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
+    return {"dataset": splitting, "train": training}
+
+
+def _known(kind: type[Config], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The recorded settings that there still are."""
+    return {field.name: recorded[field.name] for field in fields(kind) if field.name in recorded}
+
+
+def _learn(root: Root, labels: Labels, read: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Trains a model on these VODs, under a name that depends on all that it learns from. Returns the name."""
+    from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
+
+    splitting = DatasetConfig(**_known(DatasetConfig, settings["dataset"]))
+    training = TrainConfig(**_known(TrainConfig, settings["train"]))
+    own = [read[key] for vod in labels for key in (labels_key(vod), f"frames/{vod}/frameset.json")]
+    name = f"retrain-{_digest([list(labels), own, splitting.recorded(), training.recorded()])[:8]}"
+    log.info("retrain: learning %s from %s", name, ", ".join(labels))
+    dataset(root, name, list(labels), splitting)
+    train(root, name, replace(training, dataset=name))
+    return name
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One model on the held-out VODs: its smoothed probabilities, and the spans that are cut from them."""
+
+    model: str
+    threshold: float
+    labels: Labels
+    rankings: Mapping[str, metrics.Ranking]
+    predicted: Labels
+
+    @property
+    def ranking(self) -> metrics.Ranking:
+        """That of all VODs together."""
+        parts = self.rankings.values()
+        return metrics.Ranking(
+            np.concatenate([of.labels for of in parts]),
+            np.concatenate([of.scores for of in parts]),
+            np.concatenate([of.groups for of in parts]),
+        )
+
+    @property
+    def frames(self) -> metrics.Comparison:
+        of = self.ranking
+        return metrics.compare(of.labels, of.scores, self.threshold, of.groups)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "frames": self.frames.to_json(),
+            "events": self._events(self.labels),
+            "per_vod": {
+                vod: {
+                    "average_precision": metrics.average_precision(of.labels, of.scores),
+                    "events": self._events({vod: self.labels[vod]}),
+                }
+                for vod, of in self.rankings.items()
+            },
+        }
+
+    def _events(self, labels: Labels) -> list[dict[str, Any]]:
+        predicted = {vod: self.predicted[vod] for vod in labels}
+        return [metrics.event_figures(labels, predicted, tiou).to_json() for tiou in metrics.TIOUS]
+
+
+def _judged(root: Root, model: str, labels: Labels, force: bool) -> _Judged:
+    """Scores every frame of these VODs: from frame sets that fit the model, else from the videos."""
+    from lolhl.stages.infer import InferConfig, infer, scores_key
+
+    rankings, predicted, threshold = {}, {}, 0.0
+    for vod, spans in labels.items():
+        place = f"retrain/scores/{model}"
+        scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
+        data = scored.read(root, scores_key(vod, place), "lolhl retrain --force")
+        fps, threshold = Fraction(scored.result["fps"]), scored.result["threshold"]
+        scores = pl.read_parquet(io.BytesIO(data))["score"].to_numpy()
+        smoothed, count = centred_mean(scores, fps, scored.result["smooth_seconds"]), len(scores)
+        whole = np.full(count, vod)
+        groups = whole if len(labels) >= VODS_ENOUGH else np.char.add(f"{vod}/", chunks(spans, count, fps).astype(str))
+        rankings[vod] = metrics.Ranking(on_grid(spans, count, fps), smoothed, groups)
+        predicted[vod] = [one.span for one in find(smoothed, fps, float(count / fps), Limits(threshold=threshold))]
+    return _Judged(model, threshold, labels, rankings, predicted)
+
+
+def chunks(spans: Sequence[Span], count: int, fps: Fraction) -> npt.NDArray[np.int64]:
+    """The number of each instant's 30 s chunk, of those that share an event the same: int64 [count].
+
+    It depends on times alone, so that models with other frame rates are judged by the same chunks.
+    """
+    plain = (grid.times(count, fps) // CHUNK_SECONDS).astype(np.int64)
+    begins = np.ones(plain.max(initial=0) + 1, dtype=np.int64)
+    for span in spans:  # the chunks after the one that it begins in, up to the one that it ends in
+        first, last = int(span.start // CHUNK_SECONDS), math.ceil(span.stop / CHUNK_SECONDS)
+        begins[first + 1 : last] = 0
+    joined: npt.NDArray[np.int64] = (np.cumsum(begins) - 1)[plain]
+    return joined
+
+
+def _decide(challenger: _Judged, rival: _Judged | None, tolerance: float) -> tuple[bool, str, metrics.Gain | None]:
+    """Whether the challenger becomes champion, why, and by how much it is better."""
+    of = challenger.frames
+    if of.model.average_precision is None:
+        raise DatasetError("no frame of the VODs to judge on lies in a highlight: label more, or name others: --judge")
+    if rival is None:
+        own, random = of.model.average_precision_interval, of.random.average_precision_interval
+        if own and random and own.low > random.high:
+            return True, "it is the first, and better than random ranking", None
+        return False, "there is no champion yet, and it is not surely better than random ranking", None
+    if rival.model == challenger.model:
+        return False, "nothing is new to learn from: the champion is this very model", None
+    gain = metrics.gain(rival.ranking, challenger.ranking)
+    if gain.value is None or gain.value <= 0:
+        return False, "its average precision is not higher than the champion's", gain
+    if gain.interval is None:
+        return False, "all is one chunk: too little to judge by", gain
+    if gain.interval.low <= -tolerance:
+        return False, f"its average precision is higher, but it may be worse by more than {tolerance:g}", gain
+    return True, f"its average precision is higher, and surely not lower by more than {tolerance:g}", gain
+
+
+def _learnt_by(root: Root, model: str) -> set[str]:
+    """The VODs that a model learnt from, as far as its dataset lies here."""
+    made = manifest.load(root, f"models/{model}/model.json", f"lolhl train {model}")
+    found = [manifest.find(root, key) for key in made.inputs if key.startswith("datasets/")]
+    return {vod for one in found if one for vod in one.result["vods"]}
+
+
+def _told(span: Span) -> str:
+    return f"{grid.format_time(span.start)}-{grid.format_time(span.stop)}"
+
+
+def _span(told: str) -> Span:
+    start, stop = told.split("-")
+    return Span(grid.parse_time(start), grid.parse_time(stop))
+
+
+def _changes(before: Mapping[str, Sequence[str]], labels: Labels) -> dict[str, dict[str, int]]:
+    """Of each VOD how many labels there are, and since the last retraining were added, removed, or moved."""
+    changes = {}
+    for vod in sorted({*before, *labels}):
+        then, now = {*before.get(vod, ())}, {_told(span) for span in labels.get(vod, ())}
+        gone, new = ([_span(told) for told in sorted(some)] for some in (then - now, now - then))
+        moved = metrics.event_figures({vod: gone}, {vod: new}, 0.01).matched  # they overlap
+        changes[vod] = {"labels": len(now), "added": len(new) - moved, "removed": len(gone) - moved, "moved": moved}
+    return changes
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """A retraining's result as Markdown: the verdict, the figures, and what changed in each VOD."""
+    challenger, rival, gain = result["challenger"], result["rival"], result["gain"]
+    who = f"`{result['model']}`"
+    if result["promoted"]:
+        verdict = f"{who} is champion now" + (f", in place of `{result['before']}`" if rival else "")
+    else:
+        verdict = f"`{result['champion']}` stays champion" if rival else "There is no champion yet"
+    lines = [f"# {verdict}", "", f"{who} was trained: {result['reason']}.", ""]
+    if result["flattered"]:
+        lines += [f"The champion before learnt from {', '.join(result['flattered'])}: its figures flatter it.", ""]
+
+    vods = f"on {', '.join(result['judge'])}"
+    lines += _row(vods, "average precision (95 %)", "F1 (95 %)", *(f"events at tIoU {tiou}" for tiou in metrics.TIOUS))
+    lines += _row(*["---"] * (3 + len(metrics.TIOUS)))
+    models = {"challenger": challenger, "champion before": rival} if rival else {"challenger": challenger}
+    for name, of in models.items():
+        events = (f"{at['matched']} of {at['labelled']}, by {at['predicted']}" for at in of["events"])
+        lines += _row(f"{name} `{of['model']}`", *_frame_figures(of["frames"]["model"]), *events)
+    for name in ("constant", "random"):
+        lines += _row(name, *_frame_figures(challenger["frames"][name]), *[""] * len(metrics.TIOUS))
+    if gain:
+        units = "VODs" if len(result["judge"]) >= VODS_ENOUGH else "chunks"
+        difference = metrics.shown(gain["value"], gain["interval"])
+        lines += ["", f"Challenger minus champion: {difference}, by {gain['groups']} {units} drawn in pairs."]
+
+    lines += ["", *_row("VOD", "", "labels", "added", "removed", "moved", *(f"{name}: AP, events" for name in models))]
+    lines += _row(*["---"] * (6 + len(models)))
+    for vod, counts in result["changes"].items():
+        side = "held out" if vod in result["judge"] else "learnt from" if vod in result["learn"] else "gone"
+        figures = [_on_vod(of["per_vod"][vod]) if vod in result["judge"] else "" for of in models.values()]
+        lines += _row(vod, side, *map(str, counts.values()), *figures)
+    return "\n".join(lines) + "\n"
+
+
+def _row(*cells: str) -> list[str]:
+    return [f"| {' | '.join(cells)} |"]
+
+
+def _frame_figures(of: Mapping[str, Any]) -> list[str]:
+    return [metrics.shown(of[name], of[f"{name}_interval"]) for name in ("average_precision", "f1")]
+
+
+def _on_vod(of: Mapping[str, Any]) -> str:
+    at = of["events"][0]
+    return f"{metrics.shown(of['average_precision'])}, {at['matched']} of {at['labelled']}"
