@@ -1,0 +1,352 @@
+"""retrain and rollback: who becomes champion, on what evidence, and what is left when something fails."""
+
+import io
+import itertools
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lolhl import grid, manifest
+from lolhl.errors import DatasetError, LolhlError, MissingInput, UsageError, VideoError
+from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.store import load_labels, save_labels
+from lolhl.models import champion
+from lolhl.models.champion import Champion
+from lolhl.stages import retrain as stage
+from lolhl.stages.dataset import dataset
+from lolhl.stages.download import download
+from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.stages.infer import infer
+from lolhl.stages.retrain import RetrainConfig, chunks, held_out, retrain
+from lolhl.stages.rollback import RolledBack, rollback
+from lolhl.stages.train import TrainConfig, train
+from lolhl.storage import Root, open_root
+from tests.streams import action_video, add_stream
+
+QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
+LIKE_M = RetrainConfig(like="m")
+
+
+@pytest.fixture(scope="module")
+def ready(streams: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """Streams a, b and c; models m, and wrong, which learnt from labels beside the highlights, and is champion.
+
+    By its name c is held out.
+    """
+    folder = tmp_path_factory.mktemp("ready")
+    root = open_root(str(shutil.copytree(streams.url, folder / "root")))
+    add_stream(root, folder, "c", seconds=180, seed=3)
+    train(root, "m", QUICK)
+    labels = load_labels(root, "a")
+    save_labels(root, "a", beside(labels))
+    dataset(root, "wrong", ["a"])
+    train(root, "wrong", TrainConfig(**{**vars(QUICK), "dataset": "wrong"}))
+    save_labels(root, "a", labels)
+    champion.point(root, (Champion("wrong", "nobody"),), None)
+    return root
+
+
+@pytest.fixture(scope="module")
+def retrained(ready: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """As ready, after a retraining that promoted its challenger."""
+    root = copy(ready, tmp_path_factory.mktemp("retrained"))
+    assert retrain(root, LIKE_M).result["promoted"]
+    return root
+
+
+def copy(root: Root, folder: Path) -> Root:
+    return open_root(str(shutil.copytree(root.url, folder / "root")))
+
+
+def beside(spans: Sequence[Span]) -> list[Span]:
+    return [Span(span.start + 11, span.stop + 11) for span in spans]
+
+
+def alias(root: Root, name: str = "champion") -> str:
+    """The name of the run whose model MLflow gives under this alias."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{Path(root.url).absolute()}/mlflow/mlflow.db")
+    run = client.get_model_version_by_alias("lolhl", name).run_id
+    assert run is not None
+    return str(client.get_run(run).info.run_name)
+
+
+def made(root: Root) -> dict[str, bytes]:
+    """All that a retraining makes, but for what MLflow notes and the features, which are a cache."""
+    places = ("models/", "datasets/", "retrain/", "frames/")
+    keys = [stat.key for place in places for stat in root.list(place) if "/features/" not in stat.key]
+    return {key: root.read(key) for key in keys}
+
+
+@pytest.mark.slow
+def test_the_better_model_becomes_champion_and_users_get_it(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    result = manifest.load(root, stage.KEY, "").result
+    name = result["model"]
+    assert (result["champion"], result["before"], result["judge"], result["learn"]) == (
+        name,
+        "wrong",
+        ["c"],
+        ["a", "b"],
+    )
+    assert result["gain"]["value"] > 0.3
+    assert result["gain"]["interval"]["low"] > -0.05
+    assert result["challenger"]["per_vod"]["c"]["events"][0]["matched"] > 0
+    assert champion.champions(root).model == name
+    report = root.read(result["report"]).decode()
+    assert report.startswith(f"# `{name}` is champion now, in place of `wrong`\n")
+    assert "| c | held out | 7 | 7 | 0 | 0 |" in report
+    assert not [*root.list("highlights/")]
+    assert infer(root, "champion", "b").result["model"] == name
+
+
+@pytest.mark.slow
+def test_nothing_of_a_held_out_vod_is_learnt_from(retrained: Root) -> None:
+    result = manifest.load(retrained, stage.KEY, "").result
+    samples = pl.read_parquet(io.BytesIO(retrained.read(f"datasets/{result['model']}/samples.parquet")))
+    assert set(samples["vod"]) == {"a", "b"}
+    assert set(samples.filter(split="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
+    model = manifest.load(retrained, f"models/{result['model']}/model.json", "")
+    assert list(model.inputs) == [f"datasets/{result['model']}/dataset.json"]
+    assert result["flattered"] == []
+
+
+@pytest.mark.slow
+def test_nothing_new_is_a_success_without_torch(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    before = {stat.key: stat.etag for stat in root.list()}
+    call = f"from lolhl import cli; code = cli.main(['retrain', '--like', 'm', '--root', {root.url!r}])"
+    script = f"import sys; {call}; sys.exit(code or ('torch' in sys.modules and 9))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
+    assert {stat.key: stat.etag for stat in root.list()} == before
+
+
+@pytest.mark.slow
+def test_a_worse_model_leaves_the_champion(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    best, said = champion.champions(root).model, root.read(champion.KEY)
+    for vod in "ab":
+        save_labels(root, vod, beside(load_labels(root, vod)))
+    result = retrain(root, LIKE_M).result
+    assert (result["promoted"], result["champion"], result["judge"]) == (False, best, ["c"])
+    assert result["gain"]["value"] < 0
+    assert result["model"] != best
+    assert root.read(champion.KEY) == said
+    assert (alias(root), alias(root, "challenger")) == (best, result["model"])
+    assert root.read(result["report"]).decode().startswith(f"# `{best}` stays champion\n")
+
+
+@pytest.mark.slow
+def test_labels_of_one_vod_change(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    best, trained = champion.champions(root).model, root.stat(f"models/{champion.champions(root).model}/model.json")
+    first, second, *others = load_labels(root, "c")
+    moved = Span(second.start - 1, second.stop)
+    save_labels(root, "c", [moved, *others, Span(170, 174), Span(176, 178)])
+    result = retrain(root, LIKE_M).result
+    same = {"labels": 7, "added": 0, "removed": 0, "moved": 0}
+    assert result["changes"] == {"a": same, "b": same, "c": {"labels": 8, "added": 2, "removed": 1, "moved": 1}}
+    assert (result["model"], result["champion"], result["before"]) == (best, best, best)  # nothing new to learn from
+    assert root.stat(f"models/{best}/model.json") == trained
+    assert first not in load_labels(root, "c")
+
+
+@pytest.mark.slow
+def test_rolling_back_goes_back_step_by_step_and_stays(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    there = champion.champions(root)
+    champion.point(root, (*there.listed, Champion("m", "somebody")), there.etag)
+    assert alias(root) == "m"
+    assert rollback(root) == RolledBack(there.listed[1].model, "m", 1)
+    assert alias(root) == there.listed[1].model
+    assert rollback(root) == RolledBack("wrong", there.listed[1].model, 0)
+    assert (alias(root), champion.champions(root).model) == ("wrong", "wrong")
+    assert infer(root, "champion", "b").result["model"] == "wrong"
+    with pytest.raises(MissingInput, match=r"nothing to roll back to: wrong is the first champion"):
+        rollback(root)
+    assert retrain(root, LIKE_M).result["nothing_new"]
+    assert champion.champions(root).model == "wrong"
+
+
+@pytest.mark.slow
+def test_a_registry_that_never_saw_the_model_is_given_it(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    shutil.rmtree(tmp_path / "root/mlflow")
+    rollback(root)
+    assert alias(root) == "wrong"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", ["validation side empty", "broken video", "wrong label file"])
+def test_a_failed_stage_leaves_the_champion(retrained: Root, tmp_path: Path, problem: str) -> None:
+    root = copy(retrained, tmp_path)
+    error: type[LolhlError]
+    if problem == "validation side empty":
+        error = DatasetError
+        for vod in "ab":
+            save_labels(root, vod, load_labels(root, vod)[:1] if vod == "a" else [])
+    elif problem == "broken video":
+        error = VideoError
+        download(root, str(action_video(tmp_path / "new.mp4", [], seconds=20)))
+        root.write("vods/new/video.mp4", b"x" * 1000)
+        save_labels(root, "new", [Span(2, 5)])
+    else:
+        error = UsageError
+        root.write("labels/b.tsv", b"vid_id\tstart\tstop\nb\t0:00:10\t0:00:05\n")
+    before = made(root)
+    with pytest.raises(error) as raised:
+        retrain(root, LIKE_M)
+    assert "\n" not in str(raised.value)
+    assert made(root) == before
+    assert alias(root) == champion.champions(root).model != "wrong"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_before_any_write_the_champion_is_the_old_or_the_new(
+    ready: Root, retrained: Root, tmp_path: Path
+) -> None:
+    root, expected = copy(ready, tmp_path), made(retrained)
+    new = champion.champions(retrained).model
+    script = """
+import os, signal, sys
+from lolhl.storage.folder import Folder
+from lolhl import cli
+
+write = Folder.write
+def write_or_die(self, key, data):
+    if key.endswith(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(self, key, data)
+Folder.write = write_or_die
+sys.exit(cli.main(["retrain", "--like", "m", "--root", sys.argv[1]]))
+"""
+    for last, who in {
+        "frames/c/frameset.json": "wrong",
+        f"datasets/{new}/dataset.json": "wrong",
+        f"models/{new}/model.json": "wrong",
+        "report.md": "wrong",
+        champion.KEY: "wrong",
+        stage.KEY: new,
+    }.items():
+        command = [sys.executable, "-c", script, root.url, last]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert champion.champions(root).model == who
+        assert champion.champions(root).listed == champion.champions(retrained).listed[: 1 + (who == new)]
+    retrain(root, LIKE_M)
+    assert made(root) == expected
+    assert alias(root) == new
+
+
+@pytest.mark.slow
+def test_a_champion_for_other_frames_is_judged_from_the_video(ready: Root, tmp_path: Path) -> None:
+    root = copy(ready, tmp_path)
+    extract(root, "a", ExtractConfig(size=64, fps=Fraction(2)))
+    dataset(root, "other", ["a"])
+    train(root, "other", TrainConfig(**{**vars(QUICK), "dataset": "other"}))
+    extract(root, "a", ExtractConfig(size=96))
+    champion.point(root, (Champion("other", "nobody"),), champion.champions(root).etag)
+    result = retrain(root, LIKE_M).result
+    scored = manifest.load(root, "retrain/scores/other/c/scores.json", "").result
+    assert (scored["source"], scored["mode"], scored["fps"]) == ("video", "grid", "2")
+    assert (result["before"], result["rival"]["frames"]["model"]["frames"]) == ("other", 360)
+    assert result["challenger"]["frames"]["model"]["frames"] == 540
+    groups = result["rival"]["frames"]["model"]["groups"]
+    assert result["gain"]["groups"] == groups == result["challenger"]["frames"]["model"]["groups"]
+
+
+@pytest.mark.slow
+def test_a_first_champion_must_beat_chance_and_settings_are_defaults(streams: Root, tmp_path: Path) -> None:
+    root = copy(streams, tmp_path)
+    save_labels(root, "a", beside(load_labels(root, "a")))
+    dataset(root, "d", ["a"])
+    train(root, "m", QUICK)
+    result = retrain(root, RetrainConfig(like="m", judge="b")).result
+    assert (result["promoted"], result["champion"], result["before"]) == (False, None, None)
+    assert root.stat(champion.KEY) is None
+    assert root.read(result["report"]).decode().startswith("# There is no champion yet\n")
+    assert held_out({vod: load_labels(root, vod) for vod in "ab"}, None, result) == ["b"]  # named once, it stays
+
+
+def test_two_labelled_vods_are_needed(streams: Root, tmp_path: Path) -> None:
+    root = copy(streams, tmp_path)
+    save_labels(root, "nowhere", [Span(1, 5)])
+    root.delete("labels/b.tsv")
+    with pytest.raises(MissingInput, match=r"has 1 labelled VODs.*needs two.*`lolhl download` and `lolhl labels`"):
+        retrain(root)
+
+
+def some(vods: Sequence[str], without: Sequence[str] = ()) -> dict[str, list[Span]]:
+    return {vod: [] if vod in without else [Span(1, 5)] for vod in sorted(vods)}
+
+
+names = st.lists(st.text("abc123", min_size=1, max_size=4), min_size=2, max_size=30, unique=True)
+
+
+@given(names, st.integers(2, 30))
+def test_what_is_held_out_stays_held_out_and_is_never_all(vods: list[str], first: int) -> None:
+    last: dict[str, Any] | None = None
+    judged: set[str] = set()
+    learnt: set[str] = set()
+    for count in range(min(first, len(vods)), len(vods) + 1):
+        judge = held_out(some(vods[:count]), None, last)
+        learn = sorted({*vods[:count]} - {*judge})
+        assert judge
+        assert learn
+        assert judged <= {*judge}
+        assert learnt <= {*learn}
+        judged, learnt = {*judge}, {*learn}
+        last = {"judge": judge, "learn": learn}
+        assert held_out(some(vods[:count]), None, last) == judge  # and again gives the same
+
+
+def test_about_a_fifth_is_held_out() -> None:
+    held = held_out(some([f"vod-{number}" for number in range(1000)]), None, None)
+    assert 160 < len(held) < 240
+
+
+def test_what_cannot_be_judged_on_is_refused() -> None:
+    labels = some("abc", without="c")
+    assert held_out(labels, None, None) == ["b"]  # c has the lowest hash, and no highlight
+    assert held_out(labels, " c, b", None) == ["b", "c"]
+    for named, error, match in (
+        ("z", UsageError, "z is no labelled VOD"),
+        ("a,b,c", UsageError, "no VOD is left to learn from"),
+        ("../a", UsageError, "is no name for a VOD"),
+        ("", UsageError, "is no name for a VOD"),
+        ("c", DatasetError, "no highlight is labelled"),
+    ):
+        with pytest.raises(error, match=match):
+            held_out(labels, named, None)
+    with pytest.raises(DatasetError, match="no highlight is labelled"):
+        held_out(some("ab", without="ab"), None, None)
+    gone = {"judge": ["x"], "learn": ["a", "b"]}
+    assert held_out(labels, None, gone) == ["b"]
+    assert held_out(some("ax"), None, {"judge": ["a", "x"], "learn": ["b"]}) != ["a", "x"]
+
+
+def test_chunks_hold_whole_events_at_any_rate() -> None:
+    spans = [Span(10, 20), Span(28, 31), Span(55, 95), Span(120, 125), Span(140, 150)]
+    at = {fps: chunks(spans, int(200 * fps), fps) for fps in (Fraction(3), Fraction(2), Fraction(30000, 1001))}
+    for fps, numbers in at.items():
+        times = grid.times(len(numbers), fps)
+        assert [numbers[np.searchsorted(times, t)] for t in (0, 45, 100, 121, 149, 151, 181)] == [0, 0, 0, 1, 1, 2, 3]
+        events = on_grid(spans, len(numbers), fps)
+        changes = np.flatnonzero(np.diff(numbers))
+        assert not (events[changes] & events[changes + 1]).any()
+    assert all(set(a) == set(b) for a, b in itertools.pairwise(at.values()))
