@@ -3,9 +3,12 @@ ROOT ?= lolhl-data/demo
 STREAMS = lolhl-data/streams
 BIN = .venv/bin
 PYTHON ?= $(BIN)/python
+IMAGES ?= lolhl
+BASE_IMAGE ?= python:3.11-slim-bookworm
+TORCH_INDEX ?=
 BENCHMARKS ?= decode engines infer train storage memory
 
-.PHONY: demo test test-fast test-slow lint bench bench-gpu clean
+.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes images bench bench-gpu clean
 
 demo:
 	@.ci/setup
@@ -24,11 +27,26 @@ lint:
 
 test-fast:
 	@.ci/setup test
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow and not engine"
 
 test-slow:
 	@.ci/setup test
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 -m "slow and not engine"
+
+# As root on Debian: each installs its engine, starts it, runs jobs on it and stops it.
+test-engines: test-docker test-slurm test-kubernetes
+
+test-docker test-slurm test-kubernetes:
+	@.ci/setup test $(@:test-%=%)
+	$(BIN)/pytest -rA --no-header -q tests/engines/test_$(@:test-%=%).py
+
+# One image a target of images/Dockerfile: $(IMAGES)/extract:VERSION and so on.
+images:
+	@for target in dataset extract infer train; do \
+	  DOCKER_BUILDKIT=1 docker build -f images/Dockerfile --target $$target \
+	    -t $(IMAGES)/$$target:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+	    --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) . || exit 1; \
+	done
 
 # Each prints its tables and writes tests/benchmarks/results/DATE-NAME.md; leave the machine alone meanwhile.
 bench:
