@@ -1,7 +1,7 @@
 """What the components share."""
 
 import os
-from typing import Optional
+from typing import List, Optional
 
 from torchx import specs
 
@@ -24,6 +24,7 @@ def stage_app(
     memMB: int,
     replicas: int = 1,
     max_retries: int = 0,
+    mounts: Optional[List[str]] = None,
 ) -> specs.AppDef:
     """Containers (processes on local_cwd) that run `python -m lolhl <verb> <args>`.
 
@@ -31,6 +32,7 @@ def stage_app(
         replicas: how many; of several each is told its share of the VODs.
         max_retries: how often the job is started again when a replica failed or was lost; what was finished is
             not done again.
+        mounts: of the machine's files, as `docker run --mount` takes them, split at commas.
     """
     share = ("--share", f"{specs.macros.replica_id}/{replicas}") if replicas > 1 else ()
     role = specs.Role(
@@ -42,5 +44,6 @@ def stage_app(
         num_replicas=replicas,
         max_retries=max_retries,
         resource=specs.resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
+        mounts=specs.parse_mounts(mounts or []),
     )
     return specs.AppDef(name=f"lolhl-{verb}", roles=[role])

@@ -3,7 +3,7 @@
 torchx run components/download.py:download -- 1863051677 --root s3://bucket/lolhl
 """
 
-from typing import Optional
+from typing import List, Optional
 
 from torchx import specs
 
@@ -17,6 +17,7 @@ def download(
     cpu: int = 2,
     gpu: int = 0,
     memMB: int = 4096,
+    mounts: Optional[List[str]] = None,
 ) -> specs.AppDef:
     """Fetches a VOD: from Twitch, a URL or a file.
 
@@ -27,5 +28,6 @@ def download(
         cpu: number of CPUs
         gpu: number of GPUs
         memMB: memory in MB
+        mounts: what a container sees of the machine's files, as type=bind,src=/videos,dst=/videos,readonly
     """
-    return stage_app("download", args, image, h, cpu, gpu, memMB)
+    return stage_app("download", args, image, h, cpu, gpu, memMB, mounts=mounts)

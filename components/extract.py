@@ -14,7 +14,7 @@ def extract(
     *args: str,
     image: str = EXTRACT,
     h: Optional[str] = None,
-    cpu: int = 4,
+    cpu: int = 2,
     gpu: int = 0,
     memMB: int = 8192,
     replicas: int = 1,

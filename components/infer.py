@@ -14,7 +14,7 @@ def infer(
     *args: str,
     image: str = INFER,
     h: Optional[str] = None,
-    cpu: int = 4,
+    cpu: int = 2,
     gpu: int = 0,
     memMB: int = 16384,
     replicas: int = 1,

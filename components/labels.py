@@ -3,7 +3,7 @@
 torchx run components/labels.py:labels -- highlights.tsv --root lolhl-data
 """
 
-from typing import Optional
+from typing import List, Optional
 
 from torchx import specs
 
@@ -17,6 +17,7 @@ def labels(
     cpu: int = 1,
     gpu: int = 0,
     memMB: int = 2048,
+    mounts: Optional[List[str]] = None,
 ) -> specs.AppDef:
     """Imports hand-marked highlights.
 
@@ -27,5 +28,6 @@ def labels(
         cpu: number of CPUs
         gpu: number of GPUs
         memMB: memory in MB
+        mounts: what a container sees of the machine's files, as type=bind,src=/videos,dst=/videos,readonly
     """
-    return stage_app("labels", args, image, h, cpu, gpu, memMB)
+    return stage_app("labels", args, image, h, cpu, gpu, memMB, mounts=mounts)

@@ -11,11 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 from torchx.runner import Runner, get_runner
+from torchx.schedulers.api import Stream as Output
 from torchx.schedulers.local_scheduler import LocalScheduler
 from torchx.specs import AppState, CfgVal, parse_app_handle
 
@@ -62,6 +63,18 @@ def jobs(
     ]
 
 
+def in_containers(jobs: Iterable[Job]) -> list[Job]:
+    """The same jobs, with this machine's files that they name mounted where they lie here."""
+    return [_mounted(job, Path(job.args[0]).absolute()) for job in jobs]
+
+
+def _mounted(job: Job, path: Path) -> Job:
+    if job.stage not in ("download", "labels") or not path.exists():
+        return job
+    mounts = "--mounts", f"type=bind,src={path},dst={path},readonly"
+    return replace(job, args=(str(path), *job.args[1:]), component_args=(*job.component_args, *mounts))
+
+
 def run(
     jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO = sys.stdout
 ) -> bool:
@@ -81,17 +94,14 @@ def run(
             status = runner.wait(handle, wait_interval=0.2)
             ended_well = status is not None and status.state == AppState.SUCCEEDED
             seconds = f"{time.monotonic() - begun:.0f} s"
-            folder = _log_folder(runner, handle)
             if not ended_well:
                 print(f"{job.stage}: FAILED after {seconds}", file=out)
-                _show(folder, "stderr.log", out)
-                print(f"  log: {folder or f'torchx log {handle}'}", file=out)
+                _show(_said(runner, handle, Output.STDERR), out)
+                print(f"  log: {_log_folder(runner, handle) or f'torchx log {handle}'}", file=out)
                 return False
-            already = folder is not None and any(
-                "done already" in log.read_text() for log in _logs(folder, "stderr.log")
-            )
+            already = any("done already" in line for line in _said(runner, handle, Output.STDERR))
             print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
-            _show(folder, "stdout.log", out)
+            _show(_said(runner, handle, Output.STDOUT), out)
             out.flush()
     return True
 
@@ -103,15 +113,24 @@ def _log_folder(runner: Runner, handle: str) -> Path | None:
     return Path(scheduler._apps[app].log_dir) if isinstance(scheduler, LocalScheduler) else None
 
 
-def _logs(folder: Path, name: str) -> list[Path]:
-    return sorted(folder.glob(f"*/*/{name}"))
+def _said(runner: Runner, handle: str, stream: Output) -> list[str]:
+    """What the job's first replica printed; where a scheduler keeps both streams in one, all of it."""
+    if folder := _log_folder(runner, handle):  # the runner can lose the output of a job of less than a second
+        name = f"{stream.value}.log"
+        return [line for log in sorted(folder.glob(f"*/*/{name}")) for line in log.read_text().splitlines()]
+    described = runner.describe(handle)
+    assert described is not None, handle
+    (role,) = described.roles
+    try:
+        return [line.rstrip() for line in runner.log_lines(handle, role.name, streams=stream)]
+    except ValueError:
+        return [line.rstrip() for line in runner.log_lines(handle, role.name)]
 
 
-def _show(folder: Path | None, name: str, out: TextIO) -> None:
-    """The end of what the job printed."""
-    for log in _logs(folder, name) if folder else []:
-        for line in log.read_text(errors="replace").splitlines()[-30:]:
-            print(f"  {line}", file=out)
+def _show(lines: Sequence[str], out: TextIO) -> None:
+    """The end of what a job printed."""
+    for line in lines[-30:]:
+        print(f"  {line}", file=out)
 
 
 def _stream(text: str) -> Stream:
@@ -139,6 +158,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     said = parser.parse_args(argv)
     cfg: dict[str, CfgVal] = dict(pair.split("=", 1) for pair in said.cfg)
     todo = jobs(said.learn, said.find, said.labels, said.model, said.root, said.train)
+    if said.scheduler in ("local_docker", "kubernetes") and not said.root.startswith("s3://"):
+        parser.error(f"--root {said.root}: containers do not share a folder: give s3://bucket/prefix")
+    if said.scheduler == "local_docker":
+        todo = in_containers(todo)
     return 0 if run(todo, said.scheduler, cfg, said.image) else 1
 
 

@@ -17,8 +17,8 @@ _PORTS = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3", "
 
 
 @contextmanager
-def seaweedfs(folder: Path, bucket: str = "frames") -> Iterator[S3Server]:
-    """The server, with its data and its log in the folder."""
+def seaweedfs(folder: Path, bucket: str = "frames", host: str = "127.0.0.1") -> Iterator[S3Server]:
+    """The server, with its data and its log in the folder; `host` is the address of this machine that it listens on."""
     access_key, secret = "lolhl-tests", "a-secret-of-no-worth"
     data, keys = folder / "data", folder / "s3.json"
     data.mkdir(parents=True, exist_ok=True)
@@ -34,12 +34,12 @@ def seaweedfs(folder: Path, bucket: str = "frames") -> Iterator[S3Server]:
         ports = free_ports(len(_PORTS))
         taken.extend(ports)
         at = dict(zip(_PORTS, ports, strict=True))
-        command = [str(_WEED), "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={bucket}"]
+        command = [str(_WEED), "mini", f"-dir={data}", f"-ip={host}", f"-ip.bind={host}", f"-bucket={bucket}"]
         command += [f"-s3.config={keys}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         command += ["-admin.ui=false", "-webdav=false", "-master.telemetry=false"]
         command += [f"-{name}={port}" for name, port in at.items()]
         process = Process(command, folder / "weed.log", lambda: answers(server))
-        endpoint = f"http://127.0.0.1:{at['s3.port']}"
+        endpoint = f"http://{host}:{at['s3.port']}"
         server = S3Server(endpoint, bucket, access_key, secret, process.start, process.kill)
         return server
 
