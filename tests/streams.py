@@ -31,15 +31,21 @@ def some_spans(seconds: float, seed: int) -> list[Span]:
     return [Span(round(float(s), 1), round(float(s + rng.integers(40, 90) / 10), 1)) for s in starts]
 
 
-def add_stream(root: Root, folder: Path, name: str, *, seconds: float = 120, seed: int = 0) -> list[Span]:
-    """Downloads a new action video as VOD `name`, and imports its labels. Returns them."""
+def write_stream(folder: Path, name: str, *, seconds: float = 120, seed: int = 0) -> list[Span]:
+    """Writes a new action video and its label table, NAME.mp4 and NAME.tsv. Returns the labels."""
     spans = some_spans(seconds, seed)
-    download(root, str(action_video(folder / f"{name}.mp4", spans, seconds=seconds, seed=seed)))
-    table = folder / f"{name}.tsv"
+    action_video(folder / f"{name}.mp4", spans, seconds=seconds, seed=seed)
     rows = [
         f"{name}\t0:{s.start // 60:02.0f}:{s.start % 60:04.1f}\t0:{s.stop // 60:02.0f}:{s.stop % 60:04.1f}"
         for s in spans
     ]
-    table.write_text("vid_id\tstart\tstop\n" + "\n".join(rows) + "\n")
-    labels(root, table)
+    (folder / f"{name}.tsv").write_text("vid_id\tstart\tstop\n" + "\n".join(rows) + "\n")
+    return spans
+
+
+def add_stream(root: Root, folder: Path, name: str, *, seconds: float = 120, seed: int = 0) -> list[Span]:
+    """Downloads a new action video as VOD `name`, and imports its labels. Returns them."""
+    spans = write_stream(folder, name, seconds=seconds, seed=seed)
+    download(root, str(folder / f"{name}.mp4"))
+    labels(root, folder / f"{name}.tsv")
     return spans

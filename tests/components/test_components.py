@@ -20,7 +20,7 @@ from components import pipeline
 from components.pipeline import Stream
 from lolhl.cli import VERBS
 from lolhl.storage import open_root
-from tests.streams import action_video, some_spans
+from tests.streams import write_stream
 
 STAGES = [name for name in VERBS if name != "run"]
 HERE = Path(pipeline.__file__).parent
@@ -121,23 +121,14 @@ def test_a_stage_as_a_job(in_repository: dict[str, str], tmp_path: Path) -> None
     assert open_root(str(root)).read("labels/v.tsv") == b"vid_id\tstart\tstop\nv\t0:00:01\t0:00:05\n"
 
 
-def written(folder: Path, name: str, seed: int) -> Stream:
-    spans = some_spans(120, seed)
-    action_video(folder / f"{name}.mp4", spans, seconds=120, seed=seed)
-    rows = [
-        f"{name}\t0:{s.start // 60:02.0f}:{s.start % 60:04.1f}\t0:{s.stop // 60:02.0f}:{s.stop % 60:04.1f}"
-        for s in spans
-    ]
-    (folder / f"{name}.tsv").write_text("vid_id\tstart\tstop\n" + "\n".join(rows) + "\n")
-    return Stream(str(folder / f"{name}.mp4"), name)
-
-
 @pytest.mark.slow
 def test_the_pipeline_runs_every_stage_and_goes_on_where_it_failed(
     tmp_path: Path, in_repository: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", in_repository["PATH"])
-    learn, find = written(tmp_path, "a", 1), written(tmp_path, "b", 2)
+    write_stream(tmp_path, "a", seed=1)
+    write_stream(tmp_path, "b", seed=2)
+    learn, find = Stream(str(tmp_path / "a.mp4"), "a"), Stream(str(tmp_path / "b.mp4"), "b")
     root = tmp_path / "root"
     labels = [str(tmp_path / "a.tsv"), str(tmp_path / "b.tsv")]
     todo = pipeline.jobs([learn], [find], labels, "m", str(root), ["--epochs", "3"])
