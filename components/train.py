@@ -8,12 +8,12 @@ from typing import Optional
 from torchx import specs
 from torchx.components import dist
 
-from components._helpers import IMAGE
+from components._helpers import TRAIN
 
 
 def train(
     *args: str,
-    image: str = IMAGE,
+    image: str = TRAIN,
     h: Optional[str] = None,
     cpu: int = 4,
     gpu: int = 0,
@@ -31,7 +31,7 @@ def train(
         gpu: number of GPUs
         memMB: memory in MB
         j: nodes x processes on each, as 1x2
-        max_retries: how often the job is started again when it fails
+        max_retries: how often the processes are started again when one fails, and the job when that does not help
     """
     return dist.ddp(
         "train",
@@ -44,6 +44,13 @@ def train(
         gpu=gpu,
         memMB=memMB,
         j=j,
-        env={"PYTHONUNBUFFERED": "1"},
+        # dist.ddp does not pass --max_restarts to torchrun, so it is told by its variable: without it one lost process
+        # ends the job. Processes that are started again must not meet in the store of those that were lost
+        # (https://github.com/pytorch/pytorch/issues/135712).
+        env={
+            "PYTHONUNBUFFERED": "1",
+            "PET_MAX_RESTARTS": str(max_retries),
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": str(int(max_retries > 0)),
+        },
         max_retries=max_retries,
     )

@@ -1,9 +1,16 @@
-"""Training: the Lightning module, and a fit that goes on from its last epoch after a kill."""
+"""Training: the Lightning module, and a fit that goes on after a kill from its last epoch, after SIGTERM from its step.
 
+What happens in a step depends on the seed, the epoch, the step and the rank alone, so a checkpoint needs no state
+of random generators: the weights, the optimizer's state and a position are enough for the same result.
+"""
+
+import copy
 import logging
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +20,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, distributed, nn
 
 from lolhl import metrics
 from lolhl.data.augment import augmented
 from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
-from lolhl.errors import ModelError
+from lolhl.errors import LolhlError, ModelError
 from lolhl.models.network import Classifier
-from lolhl.models.ranks import Ranks
+from lolhl.models.ranks import Ranks, lost_told
 from lolhl.storage import Root
 
 _JUDGED = 128  # clips at once
 _STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
+_STOPPED = "stopped by SIGTERM; the same command goes on from here"
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,15 @@ class Fitted:
     history: list[Epoch]
 
 
+class Stopped(LolhlError):
+    """SIGTERM came: the state is saved, and the same call goes on from there."""
+
+    exit_code = 128 + signal.SIGTERM  # what a shell says of a process that the signal ended
+
+
 @dataclass(frozen=True)
 class CheckpointPlace:
-    """Where the last epoch's state is kept until training is over. `digest` names the work it belongs to."""
+    """Where the state is kept until training is over. `digest` names the work it belongs to."""
 
     root: Root
     key: str
@@ -95,7 +110,10 @@ def fit(
     ranks: Ranks,
     on_epoch: Callable[[int, Epoch], None],
 ) -> Fitted:
-    """Trains the network, on from the last finished epoch if there is one.
+    """Trains the network, on from where an earlier call with the same digest was killed or stopped.
+
+    After a kill this is the last finished epoch, after SIGTERM the step that was finished then. With equally many
+    processes the result is the same bytes as that of an undisturbed call; another number of them goes on as well.
 
     Args:
         net: what learns.
@@ -103,7 +121,8 @@ def fit(
         on_epoch: called by the first process after each epoch, with its number.
 
     Raises:
-        ModelError: the loss is not a number any more.
+        ModelError: the loss is not a number any more, or another rank was lost.
+        Stopped: SIGTERM came, to this process or to another rank.
     """
     keeper = _Keeper(place, ranks, settings.epochs, on_epoch)
     earlier = place.load()
@@ -127,7 +146,7 @@ def fit(
             num_sanity_val_steps=0,
         )
         batch = max(1, settings.batch // ranks.world)
-        learner = _Learner(net, contents, validation.truth, settings, batch)
+        learner = _Learner(net, contents, validation.truth, settings, batch, keeper)
         shuffled = BatchOrder(
             len(train),
             batch,
@@ -137,13 +156,14 @@ def fit(
             most=settings.epoch_samples,
         )
         in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
-        trainer.fit(
-            learner,
-            loader(train, shuffled),
-            loader(validation, in_order),
-            ckpt_path=earlier[0] if earlier else None,
-            weights_only=True,
-        )
+        with lost_told():
+            trainer.fit(
+                learner,
+                loader(train, shuffled),
+                loader(validation, in_order),
+                ckpt_path=earlier[0] if earlier else None,
+                weights_only=True,
+            )
     if keeper.best is None:
         raise ModelError("training ended before its first epoch was over: run again")
     return Fitted(keeper.weights, keeper.best, keeper.history)
@@ -170,10 +190,20 @@ class _Learner(lightning.LightningModule):
     """Binary cross entropy on the logits; average precision over all processes after each epoch."""
 
     def __init__(
-        self, net: Classifier, contents: Contents, truth: npt.NDArray[np.bool_], settings: FitSettings, batch: int
+        self,
+        net: Classifier,
+        contents: Contents,
+        truth: npt.NDArray[np.bool_],
+        settings: FitSettings,
+        batch: int,
+        keeper: "_Keeper",
     ) -> None:
         super().__init__()
         self.net, self.contents, self.truth, self.settings, self.batch = net, contents, truth, settings, batch
+        self.keeper = keeper
+        self.loops: dict[str, Any] = {}  # how far Lightning was when the epoch began
+        self.told = False  # to stop
+        self.automatic_optimization = False  # steps that were done before a stop are passed over
         self.compiled = torch.compile(net.forward, dynamic=False) if settings.compiled else net.forward
         self.train_losses: list[Tensor] = []
         self.seen: list[tuple[Tensor, Tensor]] = []
@@ -183,6 +213,32 @@ class _Learner(lightning.LightningModule):
         settings = self.settings
         return torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.loops = copy.deepcopy(checkpoint["loops"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Within an epoch Lightning does not go on with the same result (it leaves out a judgement that was begun).
+        # So it begins the epoch again, and training_step passes over what was done.
+        if self.keeper.done:
+            checkpoint["loops"] = self.loops
+        self.loops = copy.deepcopy(checkpoint["loops"])
+
+    def on_train_start(self) -> None:
+        # In place of Lightning's handler, which broadcasts from within (other ranks hang) and leaves with code 0.
+        if self.trainer.received_sigterm:
+            raise Stopped(_STOPPED)
+        with suppress(ValueError):  # raised outside of the main thread, where nobody can listen
+            signal.signal(signal.SIGTERM, self._tell)
+        if not self.loops:
+            self.loops = {"fit_loop": copy.deepcopy(self.trainer.fit_loop.state_dict())}
+
+    def _tell(self, *_: object) -> None:
+        self.told = True
+
+    def _stop_if_told(self, done: int) -> None:
+        if self.keeper.ranks.any(self.told):
+            self.keeper.stop(self.trainer, done, [loss.item() for loss in self.train_losses])
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
         rows, labels, numbers = batch
         # What is held in memory is gathered there: its rows must not go to the GPU and back.
@@ -191,11 +247,16 @@ class _Learner(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         # Not in on_train_epoch_start, which Lightning leaves out in the first epoch after a restart.
         if batch_idx == 0:
-            # Dropout and changes of an epoch depend on the epoch alone, as its batches do.
-            torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch * 1009 + self.global_rank)
-            self.train_losses = []
+            self.train_losses = [
+                torch.tensor(loss, device=self.device) for loss in self.keeper.losses(self.global_rank)
+            ]
+        # Dropout and changes of a step depend on its place alone, as its batch does.
+        place = [self.settings.seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx < self.keeper.done:
+            return
         rows, labels, _ = batch
         clips = self.contents.take(rows)
         if self.settings.augment:
@@ -204,14 +265,24 @@ class _Learner(lightning.LightningModule):
         forward = self.compiled if len(rows) == self.batch else self.net.forward
         loss = nn.functional.binary_cross_entropy_with_logits(forward(clips), labels)
         self.train_losses.append(loss.detach())
-        return loss
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        optimizer.zero_grad()
+        with torch.autocast(self.device.type, enabled=False):  # backward has the types of forward
+            self.manual_backward(loss)
+        optimizer.step()
+        self._stop_if_told(batch_idx + 1)
 
     def on_validation_epoch_start(self) -> None:
         self.seen = []
+        if distributed.is_initialized():
+            for buffer in self.net.buffers():  # running means of a backbone: all judge what the first one saves
+                distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch) -> None:
         rows, _, numbers = batch
         self.seen.append((logits(self.net, self.contents, rows), numbers))
+        self._stop_if_told(int(self.trainer.num_training_batches))
 
     def on_validation_epoch_end(self) -> None:
         found, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
@@ -238,10 +309,13 @@ class _Learner(lightning.LightningModule):
 
 
 class _Keeper(Callback):
-    """Keeps the best weights and, after each epoch, a checkpoint that a later run goes on from.
+    """Keeps the best weights and, after each epoch and on SIGTERM, a checkpoint that a later run goes on from.
 
     Lightning's own ModelCheckpoint writes to a path of one machine; this one goes to the root, whole
     or not at all, and says whether training is over.
+
+    Attributes:
+        done: steps of the epoch that an earlier run did before it was stopped.
     """
 
     def __init__(
@@ -252,10 +326,16 @@ class _Keeper(Callback):
         self.best: int | None = None
         self.history: list[Epoch] = []
         self.finished = False
+        self.done = 0
+        self._losses: list[list[float]] = []  # of the steps done, of each rank
 
     @property
     def state_key(self) -> str:
         return _STATE
+
+    def losses(self, rank: int) -> list[float]:
+        """Of the steps done. There may be more ranks now than there were."""
+        return self._losses[rank % len(self._losses)] if self._losses else []
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -264,12 +344,21 @@ class _Keeper(Callback):
             "best": self.best,
             "history": [(e.train_loss, e.val_loss, e.val_ap) for e in self.history],
             "finished": self.finished,
+            "done": self.done,
+            "losses": self._losses,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.weights, self.best = state_dict["weights"], state_dict["best"]
         self.history = [Epoch(*figures) for figures in state_dict["history"]]
         self.finished = state_dict["finished"]
+        self.done, self._losses = state_dict["done"], state_dict["losses"]
+
+    def stop(self, trainer: lightning.Trainer, done: int, losses: list[float]) -> None:
+        """Saves and raises Stopped, in all processes at the same step."""
+        self.done, self._losses = done, self.ranks.gather(losses)
+        self._save(trainer)
+        raise Stopped(_STOPPED)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -281,13 +370,17 @@ class _Keeper(Callback):
             self.weights = {name: t.detach().cpu().clone() for name, t in net.state_dict().items()}
         self.history.append(epoch)
         self.finished = trainer.should_stop or trainer.current_epoch + 1 == self.epochs
+        self.done, self._losses = 0, []
+        self._save(trainer)
+        if self.ranks.first:
+            self.on_epoch(trainer.current_epoch, epoch)
+
+    def _save(self, trainer: lightning.Trainer) -> None:
         with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
             path = Path(scratch) / "last.ckpt"
             trainer.save_checkpoint(path)
             if self.ranks.first:
                 self.place.root.upload(path, self.place.key)
-        if self.ranks.first:
-            self.on_epoch(trainer.current_epoch, epoch)
 
 
 def _quiet() -> None:

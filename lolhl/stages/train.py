@@ -3,7 +3,8 @@
 The backbone's features are computed once when it is frozen, else the frames that samples need are
 decoded once; training gathers its batches from there. Under torchrun
 (`torchx run components/train.py:train -j 1x2 …`) several processes train together. Killed and run
-again, training goes on from its last finished epoch, with the same result.
+again, training goes on from its last finished epoch, with the same result. On SIGTERM it finishes its step,
+saves, and leaves with code 143: run again, it goes on from that step.
 """
 
 import io
@@ -36,7 +37,7 @@ from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, features, ranks, scoring, tracking
+from lolhl.models import bundle, champion, features, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
@@ -178,7 +179,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         DatasetError: the dataset has no positives, or a guard narrower than the clips.
         UsageError: the backbone is unknown.
     """
-    check_name(name, "model")
+    champion.check_new(name)
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
     described = manifest.load(root, source, f"lolhl dataset {config.dataset}", fresh=True)
     inputs = {source: described.content_digest()}
@@ -226,6 +227,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
 
     learner.train()  # Lightning keeps the mode that it finds
+    ours.wait()  # from here on no process is long behind another: see `ranks.join`
     settings = config.fit(len(batches["train"]), device)
     fitted = fit(learner, contents, batches["train"], batches["validation"], settings, checkpoint, ours, show)
     if run:

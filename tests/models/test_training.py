@@ -1,5 +1,8 @@
-"""Fitting: goes on from its last epoch, and says when it cannot."""
+"""Fitting: goes on from its last epoch or from where SIGTERM stopped it, and says when it cannot."""
 
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from lolhl.data.samples import BatchOrder, ClipDataset, Contents
 from lolhl.errors import ModelError
 from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit
+from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, Stopped, fit
 from lolhl.storage import Root, open_root
 
 ALONE = Ranks(0, 1, 1)
@@ -20,12 +23,14 @@ SETTINGS = FitSettings(epochs=6, epoch_samples=100, batch=8, learning_rate=0.1, 
 
 
 class Net(Classifier):
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[], None] = lambda: None) -> None:
         super().__init__()
+        self.look = look
         torch.manual_seed(0)
         self.dropout, self.linear = nn.Dropout(0.5), nn.Linear(4, 1)
 
     def encode(self, frames: Tensor) -> Tensor:
+        self.look()
         encoded: Tensor = self.dropout(frames.float())
         return encoded
 
@@ -43,14 +48,16 @@ def data(seed: int, broken: bool = False) -> tuple[npt.NDArray[np.bool_], npt.ND
     return labels, features
 
 
-def fitted(root: Root, on_epoch: object = None, *, broken: bool = False) -> Fitted:
+def fitted(
+    root: Root, on_epoch: object = None, *, broken: bool = False, look: Callable[[], None] = lambda: None
+) -> Fitted:
     place = CheckpointPlace(root, "models/m/unfinished.ckpt", "digest")
     say = on_epoch if callable(on_epoch) else lambda *_: None
     (learnt, a), (judged, b) = data(1, broken), data(2)
     contents = Contents(torch.from_numpy(np.concatenate([a, b])), torch.device("cpu"))
     train = ClipDataset(learnt, np.arange(64)[:, None])
     validation = ClipDataset(judged, np.arange(64, 128)[:, None])
-    return fit(Net(), contents, train, validation, SETTINGS, place, ALONE, say)
+    return fit(Net(look), contents, train, validation, SETTINGS, place, ALONE, say)
 
 
 @pytest.mark.parametrize("last", [0, 2, 5])
@@ -59,18 +66,47 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_weights(tmp_path: Path, l
     assert len(whole.history) == 6
     root = open_root(str(tmp_path / "stopped"))
 
-    class Stopped(Exception):
+    class Broken(Exception):
         pass
 
     def stop(number: int, _: Epoch) -> None:
         if number == last:
-            raise Stopped
+            raise Broken
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Broken):
         fitted(root, stop)
     seen: list[int] = []
     again = fitted(root, lambda number, _: seen.append(number))
     assert seen == list(range(last + 1, 6))
+    assert again.history == whole.history
+    assert again.best == whole.best
+    assert all(torch.equal(again.weights[name], tensor) for name, tensor in whole.weights.items())
+
+
+# An epoch looks at 8 batches to learn from and then at 8 to judge by: stops in all parts of epochs 0, 1 and 2.
+@pytest.mark.parametrize("stops", [[1], [8], [12], [16], [17], [35], [40], [41], [3, 4, 7, 1, 14, 20]])
+def test_stopped_by_sigterm_at_any_step_it_ends_with_the_same_weights(tmp_path: Path, stops: list[int]) -> None:
+    whole = fitted(open_root(str(tmp_path / "whole")))
+    root = open_root(str(tmp_path / "stopped"))
+    usual = signal.getsignal(signal.SIGTERM)
+    seen: list[int] = []
+
+    for stop in stops:
+        looked = 0
+
+        def look(stop: int = stop) -> None:
+            nonlocal looked
+            looked += 1
+            if looked == stop:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        with pytest.raises(Stopped, match="the same command goes on") as stopped:
+            fitted(root, lambda number, _: seen.append(number), look=look)
+        assert stopped.value.exit_code == 143
+        assert looked == stop
+        assert signal.getsignal(signal.SIGTERM) == usual
+    again = fitted(root, lambda number, _: seen.append(number))
+    assert seen == list(range(6))
     assert again.history == whole.history
     assert again.best == whole.best
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in whole.weights.items())
