@@ -115,8 +115,8 @@ class Manifest:
 # What the words of a result hold, in whichever stage's manifest they stand.
 _TEXT = ("vod", "source", "video", "fit", "model", "holdout")
 _NUMBERS = ("size", "frames", "width", "height", "duration", "offset", "threshold", "smooth_seconds", "guard_seconds")
-_LISTS = ("chapters", "muted", "vods", "highlights")
-_OBJECTS = ("architecture", "normalisation", "view", "metrics", "natural", "train", "validation")
+_LISTS = ("chapters", "muted", "vods", "highlights", "judge", "learn")
+_OBJECTS = ("architecture", "normalisation", "view", "metrics", "natural", "train", "validation", "labels")
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXT, (str,)),
     **dict.fromkeys(_NUMBERS, (int, float)),

@@ -190,6 +190,12 @@ def holding(key: str, value: object, *path: str) -> Damage:
     return damage
 
 
+def championed(*models: str) -> Damage:
+    """These were champions, one after the other."""
+    listed = [{"model": model, "by": "x"} for model in models]
+    return replaced("models/champion.json", json.dumps({"champions": listed}).encode())
+
+
 SEE = "--help)"
 SCRATCH = "--backbone resnet18 --weights none --tune all"
 MODEL = "models/m/model.json"
@@ -256,6 +262,17 @@ CALLS = [
     Bad("train m --dataset d --alias a.b", 2, "a.b", "letters"),
     Bad("train m --dataset d --alias v2", 2, "v2", "another"),
     Bad("train m --dataset d --alias latest", 2, "latest", "another"),
+    Bad("train m --dataset d --alias champion", 2, "champion", "another"),
+    Bad("train champion --dataset d", 2, "'champion'", "another"),
+    Bad("retrain a", 2, "a", SEE),
+    Bad("retrain --tolerance 2", 2, "--tolerance 2", "give 0 to 1"),
+    Bad("retrain --tolerance nan", 2, "--tolerance nan", "give 0 to 1"),
+    Bad("retrain --judge zzz", 2, "zzz is no labelled VOD", "name another"),
+    Bad("retrain --judge c", 2, "c is no labelled VOD", "name another"),
+    Bad("retrain --judge a,b", 2, "no VOD is left to learn from", "name fewer"),
+    Bad("retrain --judge b", 1, "no highlight is labelled", "name others"),
+    Bad("rollback a", 2, "a", SEE),
+    Bad("rollback --to m", 2, "--to", SEE),
     Bad("infer m a --source tape", 2, "'tape'", "video"),
     Bad("infer m", 2, "VOD", SEE),
     Bad("report a --threshold 2", 2, "--threshold 2", "0 to 1"),
@@ -285,6 +302,8 @@ CALLS = [
             ("train /etc/m --dataset d", "model"),
             ("train m --dataset ../d", "dataset"),
             ("infer .. a", "model"),
+            ("retrain --like ../m", "model"),
+            ("retrain --judge ../a", "VOD"),
             ("infer m .", "VOD"),
             ("report a/b", "VOD"),
             ("run {films}/film.mp4 --model m --name a/b", "VOD"),
@@ -334,6 +353,15 @@ CALLS = [
     Bad("infer m c --source frames", 1, "frames/c/frameset.json", "run `lolhl extract c"),
     Bad("infer m b --source frames", 1, "needs frames at 3 fps, 64 px", "--source video"),
     Bad("infer m c", 1, "vods/c/video.mp4", "lolhl download", removed("vods/c/video.mp4")),
+    Bad("infer champion a", 1, "no champion yet", "lolhl retrain"),
+    Bad("run {films}/film.mp4 --model champion", 1, "no champion yet", "lolhl retrain"),
+    Bad("retrain --like champion", 1, "no champion yet", "name a model"),
+    Bad("retrain --like zzz", 1, "models/zzz/model.json", "run `lolhl train zzz"),
+    Bad("retrain", 1, "has 1 labelled VODs", "lolhl labels", removed("labels/b.tsv")),
+    Bad("retrain", 1, "no frame lies in a highlight", "lolhl labels FILE"),  # a is held out
+    Bad("rollback", 1, "there is no champion", "lolhl retrain"),
+    Bad("rollback", 1, "m is the first champion", "lolhl retrain", championed("m")),
+    Bad("rollback", 1, "models/gone/model.json", "lolhl train gone", championed("gone", "m")),
     Bad("report zzz", 1, "highlights/zzz/scores.json", "run `lolhl infer"),
     Bad("report c", 1, "highlights/c/scores.json", "run `lolhl infer"),
     Bad("report a --force", 1, "vods/a/vod.json", "run `lolhl download", removed("vods/a/vod.json")),
@@ -358,6 +386,7 @@ CALLS = [
     Bad("labels {films}/deep.json --fps 24", 2, "deep.json", "export the project"),
     Bad("labels {films}/other.json --fps 24", 2, "other.json", "export the project"),
     Bad("labels {films}/good.tsv --format xml", 2, "'xml'", "label-studio"),
+    Bad("retrain", 2, "labels/a.tsv:1", "save the table as", replaced("labels/a.tsv", b"\xff\n")),
     Bad("dataset n a", 2, "labels/a.tsv:1", "save the table as", replaced("labels/a.tsv", b"\xff\n")),
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
     # Manifests that are damaged, or of another shape
@@ -372,6 +401,8 @@ CALLS = [
             ("infer m a", "models/m/model.json"),
             ("run {films}/film.mp4 --model m", "models/m/model.json"),
             ("report a", "highlights/a/scores.json"),
+            ("retrain", "frames/a/frameset.json"),
+            ("retrain --like m", "models/m/model.json"),
         )
         for damage in (halved, *map(filled, NO_MANIFESTS))
     ],
@@ -432,6 +463,16 @@ CALLS = [
     Bad("extract c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
     Bad("infer m c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
     Bad("report a --force", 1, "video.mp4", "download it again", replaced("vods/a/video.mp4", b"x" * 1000)),
+    *[
+        Bad("retrain", 1, "retrain/retrain.json", "run its stage again", replaced("retrain/retrain.json", data))
+        for data in NO_MANIFESTS
+    ],
+    *[
+        Bad(call, 1, "models/champion.json", "remove it", replaced("models/champion.json", data))
+        for call in ("rollback", "infer champion a", "retrain --like champion")
+        for data in (*NO_MANIFESTS, b'{"champions": [{}]}', b'{"champions": 3}')
+    ],
+    Bad("rollback", 1, "models/champion.json", "remove it", championed("../m", "m")),
     # Roots
     *[
         Bad(f"{call} --root {place}", 2, names, advice)

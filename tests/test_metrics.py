@@ -243,3 +243,57 @@ def test_labels_judged_as_predictions() -> None:
     assert metrics.event_figures(spans, spans, 1.0).f1 == 1.0
     frames = on_grid(spans["a"], 90, Fraction(3))
     assert metrics.frame_figures(frames, frames, 0.5).f1 == 1.0
+
+
+def ranking(scores: Any, step: int = 1) -> metrics.Ranking:
+    """Of `stream`, at every step-th frame: as a model with a lower frame rate sees it."""
+    labels, _, chunks = stream()
+    return metrics.Ranking(labels[::step], np.asarray(scores, dtype=float)[::step], chunks[::step].astype(str))
+
+
+def test_the_gain_is_paired() -> None:
+    labels, scores, chunks = stream()
+    better = scores + 0.1 * labels
+    gain = metrics.gain(ranking(scores), ranking(better))
+    both = [metrics.frame_figures(labels, of, 0.5, chunks) for of in (scores, better)]
+    averages = [of.average_precision for of in both]
+    assert gain.value == pytest.approx(averages[1] - averages[0])  # type: ignore[operator]
+    assert gain.groups == 100
+    assert gain.interval is not None
+    assert 0 < gain.interval.low < gain.value < gain.interval.high  # type: ignore[operator]
+    intervals = [of.average_precision_interval for of in both]
+    assert intervals[0] is not None
+    assert intervals[1] is not None
+    assert intervals[1].low < intervals[0].high  # apart, the two could not be told from each other
+    back = metrics.gain(ranking(better), ranking(scores))
+    assert back.value == -gain.value  # type: ignore[operator]
+    assert (back.interval.low, back.interval.high) == pytest.approx((-gain.interval.high, -gain.interval.low))  # type: ignore[union-attr]
+    assert "NaN" not in json.dumps(gain.to_json())
+
+
+def test_a_model_gains_nothing_on_itself_and_little_by_chance() -> None:
+    _, scores, _ = stream()
+    same = metrics.gain(ranking(scores), ranking(scores))
+    assert (same.value, same.interval) == (0, metrics.Interval(0, 0))
+    noise = np.random.default_rng(1).random(len(scores)) / 100
+    other = metrics.gain(ranking(scores), ranking(scores + noise))
+    assert other.interval is not None
+    assert other.interval.low < 0 < other.interval.high
+
+
+def test_models_with_other_frame_rates_are_compared_by_the_same_chunks() -> None:
+    labels, scores, _ = stream()
+    gain = metrics.gain(ranking(scores, 3), ranking(scores + labels))
+    assert gain.groups == 100
+    assert gain.interval is not None
+    assert 0.35 < gain.interval.low < gain.interval.high < 0.55
+
+
+def test_a_gain_that_is_not_defined_is_none() -> None:
+    one = metrics.Ranking(np.array([True, False]), np.array([0.9, 0.1]), np.array(["a", "a"]))
+    assert metrics.gain(one, one) == metrics.Gain(0.0, None, 1)
+    none = metrics.Ranking(np.array([False, False]), np.array([0.9, 0.1]), np.array(["a", "b"]))
+    assert metrics.gain(none, none) == metrics.Gain(None, None, 2)
+    bad = metrics.Ranking(np.array([True, False]), np.array([np.nan, 0.1]), np.array(["a", "b"]))
+    with pytest.raises(ModelError):
+        metrics.gain(one, bad)

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from lolhl import manifest
 from lolhl.errors import MissingInput, StorageError, UsageError
 from lolhl.models import tracking
+from lolhl.models.tracking import CHAMPION
 from lolhl.storage import Root, check_name
 
-NAME = "champion"
 KEY = "models/champion.json"
 
 
@@ -51,7 +51,7 @@ def champions(root: Root) -> Champions:
         listed = tuple(Champion(**one) for one in json.loads(found[0])["champions"])
         for one in listed:
             check_name(one.model, "model")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (UsageError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StorageError(
             f"{root.url}/{KEY} is no list of champions: remove it, and `lolhl retrain` finds a champion anew"
         ) from error
@@ -64,7 +64,7 @@ def resolve(root: Root, name: str) -> str:
     Raises:
         MissingInput: there is no champion yet.
     """
-    if check_name(name, "model") != NAME:
+    if check_name(name, "model") != CHAMPION:
         return name
     model = champions(root).model
     if model is None:
@@ -74,8 +74,8 @@ def resolve(root: Root, name: str) -> str:
 
 def check_new(name: str) -> str:
     """The name itself, if a model may be trained under it. Raises UsageError when it cannot."""
-    if check_name(name, "model") == NAME:
-        raise UsageError(f"{NAME!r} is no name for a new model: it means whichever is champion; choose another")
+    if check_name(name, "model") == CHAMPION:
+        raise UsageError(f"{CHAMPION!r} is no name for a new model: it means whichever is champion; choose another")
     return name
 
 
@@ -94,6 +94,6 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     """
     name = listed[-1].model
     made = manifest.load(root, f"models/{name}/model.json", f"lolhl train {name}")
-    tracking.give_alias(root, name, made, NAME)
+    tracking.give_alias(root, name, made, CHAMPION)
     data = json.dumps({"champions": [asdict(one) for one in listed]}, indent=1) + "\n"
     root.write_if(KEY, data.encode(), etag)

@@ -16,6 +16,7 @@ from lolhl.manifest import Manifest
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 
+CHAMPION = "champion"  # the alias of the model that users get by this name
 _EXPERIMENT = "lolhl"
 _DIGEST = "lolhl.digest"
 
@@ -65,6 +66,8 @@ def check_names(registered: str, alias: str) -> None:
             raise UsageError(f"{flag} {name!r}: use letters, digits, and of '{others}'")
     if re.fullmatch(r"v\d+|latest", alias, re.IGNORECASE):
         raise UsageError(f"--alias {alias}: MLflow keeps this name for itself: choose another")
+    if alias.lower() == CHAMPION:
+        raise UsageError(f"--alias {alias}: `lolhl retrain` gives it to the better model: choose another")
 
 
 def give_alias(root: Root, name: str, made: Manifest, alias: str) -> None:

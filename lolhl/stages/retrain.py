@@ -25,6 +25,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
@@ -36,6 +37,7 @@ import polars as pl
 from lolhl import grid, manifest, metrics
 from lolhl.config import Config, option
 from lolhl.errors import DatasetError, MissingInput, UsageError
+from lolhl.frames.frameset import manifest_key
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
@@ -45,7 +47,7 @@ from lolhl.models import champion
 from lolhl.models.champion import Champion
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +109,9 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     judge = held_out(labels, config.judge, last.result if last else None)
     frames = _frames(root, labels)
     settings = _settings(root, config.like)
-    read = {labels_key(vod): hashlib.sha256(root.read(labels_key(vod))).hexdigest() for vod in labels}
-    read |= {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in frames.items()}
+    files = each(root.read, map(labels_key, labels))
+    read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
+    read |= {manifest_key(vod): made.content_digest() for vod, made in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, KEY, "retrain", config, inputs, force=force)
     if earlier:
@@ -153,18 +156,25 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 def _labelled(root: Root) -> dict[str, Sequence[Span]]:
     """The labels of all VODs that have a video or frames, in order of names."""
     vods = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
-    labels: dict[str, Sequence[Span]] = {}
-    for vod in vods:
-        if root.stat(f"vods/{vod}/vod.json") or root.stat(f"frames/{vod}/frameset.json"):
-            labels[vod] = load_labels(root, vod)
-        else:
-            log.warning("retrain: VOD %s has labels and no video: `lolhl download … --name %s` gets it", vod, vod)
+    labels = {
+        vod: spans
+        for vod, spans in zip(vods, each(lambda vod: _labels(root, vod), vods), strict=True)
+        if spans is not None
+    }
     if len(labels) < 2:
         raise MissingInput(
             f"{root.url} has {len(labels)} labelled VODs with a video, and retraining needs two, to learn from one and "
             "to judge on the other: get more with `lolhl download` and `lolhl labels`"
         )
     return labels
+
+
+def _labels(root: Root, vod: str) -> Sequence[Span] | None:
+    """None where there is nothing to look at."""
+    if root.stat(f"vods/{vod}/vod.json") or root.stat(manifest_key(vod)):
+        return load_labels(root, vod)
+    log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
+    return None
 
 
 def held_out(labels: Labels, named: str | None, last: Mapping[str, Any] | None) -> list[str]:
@@ -213,18 +223,23 @@ def _hash(vod: str) -> float:
 
 
 def _frames(root: Root, labels: Labels) -> dict[str, Manifest]:
-    """The frame sets of all VODs. What has to be extracted is so as it was before, or as the others were."""
-    found = {vod: manifest.find(root, f"frames/{vod}/frameset.json") for vod in labels}
-    others = next((made.config for made in found.values() if made), {})
+    """The frame sets of all VODs. Those that are missing or too old are extracted, as they were or as others are."""
+    there = dict(zip(labels, each(lambda vod: _fresh(root, vod), labels), strict=True))
+    others = next((made.config for made in there.values() if made), {})
     frames = {}
-    for vod, made in found.items():
-        if root.stat(f"vods/{vod}/vod.json"):
-            said = _known(ExtractConfig, made.config if made else others)
-            said |= {"fps": Fraction(said["fps"])} if "fps" in said else {}
-            made = extract(root, vod, ExtractConfig(**said))
-        assert made is not None, "it has a video or frames"
+    for vod, made in there.items():
+        if made is None:
+            old = manifest.find(root, manifest_key(vod))
+            said = _known(ExtractConfig, old.config if old else others)
+            made = extract(root, vod, ExtractConfig(**{**said, "fps": Fraction(said.get("fps", ExtractConfig.fps))}))
         frames[vod] = made
     return frames
+
+
+def _fresh(root: Root, vod: str) -> Manifest | None:
+    with suppress(MissingInput):
+        return manifest.load(root, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
+    return None
 
 
 def _settings(root: Root, like: str | None) -> dict[str, dict[str, Any]]:
@@ -252,7 +267,7 @@ def _learn(root: Root, labels: Labels, read: Mapping[str, str], settings: Mappin
 
     splitting = DatasetConfig(**_known(DatasetConfig, settings["dataset"]))
     training = TrainConfig(**_known(TrainConfig, settings["train"]))
-    own = [read[key] for vod in labels for key in (labels_key(vod), f"frames/{vod}/frameset.json")]
+    own = [read[key] for vod in labels for key in (labels_key(vod), manifest_key(vod))]
     name = f"retrain-{_digest([list(labels), own, splitting.recorded(), training.recorded()])[:8]}"
     log.info("retrain: learning %s from %s", name, ", ".join(labels))
     dataset(root, name, list(labels), splitting)

@@ -1,0 +1,61 @@
+"""The workflows of .github/: YAML that parses, and calls of lolhl that its own parser takes."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lolhl import cli
+
+FOLDER = Path(__file__).parents[1] / ".github/workflows"
+VALUES = {"file": "labels/a.tsv", "LOLHL_LIKE": "first"}
+
+
+def workflow(name: str) -> dict[str, Any]:
+    # YAML 1.1 reads the key `on` as true.
+    return {("on" if key is True else key): value for key, value in yaml.safe_load((FOLDER / name).read_text()).items()}
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+
+
+def calls(script: str) -> list[list[str]]:
+    """What follows `lolhl` in a shell script, up to the end of the command, with variables filled in."""
+    filled = re.sub(r"\$\{\w+:\+((?:[^{}]|\$\w+)*)\}", r"\1", script)
+    filled = re.sub(r"\$(\w+)", lambda found: VALUES.get(found[1], found[0]), filled)
+    return [shlex.split(words) for words in re.findall(r"bin/lolhl ([^|;>\n]*)", filled)]
+
+
+def test_what_is_called_parses() -> None:
+    found = [
+        words for file in FOLDER.glob("*.yml") for step in steps(file.name) for words in calls(step.get("run", ""))
+    ]
+    assert found == [["labels", "labels/a.tsv", "--allow-unknown"], ["retrain", "--like", "first"]]
+    for words in found:
+        said = cli._parser(words[0], cli.VERBS[words[0]][1]()).parse_args(words)
+        assert said.verb == words[0]
+    with pytest.raises(SystemExit):  # that is: this test would notice
+        cli._parser("retrain", cli.VERBS["retrain"][1]()).parse_args(["retrain", "--lik", "first"])
+
+
+def test_retraining_runs_on_labels_on_a_schedule_and_by_hand_and_never_twice_at_once() -> None:
+    said = workflow("retrain.yml")
+    assert said["on"]["push"]["paths"] == ["labels/**"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", said["on"]["schedule"][0]["cron"])
+    assert "workflow_dispatch" in said["on"]
+    assert said["concurrency"] == {"group": "retrain", "cancel-in-progress": False}
+    assert said["permissions"] == {"contents": "read"}
+    assert steps("retrain.yml")[-1]["run"].endswith('tee -a "$GITHUB_STEP_SUMMARY"')
+
+
+def test_credentials_are_environment_and_nothing_else() -> None:
+    text = (FOLDER / "retrain.yml").read_text()
+    settings = re.findall(r"(?m)^ +(\w+): \$\{\{ (secrets|vars)\.(\w+) \}\}$", text)
+    assert {name for name, _, _ in settings} >= {"AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "LOLHL_ROOT"}
+    assert all(name == of for name, _, of in settings)
+    assert text.count("${{") == len(settings)
+    assert all("${{" not in step.get("run", "") for step in steps("retrain.yml"))
