@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from lolhl import manifest
-from lolhl.errors import MissingInput, StorageError, UsageError
+from lolhl.errors import Conflict, MissingInput, StorageError, UsageError
 from lolhl.models import tracking
 from lolhl.models.tracking import CHAMPION
 from lolhl.storage import Root, check_name
@@ -92,6 +92,9 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
         MissingInput: the model is gone.
         LolhlError: MLflow does not answer or refuses.
     """
+    now = root.stat(KEY)
+    if (now.etag if now else None) != etag:  # seen before MLflow is told
+        raise Conflict(f"{root.url}/{KEY}: another run changed the champion in the meantime: run again")
     name = listed[-1].model
     made = manifest.load(root, f"models/{name}/model.json", f"lolhl train {name}")
     tracking.give_alias(root, name, made, CHAMPION)

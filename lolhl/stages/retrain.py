@@ -63,13 +63,17 @@ Labels = Mapping[str, Sequence[Span]]  # VOD → its labelled spans
 class RetrainConfig(Config):
     """What is learnt like, what is judged by, and how much better is better."""
 
+    # What the first two mean in this root is among the inputs.
     like: str | None = option(
-        None, "learn with the settings of this model and its dataset, or of `champion` (default: the defaults)"
+        None,
+        "learn with the settings of this model and its dataset, or of `champion` (default: the defaults)",
+        neutral=True,
     )
     judge: str | None = option(
         None,
         "the VODs to hold out and to judge on, with commas between (default: those held out the last time, and by "
         "a hash of their names about a fifth of those that are new)",
+        neutral=True,
     )
     tolerance: float = option(
         0.05,

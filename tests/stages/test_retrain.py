@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl import grid, manifest
-from lolhl.errors import DatasetError, LolhlError, MissingInput, UsageError, VideoError
+from lolhl.errors import Conflict, DatasetError, LolhlError, MissingInput, UsageError, VideoError
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.models import champion
@@ -128,6 +128,7 @@ def test_nothing_new_is_a_success_without_torch(retrained: Root, tmp_path: Path)
     root = copy(retrained, tmp_path)
     before = {stat.key: stat.etag for stat in root.list()}
     call = f"from lolhl import cli; code = cli.main(['retrain', '--like', 'm', '--root', {root.url!r}])"
+    assert retrain(root, RetrainConfig(like="champion", judge="c")).result["nothing_new"]  # the same in other words
     script = f"import sys; {call}; sys.exit(code or ('torch' in sys.modules and 9))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -171,6 +172,9 @@ def test_rolling_back_goes_back_step_by_step_and_stays(retrained: Root, tmp_path
     root = copy(retrained, tmp_path)
     there = champion.champions(root)
     champion.point(root, (*there.listed, Champion("m", "somebody")), there.etag)
+    assert alias(root) == "m"
+    with pytest.raises(Conflict, match="another run changed the champion"):
+        champion.point(root, there.listed, there.etag)
     assert alias(root) == "m"
     assert rollback(root) == RolledBack(there.listed[1].model, "m", 1)
     assert alias(root) == there.listed[1].model
@@ -255,20 +259,29 @@ sys.exit(cli.main(["retrain", "--like", "m", "--root", sys.argv[1]]))
 
 
 @pytest.mark.slow
-def test_a_champion_for_other_frames_is_judged_from_the_video(ready: Root, tmp_path: Path) -> None:
+def test_a_champion_for_other_frames_is_judged_from_the_video(
+    ready: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = copy(ready, tmp_path)
     extract(root, "a", ExtractConfig(size=64, fps=Fraction(2)))
     dataset(root, "other", ["a"])
     train(root, "other", TrainConfig(**{**vars(QUICK), "dataset": "other"}))
     extract(root, "a", ExtractConfig(size=96))
     champion.point(root, (Champion("other", "nobody"),), champion.champions(root).etag)
-    result = retrain(root, LIKE_M).result
+    on_both = RetrainConfig(like="m", judge="a,c")
+    result = retrain(root, on_both).result
     scored = manifest.load(root, "retrain/scores/other/c/scores.json", "").result
     assert (scored["source"], scored["mode"], scored["fps"]) == ("video", "grid", "2")
-    assert (result["before"], result["rival"]["frames"]["model"]["frames"]) == ("other", 360)
-    assert result["challenger"]["frames"]["model"]["frames"] == 540
-    groups = result["rival"]["frames"]["model"]["groups"]
-    assert result["gain"]["groups"] == groups == result["challenger"]["frames"]["model"]["groups"]
+    challenger, rival = (result[name]["frames"]["model"] for name in ("challenger", "rival"))
+    assert (result["before"], rival["frames"], challenger["frames"]) == ("other", 720, 1080)
+    assert result["gain"]["groups"] == rival["groups"] == challenger["groups"] > 8
+    assert result["flattered"] == ["a"]
+    assert "The champion before learnt from a: its figures flatter it." in root.read(result["report"]).decode()
+    monkeypatch.setattr(stage, "VODS_ENOUGH", 2)
+    again = retrain(root, on_both, force=True).result
+    assert again["gain"]["groups"] == 2
+    assert "2 VODs drawn in pairs" in root.read(again["report"]).decode()
+    assert (again["gain"]["value"], again["before"]) == (result["gain"]["value"], "other")
 
 
 @pytest.mark.slow
