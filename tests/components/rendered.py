@@ -29,17 +29,19 @@ _CFG = {
     "local_docker": {},
 }
 # Of each case: the component, its own arguments, and those of the stage.
-_CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "download": ("download", (), (*_VODS[:1], *_AT)),
     "labels": ("labels", (), ("highlights.tsv", *_AT)),
     "extract": ("extract", (), (*_VODS, *_AT)),
-    "extract-gpu": ("extract", _GPU, (*_VODS, *_AT)),
+    "extract-replicas-gpu": ("extract", ("--replicas", "2", "--max_retries", "3", *_GPU), (*_VODS, *_AT)),
     "dataset": ("dataset", (), ("first", *_VODS, *_AT)),
     "train": ("train", (), ("first", "--dataset", "first", *_AT)),
-    "train-nodes-gpu": ("train", ("-j", "2x1", *_GPU), ("first", "--dataset", "first", *_AT)),
+    "train-nodes-gpu": ("train", ("-j", "2x1", "--max_retries", "3", *_GPU), ("first", "--dataset", "first", *_AT)),
     "infer": ("infer", (), ("first", *_VODS, *_AT)),
-    "infer-gpu": ("infer", _GPU, ("first", *_VODS, *_AT)),
+    "infer-replicas-gpu": ("infer", ("--replicas", "2", *_GPU), ("first", *_VODS, *_AT)),
     "report": ("report", (), (*_VODS, *_AT)),
+    "retrain": ("retrain", (), _AT),
+    "rollback": ("rollback", (), _AT),
 }
 
 
@@ -47,7 +49,7 @@ def rendered(scheduler: str) -> dict[str, str]:
     """What a dry run of each case prints, with "APPID" for the part of the job's name that is random."""
     with get_runner() as runner:
         jobs = {}
-        for name, (component, options, said) in _CASES.items():
+        for name, (component, options, said) in CASES.items():
             path = f"{_HERE}/{component}.py:{component}"
             planned = runner.dryrun_component(path, [*options, "--", *said], scheduler, dict(_CFG[scheduler]))
             text = str(planned)

@@ -10,7 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.components.rendered import APP_ID
+from lolhl.cli import VERBS
+from tests.components.rendered import APP_ID, CASES
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
@@ -82,6 +83,10 @@ def without_version(text: str) -> Any:
     for pod in pods(job):
         assert pod["metadata"]["labels"].pop(VERSION)
     return job
+
+
+def test_there_is_a_case_of_every_component() -> None:
+    assert {component for component, _, _ in CASES.values()} == VERBS.keys() - {"run"}
 
 
 def test_each_job_is_its_golden_file(released: dict[str, str], goldens: dict[str, Any]) -> None:
