@@ -32,6 +32,8 @@ from lolhl.stages.retrain import RetrainConfig, chunks, held_out, retrain
 from lolhl.stages.rollback import RolledBack, rollback
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.servers.miniflare import miniflare
+from tests.storage.conftest import fresh, use
 from tests.streams import action_video, add_stream
 
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
@@ -193,6 +195,26 @@ def test_a_registry_that_never_saw_the_model_is_given_it(retrained: Root, tmp_pa
     shutil.rmtree(tmp_path / "root/mlflow")
     rollback(root)
     assert alias(root) == "wrong"
+
+
+@pytest.mark.slow
+def test_in_a_bucket_the_same_comes_out(
+    ready: Root, retrained: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where MLflow's database goes
+    with miniflare(tmp_path / "flare") as server:
+        use(server, monkeypatch, tmp_path)
+        root = open_root(fresh(server))
+        for stat in ready.list():
+            if not stat.key.startswith("mlflow/"):
+                root.write(stat.key, ready.read(stat.key))
+        assert not retrain(root, LIKE_M).result["nothing_new"]
+        assert made(root) == made(retrained)
+        assert retrain(root, LIKE_M).result["nothing_new"]
+        new = champion.champions(root).model
+        assert alias(open_root("lolhl-data")) == new
+        assert rollback(root) == RolledBack("wrong", str(new), 0)
+        assert alias(open_root("lolhl-data")) == champion.champions(root).model == "wrong"
 
 
 @pytest.mark.slow
