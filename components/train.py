@@ -15,10 +15,11 @@ def train(
     *args: str,
     image: str = TRAIN,
     h: Optional[str] = None,
-    cpu: int = 4,
+    cpu: int = 2,
     gpu: int = 0,
     memMB: int = 16384,
     j: str = "1x1",
+    rdzv_port: int = 29500,
     max_retries: int = 0,
 ) -> specs.AppDef:
     """Learns a model from a dataset, on one process or many.
@@ -31,6 +32,7 @@ def train(
         gpu: number of GPUs
         memMB: memory in MB
         j: nodes x processes on each, as 1x2
+        rdzv_port: a port that is free on the first node, where several nodes meet
         max_retries: how often the processes are started again when one fails, and the job when that does not help
     """
     return dist.ddp(
@@ -53,4 +55,5 @@ def train(
             "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": str(int(max_retries > 0)),
         },
         max_retries=max_retries,
+        rdzv_port=rdzv_port,
     )

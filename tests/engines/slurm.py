@@ -127,14 +127,13 @@ def _start_accounting(stack: ExitStack, folder: Path, env: Mapping[str, str]) ->
     """MariaDB and slurmdbd: sacct, which TorchX asks for the state of jobs, works with these only. Returns the port."""
     data = folder / "mysql"
     data.mkdir()
-    shutil.chown(data, "mysql")
-    install = ["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}", "--skip-test-db"]
+    install = ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db"]
     subprocess.run(
         [*install, "--auth-root-authentication-method=normal"], check=True, stdout=subprocess.DEVNULL, env=env
     )
     [tcp, port], own = free_ports(2), data / "socket"
     _daemon(
-        stack, folder, env, "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={own}",
+        stack, folder, env, "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={own}",
         "--bind-address=127.0.0.1", f"--port={tcp}", "--innodb-lock-wait-timeout=900",
     )  # fmt: skip
     client = ["mariadb", "--no-defaults", f"--socket={own}"]
