@@ -428,10 +428,10 @@ def _publish(root: Root, run: tracking.Run, made: Manifest, judged: _Judged, con
         **{f"event_precision_tiou_{at.tiou:g}": at.precision for at in judged.events},
         **{f"event_recall_tiou_{at.tiou:g}": at.recall for at in judged.events},
     }
-    weights = root.local(made.outputs[0].key)
+    weights = made.outputs[0].key
     run.finish(
         {name: value for name, value in named.items() if value is not None},
-        {weights.name: weights.read_bytes(), "model.json": made.to_bytes()},
+        {Path(weights).name: root.local(weights).read_bytes(), "model.json": made.to_bytes()},
         config.register,
         config.alias,
     )

@@ -213,6 +213,8 @@ def test_in_a_bucket_the_same_comes_out(
         assert retrain(root, LIKE_M).result["nothing_new"]
         new = champion.champions(root).model
         assert alias(open_root("lolhl-data")) == new
+        bundles = Path("lolhl-data/mlflow/artifacts").glob("*/artifacts/bundle/*")
+        assert {file.name for file in bundles} == {"model.json", "model.safetensors"}
         assert rollback(root) == RolledBack("wrong", str(new), 0)
         assert alias(open_root("lolhl-data")) == champion.champions(root).model == "wrong"
 
