@@ -4,6 +4,7 @@ No registry of images is asked. By hand, as root: `python -m tests.engines.docke
 the engine running until it is ended.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -57,9 +58,7 @@ def engine(folder: Path = CACHE / "docker") -> Iterator[None]:
     command = ["dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")]
     command += ["--pidfile", str(pid), "--default-runtime", "ci", "--add-runtime", f"ci={_here('runc.sh')}"]
     with (folder / "dockerd.log").open("ab") as log:
-        daemon = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
         until = time.monotonic() + _START_SECONDS
         while not _answers():
@@ -107,7 +106,8 @@ def docker(*arguments: str) -> str:
 
 def gateway() -> str:
     """The address of this machine that containers of every network reach."""
-    return docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}")
+    told = subprocess.run(["ip", "-json", "-4", "address", "show", "docker0"], capture_output=True, check=True).stdout
+    return str(json.loads(told)[0]["addr_info"][0]["local"])
 
 
 def remove_containers(label: str) -> None:
