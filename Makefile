@@ -42,7 +42,7 @@ test-docker test-slurm test-kubernetes:
 
 # One image a target of images/Dockerfile: $(IMAGES)/extract:VERSION and so on.
 images:
-	@for target in dataset extract infer train; do \
+	@for target in dataset extract infer train mlflow; do \
 	  DOCKER_BUILDKIT=1 docker build -f images/Dockerfile --target $$target \
 	    -t $(IMAGES)/$$target:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
 	    --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) . || exit 1; \
