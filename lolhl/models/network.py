@@ -4,6 +4,7 @@ Each works in two steps: `encode` looks at single frames, `decide` at the clip o
 where clips overlap, as they do when whole streams are scored, each frame is encoded once.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -50,16 +51,16 @@ class Architecture:
         return asdict(self)
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, ABC):
     """What a head and a whole network have in common."""
 
+    @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:
         """Single frames [N, …] → encoded [N, E]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decide(self, encoded: Tensor) -> Tensor:
         """Encoded frames of clips [B, T, E] → logits [B]."""
-        raise NotImplementedError
 
     def forward(self, clips: Tensor) -> Tensor:
         """Frames of clips [B, T, …] → logits [B]. The clips' frames are folded into the batch."""
