@@ -22,12 +22,11 @@ def test_reading_and_writing(root: Root, tmp_path: Path) -> None:
     root.delete("vods/a/vod.json")
     contract.test_upload_of_a_file(root, tmp_path)
     contract.test_local_follows_the_object(root)
-    assert root.url.startswith("s3://")
+    assert list(root.list(""))
 
 
 def test_conditional_writes(root: Root) -> None:
     contract.test_a_conditional_write_needs_the_object_as_it_was(root)
-    assert list(root.list(""))
 
 
 @pytest.mark.slow
