@@ -8,6 +8,7 @@ job only names. Pods are unprivileged, as the Pod Security Standard "restricted"
 from collections.abc import Mapping
 from typing import Any, Dict
 
+from kubernetes.client import ApiClient
 from kubernetes.client.models import (
     V1Capabilities,
     V1ConfigMapEnvSource,
@@ -31,8 +32,23 @@ _GPU = "nvidia.com/gpu"
 _SCRATCH = "/tmp"  # noqa: S108 (a volume of the pod's own)
 
 
+class _Client(ApiClient):  # type: ignore[misc]
+    """Kubernetes' client (36.0) gives a pod's log as the source code of Python bytes, b'…': as text, here."""
+
+    def deserialize(self, response: Any, response_type: str) -> Any:
+        if response_type == "str" and isinstance(response.data, bytes):
+            return response.data.decode(errors="replace")
+        return super().deserialize(response, response_type)
+
+
 class LolhlKubernetesScheduler(KubernetesScheduler):  # type: ignore[misc]
     """Renders TorchX's Volcano job, then completes its pods."""
+
+    def _api_client(self) -> _Client:
+        made = super()._api_client()
+        if not isinstance(made, _Client):
+            made = self._client = _Client(made.configuration)
+        return made
 
     def _run_opts(self) -> runopts:
         opts = super()._run_opts()

@@ -191,7 +191,7 @@ def cluster(folder: Path, binaries: Path) -> Iterator[Cluster]:
             "kube-controller-manager", healthy(manager), *common,
             f"--secure-port={manager}", f"--cert-dir={folder}/manager", f"--root-ca-file={folder}/ca.crt",
             f"--service-account-private-key-file={folder}/accounts.key", "--use-service-account-credentials=true",
-            "--controllers=*,-nodeipam,-route,-service,-cloud-node-lifecycle",
+            "--controllers=*,-nodeipam,-route,-service,-cloud-node-lifecycle", "--resource-quota-sync-period=5s",
         )  # fmt: skip
         run(
             "kube-scheduler", healthy(scheduler), *common,
