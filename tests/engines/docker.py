@@ -24,7 +24,7 @@ TAG = "local"
 TARGETS = ("dataset", "extract", "infer", "train")
 BASE = f"{IMAGES}/base:{TAG}"
 WHEELS = f"{IMAGES}/wheels:{TAG}"
-PACKAGES = ("docker.io", "iptables", "debootstrap")  # of Debian
+PACKAGES = ("docker.io", "iptables", "debootstrap", "iproute2")  # of Debian
 
 _START_SECONDS = 60
 
@@ -33,7 +33,7 @@ def missing() -> str | None:
     """Why no engine can be started here; None when one can."""
     if os.geteuid() != 0:
         return "needs root"
-    absent = [name for name in ("dockerd", "iptables", "debootstrap") if shutil.which(name) is None]
+    absent = [name for name in ("dockerd", "iptables", "debootstrap", "ip") if shutil.which(name) is None]
     return f"needs {', '.join(absent)}: apt-get install {' '.join(PACKAGES)}" if absent else None
 
 
