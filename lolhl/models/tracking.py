@@ -152,7 +152,10 @@ def _create_database(database: Path) -> None:
 
 def _create_experiment(client: Any, folder: Path) -> str:
     """With artifacts beside the SQLite file; a server knows its own place for them."""
-    place = None if os.environ.get("MLFLOW_TRACKING_URI") else (folder / "artifacts").as_uri()
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    own = Path(uri.removeprefix("sqlite:///")).absolute().parent if uri.startswith("sqlite:///") else folder
+    # For a file, MLflow's own choice is ./mlruns, wherever that is.
+    place = None if uri and own is folder else (own / "artifacts").as_uri()
     return str(client.create_experiment(_EXPERIMENT, artifact_location=place))
 
 
