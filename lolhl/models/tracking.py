@@ -106,7 +106,7 @@ def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> 
     client = _client(root)
     with _explained():
         found = client.get_experiment_by_name(_EXPERIMENT)
-        experiment = found.experiment_id if found else _create_experiment(client, _folder(root))
+        experiment = found.experiment_id if found else _create_experiment(client)
         begun = client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'RUNNING'")
         tags = {_DIGEST: digest, "mlflow.source.name": "lolhl train"}
         run = begun[0] if begun else client.create_run(experiment, run_name=name, tags=tags)
@@ -150,12 +150,10 @@ def _create_database(database: Path) -> None:
             database.hardlink_to(new)
 
 
-def _create_experiment(client: Any, folder: Path) -> str:
-    """With artifacts beside the SQLite file; a server knows its own place for them."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    own = Path(uri.removeprefix("sqlite:///")).absolute().parent if uri.startswith("sqlite:///") else folder
-    # For a file, MLflow's own choice is ./mlruns, wherever that is.
-    place = None if uri and own is folder else (own / "artifacts").as_uri()
+def _create_experiment(client: Any) -> str:
+    """With artifacts beside a SQLite file, where MLflow would choose ./mlruns; a server knows its own place."""
+    file = client.tracking_uri.removeprefix("sqlite:///")
+    place = None if file == client.tracking_uri else (Path(file).absolute().parent / "artifacts").as_uri()
     return str(client.create_experiment(_EXPERIMENT, artifact_location=place))
 
 

@@ -55,8 +55,16 @@ def engine(folder: Path = CACHE / "docker") -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     pid = folder / "dockerd.pid"
     pid.unlink(missing_ok=True)
+    runc = Path(__file__).with_name("runc.sh")
     command = ["dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")]
-    command += ["--pidfile", str(pid), "--default-runtime", "ci", "--add-runtime", f"ci={_here('runc.sh')}"]
+    command += [
+        "--pidfile",
+        str(pid),
+        "--default-runtime",
+        "ci",
+        "--add-runtime",
+        f"ci={runc}",
+    ]
     with (folder / "dockerd.log").open("ab") as log:
         daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -124,10 +132,6 @@ def _answers() -> bool:
 def _client() -> str:
     """The one that comes with Debian's engine: it builds with BuildKit and no plug-in."""
     return "/usr/bin/docker"
-
-
-def _here(name: str) -> Path:
-    return Path(__file__).parent / name
 
 
 def _has(image: str) -> bool:

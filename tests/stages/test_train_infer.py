@@ -152,6 +152,16 @@ def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
         load_bundle(root, "m")
 
 
+def test_files_of_mlflow_lie_beside_its_database(root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "mlflow").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow/own.db")
+    train(root, "m", TrainConfig(**{**vars(QUICK), "epochs": 1}))
+    assert len(list((tmp_path / "mlflow/artifacts").rglob("model.safetensors"))) == 1
+    assert not list((tmp_path / "here").iterdir())
+
+
 def test_mlflow_has_parameters_curves_bundle_and_alias(root: Root) -> None:
     from mlflow import MlflowClient
 
