@@ -59,11 +59,13 @@ class Faults:
         cut: part of a path → how many more times its answer breaks off in the middle.
         status: part of a path → the status that it is answered with.
         delay: seconds before each segment.
+        held: part of a path → what its answer waits for; after a minute it is an error.
     """
 
     cut: dict[str, int] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     delay: float = 0.0
+    held: dict[str, threading.Event] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(text.encode())
         else:
             time.sleep(self.faults.delay)
-            self._answer(file.read_bytes())
+            came = all(event.wait(60) for part, event in self.faults.held.items() if part in self.path)
+            self._answer(file.read_bytes() if came else b"", 200 if came else 504)
 
     def _noted(self, path: str) -> bool:
         """Notes the request. False when it was answered with a fault's status."""
