@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -254,6 +255,7 @@ def test_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         made = download(undisturbed, ID)
         server.requests.clear()
         server.faults.delay = 0.5  # twitch-dl gets ten segments at a time
+        last = server.faults.held["/39.ts"] = threading.Event()
         root = tmp_path / "root"
         there: set[str] = set()
         there_at: list[tuple[int, set[str]]] = []  # so many requests had been made when these segments were there
@@ -270,6 +272,7 @@ def test_killed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             running.wait()
             assert not (root / f"vods/{ID}/vod.json").exists()
         server.faults.delay = 0
+        last.set()
         assert download(open_root(str(root)), ID) == made
     for so_far, segments in there_at:
         later = {request.rpartition("/")[2] for request in server.requests[so_far:]}
