@@ -1,0 +1,131 @@
+"""What the verbs print, and how they end."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lolhl import __version__, cli
+from lolhl.stages.download import download
+from lolhl.storage import Root
+from tests.cli.process import lolhl, said
+from tests.streams import action_video
+
+
+def test_file_names_may_be_odd(root: Root, films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = films / "what? \u2116 1 'x'.mp4"
+    assert said(capsys, ["download", str(odd), "--root", root.url])[0] == 0
+    assert json.loads(root.read("vods/what-No-1-x/vod.json"))["result"]["title"] == odd.stem
+    shutil.copy(films / "film.mp4", tmp_path / "-x.mp4")
+    assert said(capsys, ["download", "--root", root.url, "--", "-x.mp4"])[0] == 0
+    no_text = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    Path(os.fsdecode(no_text)).hardlink_to(tmp_path / "-x.mp4")
+    done = lolhl("download", no_text, "--root", root.url)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "rename it" in done.stderr
+
+
+def test_ctrl_c_is_one_line(root: Root, tmp_path: Path) -> None:
+    download(root, str(action_video(tmp_path / "long.mp4", [], seconds=120)))
+    command = [sys.executable, "-m", "lolhl", "extract", "long", "--size", "2048", "--root", root.url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not children.read_text() and process.poll() is None:  # until ffmpeg runs
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate()
+    said = "lolhl extract: interrupted; the same command goes on from here\n"
+    assert (process.returncode, out, error) == (130, "", said)
+    assert not root.stat("frames/long/frameset.json")
+
+
+def strict(text: str) -> Any:
+    """A JSON value, without the NaN and Infinity that Python would read."""
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+def test_json_is_one_value_a_line(root: Root, films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = str(films / "film.mp4")
+    for words, lines in (
+        (["download", film], 1),
+        (["extract", "film", "b", "--size", "64"], 2),
+        (["dataset", "n", "a", "a"], 1),
+        (["train", "n", "--dataset", "d", "--epochs", "1"], 1),
+        (["infer", "m", "film", "c"], 2),
+        (["report", "film", "a", "--clips", "none"], 2),
+        (["labels", str(films / "good.tsv")], 1),
+        (["run", film, "--name", "r", "--model", "m", "--source", "video"], 1),
+    ):
+        for _ in range(2):  # the second time it is done already
+            code, out, error = said(capsys, [*words, "--json", "--quiet", "--root", root.url])
+            assert (code, out.count("\n")) == (0, lines), error
+            assert all(strict(line)["peak_memory_mb"]["resident"] > 0 for line in out.splitlines())
+            assert "Traceback" not in error
+    assert json.loads(root.read("vods/r/vod.json"))["result"]["source"] == film
+    assert json.loads(root.read("highlights/r/scores.json"))["result"]["source"] == "video"
+    assert json.loads(root.read("datasets/n/dataset.json"))["result"]["vods"] == ["a"]
+
+
+def test_the_peak_of_memory_is_printed_at_the_end(root: Root) -> None:
+    done = lolhl("infer", "m", "a", "--root", root.url)
+    assert done.returncode == 0
+    assert re.search(r"^lolhl infer: peak memory \d+\.\d MB, ", done.stderr.splitlines()[-1])
+    assert "memory" not in done.stdout
+    assert lolhl("infer", "m", "a", "--root", root.url, "--quiet").stderr == ""
+
+
+def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = said(capsys, ["infer", "m", "c", "zzz", "--json", "--root", root.url])
+    assert (code, strict(out)["vod"], error.count("\n")) == (1, "c", 1)
+
+
+def test_what_is_left_of_a_broken_run_is_made_anew(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cache and a note of progress are no input: damaged, they cost time and nothing else."""
+    features = next(stat.key for stat in root.list("frames/a/features/"))
+    whole = root.read(features)
+    for damaged in (whole[:100], b"", whole[:-10]):
+        root.write(features, damaged)
+        assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
+        assert root.read(features) == whole
+    for damaged in (b"", b"[]", b"{}", b'{"digest": '):
+        root.write("frames/c/unfinished.json", damaged)
+        assert said(capsys, ["extract", "c", "--size", "64", "--force", "--root", root.url])[0] == 0
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_help_names_every_setting_and_its_default(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    code, out, error = said(capsys, [verb, "--help"])
+    shown = " ".join(out.split())
+    assert (code, error) == (0, "")
+    flags = set(re.findall(r"(?m)^  (--[a-z-]+)", out))
+    dests = [*cli.VERBS[verb][1]().positionals]
+    for config in cli.VERBS[verb][1]().configs:
+        for field in fields(config):
+            dests.append(field.name)
+            flag, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
+            assert flag in flags
+            assert " ".join(text.split()) in shown
+            if field.default is not None:
+                default = ("no", "yes")[field.default] if isinstance(field.default, bool) else field.default
+                assert re.search(rf"{flag} .*{re.escape(text)} \(default: {re.escape(str(default))}\)", shown)
+    assert len(dests) == len(set(dests)), "two settings of one name overwrite each other"
+    assert {"--root", "--force", "--json", "--quiet"} <= flags
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, ["--help"])
+    assert code == 0
+    assert all(re.search(rf"(?m)^    {verb} +\w", out) for verb in cli.VERBS)
+    assert said(capsys, ["--version"]) == (0, f"lolhl {__version__}\n", "")
