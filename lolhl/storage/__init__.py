@@ -36,6 +36,12 @@ class Root(Protocol):
     def url(self) -> str:
         """How a person names this root: a path, or s3://bucket/prefix."""
 
+    def ahead(self, keys: Iterable[str]) -> "Root":
+        """The same root, which has asked for these objects already, all together.
+
+        The first `read` or `find` of each gives what stood there now. For a stage's beginning: keep it no longer.
+        """
+
     def read(self, key: str) -> bytes:
         """The whole object. Raises NotFound."""
 

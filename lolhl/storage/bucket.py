@@ -5,9 +5,9 @@ the keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or wherever else boto3
 region from AWS_REGION (else `auto`).
 
 Requests: read, find, read_range, write, write_if, stat and delete make one each, list one per 1,000 objects,
-upload one up to `_WHOLE` bytes and above it one per part and two, local one to look and one per
-`_PART` bytes when it must fetch. The first `stat` that finds nothing makes one more, to tell a missing
-object from a missing bucket.
+upload one up to `_WHOLE` bytes and above it one per part and two, local one per `_FETCHED` bytes, the first of
+which is all where the cache has the object. The first `stat` that finds nothing makes one more, to tell a
+missing object from a missing bucket.
 """
 
 import hashlib
@@ -16,13 +16,16 @@ import re
 import shutil
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+from uuid import uuid4
 
 import boto3.session
 from botocore.config import Config
@@ -41,13 +44,10 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from botocore.utils import is_valid_endpoint_url
-from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
-from s3transfer.futures import TransferFuture
 from s3transfer.manager import TransferConfig, TransferManager
-from s3transfer.subscribers import BaseSubscriber
 
 from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, UsageError
-from lolhl.storage import Stat, check_key, check_prefix
+from lolhl.storage import Stat, check_key, check_prefix, each
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,16 +55,15 @@ if TYPE_CHECKING:
 _MIB = 1024 * 1024
 _WHOLE = 64 * _MIB  # bytes: smaller files go up in one request, as frame shards do
 _PART = 32 * _MIB  # bytes: R2 wants all parts but the last of one size
-_TRANSFER = TransferConfig(
-    multipart_threshold=_WHOLE,
-    multipart_chunksize=_PART,
-    max_request_concurrency=8,
-    max_io_queue_size=64,  # blocks of 256 KiB that wait for a slow disk; the default, 1000, takes 260 MB
-)
+_TRANSFER = TransferConfig(multipart_threshold=_WHOLE, multipart_chunksize=_PART, max_request_concurrency=8)
+_FETCHED = 16 * _MIB  # bytes: one connection alone is slow over a distance, so what is fetched comes in parts
+_AT_ONCE = 8  # objects that are asked for ahead
 _ATTEMPTS = 9  # of one request; with boto3's pauses that is some 6 s of a server that is away
 _READS = 4  # of one body that breaks off in the middle
 _CACHE_BYTES = 50_000_000_000  # that `local` keeps, or half of what the disk can give if that is less
 _SPARED = 3600.0  # seconds since its last use in which a cached file is not removed
+
+_BROKEN = (HTTPClientError, IncompleteReadError)  # what a body that breaks off raises
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _ENDPOINTS = ("LOLHL_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -84,7 +83,8 @@ class Bucket:
     name: str
     prefix: str
     endpoint: str
-    _clients: dict[int, "S3Client"] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _clients: dict[int, "S3Client"] = field(default_factory=dict, repr=False, compare=False)
+    _asked: dict[str, "Future[tuple[bytes, str]]"] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_url(cls, url: str) -> "Bucket":
@@ -111,12 +111,19 @@ class Bucket:
     def url(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
+    def ahead(self, keys: Iterable[str]) -> "Bucket":
+        _ = self._s3  # made here, lest each thread makes its own
+        threads = ThreadPoolExecutor(_AT_ONCE)
+        asked = {key: threads.submit(self._get, key) for key in keys}
+        threads.shutdown(wait=False)
+        return replace(self, _asked=asked)
+
     def read(self, key: str) -> bytes:
-        return self._get(key)[0]
+        return self._answer(key)[0]
 
     def find(self, key: str) -> tuple[bytes, str] | None:
         try:
-            return self._get(key)
+            return self._answer(key)
         except _NoSuchKey:
             return None
 
@@ -130,11 +137,13 @@ class Bucket:
 
     def write(self, key: str, data: bytes) -> None:
         at = self._at(key)
+        self._asked.pop(key, None)
         with self._explained(key):
             self._s3.put_object(Bucket=self.name, Key=at, Body=data)
 
     def write_if(self, key: str, data: bytes, etag: str | None) -> None:
         at = self._at(key)
+        self._asked.pop(key, None)
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
         try:
             with self._explained(key):
@@ -152,7 +161,12 @@ class Bucket:
         at = self._at(key)
         if not path.is_file():
             raise NotFound(f"{path} does not exist")
+        self._asked.pop(key, None)
         with self._explained(key):
+            if path.stat().st_size <= _WHOLE:
+                with path.open("rb") as file:
+                    self._s3.put_object(Bucket=self.name, Key=at, Body=file)
+                return
             try:
                 self._send(path, at)
             except ClientError as error:
@@ -191,25 +205,26 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         at = self._at(key)
+        self._asked.pop(key, None)
         with self._explained(key):
             self._s3.delete_object(Bucket=self.name, Key=at)
 
     def local(self, key: str) -> Path:
-        found = self.stat(key)
-        if found is None:
-            raise NotFound(f"{self.url}/{key} does not exist")
         cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser() / "objects"
-        identity = "\n".join((self.endpoint, self.name, self._at(key), found.etag))
-        path = cache / (hashlib.sha256(identity.encode()).hexdigest()[:40] + Path(key).suffix[:16])
+        identity = "\n".join((self.endpoint, self.name, self._at(key)))
+        begin, end = hashlib.sha256(identity.encode()).hexdigest()[:40] + "-", Path(key).suffix[:16]
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                os.utime(path)
-                return path
-            _make_room(cache, found.size)
-            with self._explained(key), TransferManager(self._s3, _TRANSFER) as manager:
-                # It goes to a name beside the path, and is moved there when it is whole.
-                manager.download(self.name, self._at(key), str(path), subscribers=[_Known(found)]).result()
+            kept = _newest(cache, begin)
+            etag = unquote(kept.name.removeprefix(begin).removesuffix(end)) if kept else None
+            with self._explained(key):
+                answer = self._begin(key, etag)
+                if answer is None:
+                    assert kept
+                    return kept
+                path = cache / f"{begin}{quote(_etag(answer), safe='')}{end}"
+                _make_room(cache, _size(answer))
+                self._fetch(self._at(key), answer, path)
         except OSError as error:
             raise StorageError(f"{cache}: {error.strerror}: set LOLHL_CACHE to a folder with room") from error
         return path
@@ -218,6 +233,11 @@ class Bucket:
         check_key(key)
         return f"{self.prefix}/{key}" if self.prefix else key
 
+    def _answer(self, key: str) -> tuple[bytes, str]:
+        """As `_get`; what was asked for ahead counts once, since it may change."""
+        asked = self._asked.pop(key, None)
+        return asked.result() if asked else self._get(key)
+
     def _get(self, key: str, **wanted: Any) -> tuple[bytes, str]:
         """The object's bytes and its etag."""
         at = self._at(key)
@@ -225,12 +245,58 @@ class Bucket:
             for attempt in range(1, _READS + 1):
                 found = self._s3.get_object(Bucket=self.name, Key=at, **wanted)
                 try:
-                    return found["Body"].read(), found["ETag"].strip('"')
-                except (HTTPClientError, IncompleteReadError):
+                    return found["Body"].read(), _etag(found)
+                except _BROKEN:
                     if attempt == _READS:
                         raise
                     time.sleep(0.1 * 2**attempt)
         raise AssertionError
+
+    def _begin(self, key: str, etag: str | None) -> Mapping[str, Any] | None:
+        """The answer that brings an object's first bytes; None where it has this etag still."""
+        wanted: dict[str, Any] = {"Bucket": self.name, "Key": self._at(key)}
+        if etag:
+            wanted["IfNoneMatch"] = f'"{etag}"'
+        try:
+            return self._s3.get_object(**wanted, Range=f"bytes=0-{_FETCHED - 1}")
+        except ClientError as error:
+            if _status(error) == 304:
+                return None
+            if _status(error) != 416:
+                raise
+            return self._s3.get_object(**wanted)  # it is empty
+
+    def _fetch(self, at: str, answer: Mapping[str, Any], path: Path) -> None:
+        """Puts the object in a file, its parts side by side; `answer` brings the first of them."""
+        unfinished, size, etag = path.parent / uuid4().hex, _size(answer), _etag(answer)
+
+        def fetch(part: range) -> None:
+            found = answer if part.start == 0 else None
+            with unfinished.open("r+b") as file:
+                file.seek(part.start)
+                for attempt in range(1, _READS + 1):
+                    found = found or self._s3.get_object(
+                        Bucket=self.name, Key=at, Range=f"bytes={file.tell()}-{part.stop - 1}", IfMatch=f'"{etag}"'
+                    )
+                    try:
+                        for block in found["Body"].iter_chunks(_MIB):
+                            file.write(block)
+                        return
+                    except _BROKEN:
+                        if attempt == _READS:
+                            raise
+                        found = None
+                        time.sleep(0.1 * 2**attempt)
+
+        try:
+            unfinished.touch()
+            first = answer["ContentLength"]
+            parts = [range(first), *(range(b, min(b + _FETCHED, size)) for b in range(first, size, _FETCHED))]
+            for _ in each(fetch, parts):
+                pass
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def _send(self, path: Path, at: str) -> None:
         with TransferManager(self._s3, _TRANSFER) as manager:
@@ -264,8 +330,6 @@ class Bucket:
             yield
         except ClientError as error:
             raise self._refusal(error, key) from error
-        except S3DownloadFailedError as error:
-            raise Conflict(f"{self.url}/{key} was written by another run in the meantime: run again") from error
         except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError) as error:
             raise AccessDenied(f"there are no keys for {self.url}: set {_KEYS}") from error
         except (ProfileNotFound, ConfigNotFound) as error:
@@ -274,7 +338,7 @@ class Bucket:
             raise StorageError(
                 f"{self.endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or AWS_CA_BUNDLE"
             ) from error
-        except (ConnectionError, HTTPClientError, IncompleteReadError, RetriesExceededError) as error:
+        except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise StorageError(
                 f"{self.endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and the network"
             ) from error
@@ -282,7 +346,7 @@ class Bucket:
             raise StorageError(f"{self.url}/{key}: {type(error).__name__}: {_one_line(str(error))}") from error
 
     def _refusal(self, error: ClientError, key: str) -> StorageError:
-        code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code, status = _code(error), _status(error)
         said = _one_line(error.response.get("Error", {}).get("Message", ""))
         if code == "NoSuchBucket":
             return NotFound(f"there is no bucket {self.name} at {self.endpoint}: create it, or mend --root")
@@ -305,17 +369,6 @@ class _NoSuchKey(NotFound):
 
 class _BehindTheEnd(StorageError):
     pass
-
-
-class _Known(BaseSubscriber):
-    """Tells a download what `stat` found, so that it fetches those bytes or fails."""
-
-    def __init__(self, found: Stat) -> None:
-        self.found = found
-
-    def on_queued(self, future: TransferFuture, **_: Any) -> None:
-        future.meta.provide_transfer_size(self.found.size)
-        future.meta.provide_object_etag(f'"{self.found.etag}"')
 
 
 def _endpoint(bucket: str) -> str:
@@ -383,6 +436,35 @@ def _make_room(cache: Path, size: int) -> None:
             return
         path.unlink(missing_ok=True)
         used -= freed
+
+
+def _newest(cache: Path, begin: str) -> Path | None:
+    """The file there whose name begins so, and which no other process removes from now on, if there is one."""
+    for path in sorted(cache.glob(begin + "*"), key=_changed, reverse=True):
+        with suppress(FileNotFoundError):
+            os.utime(path)
+            return path
+    return None
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(answer["ETag"]).strip('"')
+
+
+def _size(answer: Mapping[str, Any]) -> int:
+    """Of the whole object that the answer brings, or begins to bring."""
+    return int(answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"])
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _code(error: ClientError) -> str:
