@@ -70,8 +70,9 @@ class FrameSet:
 
         Raises StorageError when the index is gone or damaged.
         """
-        said = manifest.load(root, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
-        index = pl.read_parquet(io.BytesIO(said.read(root, index_key(vod), f"lolhl extract {vod} --force")))
+        asked = root.ahead([manifest_key(vod), index_key(vod), f"vods/{vod}/vod.json"])
+        said = manifest.load(asked, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
+        index = pl.read_parquet(io.BytesIO(said.read(asked, index_key(vod), f"lolhl extract {vod} --force")))
         index = index.sort("frame")
         view = View(Fraction(said.result["fps"]), said.result["size"], said.result["fit"])
         count = int(said.result["frames"])

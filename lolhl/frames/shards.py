@@ -47,12 +47,17 @@ def encode(picture: Picture, quality: int) -> bytes:
 
 @dataclass
 class ShardWriter:
-    """One shard being written to a local file."""
+    """One shard being written to a local file.
+
+    Attributes:
+        is_last: no frames came after its own.
+    """
 
     path: Path
     shard: int
     entries: list[Entry] = field(default_factory=list)
     size: int = 0
+    is_last: bool = False
 
     def __post_init__(self) -> None:
         self._file = self.path.open("wb")
@@ -72,7 +77,7 @@ class ShardWriter:
 
 
 def pack(frames: Iterator[Encoded], folder: Path, shard: int, shard_bytes: int) -> Iterator[ShardWriter]:
-    """Fills one shard after the other; each comes out when it is closed.
+    """Fills one shard after the other; each comes out when it is closed, the last one marked unless it is full.
 
     Args:
         frames: in order.
@@ -91,4 +96,5 @@ def pack(frames: Iterator[Encoded], folder: Path, shard: int, shard_bytes: int) 
             writer, shard = None, shard + 1
     if writer:
         writer.close()
+        writer.is_last = True
         yield writer

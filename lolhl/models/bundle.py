@@ -67,6 +67,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
         ModelError: they do not fit its architecture.
     """
     name = resolve(root, name)
+    root = root.ahead([manifest_key(name), weights_key(name)])
     said = manifest.load(root, manifest_key(name), f"lolhl train {name}")
     where = f"{root.url}/{weights_key(name)}"
     redo = f"lolhl train {name} --force"

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid, progress
+from lolhl.errors import NotFound
 from lolhl.frames.frameset import FrameSet
 from lolhl.models.engine import Engine, Pictures
 from lolhl.models.engine import Features as Features
@@ -113,14 +114,16 @@ def stored(engine: Engine, frames: FrameSet) -> FrameFeatures:
     folder = f"frames/{frames.vod}/features/{engine.key}"
     pictures = len(frames.times)
     parts = {f"{folder}/{at:08}.npy": range(at, min(at + _PART, pictures)) for at in range(0, pictures, _PART)}
+    paths = []
     with progress.bar(f"features {frames.vod}", pictures, "frames") as advance:
         there = each(lambda key: _whole(frames.root, key, len(parts[key])), parts)
-        for (key, numbers), is_there in zip(parts.items(), there, strict=True):
-            if is_there:
+        for (key, numbers), path in zip(parts.items(), there, strict=True):
+            if path:
                 advance(len(numbers))
             else:
                 frames.root.write(key, _npy(np.concatenate(list(_run(engine, frames, numbers, advance)))))
-    return FrameFeatures(frames, _Rows(frames.root, tuple(parts), tuple(each(frames.root.local, parts))))
+            paths.append(path or frames.root.local(key))
+    return FrameFeatures(frames, _Rows(frames.root, tuple(parts), tuple(paths)))
 
 
 def spread(times: npt.NDArray[np.float64], features: Features | _Rows, grid_times: npt.NDArray[np.float64]) -> Features:
@@ -174,14 +177,14 @@ def _stacked(pictures: Iterable[Picture], size: int) -> Iterator[Pictures]:
         yield np.stack(waiting)
 
 
-def _whole(root: Root, key: str, count: int) -> bool:
-    """Whether an earlier run stored this part, and it is not damaged."""
-    if not root.stat(key):
-        return False
-    with suppress(ValueError, EOFError):
-        part = np.load(root.local(key), mmap_mode="r")
-        return part.ndim == 2 and part.dtype == np.float16 and len(part) == count
-    return False
+def _whole(root: Root, key: str, count: int) -> Path | None:
+    """The file of this part, if an earlier run stored it and it is not damaged."""
+    with suppress(NotFound, ValueError, EOFError):
+        path = root.local(key)
+        part = np.load(path, mmap_mode="r")
+        if part.ndim == 2 and part.dtype == np.float16 and len(part) == count:
+            return path
+    return None
 
 
 def _npy(array: Features) -> bytes:

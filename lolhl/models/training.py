@@ -26,10 +26,11 @@ from torch import Tensor, distributed, nn
 from lolhl import metrics
 from lolhl.data.augment import augmented
 from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
-from lolhl.errors import LolhlError, ModelError
+from lolhl.errors import LolhlError, ModelError, NotFound
 from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks, lost_told
 from lolhl.storage import Root
+from lolhl.storage.latest import Latest
 
 _JUDGED = 128  # clips at once
 _STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
@@ -90,9 +91,10 @@ class CheckpointPlace:
 
     def load(self) -> tuple[Path, dict[str, Any]] | None:
         """The file, and our own state in it; None when there is none of this work."""
-        if self.root.stat(self.key) is None:
+        try:
+            path = self.root.local(self.key)
+        except NotFound:
             return None
-        path = self.root.local(self.key)
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")["callbacks"][_STATE]
         except Exception as error:  # the unpickler fails in many ways on what is no checkpoint
@@ -112,8 +114,9 @@ def fit(
 ) -> Fitted:
     """Trains the network, on from where an earlier call with the same digest was killed or stopped.
 
-    After a kill this is the last finished epoch, after SIGTERM the step that was finished then. With equally many
-    processes the result is the same bytes as that of an undisturbed call; another number of them goes on as well.
+    After a kill this is an epoch that was finished a second or two before it, see `Latest`; after SIGTERM the step
+    that was finished then. With equally many processes the result is the same bytes as that of an undisturbed call;
+    another number of them goes on as well.
 
     Args:
         net: what learns.
@@ -156,7 +159,7 @@ def fit(
             most=settings.epoch_samples,
         )
         in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
-        with lost_told():
+        with lost_told(), Latest(place.root, place.key) as keeper.latest:
             trainer.fit(
                 learner,
                 loader(train, shuffled),
@@ -315,8 +318,11 @@ class _Keeper(Callback):
     or not at all, and says whether training is over.
 
     Attributes:
+        latest: where the checkpoints go.
         done: steps of the epoch that an earlier run did before it was stopped.
     """
+
+    latest: Latest
 
     def __init__(
         self, place: CheckpointPlace, ranks: Ranks, epochs: int, on_epoch: Callable[[int, Epoch], None]
@@ -380,7 +386,7 @@ class _Keeper(Callback):
             path = Path(scratch) / "last.ckpt"
             trainer.save_checkpoint(path)
             if self.ranks.first:
-                self.place.root.upload(path, self.place.key)
+                self.latest.put(path)
 
 
 def _quiet() -> None:

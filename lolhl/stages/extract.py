@@ -22,8 +22,8 @@ from lolhl.config import Config, option
 from lolhl.errors import UsageError
 from lolhl.frames.frameset import index_bytes, index_key, manifest_key
 from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack, shard_key
-from lolhl.manifest import Manifest, Output
-from lolhl.storage import Root, check_name
+from lolhl.manifest import Manifest, Output, Plan
+from lolhl.storage import Root, check_name, each
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
 
@@ -72,17 +72,20 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         MissingInput: the VOD was not downloaded.
         VideoError: nothing in the video can be decoded.
     """
-    source = manifest.load(root, f"vods/{check_name(vod, 'VOD')}/vod.json", f"lolhl download … --name {vod}")
-    inputs = {f"vods/{vod}/vod.json": source.content_digest()}
+    video_key = f"vods/{check_name(vod, 'VOD')}/vod.json"
+    root = root.ahead([video_key, manifest_key(vod), _unfinished_key(vod)])
+    source = manifest.load(root, video_key, f"lolhl download … --name {vod}")
+    inputs = {video_key: source.content_digest()}
     todo, earlier = manifest.plan(root, manifest_key(vod), "extract", config, inputs, force=force)
+    noted = root.find(_unfinished_key(vod))
     if earlier:
-        root.delete(_unfinished_key(vod))
+        if noted:
+            root.delete(_unfinished_key(vod))
         return earlier
 
     video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
-    todo = todo.begin()
-    stored = _Stored.load(root, vod, f"{todo.digest}-{decoder}")
+    stored = _Stored.load(noted[0] if noted else None, f"{todo.digest}-{decoder}")
     ending = Ending()
     duration = float(source.result["duration"])
     with progress.bar(f"extract {vod}", duration, "s") as advance:
@@ -91,10 +94,8 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
             if config.mode == "scan"
             else _grid(video, config, decoder, stored, ending)
         )
-        _store(root, vod, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
+        todo, index = _store(todo, vod, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
 
-    index = index_bytes(stored.entries)
-    root.write(index_key(vod), index)
     times = [entry.time for entry in stored.entries]
     count = grid.count_shown(times, duration, config.fps) if config.mode == "scan" else len(times)
     ended_at = float(count / config.fps)
@@ -113,8 +114,9 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         "problem": ending.problem,
         "decoder": decoder,
     }
-    made = todo.finish(result, [*stored.shards, Output.of(index_key(vod), index)])
-    root.delete(_unfinished_key(vod))
+    made = todo.finish(result, [*stored.shards, index])
+    if stored.is_noted:
+        root.delete(_unfinished_key(vod))
     return made
 
 
@@ -156,52 +158,73 @@ def _unfinished_key(vod: str) -> str:
 
 @dataclass
 class _Stored:
-    """What has safely reached the root: noted there after each shard, so that a later run goes on."""
+    """What has safely reached the root: noted there after each shard, so that a later run goes on.
+
+    The last shard is not noted: the manifest comes at once.
+    """
 
     digest: str
     shards: list[Output]
     entries: list[Entry]
+    is_noted: bool = False
 
     @classmethod
-    def load(cls, root: Root, vod: str, digest: str) -> "_Stored":
-        """What an earlier, unfinished run of the same work stored; else nothing, with its shards removed."""
-        found = root.find(_unfinished_key(vod))
+    def load(cls, found: bytes | None, digest: str) -> "_Stored":
+        """What an earlier, unfinished run of the same work stored, by its note; else nothing."""
         with suppress(ValueError, KeyError, TypeError):  # what is damaged is of no use
-            said: dict[str, Any] = json.loads(found[0]) if found else {"digest": None}
+            said: dict[str, Any] = json.loads(found) if found else {"digest": None}
             if said["digest"] == digest:
                 shards = [Output(**shard) for shard in said["shards"]]
-                return cls(digest, shards, [Entry(*entry) for entry in said["entries"]])
-        for left_over in list(root.list(f"frames/{vod}/")):
-            root.delete(left_over.key)
+                return cls(digest, shards, [Entry(*entry) for entry in said["entries"]], is_noted=True)
         return cls(digest, [], [])
 
-    def add(self, root: Root, vod: str, shard: Output, entries: list[Entry]) -> None:
-        self.shards.append(shard)
-        self.entries += entries
+    def add(self, root: Root, vod: str, output: Output, shard: ShardWriter) -> None:
+        self.shards.append(output)
+        self.entries += shard.entries
+        if shard.is_last:
+            return
         said = {
             "digest": self.digest,
             "shards": [asdict(s) for s in self.shards],
             "entries": self.entries,
         }
         root.write(_unfinished_key(vod), json.dumps(said).encode())
+        self.is_noted = True
 
 
-def _store(root: Root, vod: str, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> None:
-    """Packs and uploads, the uploads in the background and in order."""
+def _store(todo: Plan, vod: str, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> tuple[Plan, Output]:
+    """Packs and uploads, the uploads in the background and in order. Returns the plan, begun, and the index."""
+    entries = list(stored.entries)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch, ThreadPoolExecutor(1) as uploader:
+        begun = uploader.submit(_begin, todo, vod, stored)  # while the first pictures are decoded
         on_their_way: list[Future[None]] = []
         for shard in pack(frames, Path(scratch), len(stored.shards), shard_bytes):
-            on_their_way.append(uploader.submit(_upload, root, vod, shard, stored))
+            entries += shard.entries
+            on_their_way.append(uploader.submit(_upload, begun, vod, shard, stored))
             if len(on_their_way) > _UPLOADS_AHEAD:
                 on_their_way.pop(0).result()
+        todo, index = begun.result(), index_bytes(entries)
+        todo.root.write(index_key(vod), index)  # while the last shard is on its way
         for upload in on_their_way:
             upload.result()
+    return todo, Output.of(index_key(vod), index)
 
 
-def _upload(root: Root, vod: str, shard: ShardWriter, stored: _Stored) -> None:
+def _begin(todo: Plan, vod: str, stored: _Stored) -> Plan:
+    """Takes away what earlier runs left, but for what this one goes on from."""
+    todo = todo.begin()
+    if not stored.is_noted:
+        todo.root.delete(_unfinished_key(vod))  # before what it says is there
+        left_over = [stat.key for stat in todo.root.list(f"frames/{vod}/")]
+        for _ in each(todo.root.delete, left_over):
+            pass
+    return todo
+
+
+def _upload(begun: "Future[Plan]", vod: str, shard: ShardWriter, stored: _Stored) -> None:
+    root = begun.result().root
     if shard.shard != len(stored.shards):
         return  # the upload before this one failed; its error comes out where it was handed in
-    key = shard_key(vod, shard.shard)
-    output = Output.upload(root, shard.path, key)
+    output = Output.upload(root, shard.path, shard_key(vod, shard.shard))
     shard.path.unlink(missing_ok=True)
-    stored.add(root, vod, output, shard.entries)
+    stored.add(root, vod, output, shard)

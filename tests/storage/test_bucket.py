@@ -103,6 +103,39 @@ def test_requests_of_each_operation(server: S3Server, between: Proxy, tmp_path: 
     assert asked() == ["DELETE"]
 
 
+def test_what_is_asked_for_ahead_is_there_once(server: S3Server, between: Proxy) -> None:
+    root = open_root(fresh(server))
+    root.write("a", b"one")
+    between.requests.clear()
+    asked = root.ahead(["a", "none", "c"])
+    assert asked.read("a") == b"one"
+    assert asked.find("none") is None
+    root.write("a", b"two")
+    assert asked.read("a") == b"two"  # asked for anew
+    asked.write("c", b"three")
+    assert asked.read("c") == b"three"  # not what stood there before
+    assert between.methods.count("GET") == 5
+
+
+def test_a_big_object_comes_in_parts_of_one_version(
+    server: S3Server, between: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bucket, "_FETCHED", 100_000)
+    root = open_root(fresh(server))
+    data = os.urandom(950_001)
+    root.write("k", data)
+    between.requests.clear()
+    between.faults.append(Fault("cut", "GET", times=3))
+    assert root.local("k").read_bytes() == data
+    assert between.methods == ["GET"] * 13
+    root.write("k", os.urandom(950_001))
+    between.faults.append(Fault("cut", "GET", call=lambda: root.write("k", b"other")))
+    with pytest.raises(Conflict, match="written by another run"):
+        root.local("k")
+    kept = [path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert kept == [data]
+
+
 @pytest.mark.slow
 def test_a_big_file_goes_up_in_equal_parts(server: S3Server, between: Proxy, big: Path) -> None:
     root = open_root(fresh(server))
