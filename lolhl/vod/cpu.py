@@ -8,9 +8,11 @@ pictures alone, and is exact all the same.
 
 import math
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -33,6 +36,8 @@ _REFRESH = 4.0  # seconds; more than encoders take to refresh a picture bit by b
 _LOOKED_AT = 30  # seconds of a video from which the distance of its key frames is known
 _SEEKABLE = {"mp4", "matroska", "mpegts"}
 _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
+_START = -(2**40)  # a tick before all others
+_TAKEN = 1 << 20  # bytes that a reader takes at a time from a file that others read too
 _IDR = 5  # type of a NAL unit in H.264: no picture after it refers to one before it
 
 
@@ -61,21 +66,29 @@ class _Run:
     end: int | None
 
 
-class Reader:
-    """One open video, for one thread.
+class _File:
+    """An open video.
+
+    FFmpeg holds an entry for each packet of an .mp4 in memory, of all its tracks: 66 MB for 6 h with
+    sound (see tests/benchmarks/memory.py). So it is opened once, and readers on many threads take
+    packets from it in turn.
 
     Attributes:
-        ended: whether the last call reached the end of the video.
-        problem: why it could not be read to its end, else None.
+        video: where it lies.
+        stream: its pictures.
+        base: seconds of a tick.
+        start: the tick of time 0.
+        formats: names that FFmpeg has for the container.
+        shared: whether several readers may use it.
+        lock: to be held by who moves or reads the container.
+        turn: whose place the container is at; None when it was never read.
 
     Raises:
         VideoError: it cannot be opened, or holds no pictures.
     """
 
-    def __init__(self, video: Path, view: View) -> None:
-        self.ended = False
-        self.problem: str | None = None
-        self._view = view
+    def __init__(self, video: Path) -> None:
+        self.video = video
         try:
             # Files only: a playlist must not reach over the network.
             options = {"protocol_whitelist": "file,pipe,crypto,data"}
@@ -85,27 +98,109 @@ class Reader:
         pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
         base = pictures[0].time_base if pictures else None
         if base is None:
-            self._container.close()
+            self.close()
             raise VideoError(f"{video} holds no picture that can be decoded: download it again")
-        self._stream, self._base = pictures[0], base
+        self.stream, self.base = pictures[0], base
         for stream in self._container.streams:
-            stream.discard = Discard.none if stream is self._stream else Discard.all
-        self._context = self._stream.codec_context
+            stream.discard = Discard.none if stream is self.stream else Discard.all
+        self.start = round(Fraction(self._container.start_time or 0, av.time_base) / base)
+        self.formats = frozenset(self._container.format.name.split(","))
+        # One in fragments has no index of the whole, by which a packet could be found again.
+        self.shared = "mp4" in self.formats and self.stream.frames > 0
+        self.lock = threading.Lock()
+        self.turn: object = None
+        self._source = self._container.demux(self.stream)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def again(self) -> "_File":
+        """For another reader."""
+        return self if self.shared else _File(self.video)
+
+    def decoder(self) -> VideoCodecContext:
+        """For one reader. It knows all that the container says of the stream."""
+        if not self.shared:
+            return self.stream.codec_context
+        # What PyAV makes of a stream for remuxing is a decoder, but for the tag.
+        with self.lock, av.open(BytesIO(), "w", format="null") as nowhere:
+            context = nowhere.add_stream_from_template(self.stream, opaque=True).codec_context
+        context.codec_tag = self.stream.codec_context.codec_tag
+        return context
+
+    def seek(self, tick: int, *, any_packet: bool = False) -> None:
+        """To the key frame, or any packet, at or before this tick.
+
+        Raises:
+            FFmpegError: it cannot be done; the demuxer stays where it was.
+        """
+        self._source = self._container.demux(self.stream)
+        self._container.seek(self.start + tick, stream=self.stream, any_frame=any_packet)
+
+    def seek_behind(self, packet: "av.Packet[VideoStream]") -> None:
+        """To the packet after this one, in a file that is shared.
+
+        Raises:
+            FFmpegError: it is not there any more.
+        """
+        self.seek((packet.dts or 0) - 1 - self.start, any_packet=True)  # which leads to some packets before
+        if not any((found.dts, found.pos) == (packet.dts, packet.pos) for found in self._source):
+            raise FFmpegError(0, "its packets are out of order")
+
+    def take(self, into: list["av.Packet[VideoStream]"]) -> bool:
+        """Appends the next packets, in decoding order. False at the end.
+
+        Raises:
+            FFmpegError: the file cannot be read on.
+        """
+        size = 0
+        for packet in self._source:
+            if packet.size:
+                into.append(packet)
+                size += packet.size
+                if not self.shared or size >= _TAKEN:
+                    return True
+        return False
+
+
+class Reader:
+    """One video, for one thread.
+
+    Attributes:
+        ended: whether the last call reached the end of the video.
+        problem: why it could not be read to its end, else None.
+
+    Args:
+        video: a file, or a reader of it that stays open longer, on another thread: an .mp4 is then opened
+            once for both.
+
+    Raises:
+        VideoError: it cannot be opened, or holds no pictures.
+    """
+
+    def __init__(self, video: "Path | Reader", view: View) -> None:
+        self.ended = False
+        self.problem: str | None = None
+        self._view = view
+        opened: _File | None = video._file if isinstance(video, Reader) else None
+        self._file: _File = _File(video) if isinstance(video, Path) else video._file.again()
+        self._owner = self._file is not opened
+        self._stream, base = self._file.stream, self._file.base
+        self._base, self._start = base, self._file.start
+        self._context = self._file.decoder()
         # B-pictures without the deblocking filter: 3 % less work, and a difference of 58 dB or more at 224 pixels.
         self._context.options = {"skip_loop_filter": "bidir"}
         self._context.thread_count = 1  # parts of a video are decoded side by side: no thread waits for another
         self._reformatter = VideoReformatter()
-        self._formats = set(self._container.format.name.split(","))
-        self._start = round(Fraction(self._container.start_time or 0, av.time_base) / base)  # the tick of time 0
         # Instant k of the grid lies at tick k · _up / _down: comparisons of whole numbers are exact.
         step = 1 / (view.fps * base)
         self._up, self._down = step.numerator, step.denominator
         self._end: int | None = None  # the tick at which the last picture leaves the screen, once known
         self._tick = 0  # of the last decoded picture
-        self._untouched = True
 
     def close(self) -> None:
-        self._container.close()
+        if self._owner:
+            self._file.close()
 
     @property
     def start(self) -> Fraction:
@@ -117,7 +212,7 @@ class Reader:
 
         It is not known where the container cannot be searched.
         """
-        if not _SEEKABLE & self._formats:
+        if not _SEEKABLE & self._file.formats:
             return math.inf
         last = longest = tick = 0
         for found in self._packets(0):
@@ -263,15 +358,10 @@ class Reader:
 
     def _packets(self, tick: int) -> Iterator[_Packet]:
         """Packets in decoding order, from a key frame at or before this tick (or the start) on."""
-        back = 0.0 if "mp4" in self._formats else _MARGIN
+        back = 0.0 if "mp4" in self._file.formats else _MARGIN
         while True:
             target = tick - round(back / self._base)
-            if target > 0:
-                self._seek(target)
-            elif not self._untouched:
-                self._seek(-(2**40))
-            self._untouched = False
-            source = self._demux()
+            source = self._demux(target if target > 0 else _START)
             if target <= 0:
                 break
             first = next((found for found in source if found.packet.is_keyframe and found.tick is not None), None)
@@ -290,20 +380,34 @@ class Reader:
             return tick
         return tick + round(_REFRESH / self._base)
 
-    def _seek(self, tick: int) -> None:
+    def _demux(self, tick: int) -> Iterator[_Packet]:
+        """Packets in decoding order, from where seeking to this tick leads."""
         self._context.flush_buffers()
-        try:
-            self._container.seek(self._start + tick, stream=self._stream)
-        except FFmpegError as error:  # the demuxer then stays where it was
-            self.problem = error.strerror
+        file, mine = self._file, object()
+        last: av.Packet[VideoStream] | None = None
+        more = True
+        while more:
+            taken: list[av.Packet[VideoStream]] = []
+            with file.lock:
+                untouched, moved = file.turn is None, file.turn is not mine
+                file.turn = mine
+                try:
+                    if moved and last is not None:
+                        file.seek_behind(last)
+                    elif moved and not (untouched and tick == _START):
+                        self._seek(tick)
+                    more = file.take(taken)
+                except FFmpegError as error:
+                    self.problem, more = error.strerror, False
+            for packet in taken:
+                last = packet
+                hidden = packet.pts is None or packet.is_discard
+                yield _Packet(packet, None if hidden or packet.pts is None else packet.pts - self._start)
 
-    def _demux(self) -> Iterator[_Packet]:
+    def _seek(self, tick: int) -> None:
         try:
-            for packet in self._container.demux(self._stream):
-                if packet.size:
-                    hidden = packet.pts is None or packet.is_discard
-                    yield _Packet(packet, None if hidden or packet.pts is None else packet.pts - self._start)
-        except FFmpegError as error:
+            self._file.seek(tick)
+        except FFmpegError as error:  # the demuxer then stays where it was
             self.problem = error.strerror
 
     def _decode(self, packet: "av.Packet[VideoStream] | None") -> list[VideoFrame]:

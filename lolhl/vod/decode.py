@@ -6,8 +6,8 @@ whatever their number.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
@@ -84,11 +84,11 @@ def decode(
     Raises:
         VideoError: nothing at all could be decoded, or ffmpeg was killed.
     """
-    # Where key frames come seldom, each part would decode again what the one before did.
-    whole = decoder == "cpu" and key_gap(video) > _OFTEN
-    parts = [(first, stop)] if whole else _parts(first, stop, max(1, round(_PART[decoder] * view.fps)))
-    pictures = _in_parts(video, view, decoder, parts, 1 if whole else workers)
-    over = yield from _all(pictures, ending)
+    with _opened(video, view, decoder) as opened:
+        # Where key frames come seldom, each part would decode again what the one before did.
+        whole = isinstance(opened, Reader) and opened.key_gap() > _OFTEN
+        parts = [(first, stop)] if whole else _parts(first, stop, max(1, round(_PART[decoder] * view.fps)))
+        over = yield from _all(_in_parts(opened, view, parts, 1 if whole else workers), ending)
     if not over.yielded and first == 0 and stop != 0:
         raise VideoError(f"{video} holds no picture that can be decoded ({over.why}): download it again")
 
@@ -103,7 +103,8 @@ def decode_stretches(
         decoder, workers: as of `decode`.
     """
     parts = ((stretch.start, stretch.stop) for stretch in stretches)
-    yield from _all(_in_parts(video, view, decoder, parts, workers), None)
+    with _opened(video, view, decoder) as opened:
+        yield from _all(_in_parts(opened, view, parts, workers), None)
 
 
 def choose_mode(video: Path, wanted: str, decoder: Decoder) -> str:
@@ -144,29 +145,40 @@ def scan(
     Raises:
         VideoError: there is none.
     """
-    whole = key_gap(video) > _OFTEN
     parts: Iterable[tuple[int, int | None]] = ((start, start + _SCANNED) for start in count(begin, _SCANNED))
-    found = in_order(
-        lambda: closing(Reader(video, view)),
-        [(begin, None)] if whole else parts,
-        _keys,
-        workers=1 if whole else workers or _cores(),
-        waiting=_waiting(view, "cpu"),
-    )
-    over = yield from _all(found, ending)
+    with closing(Reader(video, view)) as opened:
+        whole = opened.key_gap() > _OFTEN
+        found = in_order(
+            lambda: closing(Reader(opened, view)),
+            [(begin, None)] if whole else parts,
+            _keys,
+            workers=1 if whole else workers or _cores(),
+            waiting=_waiting(view, "cpu"),
+        )
+        over = yield from _all(found, ending)
     if not over.yielded and begin == 0:
         raise VideoError(f"{video} holds no key frame that can be decoded ({over.why}): download it again")
 
 
-def _in_parts(
-    video: Path, view: View, decoder: Decoder, parts: Iterable[tuple[int, int | None]], workers: int | None
-) -> Generator[Picture, None, "_Over | None"]:
-    readers: Callable[[], AbstractContextManager[Reader | cuda.Session]]
+@contextmanager
+def _opened(video: Path, view: View, decoder: Decoder) -> Iterator[Reader | Path]:
+    """What parts are decoded from: on the CPU a reader, which stays open beside those of all threads."""
     if decoder == "cuda":
-        readers, most = lambda: closing(cuda.Session(video, view)), cuda.SESSIONS
+        yield video
     else:
-        readers, most = lambda: closing(Reader(video, view)), _cores()
-    return in_order(readers, parts, _pictures, workers=workers or most, waiting=_waiting(view, decoder))
+        with closing(Reader(video, view)) as reader:
+            yield reader
+
+
+def _in_parts(
+    opened: Reader | Path, view: View, parts: Iterable[tuple[int, int | None]], workers: int | None
+) -> Generator[Picture, None, "_Over | None"]:
+    def worker() -> AbstractContextManager[Reader | cuda.Session]:
+        return closing(Reader(opened, view) if isinstance(opened, Reader) else cuda.Session(opened, view))
+
+    decoder: Decoder = "cpu" if isinstance(opened, Reader) else "cuda"
+    most = _cores() if decoder == "cpu" else cuda.SESSIONS
+    return in_order(worker, parts, _pictures, workers=workers or most, waiting=_waiting(view, decoder))
 
 
 def _waiting(view: View, decoder: Decoder) -> int:

@@ -3,14 +3,16 @@
 import math
 import shutil
 import subprocess
+from contextlib import closing
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lolhl.errors import UsageError, VideoError
-from lolhl.vod import cuda
+from lolhl.vod import cpu, cuda
 from lolhl.vod import decode as decoding
 from lolhl.vod.decode import Ending, View, choose_decoder, decode, scan
 from lolhl.vod.probe import probe
@@ -109,6 +111,55 @@ def test_parts_side_by_side_give_the_same_pictures(tmp_path: Path, ending: str, 
     assert len(one) == len(three) == math.ceil(round(150 * fps) / fps * 3)
     assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
     assert [read_number(p) for p in one] == pytest.approx(expected(len(one), fps), abs=1 if ending == "mkv" else 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("-x264-params", "open-gop=1:bframes=8:b-pyramid=normal:keyint=48:min-keyint=48:scenecut=0"),
+        ("-c:v", "libx265", "-x265-params", "log-level=error:bframes=4:keyint=50:open-gop=1"),
+        ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "60"),
+        ("-c:v", "mpeg4", "-bf", "2", "-g", "30"),
+        ("-movflags", "frag_keyframe+empty_moov"),
+    ],
+)
+@pytest.mark.parametrize("cut", [False, True])
+def test_readers_of_one_file_do_not_disturb_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: bool, options: tuple[str, ...]
+) -> None:
+    """Also where the video was cut without encoding: its first pictures are there, but not to be shown."""
+    video = numbered_video(tmp_path / "v.mp4", seconds=12, fps=Fraction(25), size=(128, 128), options=options)
+    if cut:
+        whole, video = video, tmp_path / "cut.mp4"
+        subprocess.run(["ffmpeg", "-v", "error", "-ss", "2.6", "-i", whole, "-c", "copy", video], check=True)
+    view = View(Fraction(3), 64, "squeeze")
+    with closing(cpu.Reader(video, view)) as reader:
+        alone = [list(reader.grid(first, None)) for first in (0, 9, 14)]
+        times = list(reader.keys(0, None))
+    monkeypatch.setattr(cpu, "_TAKEN", 1)  # so that readers take turns at each packet
+    with closing(cpu.Reader(video, view)) as first, closing(cpu.Reader(first, view)) as second:
+        third, fourth = cpu.Reader(first, view), cpu.Reader(second, view)
+        turns = zip_longest(first.grid(0, None), second.grid(9, None), third.grid(14, None), fourth.keys(0, None))
+        together = [[item for item in items if item is not None] for items in zip(*turns, strict=True)]
+        assert [reader.problem for reader in (first, second, third, fourth)] == [None] * 4
+    for one, other in zip(alone, together[:3], strict=True):
+        assert len(one) > 10
+        assert [read_number(p) for p in one] == [read_number(p) for p in other]
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert [time for time, _ in times] == [time for time, _ in together[3]]
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(times, together[3], strict=True))
+
+
+def test_an_mp4_is_opened_once_for_all_threads(tmp_path: Path) -> None:
+    """FFmpeg holds the whole index of each one that is open in memory."""
+    video = numbered_video(tmp_path / "v.mp4", seconds=200, fps=Fraction(10), size=(64, 64), sound=False)
+    view = View(Fraction(3), 64, "squeeze")
+    for pictures in (decode(video, view, workers=3), scan(video, view, workers=3)):
+        next(pictures)
+        opened = [str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+        assert opened.count(str(video)) == 1
+        assert len(list(pictures)) > 90
 
 
 @pytest.mark.parametrize(("first", "stop"), [(0, 1), (7, 20), (179, 182), (180, 240), (430, 999), (5, 5)])
