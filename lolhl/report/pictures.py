@@ -1,28 +1,26 @@
 """Thumbnails of highlights."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
 from lolhl import progress
-from lolhl.vod import cut
+from lolhl.frames.shards import encode
+from lolhl.vod.decode import stills
 
 WIDTH = 320  # pixels
+_QUALITY = 70
 
 
-def thumbnails(video: Path, times: Sequence[float]) -> list[bytes | None]:
-    """For each time in seconds, the picture on screen as a small JPEG; None where the video has ended.
+def thumbnails(video: Path, fps: Fraction, numbers: Sequence[int]) -> list[bytes | None]:
+    """For each instant number / fps, the picture on screen as a small JPEG; None where the video has ended.
 
     Raises:
-        VideoError: the video cannot be decoded.
+        VideoError: the video cannot be opened.
     """
-    with (
-        ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as workers,
-        progress.bar("thumbnails", len(times), "pictures") as advance,
-    ):
-        pictures = []
-        for picture in workers.map(lambda seconds: cut.picture(video, seconds, WIDTH), times):
-            pictures.append(picture)
+    found: list[bytes | None] = []
+    with progress.bar("thumbnails", len(numbers), "pictures") as advance:
+        for picture in stills(video, fps, numbers, WIDTH):
+            found.append(None if picture is None else encode(picture, _QUALITY))
             advance(1)
-        return pictures
+    return found

@@ -140,7 +140,8 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     labels = load_labels(root, vod, found.duration) if labels_key(vod) in inputs else None
     judged = None if labels is None else _Judged.of(vod, labels, found, learnt=vod in _vods(learnt_from))
     video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
-    pictures = thumbnails(video, [h.peak_time for h in found.highlights]) if found.highlights else []
+    instants = [round(highlight.peak_time * found.fps) for highlight in found.highlights]
+    pictures = thumbnails(video, found.fps, instants) if instants else []
     chosen = sorted(found.highlights[: config.top], key=lambda highlight: highlight.span)
     media = _media(root, source, video, chosen if config.clips != "none" else [], config)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:

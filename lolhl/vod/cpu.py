@@ -229,22 +229,26 @@ class Reader:
 
     def grid(self, first: int, stop: int | None) -> Iterator[Picture]:
         """The pictures on screen at first / fps … (stop - 1) / fps; fewer where the video ends before."""
-        number = first
-        shown: VideoFrame | None = None
-        for frame, tick in self._frames(first, stop):
-            if shown is not None:
-                picture = None
-                while number != stop and number * self._up < tick * self._down:
-                    picture = self._picture(shown) if picture is None else picture
-                    yield picture
-                    number += 1
-            shown = frame  # the first one also stands in for instants before it
+        last: VideoFrame | None = None
         picture = None
-        while shown is not None and number != stop and not self._is_over(number):
-            picture = self._picture(shown) if picture is None else picture
+        for frame in self._on_screen(first, stop):
+            if picture is None or frame is not last:
+                last, picture = frame, self._picture(frame)
             yield picture
-            number += 1
-        self.ended = number != stop
+
+    def still(self, number: int) -> Picture | None:
+        """The picture on screen at number / fps, as wide as the view's size, in the shape in which it is shown.
+
+        Returns:
+            uint8 [height, size, 3], RGB; None where the video has ended.
+        """
+        frame = next(self._on_screen(number, number + 1), None)
+        if frame is None:
+            return None
+        side, shape = self._view.size, self._shape(frame)
+        turns = round(frame.rotation / 90)
+        width, height = (max(1, round(side * shape)), side) if turns % 2 else (side, max(1, round(side / shape)))
+        return np.ascontiguousarray(np.rot90(self._scaled(frame, width, height), turns))
 
     def keys(self, begin: int, end: int | None) -> Iterator[tuple[float, Picture]]:
         """The key frames with begin ≤ time < end, and their times; in seconds."""
@@ -263,6 +267,20 @@ class Reader:
     def _is_over(self, number: int) -> bool:
         """Whether the video ends before this instant."""
         return self._end is not None and number * self._up >= self._end * self._down
+
+    def _on_screen(self, first: int, stop: int | None) -> Iterator[VideoFrame]:
+        """What is shown at each instant from first to stop; fewer where the video ends before."""
+        number = first
+        shown: VideoFrame | None = None
+        for frame, tick in self._frames(first, stop):
+            while shown is not None and number != stop and number * self._up < tick * self._down:
+                yield shown
+                number += 1
+            shown = frame  # the first one also stands in for instants before it
+        while shown is not None and number != stop and not self._is_over(number):
+            yield shown
+            number += 1
+        self.ended = number != stop
 
     def _frames(self, first: int, stop: int | None) -> Iterator[tuple[VideoFrame, int]]:
         """Decoded pictures and their ticks, in order: all that the instants from first to stop show, and some more."""
@@ -434,13 +452,20 @@ class Reader:
         side = self._view.size
         width = height = side
         if self._view.fit == "crop":
-            # The shape as shown, so that pictures with oblong pixels keep their proportions.
-            shape = Fraction(frame.width, frame.height) * (self._stream.sample_aspect_ratio or 1)
+            shape = self._shape(frame)
             half = Fraction(1, 2)
             width, height = int(max(Fraction(side), side * shape) + half), int(max(Fraction(side), side / shape) + half)
-        scaled = self._reformatter.reformat(
-            frame, width, height, "rgb24", interpolation=Interpolation.BICUBIC, threads=1
-        ).to_ndarray()
+        scaled = self._scaled(frame, width, height)
         top, left = (height - side) // 2, (width - side) // 2
         upright = np.rot90(scaled[top : top + side, left : left + side], round(frame.rotation / 90))
         return np.ascontiguousarray(upright)
+
+    def _shape(self, frame: VideoFrame) -> Fraction:
+        """Width by height as shown, before it is turned: pictures with oblong pixels keep their proportions."""
+        return Fraction(frame.width, frame.height) * (self._stream.sample_aspect_ratio or 1)
+
+    def _scaled(self, frame: VideoFrame, width: int, height: int) -> Picture:
+        scaled = self._reformatter.reformat(
+            frame, width, height, "rgb24", interpolation=Interpolation.BICUBIC, threads=1
+        )
+        return np.asarray(scaled.to_ndarray(), dtype=np.uint8)

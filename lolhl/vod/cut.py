@@ -53,23 +53,6 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
         ffmpeg.run([*arguments, "-y", f"file:{unfinished}"], video)
 
 
-def picture(video: Path, seconds: float, width: int) -> bytes | None:
-    """The first picture at or after this time as JPEG, `width` pixels wide; None after the last picture.
-
-    Raises:
-        VideoError: ffmpeg cannot read the video.
-    """
-    begin = Fraction(seconds)
-    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
-        target = Path(scratch) / "picture.jpg"
-        arguments = [*_from(video, begin, _key_frame_before(video, begin)), "-map", "0:V:0", "-frames:v", "1"]
-        # dar is the shape as shown, so that pictures with oblong pixels keep their proportions.
-        arguments += ["-vf", f"scale={width}:'trunc({width}/dar/2)*2',setsar=1", "-q:v", "5", "-flags:v", "+bitexact"]
-        arguments += ["-f", "mjpeg", f"file:{target}"]
-        ffmpeg.run(arguments, video)
-        return target.read_bytes() if target.is_file() and target.stat().st_size else None
-
-
 def reel(clips: Sequence[Path], target: Path) -> None:
     """Joins clips of one source, cut in one way, in the order given; nothing is encoded anew.
 

@@ -170,6 +170,25 @@ def _opened(video: Path, view: View, decoder: Decoder) -> Iterator[Reader | Path
             yield reader
 
 
+def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> Iterator[Picture | None]:
+    """The pictures on screen at number / fps: uint8 [height, width, 3], RGB, in the shape in which they are shown.
+
+    They are decoded on the CPU. None where the video has ended.
+
+    Raises:
+        VideoError: it cannot be opened, or holds no pictures.
+    """
+    view = View(fps, width, "squeeze")
+
+    def found(reader: Reader, number: int) -> Generator[Picture | None, None, None]:
+        yield reader.still(number)
+
+    with closing(Reader(video, view)) as opened:
+        yield from in_order(
+            lambda: closing(Reader(opened, view)), numbers, found, workers=min(len(numbers), _cores()), waiting=1
+        )
+
+
 def _in_parts(
     opened: Reader | Path, view: View, parts: Iterable[tuple[int, int | None]], workers: int | None
 ) -> Generator[Picture, None, "_Over | None"]:

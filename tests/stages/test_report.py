@@ -1,11 +1,14 @@
 """The stage report, on a real video."""
 
+import base64
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+import simplejpeg
 
 from lolhl.errors import LabelError, MissingInput, StorageError, UsageError, VideoError
 from lolhl.labels.spans import Span
@@ -14,7 +17,7 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage.folder import Folder
 from lolhl.vod import probe
 from tests.stages.report_root import bumps, finish, make_root
-from tests.videos import numbered_video
+from tests.videos import numbered_video, read_number
 
 SECONDS = 60
 PEAKS = [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]
@@ -57,7 +60,9 @@ def test_it_finds_cuts_and_tells(make: Make) -> None:
     total = sum(h["stop"] - h["start"] for h in said["highlights"])
     assert probe.probe(root.local(said["reel"])).duration == pytest.approx(total, abs=0.3)
     page = root.read(said["page"]).decode()
-    assert page.count("data:image/jpeg;base64,") == 3
+    jpegs = [base64.b64decode(found) for found in re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page)]
+    shown = [read_number(simplejpeg.decode_jpeg(jpeg)) for jpeg in jpegs]
+    assert shown == [round(highlight["peak"] * 30) for highlight in said["highlights"]]
     assert "clips/highlight-001_0h00m08s.mp4" in page
     edit_list = root.read("highlights/v1/exports/highlights.edl").decode()
     assert edit_list.count("* FROM CLIP NAME: video.mp4") == 3

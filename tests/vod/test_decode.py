@@ -14,7 +14,7 @@ import pytest
 from lolhl.errors import UsageError, VideoError
 from lolhl.vod import cpu, cuda
 from lolhl.vod import decode as decoding
-from lolhl.vod.decode import Ending, View, choose_decoder, decode, scan
+from lolhl.vod.decode import Ending, View, choose_decoder, decode, scan, stills
 from lolhl.vod.probe import probe
 from tests.videos import numbered_video, read_number
 
@@ -251,6 +251,29 @@ def test_odd_sizes_and_rotation(tmp_path: Path) -> None:
     assert [read_number(p) for p in found] != expected(9, Fraction(30))
     assert len(found) == len(as_ffmpeg)
     assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(found, as_ffmpeg, strict=True)) < 2
+
+
+@pytest.mark.parametrize("ending", ["mp4", "ts"])
+def test_stills_show_what_frames_show_in_their_own_shape(tmp_path: Path, ending: str) -> None:
+    video = numbered_video(tmp_path / f"v.{ending}", seconds=20, size=(320, 180), sound=False)
+    found = list(stills(video, Fraction(3), [50, 3, 59, 0, 100], 160))
+    assert found[4] is None  # after the end
+    pictures = [picture for picture in found if picture is not None]
+    assert [picture.shape for picture in pictures] == [(90, 160, 3)] * 4
+    assert [read_number(picture) for picture in pictures] == [500, 30, 590, 0]
+
+
+def test_stills_are_upright_and_as_wide_as_shown(tmp_path: Path) -> None:
+    upright = numbered_video(tmp_path / "upright.mp4", seconds=1, size=(320, 240))
+    turned, oblong = tmp_path / "turned.mp4", tmp_path / "oblong.mp4"
+    for options, made in ((("-metadata:s:v", "rotate=90"), turned), (("-aspect", "8:3"), oblong)):
+        subprocess.run(["ffmpeg", "-v", "error", "-i", upright, "-c", "copy", *options, made], check=True)
+    tall, wide = (next(stills(video, Fraction(3), [1], 120)) for video in (turned, oblong))
+    assert tall is not None
+    assert wide is not None
+    assert (tall.shape, wide.shape) == ((160, 120, 3), (45, 120, 3))
+    frame = next(cuda.Session(turned, View(Fraction(3), 120, "squeeze"), on_card=False).grid(1, None))
+    assert np.abs(tall[::4, ::3].astype(int) - frame[::3, ::3]).mean() < 12  # turned as ffmpeg turns it
 
 
 def test_squeeze_keeps_the_borders_and_crop_does_not(tmp_path: Path) -> None:
