@@ -2,10 +2,12 @@
 
 From the frame set if there is one that fits the model, else straight from the video, with no JPEG
 in between. A scan looks at key frames only; features between them are interpolated. Refining then
-decodes every frame where the scan's scores are highest.
+decodes all that lies between two key frames where the scan's scores are highest. It does not make up for
+all that a scan misses: see tests/benchmarks/infer.py.
 """
 
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,6 @@ from lolhl.config import Config, option
 from lolhl.errors import MissingInput, ModelError, UsageError
 from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet
-from lolhl.highlights.intensity import centred_mean
 from lolhl.manifest import Manifest, Output
 from lolhl.models import features, scoring
 from lolhl.models.bundle import Bundle, load_bundle
@@ -45,7 +46,7 @@ class InferConfig(Config):
         "auto: refine on a CPU, where key frames come often",
         choices=("auto", "scan", "refine", "grid"),
     )
-    closer: float = option(0.25, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
+    closer: float = option(0.4, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
     decoder: str = option("auto", "where to decode video; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
 
     def __post_init__(self) -> None:
@@ -54,6 +55,7 @@ class InferConfig(Config):
 
 
 Scores = npt.NDArray[np.float32]
+Times = npt.NDArray[np.float64]  # in seconds
 
 
 def scores_key(vod: str, place: str = "highlights") -> str:
@@ -68,7 +70,7 @@ def manifest_key(vod: str, place: str = "highlights") -> str:
 class KeyFrames:
     """What a scan sees: times in seconds, float64 [m], and features, float16 [m, D]."""
 
-    times: npt.NDArray[np.float64]
+    times: Times
     features: features.Features
 
 
@@ -206,35 +208,57 @@ def _of_grid(engine: Engine, view: View, video: _Video) -> Iterator[features.Fea
 
 
 def _scan(engine: Engine, used: Bundle, video: _Video, seen: KeyFrames, device: torch.device, closer: float) -> Scores:
-    """Scores from key frames; and from every frame of the share of instants for which these are highest."""
+    """Scores from key frames; and from every picture between those where one of these scores is highest."""
     fps = used.view.fps
-    times, known = seen.times, seen.features
-    instants = grid.times(grid.count_shown(times.tolist(), video.duration, fps), fps)
-    scores = _scores(used, features.spread_batches(times, known, instants), device)
+    instants = grid.times(grid.count_shown(seen.times.tolist(), video.duration, fps), fps)
+    scores = _scores(used, features.spread_batches(seen.times, seen.features, instants), device)
     if not closer:
         return scores
-    smoothed = centred_mean(scores, fps, used.smooth_seconds)
-    highest = smoothed >= np.quantile(smoothed, 1 - closer)
-    stretches = _near(highest, used.network.architecture.reach())
-    found = _of_stretches(engine, used.view, video, stretches)
-    frames = np.concatenate([np.arange(stretch.start, stretch.stop) for stretch in stretches])[: len(found)]
-    merged_times = np.concatenate([times, instants[frames]])
-    # Where there are both, the frame of the grid counts.
-    order = np.unique(merged_times[::-1], return_index=True)[1]
-    merged = np.concatenate([known, found])[::-1][order]
-    return _scores(used, features.spread_batches(merged_times[::-1][order], merged, instants), device)
+    wanted = _between(seen.times, instants, scores, closer)
+    return _scores(used, _of_both(engine, used.view, video, seen, instants, wanted), device)
 
 
-def _near(wanted: npt.NDArray[np.bool_], reach: int) -> list[range]:
-    """The stretches of instants that are at most `reach` away from a wanted one."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(np.int8)))
-    stretches: list[range] = []
-    for start, stop in edges.reshape(-1, 2):
-        near = range(max(0, int(start) - reach), min(len(wanted), int(stop) + reach))
-        if stretches and near.start <= stretches[-1].stop:
-            near = range(stretches.pop().start, near.stop)
-        stretches.append(near)
-    return stretches
+def _between(times: Times, instants: Times, scores: Scores, share: float) -> npt.NDArray[np.bool_]:
+    """The instants to look closer at: those that no key frame shows, where the scan's scores are highest.
+
+    All that lie between two key frames go together: to decode one takes most of what all of them take,
+    and so what the closer look gives is nowhere mixed with what is interpolated.
+
+    Args:
+        times: of the key frames.
+        instants: of the grid: [n].
+        scores: of the scan, at the instants: [n].
+        share: of the instants, with those that key frames show.
+
+    Returns:
+        bool [n].
+    """
+    group = np.searchsorted(times, instants, side="right")
+    highest = np.full(len(times) + 1, -np.inf)
+    np.maximum.at(highest, group, scores)
+    order = np.argsort(-highest, kind="stable")
+    sizes = np.bincount(group, minlength=len(order))[order]
+    taken = order[np.cumsum(sizes) - sizes < share * len(instants)]
+    return np.isin(group, taken) & ~np.isin(instants, times)
+
+
+def _of_both(
+    engine: Engine, view: View, video: _Video, seen: KeyFrames, instants: Times, wanted: npt.NDArray[np.bool_]
+) -> Iterator[features.Features]:
+    """Features of all instants, in order: of pictures that are decoded where wanted, else spread from key frames."""
+    edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1))).reshape(-1, 2)
+    stretches = [range(*ends) for ends in edges.tolist()]
+    pictures = decode.decode_stretches(video.path, view, stretches, decoder=video.decoder)
+    decoded = itertools.chain.from_iterable(features.of_pictures(engine, pictures))
+    first = 0
+    with progress.bar(f"refine {video.vod}", int(wanted.sum()), "frames") as advance:
+        for batch in features.spread_batches(seen.times, seen.features, instants):
+            places = np.flatnonzero(wanted[first : first + len(batch)])
+            for place in places:
+                batch[place] = next(decoded, batch[place])  # the video may end before
+            yield batch
+            first += len(batch)
+            advance(len(places))
 
 
 def look(engine: Engine, keys: Iterable[tuple[float, decode.Picture]]) -> KeyFrames:
@@ -257,16 +281,6 @@ def _keys(view: View, video: _Video) -> Iterator[tuple[float, decode.Picture]]:
             advance(time - last)
             last = time
             yield time, picture
-
-
-def _of_stretches(engine: Engine, view: View, video: _Video, stretches: list[range]) -> features.Features:
-    found = []
-    with progress.bar(f"refine {video.vod}", sum(map(len, stretches)), "frames") as advance:
-        pictures = decode.decode_stretches(video.path, view, stretches, decoder=video.decoder)
-        for batch in features.of_pictures(engine, pictures):
-            found.append(batch)
-            advance(len(batch))
-    return np.concatenate(found)
 
 
 def _parquet(scores: Scores, used: Bundle) -> bytes:

@@ -15,15 +15,17 @@ import polars as pl
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lolhl import metrics
+from lolhl import grid, metrics
 from lolhl.errors import DatasetError, MissingInput, ModelError, StorageError, UsageError
 from lolhl.labels.spans import on_grid
 from lolhl.labels.store import load_labels
 from lolhl.models.bundle import load_bundle
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.stages.infer import InferConfig, infer
+from lolhl.stages.infer import InferConfig, _between, infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 
@@ -85,16 +87,44 @@ def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> Non
         assert infer(root, "m", "b", config).result["mode"] == mode
         return scores(root, "b")
 
-    grid, scan, some, all_of_it = (
+    whole, scan, some, all_of_it = (
         from_video("grid"), from_video("scan"), from_video("refine", 0.2), from_video("refine", 1.0)
     )  # fmt: skip
-    assert np.array_equal(all_of_it, grid)
-    assert not np.array_equal(scan, grid)
-    same = np.isclose(some, grid, atol=1e-6)
-    assert 0.15 < same.mean() < 0.9
-    assert same[scan >= np.quantile(scan, 0.97)].all()  # where the scan found most
-    assert np.array_equal(some[~same], scan[~same]) or np.abs(some[~same] - scan[~same]).mean() < 0.1
+    assert np.array_equal(all_of_it, whole)
+    assert not np.array_equal(scan, whole)
+    instants, keys = grid.times(540, Fraction(3)), np.arange(0, 180, 2.0)
+    looked = _between(keys, instants, scan, 0.2)
+    reach = np.ones(9)  # a clip has frames up to 4 instants away
+    exact = np.convolve(looked | np.isin(instants, keys), reach, "same") == 9
+    untouched = np.convolve(looked, reach, "same") == 0
+    assert 0.02 < exact.mean() < 0.2 < untouched.mean() < 0.8
+    assert np.allclose(some[exact], whole[exact], atol=1e-6)
+    assert np.allclose(some[untouched], scan[untouched], atol=1e-6)
+    assert np.abs(some - whole).mean() < np.abs(scan - whole).mean()
     assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu")).result["mode"] == "refine"
+
+
+rates = st.sampled_from([Fraction(3), Fraction(1, 2), Fraction(30000, 1001)])
+
+
+@given(st.lists(st.floats(0.4, 9), min_size=1, max_size=20), rates, st.floats(0.01, 1), st.integers(0, 2**32 - 1))
+def test_a_closer_look_is_at_all_between_the_key_frames_with_the_highest_scores(
+    gaps: list[float], fps: Fraction, share: float, seed: int
+) -> None:
+    times = np.cumsum(gaps) - gaps[0]
+    instants = grid.times(grid.count_shown(times.tolist(), times[-1] + 2, fps), fps)
+    scores = np.random.default_rng(seed).random(len(instants)).astype(np.float32)
+    wanted = _between(times, instants, scores, share)
+    group = np.searchsorted(times, instants, side="right")
+    unseen = ~np.isin(instants, times)
+    assert not wanted[~unseen].any()
+    taken = np.unique(group[wanted])
+    assert np.array_equal(wanted, np.isin(group, taken) & unseen)
+    others = np.setdiff1d(group[unseen], taken)
+    if taken.size and others.size:
+        assert min(scores[group == one].max() for one in taken) >= max(scores[group == one].max() for one in others)
+    largest = np.bincount(group).max()
+    assert min(unseen.sum(), share * len(instants) - (~unseen).sum()) <= wanted.sum() < share * len(instants) + largest
 
 
 def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
