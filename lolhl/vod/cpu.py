@@ -69,7 +69,7 @@ class _Run:
 class _File:
     """An open video.
 
-    FFmpeg holds an entry for each packet of an .mp4 in memory, of all its tracks: 66 MB for 6 h with
+    FFmpeg holds an entry for each packet of an .mp4 in memory, of all its tracks: 110 MB for 6 h with
     sound (see tests/benchmarks/memory.py). So it is opened once, and readers on many threads take
     packets from it in turn.
 
