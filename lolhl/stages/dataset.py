@@ -23,7 +23,7 @@ from lolhl.errors import DatasetError, UsageError
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
 
@@ -95,12 +95,15 @@ def dataset(
     if not vods:
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
     key = f"datasets/{check_name(name, 'dataset')}/dataset.json"
+    asked = [of for vod in vods for of in (f"frames/{vod}/frameset.json", f"vods/{vod}/vod.json", labels_key(vod))]
+    root = root.ahead([key, *asked])
     framesets = {
         vod: manifest.load(root, f"frames/{vod}/frameset.json", f"lolhl extract {vod}", fresh=True) for vod in vods
     }
     labels = {vod: load_labels(root, vod) for vod in vods}
     inputs = {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in framesets.items()}
-    inputs |= {labels_key(vod): hashlib.sha256(root.read(labels_key(vod))).hexdigest() for vod in vods}
+    files = each(root.read, map(labels_key, vods))
+    inputs |= {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(vods, files, strict=True)}
     todo, earlier = manifest.plan(root, key, "dataset", config, inputs, force=force)
     if earlier:
         return earlier

@@ -41,7 +41,7 @@ from lolhl.models import bundle, champion, features, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     ours.wait()
 
     samples = _samples(root, config.dataset, described)
-    frames = {vod: FrameSet.load(root, vod) for vod in samples["train"].vods}
+    vods = samples["train"].vods
+    frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod), vods), strict=True))
     _check(config, described, samples, frames)
     lightning.seed_everything(config.seed, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
