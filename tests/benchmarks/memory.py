@@ -133,7 +133,9 @@ def _peak(words: list[str], folder: Path) -> Peak:
         process = subprocess.Popen([sys.executable, "-m", "lolhl", *words], stdout=said)
         own = child = 0.0
         while process.poll() is None:
-            sizes = [_status(pid) for pid in [process.pid, *_below(process.pid)]]
+            mine = _words(process.pid)
+            # One that is just starting still has the memory of its parent, and its words.
+            sizes = [_status(pid) for pid in [process.pid, *(p for p in _below(process.pid) if _words(p) != mine)]]
             own = max(own, sum(size.get("RssAnon", 0.0) for size in sizes))
             child = max(child, *(size.get("VmHWM", 0.0) for size in sizes[1:]), 0.0)
             time.sleep(_SAMPLE)
@@ -147,10 +149,17 @@ def _peak(words: list[str], folder: Path) -> Peak:
 def _below(pid: int) -> list[int]:
     """The processes that this one and its children started and that still run."""
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
     return [*found, *(below for child in found for below in _below(child))]
+
+
+def _words(pid: int) -> bytes:
+    """The command line of a process; nothing of one that has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def _status(pid: int) -> dict[str, float]:
