@@ -6,7 +6,7 @@ PYTHON ?= $(BIN)/python
 IMAGES ?= lolhl
 BASE_IMAGE ?= python:3.11-slim-bookworm
 TORCH_INDEX ?=
-BENCHMARKS ?= decode engines infer train storage memory
+BENCHMARKS ?= decode engines infer train storage overlap memory
 
 .PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes images bench bench-gpu clean
 

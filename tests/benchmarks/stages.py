@@ -1,6 +1,7 @@
 """One stage of the whole way in a process of its own: `python -m tests.benchmarks.stages STAGE ROOT`.
 
-Prints the seconds from the open root to the end of the stage, and what was done, as a line of JSON.
+Prints a line of JSON: seconds from the open root to the end of the stage, what was done, seconds until the
+bucket's first request, and seconds in which requests were under way and the processor had nothing to do.
 $BENCH_VIDEO and $BENCH_LABELS name what comes in.
 """
 
@@ -9,7 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from botocore.httpsession import URLLib3Session
 
 from lolhl.frames.frameset import FrameSet
 from lolhl.stages.dataset import dataset
@@ -33,8 +38,7 @@ def _extract(root: Root) -> str:
 
 
 def _scan(root: Root) -> str:
-    extract(root, VOD, ExtractConfig(mode="scan"))
-    return f"{len(FrameSet.load(root, VOD).times)} frames"
+    return f"{extract(root, VOD, ExtractConfig(mode='scan')).result['pictures']} frames"
 
 
 def _labels(root: Root) -> str:
@@ -77,11 +81,45 @@ STAGES: Mapping[str, Callable[[Root], str]] = {
 }
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Begin and end of a request, up to the headers of its answer: seconds of the clock, and of this process's work."""
+
+    begin: float
+    end: float
+    worked_before: float
+    worked: float
+
+
 def main() -> None:
     stage, url = sys.argv[1:]
+    asked: list[_Asked] = []
+    send = URLLib3Session.send
+
+    def noted(session: URLLib3Session, request: Any) -> Any:
+        begin, before = time.perf_counter(), time.process_time()
+        try:
+            return send(session, request)
+        finally:
+            asked.append(_Asked(begin, time.perf_counter(), before, time.process_time()))
+
+    URLLib3Session.send = noted  # type: ignore[assignment, method-assign]
     begun = time.perf_counter()
     done = STAGES[stage](open_root(url))
-    print(json.dumps([time.perf_counter() - begun, done]))
+    seconds = time.perf_counter() - begun
+    first = min((one.begin for one in asked), default=begun) - begun
+    print(json.dumps([seconds, done, first, _waited(asked)]))
+
+
+def _waited(asked: list[_Asked]) -> float:
+    """Seconds in which requests were under way, those side by side once, less what was worked meanwhile."""
+    waited, end = 0.0, 0.0
+    for one in sorted(asked, key=lambda one: one.begin):
+        if one.end > end:
+            share = (one.end - max(end, one.begin)) / (one.end - one.begin)
+            waited += share * max(0.0, one.end - one.begin - (one.worked - one.worked_before))
+            end = one.end
+    return waited
 
 
 if __name__ == "__main__":

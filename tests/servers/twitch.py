@@ -59,13 +59,26 @@ class Faults:
         cut: part of a path → how many more times its answer breaks off in the middle.
         status: part of a path → the status that it is answered with.
         delay: seconds before each segment.
+        rate: bytes a second that all segments share, or 0 for no limit.
         held: part of a path → what its answer waits for; after a minute it is an error.
     """
 
     cut: dict[str, int] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     delay: float = 0.0
+    rate: float = 0.0
     held: dict[str, threading.Event] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _busy_until: float = 0.0
+
+    def carry(self, size: int) -> None:
+        """Waits until a line of this rate has carried so many bytes, after all that it was given before."""
+        if not self.rate:
+            return
+        with self._lock:
+            self._busy_until = max(self._busy_until, time.monotonic()) + size / self.rate
+            until = self._busy_until
+        time.sleep(max(0.0, until - time.monotonic()))
 
 
 @dataclass(frozen=True)
@@ -186,6 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(text.encode())
         else:
             time.sleep(self.faults.delay)
+            self.faults.carry(file.stat().st_size)
             came = all(event.wait(60) for part, event in self.faults.held.items() if part in self.path)
             self._answer(file.read_bytes() if came else b"", 200 if came else 504)
 
