@@ -3,8 +3,8 @@
 The backbone's features are computed once when it is frozen, else the frames that samples need are
 decoded once; training gathers its batches from there. Under torchrun
 (`torchx run components/train.py:train -j 1x2 …`) several processes train together. Killed and run
-again, training goes on from its last finished epoch, with the same result. On SIGTERM it finishes its step,
-saves, and leaves with code 143: run again, it goes on from that step.
+again, training goes on from an epoch finished a second or two before, with the same result. On SIGTERM it
+finishes its step, saves, and leaves with code 143: run again, it goes on from that step.
 """
 
 import io
