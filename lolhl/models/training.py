@@ -9,8 +9,8 @@ import logging
 import signal
 import tempfile
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def fit(
             most=settings.epoch_samples,
         )
         in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
-        with lost_told(), Latest(place.root, place.key) as keeper.latest:
+        with _listening(keeper.tell), lost_told(), Latest(place.root, place.key) as keeper.latest:
             trainer.fit(
                 learner,
                 loader(train, shuffled),
@@ -205,7 +205,6 @@ class _Learner(lightning.LightningModule):
         self.net, self.contents, self.truth, self.settings, self.batch = net, contents, truth, settings, batch
         self.keeper = keeper
         self.loops: dict[str, Any] = {}  # how far Lightning was when the epoch began
-        self.told = False  # to stop
         self.automatic_optimization = False  # steps that were done before a stop are passed over
         self.compiled = torch.compile(net.forward, dynamic=False) if settings.compiled else net.forward
         self.train_losses: list[Tensor] = []
@@ -231,15 +230,12 @@ class _Learner(lightning.LightningModule):
         if self.trainer.received_sigterm:
             raise Stopped(_STOPPED)
         with suppress(ValueError):  # raised outside of the main thread, where nobody can listen
-            signal.signal(signal.SIGTERM, self._tell)
+            signal.signal(signal.SIGTERM, self.keeper.tell)
         if not self.loops:
             self.loops = {"fit_loop": copy.deepcopy(self.trainer.fit_loop.state_dict())}
 
-    def _tell(self, *_: object) -> None:
-        self.told = True
-
     def _stop_if_told(self, done: int) -> None:
-        if self.keeper.ranks.any(self.told):
+        if self.keeper.ranks.any(self.keeper.told):
             self.keeper.stop(self.trainer, done, [loss.item() for loss in self.train_losses])
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
@@ -319,6 +315,7 @@ class _Keeper(Callback):
 
     Attributes:
         latest: where the checkpoints go.
+        told: to stop.
         done: steps of the epoch that an earlier run did before it was stopped.
     """
 
@@ -332,6 +329,7 @@ class _Keeper(Callback):
         self.best: int | None = None
         self.history: list[Epoch] = []
         self.finished = False
+        self.told = False
         self.done = 0
         self._losses: list[list[float]] = []  # of the steps done, of each rank
 
@@ -360,6 +358,9 @@ class _Keeper(Callback):
         self.finished = state_dict["finished"]
         self.done, self._losses = state_dict["done"], state_dict["losses"]
 
+    def tell(self, *_: object) -> None:
+        self.told = True
+
     def stop(self, trainer: lightning.Trainer, done: int, losses: list[float]) -> None:
         """Saves and raises Stopped, in all processes at the same step."""
         self.done, self._losses = done, self.ranks.gather(losses)
@@ -387,6 +388,24 @@ class _Keeper(Callback):
             trainer.save_checkpoint(path)
             if self.ranks.first:
                 self.latest.put(path)
+
+
+@contextmanager
+def _listening(tell: Callable[..., None]) -> Iterator[None]:
+    """SIGTERM calls `tell`, until all is over: Lightning puts back what it found here as soon as it fails.
+
+    When one process is lost, torchrun sends the signal to the others; they must not end by it before they have
+    stored their checkpoint and said what happened.
+    """
+    try:
+        earlier = signal.signal(signal.SIGTERM, tell)
+    except ValueError:  # outside of the main thread, where nobody can listen
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _quiet() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,12 @@ from torch import Tensor, nn
 
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents
 from lolhl.errors import ModelError
+from lolhl.models import training
 from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, Stopped, fit
 from lolhl.storage import Root, open_root
+from lolhl.storage.latest import Latest
 
 ALONE = Ranks(0, 1, 1)
 SETTINGS = FitSettings(epochs=6, epoch_samples=100, batch=8, learning_rate=0.1, weight_decay=0.0, patience=6, seed=3)
@@ -110,6 +113,29 @@ def test_stopped_by_sigterm_at_any_step_it_ends_with_the_same_weights(tmp_path: 
     assert again.history == whole.history
     assert again.best == whole.best
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in whole.weights.items())
+
+
+def test_sigterm_does_not_end_a_fit_that_failed_before_it_has_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = signal.getsignal(signal.SIGTERM)
+    at_end: list[object] = []
+
+    class Watched(Latest):
+        def __exit__(self, *why: Any) -> None:
+            at_end.append(signal.getsignal(signal.SIGTERM))
+            if callable(at_end[-1]):
+                os.kill(os.getpid(), signal.SIGTERM)
+            super().__exit__(*why)
+
+    def lose(*_: object) -> None:
+        raise RuntimeError("[gloo] Connection closed by peer")
+
+    monkeypatch.setattr(training, "Latest", Watched)
+    with pytest.raises(ModelError, match="another process of this training was lost"):
+        fitted(open_root(str(tmp_path / "root")), lose)
+    assert [callable(handler) for handler in at_end] == [True]
+    assert signal.getsignal(signal.SIGTERM) == usual
 
 
 def test_another_work_s_checkpoint_is_not_used(tmp_path: Path) -> None:
