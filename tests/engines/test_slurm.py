@@ -69,9 +69,12 @@ class Job:
         assert self.state() == "SUCCEEDED", self.said()
 
     def go_on(self) -> None:
-        """Once it is queued again: at once, in place of after the two minutes that Slurm waits."""
+        """Once it is queued again: soon, in place of after the two minutes that Slurm waits.
+
+        Not in the second in which it ended: its nodes would refuse a credential that is no newer than that.
+        """
         self.wait_for("the second start", lambda: self.queue("%T %r") == "PENDING BeginTime")
-        self.on.call("scontrol", "update", f"JobId={self.number}", "StartTime=now")
+        self.on.call("scontrol", "update", f"JobId={self.number}", "StartTime=now+3")
 
 
 def torchx(on: Cluster, folder: Path, *words: str) -> str:
