@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -170,6 +171,12 @@ def cluster(folder: Path, binaries: Path) -> Iterator[Cluster]:
 
         return answers
 
+    def listens() -> bool:
+        """Whether dnsmasq answers: before that, the signal to read its names again would end it."""
+        with suppress(OSError), socket.create_connection((address, 53), timeout=2):
+            return True
+        return False
+
     def run(name: str, ready: Callable[[], bool], *arguments: str) -> Process:
         own = binaries / name
         process = Process([str(own) if own.exists() else name, *arguments], folder / f"{name}.log", ready)
@@ -227,7 +234,7 @@ def cluster(folder: Path, binaries: Path) -> Iterator[Cluster]:
         names = folder / "names"
         names.touch()
         dns = run(
-            "dnsmasq", lambda: True,
+            "dnsmasq", listens,
             "--keep-in-foreground", f"--listen-address={address}", "--bind-interfaces", "--no-resolv", "--no-hosts",
             f"--addn-hosts={names}", "--local=/cluster.local/", "--user=root", "--pid-file=",
         )  # fmt: skip
