@@ -14,7 +14,8 @@ from lolhl.storage import Root
 def action_video(path: Path, spans: list[Span], *, seconds: float, seed: int = 0) -> Path:
     """Slow colours, with a busy test picture over them during the spans: 160 × 96 pixels at 15 fps."""
     during = "+".join(f"between(t,{span.start},{span.stop - 0.001})" for span in spans) or "0"
-    calm = f"gradients=s=160x96:r=15:d={seconds}:seed={seed}:speed=0.02"
+    # ffmpeg draws colours that are not given anew each time, whatever the seed.
+    calm = f"gradients=s=160x96:r=15:d={seconds}:seed={seed}:speed=0.02:c0=0x1c4a2c:c1=0x2c3a70"
     busy = f"testsrc2=s=160x96:r=15:d={seconds},hue=h={seed * 40}"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", calm, "-f", "lavfi", "-i", busy]
     command += ["-f", "lavfi", "-i", f"sine=frequency=300:duration={seconds}", "-c:a", "aac"]
