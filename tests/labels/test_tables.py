@@ -1,7 +1,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl.errors import LabelError
@@ -153,7 +153,6 @@ spans = st.lists(st.tuples(millis, st.integers(1, 200_000)), max_size=30).map(
 )
 
 
-@settings(deadline=None)
 @given(spans)
 def test_what_is_written_is_read_back(marked: list[Span]) -> None:
     merged = merge(marked)
@@ -162,7 +161,6 @@ def test_what_is_written_is_read_back(marked: list[Span]) -> None:
     assert write_table("a", read_table(data, "x.tsv").get("a", [])) == data
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     for head in (b"", HEAD):

@@ -291,7 +291,7 @@ def check(frames: pl.DataFrame, config: DatasetConfig, fps: Fraction) -> None:
         assert train.height == natural.height
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_the_rules_hold_on_any_labels(data: st.DataObject) -> None:
     fps = Fraction(data.draw(st.sampled_from(["3", "1", "1/2"])))
