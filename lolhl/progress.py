@@ -1,16 +1,22 @@
-"""Progress of long work, for people: a bar on a terminal, a quiet line now and then elsewhere."""
+"""Progress of long work, for people: a bar on a terminal, a line now and then elsewhere.
 
+Shown where this module's logger lets INFO through, which `--quiet` does not.
+"""
+
+import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Never
+from typing import Any
 
 from tqdm import tqdm
 
 Advance = Callable[[float], None]
 
-_QUIET_SECONDS = 20.0  # between two lines where there is no terminal
+log = logging.getLogger(__name__)
+
+_LINE_SECONDS = 20.0  # between two lines where there is no terminal
 
 
 @contextmanager
@@ -22,11 +28,10 @@ def bar(label: str, total: float, unit: str) -> Iterator[Advance]:
         total: how much there is in all; 0 when that is unknown.
         unit: of the total. "s" means seconds of video: the rate is then shown as times real time.
     """
-    if sys.stderr.isatty():
-        rate = "{rate_noinv_fmt}" if unit != "s" else "{rate_noinv:.1f}x real time"
-        form = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} " + unit + " [{remaining} left, " + rate + "]"
-        shown: tqdm[Never] = tqdm(desc=label, total=total or None, unit=f" {unit}", bar_format=form if total else None)
-        with shown:
+    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+        form = "{desc}: {share:4.0%} |{bar}| {count} " + unit + " [{remaining} left, {speed}]"
+        unknown = "{desc}: {count} " + unit + " [{elapsed}, {speed}]"
+        with _Bar(desc=label, total=total or None, unit=unit, bar_format=form if total else unknown) as shown:
 
             def advance(amount: float) -> None:
                 shown.update(amount)
@@ -34,6 +39,22 @@ def bar(label: str, total: float, unit: str) -> Iterator[Advance]:
             yield advance
         return
     yield _Lines(label, total, unit).advance
+
+
+def _speed(rate: float, unit: str) -> str:
+    return f"{rate:.1f}x real time" if unit == "s" else f"{rate:.1f} {unit}/s"
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
+    @property
+    def format_dict(self) -> MutableMapping[str, Any]:
+        known = super().format_dict
+        done, total = known["n"], known["total"]
+        # tqdm has no rate at first, and forgets a total that is passed, as an estimated one may be.
+        rate = known["rate"] or (done / known["elapsed"] if known["elapsed"] else 0.0)
+        count = f"{done:.0f}/{total:.0f}" if total else f"{done:.0f}"
+        share = min(1.0, done / total) if total else 0.0
+        return {**known, "share": share, "count": count, "speed": _speed(rate, self.unit)}
 
 
 class _Lines:
@@ -45,11 +66,10 @@ class _Lines:
     def advance(self, amount: float) -> None:
         self.done += amount
         now = time.monotonic()
-        if now - self.shown < _QUIET_SECONDS:
+        if now - self.shown < _LINE_SECONDS:
             return
         self.shown = now
         rate = self.done / (now - self.begun)
-        speed = f"{rate:.1f}x real time" if self.unit == "s" else f"{rate:.1f} {self.unit}/s"
         left = f", {max(0.0, self.total - self.done) / rate:.0f} s left" if self.total and rate else ""
         of = f"/{self.total:.0f}" if self.total else ""
-        print(f"{self.label}: {self.done:.0f}{of} {self.unit}, {speed}{left}", file=sys.stderr, flush=True)
+        log.info("%s: %.0f%s %s, %s%s", self.label, self.done, of, self.unit, _speed(rate, self.unit), left)

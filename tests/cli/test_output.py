@@ -2,12 +2,15 @@
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,9 @@ def test_file_names_may_be_odd(root: Root, films: Path, tmp_path: Path, capsys: 
 def test_ctrl_c_is_one_line(root: Root, tmp_path: Path) -> None:
     download(root, str(action_video(tmp_path / "long.mp4", [], seconds=300)))
     begun = Path(root.url) / "frames/long/unfinished.json"  # written with the first shard of several
-    command = [sys.executable, "-m", "lolhl", "extract", "long", "--size", "2048", "--quiet", "--root", root.url]
+    # Where the tests were started in the background, a child would ignore the signal as they do.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "lolhl", "extract", "long", "--size", "2048"]
+    command += ["--quiet", "--root", root.url]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         while not begun.exists() and process.poll() is None:
             time.sleep(0.05)
@@ -81,6 +86,30 @@ def test_the_peak_of_memory_is_printed_at_the_end(root: Root) -> None:
     assert re.search(r"^lolhl infer: peak memory \d+\.\d MB, ", done.stderr.splitlines()[-1])
     assert "memory" not in done.stdout
     assert lolhl("infer", "m", "a", "--root", root.url, "--quiet").stderr == ""
+
+
+def on_terminal(words: list[str]) -> str:
+    """What a call shows on a terminal of 100 columns."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    with subprocess.Popen([sys.executable, "-m", "lolhl", *words], stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how Linux tells the end
+            while some := os.read(ours, 1000):
+                shown += some
+    os.close(ours)
+    assert process.returncode == 0, shown
+    return shown.decode()
+
+
+def test_a_terminal_sees_progress_unless_quiet(root: Root, films: Path) -> None:
+    seen = on_terminal(["run", str(films / "film.mp4"), "--name", "r", "--model", "m", "--root", root.url])
+    for work in ("scan r", "refine r"):
+        assert re.search(rf"\r{work}: +\d+% \|.*\| \d+/\d+ \w+ \[.* left, ", seen), seen
+    seen = on_terminal(["extract", "c", "--size", "64", "--root", root.url])
+    assert re.search(r"\rextract c: +\d+% \|.*\| 4/4 s \[00:00 left, \d+\.\dx real time\]", seen), seen
+    assert on_terminal(["extract", "c", "--size", "64", "--force", "--quiet", "--root", root.url]) == ""
 
 
 def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", default="640x360", help="width x height, as ViZDoom knows them; 640x360 unless said")
     parser.add_argument("--seed", type=int, default=2, help="of games and players; 2 unless said")
     given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # for the progress
     try:
         _streams(given.out, given.name or sorted(MAPS), given.seconds, given.seed, _size(given.size))
     except (LolhlError, OSError) as error:
