@@ -126,6 +126,7 @@ def fit(
     Raises:
         ModelError: the loss is not a number any more, or another rank was lost.
         Stopped: SIGTERM came, to this process or to another rank.
+        KeyboardInterrupt: Ctrl-C; it goes on as after a kill.
     """
     keeper = _Keeper(place, ranks, settings.epochs, on_epoch)
     earlier = place.load()
@@ -159,7 +160,12 @@ def fit(
             most=settings.epoch_samples,
         )
         in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
-        with _listening(keeper.tell), lost_told(), Latest(place.root, place.key) as keeper.latest:
+        with (
+            _listening(keeper.tell),
+            _interrupted_as_usual(),
+            lost_told(),
+            Latest(place.root, place.key) as keeper.latest,
+        ):
             trainer.fit(
                 learner,
                 loader(train, shuffled),
@@ -406,6 +412,19 @@ def _listening(tell: Callable[..., None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, earlier)
+
+
+@contextmanager
+def _interrupted_as_usual() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt: Lightning exits without a word in its place, and ignores it from then on."""
+    usual = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as left:
+        if not isinstance(left.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, usual)
+        raise KeyboardInterrupt from None
 
 
 def _quiet() -> None:

@@ -115,6 +115,32 @@ def test_stopped_by_sigterm_at_any_step_it_ends_with_the_same_weights(tmp_path: 
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in whole.weights.items())
 
 
+def test_interrupted_by_ctrl_c_it_goes_on_and_the_signal_works_as_before(tmp_path: Path) -> None:
+    whole = fitted(open_root(str(tmp_path / "whole")))
+    root = open_root(str(tmp_path / "root"))
+    looked = 0
+
+    def look() -> None:
+        nonlocal looked
+        looked += 1
+        if looked == 35:  # in the third epoch
+            os.kill(os.getpid(), signal.SIGINT)
+
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fitted(root, look=look)
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    seen: list[int] = []
+    again = fitted(root, lambda number, _: seen.append(number))
+    assert seen[-1] == 5
+    assert len(seen) <= 5
+    assert again.history == whole.history
+    assert all(torch.equal(again.weights[name], tensor) for name, tensor in whole.weights.items())
+
+
 def test_sigterm_does_not_end_a_fit_that_failed_before_it_has_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
