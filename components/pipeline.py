@@ -8,6 +8,7 @@ already says so and ends at once, so the same command goes on where an earlier o
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -15,11 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from torchx.runner import Runner, get_runner
+from torchx.runner import Runner, config, get_runner
 from torchx.schedulers.api import Stream as Output
-from torchx.schedulers.local_scheduler import LocalScheduler
+from torchx.schedulers.local_scheduler import LocalScheduler, SignalException
 from torchx.specs import AppState, CfgVal, parse_app_handle
 
+SCHEDULERS = ("local_cwd", "local_docker", "slurm", "kubernetes")
 _HERE = Path(__file__).parent
 
 
@@ -75,13 +77,14 @@ def _mounted(job: Job, path: Path) -> Job:
     return replace(job, args=(str(path), *job.args[1:]), component_args=(*job.component_args, *mounts))
 
 
-def run(
-    jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO = sys.stdout
-) -> bool:
-    """Runs the jobs one after the other, and prints what each said.
+def run(jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO) -> bool:
+    """Runs the jobs one after the other, and prints what each said. An exception ends the job that runs.
 
     Returns:
         True when all ended well. Else says where the failed job's log lies, and False.
+
+    Raises:
+        SignalException: SIGINT or SIGTERM came; TorchX raises it in place of KeyboardInterrupt.
     """
     # local_cwd looks for `python` and `torchrun` on PATH: those beside the Python that runs this.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -90,8 +93,19 @@ def run(
             component = f"{_HERE / job.stage}.py:{job.stage}"
             named = ["--image", image] if image else []
             begun = time.monotonic()
-            handle = runner.run_component(component, [*named, *job.component_args, "--", *job.args], scheduler, cfg)
-            status = runner.wait(handle, wait_interval=0.2)
+            try:
+                handle = runner.run_component(component, [*named, *job.component_args, "--", *job.args], scheduler, cfg)
+            except SignalException:
+                raise
+            except Exception as error:  # each scheduler has its own
+                told = " ".join(str(error).split()) or type(error).__name__
+                print(f"{job.stage}: {scheduler} did not take the job: {told}", file=out)
+                return False
+            try:
+                status = runner.wait(handle, wait_interval=0.2)
+            except BaseException:
+                runner.cancel(handle)
+                raise
             ended_well = status is not None and status.state == AppState.SUCCEEDED
             seconds = f"{time.monotonic() - begun:.0f} s"
             if not ended_well:
@@ -139,6 +153,24 @@ def _stream(text: str) -> Stream:
     return Stream(source, name) if equals and "/" not in name else Stream(text, Path(text.rstrip("/")).stem)
 
 
+def configured(scheduler: str, pairs: Sequence[str]) -> dict[str, CfgVal]:
+    """These settings of a scheduler, over those that .torchxconfig has for it, as `torchx run` reads them.
+
+    Raises:
+        ValueError: a pair is none, or of no setting.
+    """
+    with get_runner() as runner:
+        settings = runner.scheduler_run_opts(scheduler)
+    known = sorted(name for name, _ in settings)
+    for pair in pairs:
+        name, equals, _ = pair.partition("=")
+        if not equals or name not in known:
+            raise ValueError(f"--cfg {pair}: give NAME=VALUE, with a name of {', '.join(known)}")
+    cfg: dict[str, CfgVal] = settings.cfg_from_str(",".join(pairs))
+    config.apply(scheduler, cfg)
+    return cfg
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m components.pipeline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -151,18 +183,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", nargs="+", required=True, metavar="FILE", help="label files")
     parser.add_argument("--model", required=True, help="name of the model, and of its dataset")
     parser.add_argument("--root", default=os.environ.get("LOLHL_ROOT", "lolhl-data"), help="where all data lies")
-    parser.add_argument("--scheduler", default="local_cwd", help="local_cwd, local_docker, slurm or kubernetes")
-    parser.add_argument("--cfg", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the scheduler")
+    parser.add_argument("--scheduler", default="local_cwd", choices=SCHEDULERS, help="where the jobs run")
+    parser.add_argument(
+        "--cfg", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the scheduler, over .torchxconfig's"
+    )
     parser.add_argument("--image", help="container image of all jobs")
     parser.add_argument("train", nargs="*", metavar="-- TRAIN-OPTION", help="options of `lolhl train`, after --")
     said = parser.parse_args(argv)
-    cfg: dict[str, CfgVal] = dict(pair.split("=", 1) for pair in said.cfg)
+    try:
+        cfg = configured(said.scheduler, said.cfg)
+    except ValueError as error:
+        parser.error(str(error))
     todo = jobs(said.learn, said.find, said.labels, said.model, said.root, said.train)
     if said.scheduler in ("local_docker", "kubernetes") and not said.root.startswith("s3://"):
         parser.error(f"--root {said.root}: containers do not share a folder: give s3://bucket/prefix")
     if said.scheduler == "local_docker":
         todo = in_containers(todo)
-    return 0 if run(todo, said.scheduler, cfg, said.image) else 1
+    try:
+        return 0 if run(todo, said.scheduler, cfg, said.image, sys.stdout) else 1
+    except (KeyboardInterrupt, SignalException) as stopped:
+        print("pipeline: stopped, and its job with it; the same command goes on from here", file=sys.stderr)
+        return 128 + getattr(stopped, "sigval", signal.SIGINT)
 
 
 if __name__ == "__main__":

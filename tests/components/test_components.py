@@ -5,9 +5,12 @@ import io
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -157,6 +160,70 @@ def test_the_pipeline_runs_every_stage_and_goes_on_where_it_failed(
 
     assert pipeline.run(todo, "local_cwd", dict(cfg), None, io.StringIO())
     assert {key: stored.stat(f"{key}.json") for key in manifests} == before
+
+
+CALL = ["--root", "s3://b/x", "--model", "m", "--learn", "a.mp4", "--find", "b.mp4", "--labels", "t.tsv"]
+
+
+def test_the_pipeline_s_jobs_are_set_as_those_of_torchx_run(in_repository: dict[str, str]) -> None:
+    assert in_repository
+    there = {"namespace": "lolhl", "queue": "lolhl", "service_account": "lolhl-stage"}
+    assert pipeline.configured("kubernetes", []) == there
+    assert pipeline.configured("kubernetes", ["queue=own", "namespace=n"]) == {
+        **there,
+        "queue": "own",
+        "namespace": "n",
+    }
+    assert "AWS_*" in str(pipeline.configured("local_docker", [])["copy_env"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--cfg", "queue"], "--cfg queue: give NAME=VALUE, with a name of"),
+        (["--cfg", "qeue=a"], "--cfg qeue=a: give NAME=VALUE, with a name of"),
+        (["--scheduler", "cluster"], "choose from 'local_cwd', 'local_docker', 'slurm', 'kubernetes'"),
+        (["--scheduler", "local_docker", "--root", "here"], "--root here: containers do not share a folder"),
+    ],
+)
+def test_a_wrong_call_of_the_pipeline(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        pipeline.main([*CALL, *words])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    in_repository: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", in_repository["PATH"])
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing")
+    assert pipeline.main([*CALL, "--scheduler", "local_docker"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("download: local_docker did not take the job: ")
+    assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipeline_that_is_stopped_ends_its_job(
+    in_repository: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as never:  # answers nothing, so the first job waits for its video
+        never.settimeout(60)
+        video = f"v=http://127.0.0.1:{never.getsockname()[1]}/v.mp4"
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "components.pipeline", *CALL, "--learn", video]
+        command += ["--root", str(tmp_path / "root"), "--cfg", f"log_dir={tmp_path}/logs"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=in_repository) as process:
+            connection, _ = never.accept()
+            with connection:
+                process.send_signal(number)
+                error = process.communicate()[1]
+                connection.settimeout(60)
+                with suppress(ConnectionResetError):
+                    while connection.recv(1000):  # until the job has ended
+                        pass
+    assert (process.returncode, error.count("\n")) == (128 + number, 1), error
+    assert "the same command goes on from here" in error
 
 
 def test_a_source_may_have_a_name() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from torchx.specs import CfgVal
 
 from components import pipeline
 from components.pipeline import Stream
@@ -101,7 +100,7 @@ def test_every_stage_runs_in_its_image(images: dict[str, str], root: Root, serve
     out = (tmp_path / "out").open("w+")
     for job in todo:
         image = images[by_stage.get(job.stage, job.stage)]
-        ended_well = pipeline.run([job], "local_docker", configured(), image, out)
+        ended_well = pipeline.run([job], "local_docker", pipeline.configured("local_docker", []), image, out)
         out.seek(0)
         assert ended_well, out.read()
     out.seek(0)
@@ -117,14 +116,9 @@ def test_every_stage_runs_in_its_image(images: dict[str, str], root: Root, serve
         assert f"AWS_SECRET_ACCESS_KEY={server.secret}" in config["Env"]
 
     out.truncate(0)
-    assert pipeline.run(todo[-3:-2], "local_docker", configured(), images["train"], out)
+    assert pipeline.run(todo[-3:-2], "local_docker", pipeline.configured("local_docker", []), images["train"], out)
     out.seek(0)
     assert "train: done already" in out.read()
-
-
-def configured() -> dict[str, CfgVal]:
-    """What .torchxconfig says for containers."""
-    return {"copy_env": ["AWS_*", "LOLHL_S3_*"]}
 
 
 def test_replicas_share_the_vods(images: dict[str, str], root: Root, tmp_path: Path) -> None:
@@ -148,6 +142,6 @@ def test_replicas_share_the_vods(images: dict[str, str], root: Root, tmp_path: P
 def test_a_failing_job_fails(images: dict[str, str], root: Root, tmp_path: Path) -> None:
     out = (tmp_path / "out").open("w+")
     job = pipeline.Job("extract", ("nobody", "--root", root.url))
-    assert not pipeline.run([job], "local_docker", configured(), images["extract"], out)
+    assert not pipeline.run([job], "local_docker", pipeline.configured("local_docker", []), images["extract"], out)
     out.seek(0)
     assert "vods/nobody/vod.json does not exist" in out.read()
