@@ -10,7 +10,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from fractions import Fraction
@@ -21,7 +21,9 @@ import lolhl
 from lolhl import grid, memory
 from lolhl.config import Config
 from lolhl.errors import LolhlError, UsageError
+from lolhl.figures import EventFigures
 from lolhl.manifest import Manifest
+from lolhl.results import Report
 from lolhl.stages.share import WHOLE, parse_share, shared
 from lolhl.storage import Root, open_root
 
@@ -103,14 +105,13 @@ def _dataset() -> Verb:
 
 
 def _train() -> Verb:
-    from lolhl import metrics
     from lolhl.stages.train import TrainConfig, train
 
     def call(root: Root, said: Said) -> list[Told]:
         made = train(root, said.model, _config(TrainConfig, said), force=said.force)
-        figures = made.result["metrics"]
-        lines = [f"train {said.model}, on its validation side:", metrics.comparison_table(figures["smoothed"])]
-        return [("\n".join([*lines, *_told_events(figures["events"])]), made.result)]
+        figures = made.result.metrics
+        lines = [f"train {said.model}, on its validation side:", figures.smoothed.table()]
+        return [("\n".join([*lines, *_told_events(figures.events)]), made.result_values())]
 
     return Verb(
         {"model": (None, "what to call the model")},
@@ -175,12 +176,13 @@ def _retrain() -> Verb:
     from lolhl.stages.retrain import RetrainConfig, describe, retrain
 
     def call(root: Root, said: Said) -> list[Told]:
-        result = retrain(root, _config(RetrainConfig, said), force=said.force).result
-        now = f"the champion was {result['champion']}" if result["champion"] else "there was no champion"
-        page = f"report: {root.url}/{result['report']}"
-        if result["nothing_new"]:
-            return [(f"retrain: nothing to do: nothing is new since the last time, when {now}\n{page}", result)]
-        return [(f"{describe(result)}\n{page}", result)]
+        made = retrain(root, _config(RetrainConfig, said), force=said.force)
+        result, values = made.result, made.result_values()
+        now = f"the champion was {result.champion}" if result.champion else "there was no champion"
+        page = f"report: {root.url}/{result.report}"
+        if result.nothing_new:
+            return [(f"retrain: nothing to do: nothing is new since the last time, when {now}\n{page}", values)]
+        return [(f"{describe(result)}\n{page}", values)]
 
     return Verb(
         {},
@@ -254,11 +256,12 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _told(made: Manifest) -> Told:
+def _told(made: Manifest[Any]) -> Told:
     """A stage's manifest for people: the plain values of its result."""
-    plain = {k: v for k, v in made.result.items() if v is not None and not isinstance(v, dict | list)}
+    values = made.result_values()
+    plain = {k: v for k, v in values.items() if v is not None and not isinstance(v, dict | list)}
     shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items())
-    return f"{made.stage}: {shown}", made.result
+    return f"{made.stage}: {shown}", values
 
 
 def _told_memory() -> str:
@@ -267,27 +270,24 @@ def _told_memory() -> str:
     return f"peak memory {peaks['resident']} MB, {child}"
 
 
-def _told_report(root: Root, made: Manifest) -> Told:
+def _told_report(root: Root, made: Manifest[Report]) -> Told:
     """The highlights, the figures where the stream is labelled, and where the page lies."""
-    from lolhl import metrics
-
     result = made.result
-    lines = [f"report {result['vod']}: {len(result['highlights'])} highlights"]
-    lines += [f"  {result['reason']}"] if result["reason"] else []
-    for one in result["highlights"][:10]:
-        span = f"{grid.format_time(round(one['start']))} to {grid.format_time(round(one['stop']))}"
-        lines.append(f"  {one['rank']:3}. {span}  {one['reason']}")
-    if labelled := result["labelled"]:
-        lines += ["against its labels:", metrics.comparison_table(labelled["frames"])]
-        lines += _told_events(labelled["events"])
-    lines.append(f"page: {root.url}/{result['page']}")
-    return "\n".join(lines), result
+    lines = [f"report {result.vod}: {len(result.highlights)} highlights"]
+    lines += [f"  {result.reason}"] if result.reason else []
+    for highlight in result.highlights[:10]:
+        span = f"{grid.format_time(round(highlight.start))} to {grid.format_time(round(highlight.stop))}"
+        lines.append(f"  {highlight.rank:3}. {span}  {highlight.reason}")
+    if agreement := result.labelled:
+        lines += ["against its labels:", agreement.frames.table()]
+        lines += _told_events(agreement.events)
+    lines.append(f"page: {root.url}/{result.page}")
+    return "\n".join(lines), made.result_values()
 
 
-def _told_events(events: Iterable[Mapping[str, Any]]) -> list[str]:
+def _told_events(events: Iterable[EventFigures]) -> list[str]:
     return [
-        f"events at tIoU {at['tiou']}: {at['matched']} of {at['labelled']} found by {at['predicted']} highlights"
-        for at in events
+        f"events at tIoU {at.tiou}: {at.matched} of {at.labelled} found by {at.predicted} highlights" for at in events
     ]
 
 

@@ -8,17 +8,23 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 import lolhl
+from lolhl import grid
 from lolhl.config import Config
-from lolhl.errors import Conflict, MissingInput, NotFound, StorageError
+from lolhl.errors import Conflict, MissingInput, NotFound, StorageError, UsageError
+from lolhl.results import Result
 from lolhl.storage import Root, each
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Result)
 
 
 @dataclass(frozen=True)
@@ -44,42 +50,53 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Generic[R]):
     """What a finished stage says of itself.
 
     Attributes:
         stage: its name.
         digest: of the stage, its settings and its inputs; the same digest means the same work.
-        config: the settings that decide the result.
+        config: the settings that decide the result, as JSON values.
         inputs: key of each object that was read → its digest.
+        result: what the stage made (counts, durations, figures).
         outputs: what was written, in order of keys.
-        result: what the stage found out (counts, durations, figures): JSON values.
         version: of lolhl, when this was written.
+        stored: the file's bytes, where the manifest was read from one.
     """
 
     stage: str
     digest: str
     config: dict[str, Any]
     inputs: dict[str, str]
+    result: R
     outputs: list[Output] = field(default_factory=list)
-    result: dict[str, Any] = field(default_factory=dict)
     version: str = lolhl.__version__
+    stored: bytes | None = field(default=None, repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        """The file: as it was read, so that fields with defaults that were added since do not change its digest."""
+        if self.stored is not None:
+            return self.stored
+        values = {name: _plain(getattr(self, name)) for name in _FIELDS}
+        return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str) -> "Manifest":
-        """Raises StorageError when the bytes are no manifest."""
+    def from_bytes(cls, data: bytes, kind: type[R], name: str) -> "Manifest[R]":
+        """A manifest whose result is of this kind.
+
+        Args:
+            name: of the file, for the error's message.
+
+        Raises:
+            StorageError: the bytes are none. The message names the field that is wrong.
+        """
         try:
-            raw = json.loads(data)
-            outputs = [Output(**output) for output in raw.pop("outputs")]
-            result = _Result(raw.pop("result"), name)
-            config, inputs = dict(raw.pop("config")), dict(raw.pop("inputs"))
-            made = cls(**raw, config=config, inputs=inputs, outputs=outputs, result=result)
-            _check(made)
-            return made
-        except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            head = msgspec.json.decode(data, type=_Head)
+            if head.stage != kind.stage:
+                raise ValueError(f"it is of the stage {head.stage!r} and not of {kind.stage!r}")
+            raw = msgspec.json.decode(data, type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
+            return cls(**vars(raw), stored=data)
+        except (ValueError, RecursionError) as error:
             raise _no_manifest(name, error) from error
 
     def read(self, root: Root, key: str, redo: str) -> bytes:
@@ -108,48 +125,53 @@ class Manifest:
 
     def content_digest(self) -> str:
         """Of all that the manifest says: what the next stage records as its input."""
-        said = {**asdict(self), "version": None}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        return _content_digest(self.to_bytes())
+
+    def result_values(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return dict(_plain(self.result))
 
 
-# What the words of a result hold, in whichever stage's manifest they stand.
-_TEXT = ("vod", "source", "video", "fit", "model", "holdout")
-_NUMBERS = ("size", "frames", "width", "height", "duration", "offset", "threshold", "smooth_seconds", "guard_seconds")
-_LISTS = ("chapters", "muted", "vods", "highlights", "judge", "learn")
-_OBJECTS = ("architecture", "normalisation", "view", "metrics", "natural", "train", "validation", "labels")
-_KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(_TEXT, (str,)),
-    **dict.fromkeys(_NUMBERS, (int, float)),
-    **dict.fromkeys(_LISTS, (list,)),
-    **dict.fromkeys(_OBJECTS, (dict,)),
-    "title": (str, type(None)),
-    "twitch_id": (str, type(None)),
-}
+@dataclass(frozen=True)
+class _Head:
+    """What is enough to know which stage wrote a manifest, and what it read."""
+
+    stage: str
+    inputs: dict[str, str]
 
 
-def _check(made: Manifest) -> None:
-    """Raises TypeError, or what Fraction raises, where a value is of a kind that no stage writes."""
-    texts = [made.stage, made.digest, made.version, *made.inputs.values()]
-    texts += [text for output in made.outputs for text in (output.key, output.sha256)]
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a text is none")
-    if not all(isinstance(output.size, int) for output in made.outputs):
-        raise TypeError("a size is no number")
-    for name, value in made.result.items():
-        if name in _KINDS and not isinstance(value, _KINDS[name]):
-            raise TypeError(f"its {name} is {type(value).__name__}")
-    Fraction(made.result.get("fps", "1"))
+@dataclass(frozen=True)
+class _File(Generic[R]):
+    """What the JSON of a manifest holds, see `Manifest`."""
+
+    stage: str
+    digest: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    result: R
+    outputs: list[Output]
+    version: str
 
 
-class _Result(dict[str, Any]):
-    """A result read from a file: what it lacks is the file's fault."""
+_FIELDS = tuple(field.name for field in fields(_File))
 
-    def __init__(self, found: Any, name: str = "") -> None:
-        super().__init__(found)
-        self.name = name
 
-    def __missing__(self, key: str) -> Any:
-        raise _no_manifest(self.name, f"it has no {key}")
+def _content_digest(data: bytes) -> str:
+    return _digest({**json.loads(data), "version": None})
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=str)  # fractions
+
+
+def _decoded(kind: type, value: Any) -> Any:
+    """Values of types that JSON does not know. 0 is the rate of a video that does not tell its rate."""
+    if kind is not Fraction or not isinstance(value, str):
+        raise ValueError(f"Expected a frame rate in quotes, got {value!r}"[:100])
+    try:
+        return Fraction(0) if value == "0" else grid.parse_fps(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
 
 
 def _no_manifest(name: str, why: object) -> StorageError:
@@ -157,18 +179,18 @@ def _no_manifest(name: str, why: object) -> StorageError:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[R]):
     """What a stage is about to do: enough to know whether it has been done before."""
 
     root: Root
     key: str
-    stage: str
+    kind: type[R]
     config: dict[str, Any]
     inputs: dict[str, str]
     etag: str | None
     digest: str
 
-    def begin(self) -> "Plan":
+    def begin(self) -> "Plan[R]":
         """Takes an earlier run's manifest away; call it before the first output is overwritten.
 
         From here to `finish` the stage's output does not exist, whatever happens in between.
@@ -176,12 +198,12 @@ class Plan:
         self.root.delete(self.key)
         return replace(self, etag=None)
 
-    def manifest(self, result: Mapping[str, Any], outputs: list[Output]) -> Manifest:
+    def manifest(self, result: R, outputs: list[Output]) -> Manifest[R]:
         """What `finish` is going to write."""
-        ordered = sorted(outputs, key=lambda o: o.key)
-        return Manifest(self.stage, self.digest, self.config, self.inputs, ordered, dict(result))
+        ordered = sorted(outputs, key=lambda output: output.key)
+        return Manifest(self.kind.stage, self.digest, self.config, self.inputs, result, ordered)
 
-    def finish(self, result: Mapping[str, Any], outputs: list[Output]) -> Manifest:
+    def finish(self, result: R, outputs: list[Output]) -> Manifest[R]:
         """Writes the manifest: from now on the stage's output exists.
 
         Raises:
@@ -197,59 +219,67 @@ class Plan:
 
 
 def plan(
-    root: Root, key: str, stage: str, config: Config, inputs: Mapping[str, str], *, force: bool = False
-) -> tuple[Plan, Manifest | None]:
+    root: Root, key: str, kind: type[R], config: Config, inputs: Mapping[str, str], *, force: bool = False
+) -> tuple[Plan[R], Manifest[R] | None]:
     """The work to do, and the manifest of an earlier run if that did the same work already.
 
     Args:
         key: where the manifest will lie.
+        kind: of its result; names the stage.
         inputs: key of each object that the stage reads → digest.
         force: True to redo the work all the same; then no manifest comes back.
     """
-    found = root.find(key)
+    stored = root.find(key)
     recorded = config.recorded()
-    digest = _digest({"stage": stage, "config": recorded, "inputs": dict(inputs)})
-    todo = Plan(root, key, stage, recorded, dict(inputs), found[1] if found else None, digest)
-    if found and not force:
-        earlier = Manifest.from_bytes(found[0], f"{root.url}/{key}")
+    digest = _digest({"stage": kind.stage, "config": recorded, "inputs": dict(inputs)})
+    todo = Plan(root, key, kind, recorded, dict(inputs), stored[1] if stored else None, digest)
+    if stored and not force:
+        earlier = Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}")
         if earlier.digest == digest:
-            log.info("%s: done already (%s)", stage, key)
+            log.info("%s: done already (%s)", kind.stage, key)
             return todo, earlier
     return todo, None
 
 
-def load(root: Root, key: str, made_by: str, *, fresh: bool = False) -> Manifest:
+def load(root: Root, key: str, kind: type[R], made_by: str, *, fresh: bool = False) -> Manifest[R]:
     """The manifest under this key.
 
     Args:
+        kind: of its result.
         made_by: the command that makes it, for the error's message.
         fresh: True to refuse what was made from something that has been made anew since.
 
     Raises:
         MissingInput: there is none, or it is out of date.
+        StorageError: it is damaged.
     """
-    made = find(root, key)
+    made = find(root, key, kind)
     if made is None:
         raise MissingInput(f"{root.url}/{key} does not exist: run `{made_by}` first")
     if fresh:
-        _check_fresh(root, key, made, made_by)
+        _check_fresh(root, key, made.inputs, made_by)
     return made
 
 
-def find(root: Root, key: str) -> Manifest | None:
+def find(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
     """The manifest under this key, or None when there is none. Raises StorageError when it is damaged."""
-    found = root.find(key)
-    return Manifest.from_bytes(found[0], f"{root.url}/{key}") if found else None
+    stored = root.find(key)
+    return Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}") if stored else None
 
 
-def _check_fresh(root: Root, key: str, made: Manifest, made_by: str) -> None:
+def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) -> None:
     # What has gone since cannot have changed; what is no manifest is up to the stage.
-    sources = [source for source in made.inputs if source.endswith(".json")]
-    for source, now in zip(sources, each(lambda source: find(root, source), sources), strict=True):
+    sources = [source for source in inputs if source.endswith(".json")]
+    for source, now in zip(sources, each(root.find, sources), strict=True):
         if now is None:
             continue
-        _check_fresh(root, source, now, made_by)
-        if now.content_digest() != made.inputs[source]:
+        name = f"{root.url}/{source}"
+        try:
+            _check_fresh(root, source, msgspec.json.decode(now[0], type=_Head).inputs, made_by)
+            digest = _content_digest(now[0])
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _no_manifest(name, error) from error
+        if digest != inputs[source]:
             raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
 
 

@@ -1,12 +1,11 @@
 """The one place where a figure is defined: what a model's scores and spans are worth.
 
 Frames are judged by average precision and F1 at the natural rate, events by one-to-one matching of
-spans. A figure that is not defined (no positives, nothing predicted) is None, never 0 and never NaN.
+spans. What figures consist of stands in `lolhl.figures`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,76 +14,12 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
+from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, Interval, ratio
 from lolhl.labels.spans import Span
 
 TIOUS = (0.3, 0.5)  # overlaps at which events are matched
 _RESAMPLES = 1000
 _SHUFFLES = 200
-
-
-@dataclass(frozen=True)
-class Interval:
-    """95 % of the resampled figures lie in [low, high]."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class FrameFigures:
-    """How well scores tell the frames of highlights from the others.
-
-    Attributes:
-        frames, positives: how many were judged, and how many of them are labelled.
-        base_rate: positives / frames.
-        average_precision: area under the precision-recall curve, as a sum without interpolation.
-        threshold: a frame is called positive where score >= threshold.
-        precision, recall, f1: at the threshold.
-        average_precision_interval, f1_interval: by bootstrap over groups of frames.
-        groups: how many groups of frames (chunks or VODs) were resampled.
-    """
-
-    frames: int
-    positives: int
-    base_rate: float | None
-    average_precision: float | None
-    threshold: float | None
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    average_precision_interval: Interval | None = None
-    f1_interval: Interval | None = None
-    groups: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class EventFigures:
-    """How many labelled spans were found, by one-to-one matching at an overlap (tIoU) of at least `tiou`."""
-
-    tiou: float
-    labelled: int
-    predicted: int
-    matched: int
-
-    @property
-    def precision(self) -> float | None:
-        return _ratio(self.matched, self.predicted)
-
-    @property
-    def recall(self) -> float | None:
-        return _ratio(self.matched, self.labelled)
-
-    @property
-    def f1(self) -> float | None:
-        return _ratio(2 * self.matched, self.labelled + self.predicted)
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as JSON values."""
-        return {**asdict(self), "precision": self.precision, "recall": self.recall, "f1": self.f1}
 
 
 @dataclass(frozen=True)
@@ -100,50 +35,6 @@ class Ranking:
     labels: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.float64]
     groups: npt.NDArray[np.str_]
-
-
-@dataclass(frozen=True)
-class Gain:
-    """How much higher one ranking's average precision is than another's, by paired bootstrap over `groups` groups."""
-
-    value: float | None
-    interval: Interval | None
-    groups: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model's figures beside those of answers that know nothing."""
-
-    model: FrameFigures
-    constant: FrameFigures
-    random: FrameFigures
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as JSON values."""
-        return asdict(self)
-
-    def table(self) -> str:
-        """The three in lines for people."""
-        return comparison_table(self.to_json())
-
-
-def comparison_table(comparison: Mapping[str, Any]) -> str:
-    """`Comparison.to_json()` in lines for people."""
-    names = {"model": "model", "constant": "constant answer", "random": "random ranking"}
-    lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
-    for key, name in names.items():
-        f = comparison[key]
-        average = shown(f["average_precision"], f["average_precision_interval"])
-        at = f"{shown(f['precision']):11}{shown(f['recall']):8}"
-        lines.append(f"{name:18}{average:27}{shown(f['f1'], f['f1_interval']):27}{at}".rstrip())
-    model = comparison["model"]
-    lines.append(f"{model['frames']} frames, {shown(model['base_rate'])} of them in highlights")
-    return "\n".join(lines)
 
 
 def frame_figures(
@@ -189,7 +80,7 @@ def frame_figures(
     return FrameFigures(
         frames=truth.size,
         positives=counts.positives,
-        base_rate=_ratio(counts.positives, truth.size),
+        base_rate=ratio(counts.positives, truth.size),
         average_precision=average,
         threshold=float(threshold),
         precision=precision,
@@ -279,7 +170,7 @@ def random_figures(labels: npt.ArrayLike, called: float, *, seed: int = 0) -> Fr
     """
     truth = np.asarray(labels, dtype=bool)
     n, positives = truth.size, int(truth.sum())
-    rate = _ratio(positives, n)
+    rate = ratio(positives, n)
     expected = interval = None
     if positives:
         harmonic = float((1 / np.arange(1, n + 1)).sum())
@@ -295,7 +186,7 @@ def random_figures(labels: npt.ArrayLike, called: float, *, seed: int = 0) -> Fr
         threshold=None,
         precision=rate if called else None,
         recall=called if positives else None,
-        f1=_ratio(2 * (rate or 0.0) * called, (rate or 0.0) + called),
+        f1=ratio(2 * (rate or 0.0) * called, (rate or 0.0) + called),
         average_precision_interval=interval,
     )
 
@@ -353,8 +244,8 @@ class _Counts:
     def figures(self) -> tuple[float | None, float | None, float | None]:
         """Precision, recall, F1."""
         found = self.true_positives
-        f1 = _ratio(2 * found, self.called + self.positives)
-        return _ratio(found, self.called), _ratio(found, self.positives), f1
+        f1 = ratio(2 * found, self.called + self.positives)
+        return ratio(found, self.called), ratio(found, self.positives), f1
 
 
 def _weighted_average_precision(
@@ -416,13 +307,3 @@ def _arrays(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[n
     if bad:
         raise ModelError(f"{bad} of {values.size} scores are no numbers: train again with a lower learning rate")
     return truth, values
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-def shown(figure: float | None, interval: Mapping[str, float] | None = None) -> str:
-    """A figure for people, with its interval if there is one."""
-    text = "–" if figure is None else f"{figure:.3f}"
-    return text + (f" ({interval['low']:.3f} to {interval['high']:.3f})" if interval else "")

@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from lolhl import metrics
 from lolhl.errors import DatasetError, ModelError
+from lolhl.figures import EventFigures, Gain, Interval
 from lolhl.labels.spans import Span, on_grid
 
 
@@ -49,7 +51,7 @@ def test_what_is_not_defined_is_none() -> None:
     empty = metrics.compare([], [], 0.5, [])
     assert (empty.model.frames, empty.model.base_rate, empty.random.average_precision) == (0, None, None)
     for comparison in (empty, metrics.compare([0, 0], [0.1, 0.2], 0.5, [0, 1]), metrics.compare([1], [0.5], 0.5, [0])):
-        assert "NaN" not in json.dumps(comparison.to_json())
+        assert "NaN" not in json.dumps(asdict(comparison))
         assert "nan" not in comparison.table()
 
 
@@ -131,7 +133,7 @@ def test_intervals() -> None:
     assert (one.groups, one.average_precision_interval, one.f1_interval) == (1, None, None)
 
 
-def _width(interval: metrics.Interval) -> float:
+def _width(interval: Interval) -> float:
     return interval.high - interval.low
 
 
@@ -179,7 +181,7 @@ def test_answers_that_know_nothing() -> None:
     lines = got.table().splitlines()
     assert [line.split("  ")[0] for line in lines[1:4]] == ["model", "constant answer", "random ranking"]
     assert f"{got.model.average_precision:.3f} (" in lines[1]
-    assert json.loads(json.dumps(got.to_json()))["model"]["average_precision_interval"].keys() == {"low", "high"}
+    assert json.loads(json.dumps(asdict(got)))["model"]["average_precision_interval"].keys() == {"low", "high"}
 
 
 def events(labelled: list[tuple[float, float]], predicted: list[tuple[float, float]], tiou: float) -> int:
@@ -209,8 +211,8 @@ def test_events_of_several_vods() -> None:
     labelled = {"a": [Span(0, 10)], "b": [Span(0, 10), Span(20, 30)], "c": []}
     predicted = {"b": [Span(0, 10)], "c": [Span(0, 10)], "d": [Span(0, 10)]}
     got = metrics.event_figures(labelled, predicted, 0.5)
-    assert got == metrics.EventFigures(0.5, labelled=3, predicted=3, matched=1)
-    assert got.to_json() == {
+    assert got == EventFigures(0.5, labelled=3, predicted=3, matched=1)
+    assert asdict(got) == {
         "tiou": 0.5, "labelled": 3, "predicted": 3, "matched": 1,
         "precision": pytest.approx(1 / 3), "recall": pytest.approx(1 / 3), "f1": pytest.approx(1 / 3),
     }  # fmt: skip
@@ -268,13 +270,13 @@ def test_the_gain_is_paired() -> None:
     back = metrics.gain(ranking(better), ranking(scores))
     assert back.value == -gain.value  # type: ignore[operator]
     assert (back.interval.low, back.interval.high) == pytest.approx((-gain.interval.high, -gain.interval.low))  # type: ignore[union-attr]
-    assert "NaN" not in json.dumps(gain.to_json())
+    assert "NaN" not in json.dumps(asdict(gain))
 
 
 def test_a_model_gains_nothing_on_itself_and_little_by_chance() -> None:
     _, scores, _ = stream()
     same = metrics.gain(ranking(scores), ranking(scores))
-    assert (same.value, same.interval) == (0, metrics.Interval(0, 0))
+    assert (same.value, same.interval) == (0, Interval(0, 0))
     noise = np.random.default_rng(1).random(len(scores)) / 100
     other = metrics.gain(ranking(scores), ranking(scores + noise))
     assert other.interval is not None
@@ -291,9 +293,9 @@ def test_models_with_other_frame_rates_are_compared_by_the_same_chunks() -> None
 
 def test_a_gain_that_is_not_defined_is_none() -> None:
     one = metrics.Ranking(np.array([True, False]), np.array([0.9, 0.1]), np.array(["a", "a"]))
-    assert metrics.gain(one, one) == metrics.Gain(0.0, None, 1)
+    assert metrics.gain(one, one) == Gain(0.0, None, 1)
     none = metrics.Ranking(np.array([False, False]), np.array([0.9, 0.1]), np.array(["a", "b"]))
-    assert metrics.gain(none, none) == metrics.Gain(None, None, 2)
+    assert metrics.gain(none, none) == Gain(None, None, 2)
     bad = metrics.Ranking(np.array([True, False]), np.array([np.nan, 0.1]), np.array(["a", "b"]))
     with pytest.raises(ModelError):
         metrics.gain(one, bad)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import simplejpeg
 from lolhl import grid, manifest
 from lolhl.errors import NotFound, StorageError
 from lolhl.frames.shards import Entry, shard_key
+from lolhl.results import Frames
 from lolhl.storage import Root
 from lolhl.vod.decode import View
 
@@ -71,11 +71,11 @@ class FrameSet:
         Raises StorageError when the index is gone or damaged.
         """
         asked = root.ahead([manifest_key(vod), index_key(vod), f"vods/{vod}/vod.json"])
-        said = manifest.load(asked, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
+        said = manifest.load(asked, manifest_key(vod), Frames, f"lolhl extract {vod}", fresh=True)
         index = pl.read_parquet(io.BytesIO(said.read(asked, index_key(vod), f"lolhl extract {vod} --force")))
         index = index.sort("frame")
-        view = View(Fraction(said.result["fps"]), said.result["size"], said.result["fit"])
-        count = int(said.result["frames"])
+        view = View(said.result.fps, said.result.size, said.result.fit)
+        count = said.result.frames
         times, shards, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
         nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, view.fps))
         return cls(root, vod, view, said.content_digest(), count, times, nearest, shards, offsets, lengths)

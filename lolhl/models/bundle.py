@@ -5,7 +5,6 @@ Nothing in a bundle is executed when it is loaded.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -15,6 +14,7 @@ from lolhl.errors import ModelError
 from lolhl.manifest import Output
 from lolhl.models.champion import resolve
 from lolhl.models.network import Architecture, Network
+from lolhl.results import Model, ModelFigures
 from lolhl.storage import Root
 from lolhl.vod.decode import View
 
@@ -48,7 +48,7 @@ class Bundle:
     smooth_seconds: float
     frozen: bool
     digest: str
-    metrics: dict[str, Any]
+    metrics: ModelFigures
 
 
 def store_weights(root: Root, name: str, network: Network) -> Output:
@@ -68,26 +68,26 @@ def load_bundle(root: Root, name: str) -> Bundle:
     """
     name = resolve(root, name)
     root = root.ahead([manifest_key(name), weights_key(name)])
-    said = manifest.load(root, manifest_key(name), f"lolhl train {name}")
+    said = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
     where = f"{root.url}/{weights_key(name)}"
     redo = f"lolhl train {name} --force"
     data, result = said.read(root, weights_key(name), redo), said.result
     try:
-        network = Network(Architecture(**result["architecture"]))
+        network = Network(Architecture(**result.architecture))
         network.load_state_dict(load(data))
-        view = View(Fraction(result["view"]["fps"]), result["view"]["size"], result["view"]["fit"])
+        view = View(Fraction(result.view["fps"]), result.view["size"], result.view["fit"])
     except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError) as error:
         why = str(error).splitlines()[0]
         raise ModelError(f"{where} does not fit its model.json ({why}): run `{redo}`") from error
-    if network.normalisation != result["normalisation"]:
+    if network.normalisation != result.normalisation:
         raise ModelError(f"{where} was trained with another normalisation than its backbone has here: run `{redo}`")
     return Bundle(
         name=name,
         network=network.eval(),
         view=view,
-        threshold=result["threshold"],
-        smooth_seconds=result["smooth_seconds"],
-        frozen=result["frozen"],
+        threshold=result.threshold,
+        smooth_seconds=result.smooth_seconds,
+        frozen=result.frozen,
         digest=said.content_digest(),
-        metrics=result["metrics"],
+        metrics=result.metrics,
     )

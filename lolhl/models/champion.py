@@ -11,6 +11,7 @@ from lolhl import manifest
 from lolhl.errors import Conflict, MissingInput, StorageError, UsageError
 from lolhl.models import tracking
 from lolhl.models.tracking import CHAMPION
+from lolhl.results import Model
 from lolhl.storage import Root, check_name
 
 KEY = "models/champion.json"
@@ -96,7 +97,7 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     if (now.etag if now else None) != etag:  # seen before MLflow is told
         raise Conflict(f"{root.url}/{KEY}: another run changed the champion in the meantime: run again")
     name = listed[-1].model
-    made = manifest.load(root, f"models/{name}/model.json", f"lolhl train {name}")
+    made = manifest.load(root, f"models/{name}/model.json", Model, f"lolhl train {name}")
     tracking.give_alias(root, name, made, CHAMPION)
     data = json.dumps({"champions": [asdict(one) for one in listed]}, indent=1) + "\n"
     root.write_if(KEY, data.encode(), etag)

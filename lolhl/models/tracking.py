@@ -13,6 +13,7 @@ from typing import Any
 
 from lolhl.errors import LolhlError, UsageError
 from lolhl.manifest import Manifest
+from lolhl.results import Model
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 
@@ -70,7 +71,7 @@ def check_names(registered: str, alias: str) -> None:
         raise UsageError(f"--alias {alias}: `lolhl retrain` gives it to the better model: choose another")
 
 
-def give_alias(root: Root, name: str, made: Manifest, alias: str) -> None:
+def give_alias(root: Root, name: str, made: Manifest[Model], alias: str) -> None:
     """Points an alias of the registry to the version of this bundle.
 
     A registry that does not know the bundle, as that of another machine, is given it first.

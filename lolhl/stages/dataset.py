@@ -10,7 +10,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +22,7 @@ from lolhl.errors import DatasetError, UsageError
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
+from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class DatasetConfig(Config):
 
 def dataset(
     root: Root, name: str, vods: Sequence[str], config: DatasetConfig = DatasetConfig(), *, force: bool = False
-) -> Manifest:
+) -> Manifest[Dataset]:
     """Makes datasets/<name>/ from frames/<vod>/ and labels/<vod>.tsv of each VOD.
 
     samples.parquet has the columns vod (str), frame (int64), label (bool), chunk (str, unique over
@@ -98,32 +98,35 @@ def dataset(
     asked = [of for vod in vods for of in (f"frames/{vod}/frameset.json", f"vods/{vod}/vod.json", labels_key(vod))]
     root = root.ahead([key, *asked])
     framesets = {
-        vod: manifest.load(root, f"frames/{vod}/frameset.json", f"lolhl extract {vod}", fresh=True) for vod in vods
+        vod: manifest.load(root, f"frames/{vod}/frameset.json", Frames, f"lolhl extract {vod}", fresh=True)
+        for vod in vods
     }
     labels = {vod: load_labels(root, vod) for vod in vods}
     inputs = {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in framesets.items()}
     files = each(root.read, map(labels_key, vods))
     inputs |= {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(vods, files, strict=True)}
-    todo, earlier = manifest.plan(root, key, "dataset", config, inputs, force=force)
+    todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     if earlier:
         return earlier
 
     common = _in_common({vod: made.result for vod, made in framesets.items()})
-    fps = Fraction(common["fps"])
+    fps = common.fps
     stretches = [
-        split.stretch(vod, labels[vod], int(framesets[vod].result["frames"]), fps, config.chunk_seconds) for vod in vods
+        split.stretch(vod, labels[vod], framesets[vod].result.frames, fps, config.chunk_seconds) for vod in vods
     ]
     held = _held_out(vods, config)
     frames = assign(stretches, fps, held, config)
-    result = {
-        **common,
-        "vods": vods,
-        "holdout": "chunks" if held is None else "vods",
-        "chunk_seconds": config.chunk_seconds,
-        "guard_seconds": config.guard_seconds,
-        **_counts(frames),
-        "per_vod": {of.vod: _of_vod(of.vod, labels[of.vod], frames, fps) for of in stretches},
-    }
+    result = Dataset(
+        fps=fps,
+        size=common.size,
+        fit=common.fit,
+        vods=vods,
+        holdout="chunks" if held is None else "vods",
+        chunk_seconds=config.chunk_seconds,
+        guard_seconds=config.guard_seconds,
+        **vars(_counts(frames)),
+        per_vod={of.vod: _of_vod(of.vod, labels[of.vod], frames, fps) for of in stretches},
+    )
     log.info("dataset %s: %s\n%s", name, ", ".join(vods), table(result))
     _check(result, name)
 
@@ -173,15 +176,14 @@ def assign(
     )
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """The counts of a dataset's result in lines for people."""
+def table(result: Dataset) -> str:
+    """The counts of a dataset in lines for people."""
     rows = [("VOD", "side", "frames", "positive", "rate", "dropped by guard", "by rebalancing")]
-    parts = {"all": result} | (result["per_vod"] if len(result["per_vod"]) > 1 else {})
+    parts: dict[str, SideCounts] = {"all": result, **(result.per_vod if len(result.per_vod) > 1 else {})}
     for vod, part in parts.items():
-        for side in ("train", "validation"):
-            left, dropped = part[side], part["dropped"]
-            by = (f"{dropped[why]['frames']:,}" if side == "train" else "" for why in ("guard", "rebalancing"))
-            rows.append((vod, side, f"{left['frames']:,}", f"{left['positives']:,}", _percent(left["rate"]), *by))
+        dropped = (f"{part.dropped.guard.frames:,}", f"{part.dropped.rebalancing.frames:,}")
+        for side, count, lost in (("train", part.train, dropped), ("validation", part.validation, ("", ""))):
+            rows.append((vod, side, f"{count.frames:,}", f"{count.positives:,}", _percent(count.rate), *lost))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -191,24 +193,24 @@ def table(result: Mapping[str, Any]) -> str:
         for row in rows
     ]
     lines.append(
-        f"{_percent(result['natural']['rate'])} of all frames are positive; {result['holdout']} are held out, "
-        f"and frames of the two sides lie at least {result['guard_seconds']:g} s apart"
+        f"{_percent(result.natural.rate)} of all frames are positive; {result.holdout} are held out, "
+        f"and frames of the two sides lie at least {result.guard_seconds:g} s apart"
     )
     return "\n".join(lines)
 
 
-def _in_common(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What pixels of all frame sets look like. Raises DatasetError where they differ."""
-    first, *others = results
+def _in_common(framesets: Mapping[str, Frames]) -> Frames:
+    """The first frame set, whose pictures look like those of all. Raises DatasetError where they differ."""
+    first, *others = framesets
     for other in others:
         for setting in ("fps", "size", "fit"):
-            a, b = results[first][setting], results[other][setting]
+            a, b = (getattr(framesets[vod], setting) for vod in (first, other))
             if a != b:
                 raise DatasetError(
                     f"the frame sets differ: {setting} is {a} for VOD {first} and {b} for VOD {other}: "
                     "extract both with the same settings"
                 )
-    return {setting: results[first][setting] for setting in ("fps", "size", "fit")}
+    return framesets[first]
 
 
 def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
@@ -226,28 +228,23 @@ def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
     return named
 
 
-def _counts(frames: pl.DataFrame) -> dict[str, Any]:
+def _counts(frames: pl.DataFrame) -> SideCounts:
     """Frames, positives and their rate: in all, of each side as it is used, and of what was dropped."""
 
-    def count(chosen: pl.DataFrame) -> dict[str, Any]:
+    def count(chosen: pl.DataFrame) -> FrameCount:
         positives = int(chosen["label"].sum())
-        return {
-            "frames": chosen.height,
-            "positives": positives,
-            "rate": positives / chosen.height if chosen.height else None,
-        }
+        return FrameCount(chosen.height, positives, positives / chosen.height if chosen.height else None)
 
-    fates = {fate: count(frames.filter(fate=fate)) for fate in ("train", "validation", "guard", "rebalancing")}
-    return {
-        "natural": count(frames),
-        "train_before": count(frames.filter(side="train")),
-        "train": fates["train"],
-        "validation": fates["validation"],
-        "dropped": {"guard": fates["guard"], "rebalancing": fates["rebalancing"]},
-    }
+    return SideCounts(
+        natural=count(frames),
+        train_before=count(frames.filter(side="train")),
+        train=count(frames.filter(fate="train")),
+        validation=count(frames.filter(fate="validation")),
+        dropped=Dropped(count(frames.filter(fate="guard")), count(frames.filter(fate="rebalancing"))),
+    )
 
 
-def _of_vod(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> dict[str, Any]:
+def _of_vod(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> VodCounts:
     """The counts of one VOD, of its frames and of its events."""
     own = frames.filter(vod=vod)
     firsts = [grid.first_frame_at(span.start, fps) for span in spans]
@@ -259,18 +256,21 @@ def _of_vod(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction
     sides = own["side"].gather(seen)
     if len(seen) < len(spans):
         log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(seen), len(spans))
-    events = {side: int((sides == side).sum()) for side in ("train", "validation")}
-    return {**_counts(own), "events": {**events, "without_frame": len(spans) - len(seen)}}
+    events = EventCount(
+        train=int((sides == "train").sum()),
+        validation=int((sides == "validation").sum()),
+        without_frame=len(spans) - len(seen),
+    )
+    return VodCounts(**vars(_counts(own)), events=events)
 
 
-def _check(result: Mapping[str, Any], name: str) -> None:
+def _check(result: Dataset, name: str) -> None:
     """Raises DatasetError where a side cannot do its work."""
-    if not result["natural"]["positives"]:
+    if not result.natural.positives:
         raise DatasetError(f"dataset {name}: no frame lies in a highlight: import labels with `lolhl labels FILE`")
-    for side in ("train", "validation"):
-        part = result[side]
-        if not 0 < part["positives"] < part["frames"]:
-            lacking = "no highlight" if not part["positives"] else "nothing but highlights"
+    for side, count in {"train": result.train, "validation": result.validation}.items():
+        if not 0 < count.positives < count.frames:
+            lacking = "no highlight" if not count.positives else "nothing but highlights"
             raise DatasetError(
                 f"dataset {name}: {side} would have {lacking}: label more, name more VODs, or hold out others"
             )

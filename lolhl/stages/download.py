@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from lolhl import grid, manifest, progress
@@ -24,6 +24,7 @@ from lolhl.config import Config, option
 from lolhl.errors import UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
+from lolhl.results import Vod
 from lolhl.stages.scratch import Scratch, open_scratch
 from lolhl.storage import Root, check_name
 from lolhl.storage.folder import Folder
@@ -74,7 +75,7 @@ def download(
     name: str | None = None,
     force: bool = False,
     watch: twitch.Watch | None = None,
-) -> Manifest:
+) -> Manifest[Vod]:
     """Makes vods/<vod>/ from a video.
 
     Args:
@@ -100,22 +101,21 @@ def download(
     origin = _origin(source)
     vod = check_name(origin.name if name is None else name, "VOD")
     key = f"vods/{vod}/vod.json"
-    before = Manifest.from_bytes(root.read(key), f"{root.url}/{key}") if root.stat(key) else None
+    before = manifest.find(root, key, Vod)
     inputs = origin.inputs(root, before)
-    _, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
+    _, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)
     if earlier:
         return earlier
     if before and not force and _is_done(before, inputs, config):
         log.info("download: done already (%s)", key)
         return before
-    if before and not force and before.result["source"] != origin.source:
+    if before and not force and before.result.source != origin.source:
         raise UsageError(
-            f"VOD {vod} is there already, from {before.result['source']}: choose another --name, "
-            "or --force to replace it"
+            f"VOD {vod} is there already, from {before.result.source}: choose another --name, or --force to replace it"
         )
     with open_scratch(root, "downloads", vod) as scratch:
         # Planned anew: a run that this one waited for may have done the work.
-        todo, earlier = manifest.plan(root, key, "download", config, inputs, force=force)
+        todo, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)
         if earlier:
             return earlier
         got = origin.fetch(scratch, config, watch)
@@ -125,48 +125,49 @@ def download(
         if got.comments is not None:
             outputs.append(_write_chat(root, vod, got, info.duration))
         made = todo.finish(
-            {
-                "vod": vod,
-                "title": got.title,
-                "source": origin.source,
-                "twitch_id": got.twitch_id,
-                "offset": got.offset,
-                "clock": got.clock,
-                "rendition": asdict(got.rendition) if got.rendition else None,
-                "qualities": [asdict(one) for one in got.qualities],
-                "video": f"vods/{vod}/video{got.suffix}",
-                "duration": info.duration,
-                "width": info.width,
-                "height": info.height,
-                "fps": str(info.fps),
-                "chapters": [_named(span) for span in _shifted(got.chapters, got.offset, info.duration)],
-                "muted": [_named(span) for span in _shifted(got.muted, got.offset, info.duration)],
-                "chat": f"vods/{vod}/chat.json" if got.comments is not None else None,
-            },
+            Vod(
+                vod=vod,
+                title=got.title,
+                source=origin.source,
+                twitch_id=got.twitch_id,
+                offset=got.offset,
+                clock=got.clock,
+                rendition=got.rendition,
+                qualities=list(got.qualities),
+                video=f"vods/{vod}/video{got.suffix}",
+                duration=info.duration,
+                width=info.width,
+                height=info.height,
+                fps=info.fps,
+                chapters=list(_shifted(got.chapters, got.offset, info.duration)),
+                muted=list(_shifted(got.muted, got.offset, info.duration)),
+                chat=f"vods/{vod}/chat.json" if got.comments is not None else None,
+            ),
             outputs,
         )
         for old in {output.key for output in before.outputs} - {output.key for output in outputs} if before else ():
             root.delete(old)
-        if before and before.result["source"] != origin.source:
+        if before and before.result.source != origin.source:
             for left in list(root.list(f"vods/{vod}/source/")):  # stretches of another VOD
                 root.delete(left.key)
         shutil.rmtree(scratch.path)
     return made
 
 
-def _is_done(before: Manifest, inputs: dict[str, str], config: DownloadConfig) -> bool:
+def _is_done(before: Manifest[Vod], inputs: dict[str, str], config: DownloadConfig) -> bool:
     """Whether what is stored is what is asked for in other words, as by another name of its rendition."""
     asked = config.recorded()
     if before.inputs != inputs or any(before.config.get(name) != asked[name] for name in ("start", "stop", "chat")):
         return False
-    said = before.result
-    if said["twitch_id"] is None:  # a file has one quality
+    stored = before.result
+    if stored.twitch_id is None:  # a file has one quality
         return True
     if config.quality == "auto":
-        return min(said["width"], said["height"]) >= config.serves and Fraction(said["fps"]) >= config.serves_fps
-    stored = said.get("rendition") or {}  # not in what was downloaded by lolhl 0.1
-    names = [stored.get("name"), stored.get("group"), "source" if stored.get("is_source") else None]
-    return config.quality in names
+        return min(stored.width, stored.height) >= config.serves and stored.fps >= config.serves_fps
+    rendition = stored.rendition
+    if rendition is None:  # downloaded by lolhl 0.1
+        return False
+    return config.quality in (rendition.name, rendition.group) or (config.quality == "source" and rendition.is_source)
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class _Origin(Protocol):
     @property
     def name(self) -> str: ...
 
-    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:
+    def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:
         """A name for what is read → a digest that changes when it does."""
 
     def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got: ...
@@ -221,7 +222,7 @@ class _OnTwitch:
     def source(self) -> str:
         return twitch.page(self.name)
 
-    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
+    def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(self.source)}
 
     def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:
@@ -289,7 +290,7 @@ class _OnTheWeb:
     def remote(self) -> fetch.Remote:
         return fetch.look(self.url)
 
-    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:  # noqa: ARG002
+    def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(json.dumps(asdict(self.remote)))}
 
     def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
@@ -328,17 +329,17 @@ class _File:
     def name(self) -> str:
         return _name_of(self.path, self.source)
 
-    def inputs(self, root: Root, before: Manifest | None) -> dict[str, str]:
+    def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:
         if before and "video" in before.inputs and self._is_stored(root, before):
             return before.inputs
         with self.path.open("rb") as file:
             return {"video": hashlib.file_digest(file, "sha256").hexdigest()}
 
-    def _is_stored(self, root: Root, before: Manifest) -> bool:
+    def _is_stored(self, root: Root, before: Manifest[Vod]) -> bool:
         """Whether this is the very file that the VOD holds, unchanged since: then it need not be read."""
         if not isinstance(root, Folder):
             return False
-        vod, key = before.result["vod"], before.result["video"]
+        vod, key = before.result.vod, before.result.video
         size = next(output.size for output in before.outputs if output.key == key)
         with suppress(OSError):
             said, stored = (root.path / f"vods/{vod}/vod.json").stat(), root.path / key
@@ -429,10 +430,6 @@ def _shifted(spans: Sequence[Span], offset: float, duration: float) -> Iterator[
         start, stop = max(0.0, span.start - offset), min(duration, span.stop - offset)
         if start < stop:
             yield Span(round(start, 3), round(stop, 3), span.name)
-
-
-def _named(span: Span) -> dict[str, Any]:
-    return {"start": span.start, "stop": span.stop, "name": span.name}
 
 
 def _sha256(text: str) -> str:

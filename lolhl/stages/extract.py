@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
@@ -23,6 +23,7 @@ from lolhl.errors import UsageError
 from lolhl.frames.frameset import index_bytes, index_key, manifest_key
 from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack, shard_key
 from lolhl.manifest import Manifest, Output, Plan
+from lolhl.results import Frames, Vod
 from lolhl.storage import Root, check_name, each
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
@@ -38,7 +39,7 @@ class ExtractConfig(Config):
     size: int = option(224, "width and height of a frame, in pixels")
     fit: Fit = option("squeeze", "squeeze the whole picture, or crop its middle", choices=("squeeze", "crop"))
     quality: int = option(90, "JPEG quality, 1 to 100")
-    mode: str = option("grid", "grid: every frame; scan: key frames only", choices=("grid", "scan"))
+    mode: Literal["grid", "scan"] = option("grid", "grid: every frame; scan: key frames only", choices=("grid", "scan"))
     decoder: str = option("auto", "where to decode; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
     shard_mb: float = option(48.0, "size of a shard, in MB")
 
@@ -55,7 +56,7 @@ class ExtractConfig(Config):
         return View(self.fps, self.size, self.fit)
 
 
-def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, force: bool = False) -> Manifest:
+def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, force: bool = False) -> Manifest[Frames]:
     """Makes frames/<vod>/ from vods/<vod>/.
 
     Args:
@@ -74,20 +75,20 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     """
     video_key = f"vods/{check_name(vod, 'VOD')}/vod.json"
     root = root.ahead([video_key, manifest_key(vod), _unfinished_key(vod)])
-    source = manifest.load(root, video_key, f"lolhl download … --name {vod}")
+    source = manifest.load(root, video_key, Vod, f"lolhl download … --name {vod}")
     inputs = {video_key: source.content_digest()}
-    todo, earlier = manifest.plan(root, manifest_key(vod), "extract", config, inputs, force=force)
+    todo, earlier = manifest.plan(root, manifest_key(vod), Frames, config, inputs, force=force)
     noted = root.find(_unfinished_key(vod))
     if earlier:
         if noted:
             root.delete(_unfinished_key(vod))
         return earlier
 
-    video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
+    video = source.local(root, source.result.video, f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
     stored = _Stored.load(noted[0] if noted else None, f"{todo.digest}-{decoder}")
     ending = Ending()
-    duration = float(source.result["duration"])
+    duration = source.result.duration
     with progress.bar(f"extract {vod}", duration, "s") as advance:
         pictures = (
             _scanned(video, config, stored, ending)
@@ -99,21 +100,21 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     times = [entry.time for entry in stored.entries]
     count = grid.count_shown(times, duration, config.fps) if config.mode == "scan" else len(times)
     ended_at = float(count / config.fps)
-    result = {
-        "vod": vod,
-        "fps": str(config.fps),
-        "size": config.size,
-        "fit": config.fit,
-        "quality": config.quality,
-        "mode": config.mode,
-        "frames": count,
-        "pictures": len(times),
-        "gap": max((after - before for before, after in pairwise(times)), default=0.0),
-        "ended_at": ended_at,
-        "truncated": ending.problem is not None or ended_at < duration - max(1.0, float(2 / config.fps)),
-        "problem": ending.problem,
-        "decoder": decoder,
-    }
+    result = Frames(
+        vod=vod,
+        fps=config.fps,
+        size=config.size,
+        fit=config.fit,
+        quality=config.quality,
+        mode=config.mode,
+        frames=count,
+        pictures=len(times),
+        gap=max((after - before for before, after in pairwise(times)), default=0.0),
+        ended_at=ended_at,
+        truncated=ending.problem is not None or ended_at < duration - max(1.0, float(2 / config.fps)),
+        problem=ending.problem,
+        decoder=decoder,
+    )
     made = todo.finish(result, [*stored.shards, index])
     if stored.is_noted:
         root.delete(_unfinished_key(vod))
@@ -192,7 +193,9 @@ class _Stored:
         self.is_noted = True
 
 
-def _store(todo: Plan, vod: str, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> tuple[Plan, Output]:
+def _store(
+    todo: Plan[Frames], vod: str, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int
+) -> tuple[Plan[Frames], Output]:
     """Packs and uploads, the uploads in the background and in order. Returns the plan, begun, and the index."""
     entries = list(stored.entries)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch, ThreadPoolExecutor(1) as uploader:
@@ -210,7 +213,7 @@ def _store(todo: Plan, vod: str, frames: Iterator[Encoded], stored: _Stored, sha
     return todo, Output.of(index_key(vod), index)
 
 
-def _begin(todo: Plan, vod: str, stored: _Stored) -> Plan:
+def _begin(todo: Plan[Frames], vod: str, stored: _Stored) -> Plan[Frames]:
     """Takes away what earlier runs left, but for what this one goes on from."""
     todo = todo.begin()
     if not stored.is_noted:
@@ -221,7 +224,7 @@ def _begin(todo: Plan, vod: str, stored: _Stored) -> Plan:
     return todo
 
 
-def _upload(begun: "Future[Plan]", vod: str, shard: ShardWriter, stored: _Stored) -> None:
+def _upload(begun: "Future[Plan[Frames]]", vod: str, shard: ShardWriter, stored: _Stored) -> None:
     root = begun.result().root
     if shard.shard != len(stored.shards):
         return  # the upload before this one failed; its error comes out where it was handed in

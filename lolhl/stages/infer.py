@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from lolhl.manifest import Manifest, Output
 from lolhl.models import features, scoring
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.engine import Engine, open_engine
+from lolhl.results import Scoring, Vod
 from lolhl.storage import Root, check_name
 from lolhl.vod import decode
 from lolhl.vod.decode import View
@@ -40,7 +42,7 @@ class InferConfig(Config):
         "frames: the frame set; video: decode it; auto: frames where there are any",
         choices=("auto", "frames", "video"),
     )
-    mode: str = option(
+    mode: Literal["auto", "scan", "refine", "grid"] = option(
         "auto",
         "grid: every frame; scan: key frames only; refine: a scan, then every frame where its scores are highest; "
         "auto: refine on a CPU, where key frames come often",
@@ -83,7 +85,7 @@ def infer(
     force: bool = False,
     seen: KeyFrames | None = None,
     place: str = "highlights",
-) -> Manifest:
+) -> Manifest[Scoring]:
     """Makes <place>/<vod>/scores.parquet (frame, time in seconds, score as probability).
 
     Args:
@@ -109,10 +111,10 @@ def infer(
     if frames:
         inputs = {frameset.manifest_key(vod): frames.digest}
     else:
-        downloaded = manifest.load(root, f"vods/{vod}/vod.json", f"lolhl download … --name {vod}")
+        downloaded = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
         inputs = {f"vods/{vod}/vod.json": downloaded.content_digest()}
     inputs[f"models/{model}"] = used.digest
-    todo, earlier = manifest.plan(root, manifest_key(vod, place), "infer", config, inputs, force=force)
+    todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
@@ -120,14 +122,14 @@ def infer(
     used.network.to(device)
     engine = open_engine(used.network, device)
     if frames:
-        mode = "grid" if frames.is_whole else "scan"
+        mode: decode.Mode = "grid" if frames.is_whole else "scan"
         found = features.stored(engine, frames).batches() if used.frozen else features.of_frames(engine, frames)
         scores = _scores(used, found, device)
     else:
-        video = downloaded.local(root, downloaded.result["video"], f"lolhl download … --name {vod} --force")
+        video = downloaded.local(root, downloaded.result.video, f"lolhl download … --name {vod} --force")
         decoder = decode.choose_decoder(video, config.decoder, used.view)
         mode = decode.choose_mode(video, config.mode, decoder)
-        film = _Video(vod, video, float(downloaded.result["duration"]), decoder)
+        film = _Video(vod, video, downloaded.result.duration, decoder)
         if mode == "grid":
             scores = _scores(used, _of_grid(engine, used.view, film), device)
         else:
@@ -137,18 +139,18 @@ def infer(
     data = _parquet(scores, used)
     todo = todo.begin()
     root.write(scores_key(vod, place), data)
-    result = {
-        "vod": vod,
-        "fps": str(used.view.fps),
-        "frames": len(scores),
-        "source": "frames" if frames else "video",
-        "mode": mode,
-        "model": model,
-        "model_digest": used.digest,
-        "threshold": used.threshold,
-        "smooth_seconds": used.smooth_seconds,
-        "model_metrics": used.metrics,
-    }
+    result = Scoring(
+        vod=vod,
+        fps=used.view.fps,
+        frames=len(scores),
+        source="frames" if frames else "video",
+        mode=mode,
+        model=model,
+        model_digest=used.digest,
+        threshold=used.threshold,
+        smooth_seconds=used.smooth_seconds,
+        model_metrics=used.metrics,
+    )
     return todo.finish(result, [Output.of(scores_key(vod, place), data)])
 
 

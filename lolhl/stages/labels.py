@@ -17,6 +17,7 @@ from lolhl.labels.rows import Known
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key
 from lolhl.labels.tables import read_table, write_table
+from lolhl.results import Vod
 from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,8 @@ def _read(file: Path, config: LabelsConfig, known: Known) -> dict[str, list[Span
 def _known(root: Root, config: LabelsConfig) -> Known:
     """The VODs that were downloaded, and how long they are."""
     keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
-    vods = {key.split("/")[1]: manifest.load(root, key, "lolhl download") for key in keys}
-    durations = {vod: float(made.result["duration"]) for vod, made in vods.items()}
+    vods = {key.split("/")[1]: manifest.load(root, key, Vod, "lolhl download") for key in keys}
+    durations = {vod: made.result.duration for vod, made in vods.items()}
     return Known(durations, others=config.allow_unknown or not durations)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -22,6 +22,7 @@ import polars as pl
 from lolhl import grid, manifest, metrics, progress
 from lolhl.config import Config, option
 from lolhl.errors import StorageError, TwitchError, UsageError, VodNotFound
+from lolhl.figures import FrameFigures
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
@@ -31,6 +32,7 @@ from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output
 from lolhl.report import page
 from lolhl.report.pictures import thumbnails
+from lolhl.results import Agreement, Dataset, Model, ModelFigures, Report, ReportedHighlight, Scoring, Vod
 from lolhl.stages.source import has_source, stretches
 from lolhl.storage import Root, check_name
 from lolhl.vod import cut
@@ -103,7 +105,7 @@ def manifest_key(vod: str) -> str:
     return f"highlights/{vod}/highlights.json"
 
 
-def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force: bool = False) -> Manifest:
+def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force: bool = False) -> Manifest[Report]:
     """Makes highlights/<vod>/: highlights.tsv, report.html, clips/, reel.mp4 and exports/.
 
     Args:
@@ -122,8 +124,8 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         VideoError: clips cannot be cut from its video.
     """
     scores = f"highlights/{check_name(vod, 'VOD')}/scores.json"
-    scored = manifest.load(root, scores, f"lolhl infer … {vod}", fresh=True)
-    source = manifest.load(root, f"vods/{vod}/vod.json", f"lolhl download … --name {vod}")
+    scored = manifest.load(root, scores, Scoring, f"lolhl infer … {vod}", fresh=True)
+    source = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
     learnt_from = _learnt_from(root, scored)
     inputs = {
         f"highlights/{vod}/scores.json": scored.content_digest(),
@@ -132,14 +134,14 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     }
     if root.stat(labels_key(vod)):
         inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
-    todo, earlier = manifest.plan(root, manifest_key(vod), "report", config, inputs, force=force)
-    if earlier and not earlier.result.get("source_may_come"):
+    todo, earlier = manifest.plan(root, manifest_key(vod), Report, config, inputs, force=force)
+    if earlier and not earlier.result.source_may_come:
         return earlier
 
     found = _find(root, vod, scored, source, config)
     labels = load_labels(root, vod, found.duration) if labels_key(vod) in inputs else None
-    judged = None if labels is None else _Judged.of(vod, labels, found, learnt=vod in _vods(learnt_from))
-    video = source.local(root, source.result["video"], f"lolhl download … --name {vod} --force")
+    agreement = None if labels is None else _agreement(vod, labels, found, learnt=vod in _vods(learnt_from))
+    video = source.local(root, source.result.video, f"lolhl download … --name {vod} --force")
     instants = [round(highlight.peak_time * found.fps) for highlight in found.highlights]
     pictures = thumbnails(video, found.fps, instants) if instants else []
     chosen = sorted(found.highlights[: config.top], key=lambda highlight: highlight.span)
@@ -156,26 +158,26 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         page.Shown(highlight, picture, quote(clips[highlight.rank]) if highlight.rank in clips else None)
         for highlight, picture in zip(found.highlights, pictures, strict=True)
     ]
-    texts["report.html"] = page.render(_page(found, shown, scored, source, labels, judged, beside, config))
+    texts["report.html"] = page.render(_page(found, shown, scored, source, labels, agreement, beside, config))
     for name, text in texts.items():
         root.write(f"highlights/{vod}/{name}", text.encode())
         outputs.append(Output.of(f"highlights/{vod}/{name}", text.encode()))
-    result = {
-        "vod": vod,
-        "title": source.result["title"],
-        "model": scored.result["model"],
-        "threshold": found.limits.threshold,
-        "smooth_seconds": found.smooth_seconds,
-        "highest": float(found.smoothed.max(initial=0.0)),
-        "duration": found.duration,
-        "highlights": [_described(highlight, vod, clips) for highlight in found.highlights],
-        "reason": found.reason,
-        "labelled": judged.to_json() if judged else None,
-        "page": f"highlights/{vod}/report.html",
-        "reel": f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
-        "clips_from": media.quality if clips else None,
-        "source_may_come": media.may_come,
-    }
+    result = Report(
+        vod=vod,
+        title=source.result.title,
+        model=scored.result.model,
+        threshold=found.limits.threshold,
+        smooth_seconds=found.smooth_seconds,
+        highest=float(found.smoothed.max(initial=0.0)),
+        duration=found.duration,
+        highlights=[_described(highlight, vod, clips) for highlight in found.highlights],
+        reason=found.reason,
+        labelled=agreement,
+        page=f"highlights/{vod}/report.html",
+        reel=f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
+        clips_from=media.quality if clips else None,
+        source_may_come=media.may_come,
+    )
     return todo.finish(result, outputs)
 
 
@@ -193,40 +195,39 @@ class _Found:
     reason: str | None
 
 
-def _find(root: Root, vod: str, scored: Manifest, source: Manifest, config: ReportConfig) -> _Found:
-    said = scored.result
-    fps, scores = Fraction(said["fps"]), _scores(root, vod, scored)
+def _find(root: Root, vod: str, scored: Manifest[Scoring], source: Manifest[Vod], config: ReportConfig) -> _Found:
+    fps, scores = scored.result.fps, _scores(root, vod, scored)
     # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
-    duration = min(float(source.result["duration"]) or float("inf"), float(len(scores) / fps))
-    smooth_seconds = said["smooth_seconds"] if config.smooth_seconds is None else config.smooth_seconds
-    limits = config.limits(said["threshold"] if config.threshold is None else config.threshold)
+    duration = min(source.result.duration or float("inf"), float(len(scores) / fps))
+    smooth_seconds = scored.result.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
+    limits = config.limits(scored.result.threshold if config.threshold is None else config.threshold)
     smoothed = centred_mean(scores, fps, smooth_seconds)
     highlights = find(smoothed, fps, duration, limits)
     reason = None if highlights else reason_for_none(smoothed, limits)
     return _Found(fps, duration, scores, smoothed, smooth_seconds, limits, highlights, reason)
 
 
-def _scores(root: Root, vod: str, scored: Manifest) -> npt.NDArray[np.float32]:
+def _scores(root: Root, vod: str, scored: Manifest[Scoring]) -> npt.NDArray[np.float32]:
     """The probabilities on the grid: float32 [n]."""
     key = f"highlights/{vod}/scores.parquet"
-    redo = f"lolhl infer {scored.result['model']} {vod} --force"
+    redo = f"lolhl infer {scored.result.model} {vod} --force"
     scores = pl.read_parquet(io.BytesIO(scored.read(root, key, redo)))["score"].to_numpy()
     if not np.isfinite(scores).all():
         raise StorageError(f"{root.url}/{key} holds scores that are no numbers: train the model again")
     return scores.astype(np.float32)
 
 
-def _learnt_from(root: Root, scored: Manifest) -> dict[str, Manifest]:
+def _learnt_from(root: Root, scored: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:
     """The manifests of the data sets that the model was trained on, as far as they lie under this root."""
-    model = f"models/{scored.result['model']}/model.json"
+    model = f"models/{scored.result.model}/model.json"
     if root.stat(model) is None:
         return {}
-    keys = [key for key in manifest.load(root, model, "lolhl train").inputs if key.startswith("datasets/")]
-    return {key: manifest.load(root, key, "lolhl dataset") for key in keys if root.stat(key)}
+    keys = [key for key in manifest.load(root, model, Model, "lolhl train").inputs if key.startswith("datasets/")]
+    return {key: manifest.load(root, key, Dataset, "lolhl dataset") for key in keys if root.stat(key)}
 
 
-def _vods(datasets: Mapping[str, Manifest]) -> set[str]:
-    return {vod for made in datasets.values() for vod in made.result["vods"]}
+def _vods(datasets: Mapping[str, Manifest[Dataset]]) -> set[str]:
+    return {vod for made in datasets.values() for vod in made.result.vods}
 
 
 @dataclass(frozen=True)
@@ -256,15 +257,15 @@ class _Media:
     """
 
     cuts: list[tuple[Highlight, _Medium]]
-    quality: str
+    quality: Literal["source", "stored"]
     fps: Fraction
     may_come: bool = False
 
 
-def _media(root: Root, vod: Manifest, video: Path, chosen: Sequence[Highlight], config: ReportConfig) -> _Media:
+def _media(root: Root, vod: Manifest[Vod], video: Path, chosen: Sequence[Highlight], config: ReportConfig) -> _Media:
     """The source for all chosen highlights, or the stored video for all: a reel cannot mix them."""
-    stored = _Medium(video, PurePosixPath(vod.result["video"]).name, 0.0)
-    as_stored = _Media([(highlight, stored) for highlight in chosen], "stored", Fraction(vod.result["fps"]))
+    stored = _Medium(video, PurePosixPath(vod.result.video).name, 0.0)
+    as_stored = _Media([(highlight, stored) for highlight in chosen], "stored", vod.result.fps)
     if config.clips_from == "stored" or not chosen or not has_source(vod):
         return as_stored
     try:
@@ -274,10 +275,10 @@ def _media(root: Root, vod: Manifest, video: Path, chosen: Sequence[Highlight], 
         log.warning("%s", error)
         log.warning(
             "report %s: clips are cut from the stored %s, in %d x %d%s",
-            vod.result["vod"],
-            vod.result["rendition"]["name"],
-            vod.result["width"],
-            vod.result["height"],
+            vod.result.vod,
+            "video" if vod.result.rendition is None else vod.result.rendition.name,
+            vod.result.width,
+            vod.result.height,
             "; the same command tries to get the source again" if may_come else "",
         )
         return replace(as_stored, may_come=may_come)
@@ -316,7 +317,7 @@ def _clear(root: Root, vod: str) -> None:
             root.delete(left_over.key)
 
 
-def _tables(vod: str, found: _Found, source: Manifest, media: _Media) -> dict[str, str]:
+def _tables(vod: str, found: _Found, source: Manifest[Vod], media: _Media) -> dict[str, str]:
     """The highlights for other programs: name of the file → text."""
     spans = [highlight.span for highlight in found.highlights]
     tables = {"highlights.tsv": write_table(vod, sorted(spans)).decode()}
@@ -325,9 +326,9 @@ def _tables(vod: str, found: _Found, source: Manifest, media: _Media) -> dict[st
     tables["exports/chapters.vtt"] = export.webvtt(spans)
     if chapters := export.youtube_chapters(spans, found.duration):
         tables["exports/youtube-chapters.txt"] = chapters
-    title, name = source.result["title"] or vod, PurePosixPath(source.result["video"]).name
+    title, name = source.result.title or vod, PurePosixPath(source.result.video).name
     stored = [export.Event(name, span.start, span.stop, span.name) for span in sorted(spans)]
-    lists = {"highlights.edl": (stored, Fraction(source.result["fps"]))}
+    lists = {"highlights.edl": (stored, source.result.fps)}
     if media.quality == "source":
         cuts = [(medium.name, medium.span(highlight)) for highlight, medium in media.cuts]
         events = [export.Event(name, span.start, span.stop, span.name) for name, span in cuts]
@@ -341,20 +342,20 @@ def _tables(vod: str, found: _Found, source: Manifest, media: _Media) -> dict[st
 def _page(
     found: _Found,
     shown: Sequence[page.Shown],
-    scored: Manifest,
-    source: Manifest,
+    scored: Manifest[Scoring],
+    source: Manifest[Vod],
     labels: Sequence[Span] | None,
-    judged: "_Judged | None",
+    agreement: Agreement | None,
     beside: Sequence[str],
     config: ReportConfig,
 ) -> page.Report:
-    of, video = source.result, PurePosixPath(source.result["video"])
+    stored, video = source.result, PurePosixPath(source.result.video)
     return page.Report(
-        vod=of["vod"],
-        title=of["title"] or of["vod"],
-        model=scored.result["model"],
-        twitch_id=of["twitch_id"],
-        offset=of["offset"],
+        vod=stored.vod,
+        title=stored.title or stored.vod,
+        model=scored.result.model,
+        twitch_id=stored.twitch_id,
+        offset=stored.offset,
         duration=found.duration,
         video=quote(f"../../{video}") if video.suffix in _PLAYED_BY_BROWSERS else None,
         fps=found.fps,
@@ -367,26 +368,26 @@ def _page(
         highlights=shown,
         reason=found.reason,
         labels=labels,
-        chapters=[Span(chapter["start"], chapter["stop"], chapter["name"]) for chapter in of["chapters"]],
-        agreement=judged.agreement() if judged else None,
-        tables=[*([judged.table()] if judged else []), *_model_table(scored.result.get("model_metrics") or {})],
+        chapters=stored.chapters,
+        agreement=_summary(agreement) if agreement else None,
+        tables=[*([_agreement_table(agreement)] if agreement else []), *_model_table(scored.result.model_metrics)],
         files=[page.Link(PurePosixPath(name).name, quote(name)) for name in beside],
         settings=_sentence(found.limits, found.smooth_seconds),
     )
 
 
-def _described(highlight: Highlight, vod: str, clips: Mapping[int, str]) -> dict[str, Any]:
+def _described(highlight: Highlight, vod: str, clips: Mapping[int, str]) -> ReportedHighlight:
     clip = clips.get(highlight.rank)
-    return {
-        "rank": highlight.rank,
-        "start": highlight.span.start,
-        "stop": highlight.span.stop,
-        "score": highlight.peak,
-        "mean": highlight.mean,
-        "peak": highlight.peak_time,
-        "clip": clip and f"highlights/{vod}/{clip}",
-        "reason": highlight.reason,
-    }
+    return ReportedHighlight(
+        rank=highlight.rank,
+        start=highlight.span.start,
+        stop=highlight.span.stop,
+        score=highlight.peak,
+        mean=highlight.mean,
+        peak=highlight.peak_time,
+        clip=clip and f"highlights/{vod}/{clip}",
+        reason=highlight.reason,
+    )
 
 
 def _sentence(limits: Limits, smooth_seconds: float) -> str:
@@ -398,59 +399,46 @@ def _sentence(limits: Limits, smooth_seconds: float) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """How well the highlights agree with the labels of this VOD."""
+def _agreement(vod: str, labels: Sequence[Span], cut: _Found, *, learnt: bool) -> Agreement:
+    """How well the highlights agree with the labels; `learnt`: the model was trained on this VOD."""
+    spans = [highlight.span for highlight in cut.highlights]
+    truth = on_grid(labels, len(cut.smoothed), cut.fps)
+    return Agreement(
+        events=[metrics.event_figures({vod: labels}, {vod: spans}, tiou) for tiou in metrics.TIOUS],
+        frames=metrics.compare(truth, cut.smoothed, cut.limits.threshold, _chunks(len(truth), cut.fps)),
+        model_learnt_from_this=learnt,
+    )
 
-    events: Sequence[metrics.EventFigures]
-    frames: metrics.Comparison
-    learnt: bool  # whether the model was trained on this VOD, so that the figures flatter it
 
-    @classmethod
-    def of(cls, vod: str, labels: Sequence[Span], found: _Found, *, learnt: bool) -> "_Judged":
-        predicted = [highlight.span for highlight in found.highlights]
-        truth = on_grid(labels, len(found.smoothed), found.fps)
-        return cls(
-            [metrics.event_figures({vod: labels}, {vod: predicted}, tiou) for tiou in metrics.TIOUS],
-            metrics.compare(truth, found.smoothed, found.limits.threshold, _chunks(len(truth), found.fps)),
-            learnt,
+def _summary(agreement: Agreement) -> tuple[str, str]:
+    events = agreement.events[0]
+    return _number(events.f1), f"F1 of events at tIoU {events.tiou:g}"
+
+
+def _agreement_table(agreement: Agreement) -> page.Table:
+    rows = [
+        (
+            f"overlap (tIoU) of at least {events.tiou:g}",
+            f"{events.matched} of {events.labelled}",
+            _number(events.precision),
+            _number(events.recall),
+            _number(events.f1),
         )
-
-    def agreement(self) -> tuple[str, str]:
-        at = self.events[0]
-        return _number(at.f1), f"F1 of events at tIoU {at.tiou:g}"
-
-    def table(self) -> page.Table:
-        rows = [
-            (
-                f"overlap (tIoU) of at least {at.tiou:g}",
-                f"{at.matched} of {at.labelled}",
-                _number(at.precision),
-                _number(at.recall),
-                _number(at.f1),
-            )
-            for at in self.events
-        ]
-        frames = self.frames
-        note = (
-            f"Average precision of the smoothed probabilities: {_number(frames.model.average_precision)}; "
-            f"random ranking would have {_number(frames.random.average_precision)}."
-        )
-        if self.learnt:
-            note += " The model learnt from this stream, so these figures flatter it."
-        return page.Table(
-            "This stream against its labels",
-            ("Events matched by", "Found", "Precision", "Recall", "F1"),
-            tuple(rows),
-            note,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "events": [at.to_json() for at in self.events],
-            "frames": self.frames.to_json(),
-            "model_learnt_from_this": self.learnt,
-        }
+        for events in agreement.events
+    ]
+    frames = agreement.frames
+    note = (
+        f"Average precision of the smoothed probabilities: {_number(frames.model.average_precision)}; "
+        f"random ranking would have {_number(frames.random.average_precision)}."
+    )
+    if agreement.model_learnt_from_this:
+        note += " The model learnt from this stream, so these figures flatter it."
+    return page.Table(
+        "This stream against its labels",
+        ("Events matched by", "Found", "Precision", "Recall", "F1"),
+        tuple(rows),
+        note,
+    )
 
 
 def _chunks(count: int, fps: Fraction) -> npt.NDArray[np.int64]:
@@ -458,28 +446,28 @@ def _chunks(count: int, fps: Fraction) -> npt.NDArray[np.int64]:
     return (grid.times(count, fps) // 30).astype(np.int64)
 
 
-def _model_table(figures: Mapping[str, Any]) -> Iterator[page.Table]:
+def _model_table(figures: ModelFigures | None) -> Iterator[page.Table]:
     """What `train` recorded of the model beside answers that know nothing, if it did."""
-    compared = figures.get("smoothed")
-    if not compared:
+    if figures is None:
         return
-    names = {"model": "model", "constant": "constant answer", "random": "random ranking"}
-    rows = tuple((name, *_row(compared[key])) for key, name in names.items())
-    of = compared["model"]
+    rows = tuple((name, *_row(answer)) for name, answer in figures.smoothed.named().items())
+    model = figures.smoothed.model
     note = (
-        f"On {of['frames']} validation frames, {100 * (of['base_rate'] or 0):.0f} % of them in highlights. "
+        f"On {model.frames} validation frames, {100 * (model.base_rate or 0):.0f} % of them in highlights. "
         "In brackets: 95 % of resamples."
     )
     yield page.Table("The model", ("", "Average precision", "F1", "Precision", "Recall"), rows, note)
 
 
-def _row(figures: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("average_precision", "f1"):
-        interval = figures.get(f"{name}_interval")
-        shown = f" ({interval['low']:.2f}–{interval['high']:.2f})" if interval else ""
-        yield _number(figures[name]) + shown
-    for name in ("precision", "recall"):
-        yield _number(figures[name])
+def _row(figures: FrameFigures) -> Iterator[str]:
+    with_intervals = (
+        (figures.average_precision, figures.average_precision_interval),
+        (figures.f1, figures.f1_interval),
+    )
+    for figure, interval in with_intervals:
+        yield _number(figure) + (f" ({interval.low:.2f}–{interval.high:.2f})" if interval else "")
+    yield _number(figures.precision)
+    yield _number(figures.recall)
 
 
 def _number(figure: float | None) -> str:

@@ -37,6 +37,7 @@ import polars as pl
 from lolhl import grid, manifest, metrics
 from lolhl.config import Config, option
 from lolhl.errors import DatasetError, MissingInput, UsageError
+from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, shown
 from lolhl.frames.frameset import manifest_key
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
@@ -45,6 +46,7 @@ from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion
 from lolhl.models.champion import Champion
+from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdict, VodVerdict
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root, check_name, each
@@ -86,7 +88,7 @@ class RetrainConfig(Config):
             raise UsageError(f"--tolerance {self.tolerance:g}: give 0 to 1")
 
 
-def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool = False) -> Manifest:
+def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool = False) -> Manifest[Retraining]:
     """Learns from all labelled VODs but those held out, and makes the model champion if it is better there.
 
     A stage that fails leaves the champion as it was; a kill at any moment too, or it is fully the new one.
@@ -108,18 +110,18 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         DatasetError: their labels are not enough to learn from, or to judge by.
         LolhlError: as the stages do.
     """
-    last = manifest.find(root, KEY)
+    last = manifest.find(root, KEY, Retraining)
     labels = _labelled(root)
-    judge = held_out(labels, config.judge, last.result if last else None)
+    judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
     frames = _frames(root, labels)
     settings = _settings(root, config.like)
     files = each(root.read, map(labels_key, labels))
     read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
     read |= {manifest_key(vod): made.content_digest() for vod, made in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
-    todo, earlier = manifest.plan(root, KEY, "retrain", config, inputs, force=force)
+    todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
     if earlier:
-        return replace(earlier, result={**earlier.result, "nothing_new": True})
+        return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
     model = _learn(root, {vod: labels[vod] for vod in labels if vod not in judge}, read, settings)
     unseen = {vod: labels[vod] for vod in judge}
@@ -132,24 +134,24 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 
     report = f"retrain/{todo.digest[:12]}/report.md"
     old = rival.model if rival else None
-    result = {
-        "model": model,
-        "champion": model if promoted else old,
-        "before": old,
-        "promoted": promoted,
-        "reason": reason,
-        "gain": gain.to_json() if gain else None,
-        "tolerance": config.tolerance,
-        "judge": judge,
-        "learn": [vod for vod in labels if vod not in judge],
-        "flattered": sorted(_learnt_by(root, old) & {*judge}) if old else [],
-        "challenger": challenger.to_json(),
-        "rival": rival.to_json() if rival else None,
-        "labels": {vod: [_told(span) for span in spans] for vod, spans in labels.items()},
-        "changes": _changes(last.result["labels"] if last else {}, labels),
-        "report": report,
-        "nothing_new": False,
-    }
+    result = Retraining(
+        model=model,
+        champion=model if promoted else old,
+        before=old,
+        promoted=promoted,
+        reason=reason,
+        gain=gain,
+        tolerance=config.tolerance,
+        judge=judge,
+        learn=[vod for vod in labels if vod not in judge],
+        flattered=sorted(_learnt_by(root, old) & {*judge}) if old else [],
+        challenger=challenger.verdict(),
+        rival=rival.verdict() if rival else None,
+        labels={vod: [_told(span) for span in spans] for vod, spans in labels.items()},
+        changes=_changes(last.result.labels if last else {}, labels),
+        report=report,
+        nothing_new=False,
+    )
     text = describe(result).encode()
     root.write(report, text)
     if promoted:
@@ -181,20 +183,20 @@ def _labels(root: Root, vod: str) -> Sequence[Span] | None:
     return None
 
 
-def held_out(labels: Labels, named: str | None, last: Mapping[str, Any] | None) -> list[str]:
+def held_out(labels: Labels, named: str | None, judged: Sequence[str] = (), learnt: Sequence[str] = ()) -> list[str]:
     """The VODs to judge on, by the rule above: at least one, and never all.
 
     Args:
         labels: of all VODs.
         named: the VODs, with commas between; None to choose.
-        last: the result of the last retraining, if there was one.
+        judged, learnt: the VODs that the last retraining held out, and those that it learnt from.
 
     Raises:
         UsageError: a VOD that is named has no labels, or all are named.
         DatasetError: none of them has a labelled highlight.
     """
     if named is None:
-        held = _chosen(labels, last)
+        held = _chosen(labels, judged, learnt)
     else:
         held = {check_name(vod.strip(), "VOD") for vod in named.split(",")}
         if unknown := sorted(held - labels.keys()):
@@ -209,10 +211,9 @@ def held_out(labels: Labels, named: str | None, last: Mapping[str, Any] | None) 
     return sorted(held)
 
 
-def _chosen(labels: Labels, last: Mapping[str, Any] | None) -> set[str]:
-    before, learnt = (last["judge"], last["learn"]) if last else ([], [])
-    candidates = sorted((vod for vod in labels if labels[vod] and vod not in before), key=_hash)
-    held = {vod for vod in before if vod in labels}
+def _chosen(labels: Labels, judged: Sequence[str], learnt: Sequence[str]) -> set[str]:
+    candidates = sorted((vod for vod in labels if labels[vod] and vod not in judged), key=_hash)
+    held = {vod for vod in judged if vod in labels}
     held |= {vod for vod in candidates if vod not in learnt and _hash(vod) < HELD_OUT}
     if not held:  # rather one that no champion has learnt from
         held = {*sorted(candidates, key=lambda vod: vod in learnt)[:1]}
@@ -226,23 +227,23 @@ def _hash(vod: str) -> float:
     return int(hashlib.sha256(vod.encode()).hexdigest()[:8], 16) / 16**8
 
 
-def _frames(root: Root, labels: Labels) -> dict[str, Manifest]:
+def _frames(root: Root, labels: Labels) -> dict[str, Manifest[Frames]]:
     """The frame sets of all VODs. Those that are missing or too old are extracted, as they were or as others are."""
     there = dict(zip(labels, each(lambda vod: _fresh(root, vod), labels), strict=True))
     others = next((made.config for made in there.values() if made), {})
     frames = {}
     for vod, made in there.items():
         if made is None:
-            old = manifest.find(root, manifest_key(vod))
+            old = manifest.find(root, manifest_key(vod), Frames)
             said = _known(ExtractConfig, old.config if old else others)
             made = extract(root, vod, ExtractConfig(**{**said, "fps": Fraction(said.get("fps", ExtractConfig.fps))}))
         frames[vod] = made
     return frames
 
 
-def _fresh(root: Root, vod: str) -> Manifest | None:
+def _fresh(root: Root, vod: str) -> Manifest[Frames] | None:
     with suppress(MissingInput):
-        return manifest.load(root, manifest_key(vod), f"lolhl extract {vod}", fresh=True)
+        return manifest.load(root, manifest_key(vod), Frames, f"lolhl extract {vod}", fresh=True)
     return None
 
 
@@ -251,9 +252,9 @@ def _settings(root: Root, like: str | None) -> dict[str, dict[str, Any]]:
     if like is None:
         return {"dataset": {}, "train": {}}
     name = champion.resolve(root, like)
-    made = manifest.load(root, f"models/{name}/model.json", f"lolhl train {name}")
+    made = manifest.load(root, f"models/{name}/model.json", Model, f"lolhl train {name}")
     source = next(key for key in made.inputs if key.startswith("datasets/"))
-    splitting = dict(manifest.load(root, source, "lolhl dataset").config)
+    splitting = dict(manifest.load(root, source, Dataset, "lolhl dataset").config)
     if splitting["holdout"] not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
     training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
@@ -300,27 +301,27 @@ class _Judged:
         )
 
     @property
-    def frames(self) -> metrics.Comparison:
+    def frames(self) -> Comparison:
         of = self.ranking
         return metrics.compare(of.labels, of.scores, self.threshold, of.groups)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "frames": self.frames.to_json(),
-            "events": self._events(self.labels),
-            "per_vod": {
-                vod: {
-                    "average_precision": metrics.average_precision(of.labels, of.scores),
-                    "events": self._events({vod: self.labels[vod]}),
-                }
-                for vod, of in self.rankings.items()
+    def verdict(self) -> Verdict:
+        return Verdict(
+            model=self.model,
+            frames=self.frames,
+            events=self._events(self.labels),
+            per_vod={
+                vod: VodVerdict(
+                    average_precision=metrics.average_precision(ranking.labels, ranking.scores),
+                    events=self._events({vod: self.labels[vod]}),
+                )
+                for vod, ranking in self.rankings.items()
             },
-        }
+        )
 
-    def _events(self, labels: Labels) -> list[dict[str, Any]]:
+    def _events(self, labels: Labels) -> list[EventFigures]:
         predicted = {vod: self.predicted[vod] for vod in labels}
-        return [metrics.event_figures(labels, predicted, tiou).to_json() for tiou in metrics.TIOUS]
+        return [metrics.event_figures(labels, predicted, tiou) for tiou in metrics.TIOUS]
 
 
 def _judged(root: Root, model: str, labels: Labels, force: bool) -> _Judged:
@@ -332,9 +333,9 @@ def _judged(root: Root, model: str, labels: Labels, force: bool) -> _Judged:
         place = f"retrain/scores/{model}"
         scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
         data = scored.read(root, scores_key(vod, place), "lolhl retrain --force")
-        fps, threshold = Fraction(scored.result["fps"]), scored.result["threshold"]
+        fps, threshold = scored.result.fps, scored.result.threshold
         scores = pl.read_parquet(io.BytesIO(data))["score"].to_numpy()
-        smoothed, count = centred_mean(scores, fps, scored.result["smooth_seconds"]), len(scores)
+        smoothed, count = centred_mean(scores, fps, scored.result.smooth_seconds), len(scores)
         whole = np.full(count, vod)
         groups = whole if len(labels) >= VODS_ENOUGH else np.char.add(f"{vod}/", chunks(spans, count, fps).astype(str))
         rankings[vod] = metrics.Ranking(on_grid(spans, count, fps), smoothed, groups)
@@ -356,7 +357,7 @@ def chunks(spans: Sequence[Span], count: int, fps: Fraction) -> npt.NDArray[np.i
     return joined
 
 
-def _decide(challenger: _Judged, rival: _Judged | None, tolerance: float) -> tuple[bool, str, metrics.Gain | None]:
+def _decide(challenger: _Judged, rival: _Judged | None, tolerance: float) -> tuple[bool, str, Gain | None]:
     """Whether the challenger becomes champion, why, and by how much it is better."""
     of = challenger.frames
     if of.model.average_precision is None:
@@ -380,9 +381,9 @@ def _decide(challenger: _Judged, rival: _Judged | None, tolerance: float) -> tup
 
 def _learnt_by(root: Root, model: str) -> set[str]:
     """The VODs that a model learnt from, as far as its dataset lies here."""
-    made = manifest.load(root, f"models/{model}/model.json", f"lolhl train {model}")
-    found = [manifest.find(root, key) for key in made.inputs if key.startswith("datasets/")]
-    return {vod for one in found if one for vod in one.result["vods"]}
+    made = manifest.load(root, f"models/{model}/model.json", Model, f"lolhl train {model}")
+    found = [manifest.find(root, key, Dataset) for key in made.inputs if key.startswith("datasets/")]
+    return {vod for one in found if one for vod in one.result.vods}
 
 
 def _told(span: Span) -> str:
@@ -394,14 +395,14 @@ def _span(told: str) -> Span:
     return Span(grid.parse_time(start), grid.parse_time(stop))
 
 
-def _changes(before: Mapping[str, Sequence[str]], labels: Labels) -> dict[str, dict[str, int]]:
+def _changes(before: Mapping[str, Sequence[str]], labels: Labels) -> dict[str, LabelChange]:
     """Of each VOD how many labels there are, and since the last retraining were added, removed, or moved."""
     changes = {}
     for vod in sorted({*before, *labels}):
         then, now = {*before.get(vod, ())}, {_told(span) for span in labels.get(vod, ())}
         gone, new = ([_span(told) for told in sorted(some)] for some in (then - now, now - then))
         moved = metrics.event_figures({vod: gone}, {vod: new}, 0.01).matched  # they overlap
-        changes[vod] = {"labels": len(now), "added": len(new) - moved, "removed": len(gone) - moved, "moved": moved}
+        changes[vod] = LabelChange(labels=len(now), added=len(new) - moved, removed=len(gone) - moved, moved=moved)
     return changes
 
 
@@ -409,38 +410,39 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def describe(result: Mapping[str, Any]) -> str:
+def describe(result: Retraining) -> str:
     """A retraining's result as Markdown: the verdict, the figures, and what changed in each VOD."""
-    challenger, rival, gain = result["challenger"], result["rival"], result["gain"]
-    who = f"`{result['model']}`"
-    if result["promoted"]:
-        verdict = f"{who} is champion now" + (f", in place of `{result['before']}`" if rival else "")
+    challenger, rival, gain = result.challenger, result.rival, result.gain
+    trained = f"`{result.model}`"
+    if result.promoted:
+        headline = f"{trained} is champion now" + (f", in place of `{result.before}`" if rival else "")
     else:
-        verdict = f"`{result['champion']}` stays champion" if rival else "There is no champion yet"
-    lines = [f"# {verdict}", "", f"{who} was trained: {result['reason']}.", ""]
-    if result["flattered"]:
-        lines += [f"The champion before learnt from {', '.join(result['flattered'])}: its figures flatter it.", ""]
+        headline = f"`{result.champion}` stays champion" if rival else "There is no champion yet"
+    lines = [f"# {headline}", "", f"{trained} was trained: {result.reason}.", ""]
+    if result.flattered:
+        lines += [f"The champion before learnt from {', '.join(result.flattered)}: its figures flatter it.", ""]
 
-    vods = f"on {', '.join(result['judge'])}"
+    vods = f"on {', '.join(result.judge)}"
     lines += _row(vods, "average precision (95 %)", "F1 (95 %)", *(f"events at tIoU {tiou}" for tiou in metrics.TIOUS))
     lines += _row(*["---"] * (3 + len(metrics.TIOUS)))
     models = {"challenger": challenger, "champion before": rival} if rival else {"challenger": challenger}
-    for name, of in models.items():
-        events = (f"{at['matched']} of {at['labelled']}, by {at['predicted']}" for at in of["events"])
-        lines += _row(f"{name} `{of['model']}`", *_frame_figures(of["frames"]["model"]), *events)
-    for name in ("constant", "random"):
-        lines += _row(name, *_frame_figures(challenger["frames"][name]), *[""] * len(metrics.TIOUS))
+    for name, verdict in models.items():
+        events = (f"{at.matched} of {at.labelled}, by {at.predicted}" for at in verdict.events)
+        lines += _row(f"{name} `{verdict.model}`", *_frame_figures(verdict.frames.model), *events)
+    for name, figures in {"constant": challenger.frames.constant, "random": challenger.frames.random}.items():
+        lines += _row(name, *_frame_figures(figures), *[""] * len(metrics.TIOUS))
     if gain:
-        units = "VODs" if len(result["judge"]) >= VODS_ENOUGH else "chunks"
-        difference = metrics.shown(gain["value"], gain["interval"])
-        lines += ["", f"Challenger minus champion: {difference}, by {gain['groups']} {units} drawn in pairs."]
+        units = "VODs" if len(result.judge) >= VODS_ENOUGH else "chunks"
+        difference = shown(gain.value, gain.interval)
+        lines += ["", f"Challenger minus champion: {difference}, by {gain.groups} {units} drawn in pairs."]
 
     lines += ["", *_row("VOD", "", "labels", "added", "removed", "moved", *(f"{name}: AP, events" for name in models))]
     lines += _row(*["---"] * (6 + len(models)))
-    for vod, counts in result["changes"].items():
-        side = "held out" if vod in result["judge"] else "learnt from" if vod in result["learn"] else "gone"
-        figures = [_on_vod(of["per_vod"][vod]) if vod in result["judge"] else "" for of in models.values()]
-        lines += _row(vod, side, *map(str, counts.values()), *figures)
+    for vod, change in result.changes.items():
+        side = "held out" if vod in result.judge else "learnt from" if vod in result.learn else "gone"
+        cells = [_on_vod(verdict.per_vod[vod]) if vod in result.judge else "" for verdict in models.values()]
+        counts = (change.labels, change.added, change.removed, change.moved)
+        lines += _row(vod, side, *map(str, counts), *cells)
     return "\n".join(lines) + "\n"
 
 
@@ -448,10 +450,13 @@ def _row(*cells: str) -> list[str]:
     return [f"| {' | '.join(cells)} |"]
 
 
-def _frame_figures(of: Mapping[str, Any]) -> list[str]:
-    return [metrics.shown(of[name], of[f"{name}_interval"]) for name in ("average_precision", "f1")]
+def _frame_figures(figures: FrameFigures) -> list[str]:
+    return [
+        shown(figures.average_precision, figures.average_precision_interval),
+        shown(figures.f1, figures.f1_interval),
+    ]
 
 
-def _on_vod(of: Mapping[str, Any]) -> str:
-    at = of["events"][0]
-    return f"{metrics.shown(of['average_precision'])}, {at['matched']} of {at['labelled']}"
+def _on_vod(verdict: VodVerdict) -> str:
+    events = verdict.events[0]
+    return f"{shown(verdict.average_precision)}, {events.matched} of {events.labelled}"

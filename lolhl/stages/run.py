@@ -14,6 +14,7 @@ import torch
 from lolhl.manifest import Manifest
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.engine import open_engine
+from lolhl.results import Report
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.stages.infer import InferConfig, KeyFrames, infer, look
 from lolhl.stages.report import ReportConfig, report
@@ -31,7 +32,7 @@ def run(
     *,
     name: str | None = None,
     force: bool = False,
-) -> Manifest:
+) -> Manifest[Report]:
     """Finds the highlights of one stream. What is done already is not done again.
 
     Frames are taken straight from the video, unless they were extracted before.
@@ -56,8 +57,8 @@ def run(
     with _watching(used) as ahead:
         watch = ahead.add if _may_scan(inferring) else None
         made = download(root, source, downloading, name=name, force=force, watch=watch)
-        vod = made.result["vod"]
-        seen = ahead.all(lambda: made.local(root, made.result["video"], f"lolhl download … --name {vod} --force"))
+        vod = made.result.vod
+        seen = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
     infer(root, used.name, vod, inferring, force=force, seen=seen)
     return report(root, vod, reporting, force=force)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from lolhl import manifest
 from lolhl.errors import UsageError
+from lolhl.results import Vod
 from lolhl.storage import Root, check_name
 
 log = logging.getLogger(__name__)
@@ -61,5 +62,5 @@ def shared(root: Root, vods: Sequence[str], share: Share) -> list[str]:
 
 def _seconds(root: Root, vod: str) -> float:
     """Its length; 1 for a VOD that is not there, whose stage will say so."""
-    found = manifest.find(root, f"vods/{check_name(vod, 'VOD')}/vod.json")
-    return float(found.result["duration"]) if found else 1.0
+    made = manifest.find(root, f"vods/{check_name(vod, 'VOD')}/vod.json", Vod)
+    return made.result.duration if made else 1.0

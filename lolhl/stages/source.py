@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from lolhl import manifest, progress
 from lolhl.config import Config
 from lolhl.labels.spans import Span, merge
 from lolhl.manifest import Manifest, Output
+from lolhl.results import SourceStretch, Vod
 from lolhl.stages.scratch import Scratch, open_scratch
 from lolhl.storage import Root, check_name, each
 from lolhl.vod import trim, twitch
@@ -43,13 +43,15 @@ class Stretch:
     fps: Fraction
 
 
-def has_source(vod: Manifest) -> bool:
+def has_source(vod: Manifest[Vod]) -> bool:
     """Whether Twitch has, or had, the VOD in a better quality than the stored one."""
-    stored = vod.result.get("rendition") or {}  # not in what was downloaded by lolhl 0.1
-    return bool(stored) and stored["group"] != _best(vod).group
+    stored, qualities = vod.result.rendition, vod.result.qualities  # none for what lolhl 0.1 downloaded
+    if vod.result.twitch_id is None or stored is None or not qualities:
+        return False
+    return stored.group != twitch.best(qualities).group
 
 
-def stretches(root: Root, vod: Manifest, spans: Sequence[Span]) -> list[Stretch]:
+def stretches(root: Root, vod: Manifest[Vod], spans: Sequence[Span]) -> list[Stretch]:
     """For each span the stretch that holds it; those that are not there are fetched.
 
     Killed at any moment and run again, it goes on with the segments that are there.
@@ -61,7 +63,7 @@ def stretches(root: Root, vod: Manifest, spans: Sequence[Span]) -> list[Stretch]
     Raises:
         TwitchError: Twitch cannot be reached, or does not have the VOD any more.
     """
-    offset = float(vod.result["offset"])
+    offset = vod.result.offset
     wanted = [Span(offset + span.start, offset + span.stop) for span in spans]
     there = list(_there(root, vod))
     missing = [span for span in wanted if _holding(there, span) is None]
@@ -69,54 +71,49 @@ def stretches(root: Root, vod: Manifest, spans: Sequence[Span]) -> list[Stretch]
         there += _fetch(root, vod, missing)
     found = [_holding(there, span) for span in wanted]
     return [
-        Stretch(made.result["video"], made.result["begin"] - offset, Fraction(made.result["fps"]))
-        for made in found
-        if made is not None
+        Stretch(made.result.video, made.result.begin - offset, made.result.fps) for made in found if made is not None
     ]
 
 
-def _best(vod: Manifest) -> twitch.Rendition:
-    return twitch.best([twitch.Rendition(**one) for one in vod.result["qualities"]])
+def _folder(vod: Manifest[Vod]) -> str:
+    return f"vods/{vod.result.vod}/source"
 
 
-def _folder(vod: Manifest) -> str:
-    return f"vods/{vod.result['vod']}/source"
-
-
-def _inputs(vod: Manifest) -> dict[str, str]:
+def _inputs(vod: Manifest[Vod]) -> dict[str, str]:
     """What a stretch depends on: which VOD it is of, and by what clock its times are told. Not on the part stored."""
-    said = f"{vod.result['source']} {vod.result['clock']!r}"
-    return {vod.result["source"]: hashlib.sha256(said.encode()).hexdigest()}
+    said = f"{vod.result.source} {vod.result.clock!r}"
+    return {vod.result.source: hashlib.sha256(said.encode()).hexdigest()}
 
 
-def _there(root: Root, vod: Manifest) -> Iterator[Manifest]:
+def _there(root: Root, vod: Manifest[Vod]) -> Iterator[Manifest[SourceStretch]]:
     """The stretches of this VOD that lie in the root whole, in order of their names."""
     stats = {stat.key: stat.size for stat in root.list(f"{_folder(vod)}/")}
     keys = [key for key in stats if key.endswith(".json")]
-    for made in each(lambda key: manifest.find(root, key), keys):
+    for made in each(lambda key: manifest.find(root, key, SourceStretch), keys):
         if made and made.inputs == _inputs(vod) and all(stats.get(o.key) == o.size for o in made.outputs):
             yield made
 
 
-def _holding(there: Sequence[Manifest], span: Span) -> Manifest | None:
+def _holding(there: Sequence[Manifest[SourceStretch]], span: Span) -> Manifest[SourceStretch] | None:
     """The first stretch that holds the span and enough around it."""
     for made in there:
-        first, last = made.result["holds"]
+        first, last = made.result.holds
         if first <= max(0.0, span.start - _NEEDED) and span.stop + _NEEDED <= last:
             return made
     return None
 
 
-def _fetch(root: Root, vod: Manifest, missing: Sequence[Span]) -> Iterator[Manifest]:
+def _fetch(root: Root, vod: Manifest[Vod], missing: Sequence[Span]) -> Iterator[Manifest[SourceStretch]]:
     around = [Span(float(max(0, int(span.start) - _HANDLE)), float(int(span.stop) + 1 + _HANDLE)) for span in missing]
     wanted = merge(around, gap=_NEAR)
-    said = twitch.describe(vod.result["twitch_id"])
+    assert vod.result.twitch_id is not None  # it `has_source`
+    said = twitch.describe(vod.result.twitch_id)
     rendition = twitch.best(said.renditions)
-    log.info("report %s: getting %d stretches in source quality (%s)", vod.result["vod"], len(wanted), rendition.name)
+    log.info("report %s: getting %d stretches in source quality (%s)", vod.result.vod, len(wanted), rendition.name)
     total = sum(span.duration for span in wanted)
     with (
-        open_scratch(root, "source", vod.result["vod"]) as scratch,
-        progress.bar(f"source {vod.result['vod']}", total, "s") as advance,
+        open_scratch(root, "source", vod.result.vod) as scratch,
+        progress.bar(f"source {vod.result.vod}", total, "s") as advance,
     ):
         for span in wanted:
             yield _fetch_one(root, vod, said, rendition, span, scratch, advance)
@@ -125,21 +122,21 @@ def _fetch(root: Root, vod: Manifest, missing: Sequence[Span]) -> Iterator[Manif
 
 def _fetch_one(
     root: Root,
-    vod: Manifest,
+    vod: Manifest[Vod],
     said: twitch.TwitchVod,
     rendition: twitch.Rendition,
     span: Span,
     scratch: Scratch,
     advance: progress.Advance,
-) -> Manifest:
-    name = f"{_folder(vod)}/{vod.result['vod']}_{_clock(span.start)}-{_clock(span.stop)}"
+) -> Manifest[SourceStretch]:
+    name = f"{_folder(vod)}/{vod.result.vod}_{_clock(span.start)}-{_clock(span.stop)}"
     segments = twitch.fetch(
         said,
         rendition,
         scratch.path / check_name(rendition.group, "rendition"),
         start=span.start,
         stop=span.stop,
-        clock=vod.result["clock"],
+        clock=vod.result.clock,
         advance=advance,
         hold=scratch.lock,
     )
@@ -147,17 +144,17 @@ def _fetch_one(
     trim.join(segments.playlist, video)
     info = probe(video)
     begin = round(segments.begin, 6)
-    todo, _ = manifest.plan(root, f"{name}.json", "source", Config(), _inputs(vod), force=True)
+    todo, _ = manifest.plan(root, f"{name}.json", SourceStretch, Config(), _inputs(vod), force=True)
     todo = todo.begin()
-    result: dict[str, Any] = {
-        "video": f"{name}.mp4",
-        "begin": begin,
+    result = SourceStretch(
+        video=f"{name}.mp4",
+        begin=begin,
         # Past the end of the VOD there is nothing to be fetched.
-        "holds": [min(begin, span.start), max(begin + info.duration, span.stop)],
-        "width": info.width,
-        "height": info.height,
-        "fps": str(info.fps),
-    }
+        holds=(min(begin, span.start), max(begin + info.duration, span.stop)),
+        width=info.width,
+        height=info.height,
+        fps=info.fps,
+    )
     return todo.finish(result, [Output.upload(root, video, f"{name}.mp4")])
 
 

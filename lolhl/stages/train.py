@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import lightning
 import numpy as np
@@ -32,6 +31,7 @@ from lolhl.config import Config, option
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, rows, wanted
 from lolhl.errors import DatasetError, UsageError
+from lolhl.figures import Comparison, EventFigures, FrameFigures
 from lolhl.frames.frameset import FrameSet
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
@@ -41,6 +41,7 @@ from lolhl.models import bundle, champion, features, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
+from lolhl.results import Dataset, Model, ModelFigures
 from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def _has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CC", "gcc"), "gcc", "clang"))
 
 
-def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: bool = False) -> Manifest:
+def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: bool = False) -> Manifest[Model]:
     """Makes models/<name>/ from datasets/<config.dataset>/.
 
     Args:
@@ -181,10 +182,10 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     """
     champion.check_new(name)
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
-    described = manifest.load(root, source, f"lolhl dataset {config.dataset}", fresh=True)
+    described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset}", fresh=True)
     inputs = {source: described.content_digest()}
     ours = ranks.join()
-    todo, earlier = manifest.plan(root, bundle.manifest_key(name), "train", config, inputs, force=force)
+    todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
     ours.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
     if earlier:
@@ -243,12 +244,12 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         todo.finish(result, [output])
         root.delete(checkpoint.key)
     ours.wait()
-    return manifest.load(root, bundle.manifest_key(name), f"lolhl train {name}")
+    return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
 
 
-def _samples(root: Root, dataset: str, described: Manifest) -> dict[str, Samples]:
+def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
     """The dataset's two sides; both count VODs in the same order."""
-    redo = f"lolhl dataset {dataset} {' '.join(described.result['vods'])} --force"
+    redo = f"lolhl dataset {dataset} {' '.join(described.result.vods)} --force"
     table = pl.read_parquet(io.BytesIO(described.read(root, f"datasets/{dataset}/samples.parquet", redo)))
     vods = tuple(sorted(table["vod"].unique()))
     place = {vod: number for number, vod in enumerate(vods)}
@@ -270,11 +271,11 @@ def _samples(root: Root, dataset: str, described: Manifest) -> dict[str, Samples
 
 
 def _check(
-    config: TrainConfig, described: Manifest, samples: Mapping[str, Samples], frames: Mapping[str, FrameSet]
+    config: TrainConfig, described: Manifest[Dataset], samples: Mapping[str, Samples], frames: Mapping[str, FrameSet]
 ) -> None:
     """Clips must not reach across the guard between the sides, and frames must be those that were labelled."""
     fps = next(iter(frames.values())).view.fps
-    guard = float(described.result["guard_seconds"])
+    guard = described.result.guard_seconds
     # Features between two pictures are made of both: a clip sees as far as the picture beyond its end.
     between = max(0.0 if of.is_whole else float(np.diff(of.times).max(initial=0.0)) for of in frames.values())
     reach = float(config.architecture.reach() / fps) + between
@@ -340,16 +341,9 @@ class _Judged:
     """Figures of the model on validation: of raw probabilities, smoothed as they will be used, and cut to spans."""
 
     threshold: float
-    raw: metrics.FrameFigures
-    smoothed: metrics.Comparison
-    events: list[metrics.EventFigures]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "smoothed": self.smoothed.to_json(),
-            "raw": self.raw.to_json(),
-            "events": [at.to_json() for at in self.events],
-        }
+    raw: FrameFigures
+    smoothed: Comparison
+    events: list[EventFigures]
 
 
 def _judge(side: Samples, raw: npt.NDArray[np.float32], frames: Mapping[str, FrameSet], config: TrainConfig) -> _Judged:
@@ -385,35 +379,35 @@ def _spans(labels: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
 def _describe(
     network: Network,
     config: TrainConfig,
-    described: Manifest,
+    described: Manifest[Dataset],
     frames: Mapping[str, FrameSet],
     fitted: Fitted,
     judged: _Judged,
-) -> dict[str, Any]:
+) -> Model:
     view = next(iter(frames.values())).view
-    return {
-        "architecture": network.architecture.to_json(),
-        "normalisation": network.normalisation,
-        "view": {"fps": str(view.fps), "size": view.size, "fit": view.fit},
-        "frozen": config.tune == "head",
-        "threshold": judged.threshold,
-        "threshold_chosen": "best F1 of smoothed probabilities on the validation side",
-        "smooth_seconds": config.smooth_seconds,
-        "dataset_digest": described.content_digest(),
-        "dataset_holdout": described.result["holdout"],
-        "metrics": judged.to_json(),
-        "best_epoch": fitted.best,
-        "epochs": [[e.train_loss, e.val_loss, e.val_ap] for e in fitted.history],
-        "versions": {
+    return Model(
+        architecture=network.architecture.to_json(),
+        normalisation=network.normalisation,
+        view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
+        frozen=config.tune == "head",
+        threshold=judged.threshold,
+        threshold_chosen="best F1 of smoothed probabilities on the validation side",
+        smooth_seconds=config.smooth_seconds,
+        dataset_digest=described.content_digest(),
+        dataset_holdout=described.result.holdout,
+        metrics=ModelFigures(smoothed=judged.smoothed, raw=judged.raw, events=judged.events),
+        best_epoch=fitted.best,
+        epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
+        versions={
             "lolhl": lolhl.__version__,
             "torch": torch.__version__,
             "lightning": lightning.__version__,
             "scikit-learn": sklearn.__version__,
         },
-    }
+    )
 
 
-def _publish(root: Root, run: tracking.Run, made: Manifest, judged: _Judged, config: TrainConfig) -> None:
+def _publish(root: Root, run: tracking.Run, made: Manifest[Model], judged: _Judged, config: TrainConfig) -> None:
     """Hands the bundle to MLflow; before the manifest is written, so that a kill in between repeats it."""
     figures = judged.smoothed.model
     named = {

@@ -23,6 +23,7 @@ from lolhl.vod.view import Picture as Picture
 from lolhl.vod.view import View as View
 
 Decoder = Literal["cpu", "cuda"]
+Mode = Literal["grid", "scan", "refine"]
 Item = TypeVar("Item")
 
 # Seconds of a part: many GOPs, since it begins at a key frame that may lie before it. On a card each
@@ -107,7 +108,7 @@ def decode_stretches(
         yield from _all(_in_parts(opened, view, parts, workers), None)
 
 
-def choose_mode(video: Path, wanted: str, decoder: Decoder) -> str:
+def choose_mode(video: Path, wanted: Mode | Literal["auto"], decoder: Decoder) -> Mode:
     """ "refine" or "grid", or another that was wanted.
 
     Key frames show where to look where they come as often as on Twitch; what is between them is most

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import av
 import polars as pl
@@ -84,7 +85,7 @@ def _speeds(root: Root, folder: Path) -> Table:
     )
 
 
-def _extract(root: Root, vod: str, mode: str) -> None:
+def _extract(root: Root, vod: str, mode: Literal["grid", "scan"]) -> None:
     extract(root, vod, ExtractConfig(mode=mode, decoder="cpu"), force=True)
 
 

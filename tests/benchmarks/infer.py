@@ -31,6 +31,7 @@ from lolhl.stages.infer import InferConfig, infer, scores_key
 from lolhl.stages.labels import labels
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from lolhl.vod.decode import Mode
 from tests.benchmarks import blog, inputs, result
 from tests.benchmarks.looped import looped
 from tests.benchmarks.result import Table, Timing, measured, shown
@@ -40,7 +41,7 @@ ROUNDS = 1
 SCORED = 5 * blog.BATCH  # pictures that ResNet-50 is timed on; the time of all is scaled from it
 LONG = 3600  # seconds of the long VOD
 SIX_HOURS = 6 * 3600
-MODES = ("grid", "scan", "refine")
+MODES: tuple[Mode, ...] = ("grid", "scan", "refine")
 RENDITIONS = (inputs.SMALLEST, "1080p60")
 HELD_OUT = {"bench-b": "bench-a", "bench-a": "bench-b"}  # judged on → learnt from
 SHARES = (0.05, 0.1, 0.25, InferConfig().closer, 0.5)  # of the instants that refining takes a closer look at
@@ -131,7 +132,7 @@ def _blog(video: Path, pictures: Path) -> Timing:
     return Timing(extraction.wall + scoring.wall / part, extraction.cpu + scoring.cpu / part)
 
 
-def _infer(root: Root, vod: str, mode: str, closer: float = InferConfig().closer) -> str:
+def _infer(root: Root, vod: str, mode: Mode, closer: float = InferConfig().closer) -> str:
     """The key of the scores, until the next way overwrites them."""
     infer(root, MODEL, vod, InferConfig(source="video", decoder="cpu", mode=mode, closer=closer), force=True)
     return scores_key(vod)

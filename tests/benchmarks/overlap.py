@@ -19,6 +19,7 @@ from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.report import ReportConfig, report
 from lolhl.stages.run import run
 from lolhl.storage import Root, open_root
+from lolhl.vod.decode import Mode
 from tests.benchmarks import inputs, result
 from tests.benchmarks.infer import MODEL, learn
 from tests.benchmarks.looped import looped
@@ -27,7 +28,7 @@ from tests.servers.twitch import Vod, rendition, twitch
 
 ROUNDS = 2
 RATES = (100, 25)  # Mbit/s
-MODES = ("scan", "refine")
+MODES: tuple[Mode, ...] = ("scan", "refine")
 REPORT = ReportConfig(clips="none")  # takes little, and the same both ways
 ID = "123456789"
 

@@ -30,15 +30,15 @@ VOD = "long"
 
 
 def _download(root: Root) -> str:
-    return f"{download(root, os.environ['BENCH_VIDEO'], name=VOD).result['duration']:.0f} s of video"
+    return f"{download(root, os.environ['BENCH_VIDEO'], name=VOD).result.duration:.0f} s of video"
 
 
 def _extract(root: Root) -> str:
-    return f"{extract(root, VOD, ExtractConfig(mode='grid')).result['frames']} frames"
+    return f"{extract(root, VOD, ExtractConfig(mode='grid')).result.frames} frames"
 
 
 def _scan(root: Root) -> str:
-    return f"{extract(root, VOD, ExtractConfig(mode='scan')).result['pictures']} frames"
+    return f"{extract(root, VOD, ExtractConfig(mode='scan')).result.pictures} frames"
 
 
 def _labels(root: Root) -> str:
@@ -46,19 +46,19 @@ def _labels(root: Root) -> str:
 
 
 def _dataset(root: Root) -> str:
-    return f"{dataset(root, 'd', [VOD]).result['train']['frames']} samples"
+    return f"{dataset(root, 'd', [VOD]).result.train.frames} samples"
 
 
 def _train(root: Root) -> str:
-    return f"{len(train(root, 'm', TrainConfig(dataset='d'), force=True).result['epochs'])} epochs"
+    return f"{len(train(root, 'm', TrainConfig(dataset='d'), force=True).result.epochs)} epochs"
 
 
 def _infer(root: Root) -> str:
-    return f"{infer(root, 'm', VOD, InferConfig(source='frames')).result['frames']} frames"
+    return f"{infer(root, 'm', VOD, InferConfig(source='frames')).result.frames} frames"
 
 
 def _report(root: Root) -> str:
-    return f"{len(report(root, VOD).result['highlights'])} highlights"
+    return f"{len(report(root, VOD).result.highlights)} highlights"
 
 
 def _pictures(root: Root) -> str:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from lolhl.models.engine import Engine, Pictures, open_engine
 from lolhl.models.network import Architecture, Classifier, Head, Network
 from lolhl.models.ranks import Ranks
 from lolhl.models.training import CheckpointPlace, FitSettings, fit
+from lolhl.results import Dataset, Frames, Model
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
@@ -198,10 +200,10 @@ def _long(root: Root, folder: Path) -> Table:
 def _done(root: Root, words: Sequence[str]) -> str:
     match words[0]:
         case "dataset":
-            said = manifest.load(root, f"datasets/{words[1]}/dataset.json", "").result
-            return f"{said['train']['frames']} + {said['validation']['frames']} samples"
+            made = manifest.load(root, f"datasets/{words[1]}/dataset.json", Dataset, "").result
+            return f"{made.train.frames} + {made.validation.frames} samples"
         case "train":
-            return f"{len(manifest.load(root, f'models/{words[1]}/model.json', '').result['epochs'])} epochs"
+            return f"{len(manifest.load(root, f'models/{words[1]}/model.json', Model, '').result.epochs)} epochs"
         case _:
             return f"{VODS * HOURS} h"
 
@@ -216,10 +218,10 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
     long.write(frameset.index_key(vod), index)
-    said = manifest.load(root, frameset.manifest_key(stream), "").result
-    todo, _ = manifest.plan(long, frameset.manifest_key(vod), "extract", ExtractConfig(mode="grid"), {"tiled": vod})
-    shown = {**said, "vod": vod, "frames": count, "pictures": count, "ended_at": float(count / FPS)}
-    todo.finish(shown, [manifest.Output.of(frameset.index_key(vod), index)])
+    frames = manifest.load(root, frameset.manifest_key(stream), Frames, "").result
+    todo, _ = manifest.plan(long, frameset.manifest_key(vod), Frames, ExtractConfig(mode="grid"), {"tiled": vod})
+    result = replace(frames, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))
+    todo.finish(result, [manifest.Output.of(frameset.index_key(vod), index)])
 
     length = float(len(of) / FPS)
     turns = [length * turn for turn in range(round(count / len(of)))]

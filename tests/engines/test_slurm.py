@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lolhl import manifest
+from lolhl.results import Model
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root, open_root
@@ -155,8 +156,8 @@ def test_a_job_that_loses_a_node_goes_on_from_its_last_checkpoint(slurm: Cluster
     job.wait_for("two nodes", lambda: {job.queue("%T", component) for component in (0, 1)} == {"RUNNING"})
     assert lost not in {job.queue("%N", component) for component in (0, 1)}
     job.succeed()
-    made = manifest.load(root, "models/m/model.json", "lolhl train m")
-    assert len(made.result["epochs"]) == EPOCHS
+    made = manifest.load(root, "models/m/model.json", Model, "lolhl train m")
+    assert len(made.result.epochs) == EPOCHS
     # Checkpoints go up in the background, so some epochs before the loss may be done again, but not all.
     assert job.epochs().count(1) == 1
     assert set(job.epochs()) == set(range(1, EPOCHS + 1))

@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ def engine() -> Engine:
     return open_engine(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval(), torch.device("cpu"))
 
 
-def frames(folder: Path, mode: str) -> FrameSet:
+def frames(folder: Path, mode: Literal["grid", "scan"]) -> FrameSet:
     """20 s: 60 instants; in scan mode with a picture every 2 s."""
     root = open_root(str(folder / "root"))
     download(root, str(action_video(folder / "v.mp4", [Span(6, 11)], seconds=20)))
@@ -54,7 +55,7 @@ def counting(engine: Engine, seen: list[int], most: int = 10**9) -> Engine:
 
 @pytest.mark.parametrize("mode", ["grid", "scan"])
 def test_what_is_stored_is_what_the_engine_gives(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Literal["grid", "scan"]
 ) -> None:
     monkeypatch.setattr(features, "_PART", 4)
     of = frames(tmp_path, mode)

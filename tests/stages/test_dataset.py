@@ -1,7 +1,7 @@
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolhl import manifest
-from lolhl.config import Config
 from lolhl.data.split import stretch
 from lolhl.errors import DatasetError, LabelError, LolhlError, MissingInput, UsageError
 from lolhl.labels.spans import Span, merge, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
+from lolhl.results import FrameCount
 from lolhl.stages.dataset import DatasetConfig, assign, dataset, table
 from lolhl.storage import Root, open_root
 from lolhl.storage.folder import Folder
 from tests.labels.real import REAL, real_labels
+from tests.results import FRAMES, store
 
 
 @pytest.fixture
@@ -31,8 +31,7 @@ def root(tmp_path: Path) -> Root:
 
 def extracted(root: Root, vod: str, seconds: int, spans: Sequence[Span] | None, **more: Any) -> None:
     """What extract and labels leave of a VOD, without the pictures."""
-    todo, _ = manifest.plan(root, f"frames/{vod}/frameset.json", "extract", Config(), {}, force=True)
-    todo.finish({"vod": vod, "fps": "3", "size": 224, "fit": "crop", "frames": seconds * 3, **more}, [])
+    store(root, f"frames/{vod}/frameset.json", replace(FRAMES, vod=vod, fit="crop", frames=seconds * 3), **more)
     if spans is not None:
         save_labels(root, vod, list(spans))
 
@@ -63,28 +62,27 @@ def test_samples(root: Root) -> None:
 
     # The manifest says what is in the samples, and all frames are accounted for.
     result = made.result
-    assert (result["fps"], result["size"], result["fit"]) == ("3", 224, "crop")
-    assert (result["vods"], result["holdout"], result["guard_seconds"]) == (["a", "b"], "chunks", 10.0)
-    assert result["natural"]["frames"] == 9000
+    assert (result.fps, result.size, result.fit) == (Fraction(3), 224, "crop")
+    assert (result.vods, result.holdout, result.guard_seconds) == (["a", "b"], "chunks", 10.0)
+    assert result.natural.frames == 9000
     for side in ("train", "validation"):
         own = samples.filter(split=side)
-        assert result[side] == {"frames": own.height, "positives": own["label"].sum(), "rate": own["label"].mean()}
+        labels = own["label"].to_numpy()
+        assert getattr(result, side) == FrameCount(own.height, labels.sum(), labels.mean())
         for vod in "ab":
             of = own.filter(vod=vod)
-            assert result["per_vod"][vod][side]["frames"] == of.height
-            assert result["per_vod"][vod][side]["positives"] == of["label"].sum()
-    dropped = result["dropped"]
-    assert result["train_before"]["frames"] == sum(
-        part["frames"] for part in (result["train"], dropped["guard"], dropped["rebalancing"])
-    )
-    assert result["train_before"]["frames"] + result["validation"]["frames"] == 9000
-    assert (dropped["rebalancing"]["positives"], dropped["rebalancing"]["rate"]) == (0, 0.0)
-    assert result["train"]["rate"] == pytest.approx(0.30, abs=0.001)
-    assert result["validation"]["rate"] == pytest.approx(result["natural"]["rate"], rel=0.2)
-    assert result["validation"]["frames"] / 9000 == pytest.approx(0.15, abs=0.03)
-    events = result["per_vod"]["b"]["events"]
-    assert events["train"] + events["validation"] == len(load_labels(root, "b"))
-    assert events["without_frame"] == 0
+            count = getattr(result.per_vod[vod], side)
+            assert (count.frames, count.positives) == (of.height, of["label"].sum())
+    dropped = result.dropped
+    assert result.train_before.frames == sum(part.frames for part in (result.train, dropped.guard, dropped.rebalancing))
+    assert result.train_before.frames + result.validation.frames == 9000
+    assert (dropped.rebalancing.positives, dropped.rebalancing.rate) == (0, 0.0)
+    assert result.train.rate == pytest.approx(0.30, abs=0.001)
+    assert result.validation.rate == pytest.approx(result.natural.rate, rel=0.2)
+    assert result.validation.frames / 9000 == pytest.approx(0.15, abs=0.03)
+    events = result.per_vod["b"].events
+    assert events.train + events.validation == len(load_labels(root, "b"))
+    assert events.without_frame == 0
     assert [output.key for output in made.outputs] == ["datasets/one/samples.parquet"]
 
 
@@ -105,7 +103,7 @@ def test_done_once_and_again_only_when_something_changed(root: Root, caplog: pyt
     save_labels(root, "a", every(90, 13, 1200))
     assert dataset(root, "d", ["a", "b"], DatasetConfig(seed=1)).digest != other_seed.digest
     extracted(root, "a", 1201, None)
-    assert dataset(root, "d", ["a", "b"]).result["natural"]["frames"] == 2401 * 3
+    assert dataset(root, "d", ["a", "b"]).result.natural.frames == 2401 * 3
 
 
 class Killed(BaseException):
@@ -142,12 +140,9 @@ def test_the_split_does_not_depend_on_the_rebalancing(root: Root) -> None:
         made = dataset(root, "d", ["a"], DatasetConfig(positives=positives))
         samples = samples_of(root, "d")
         sides[positives] = samples.filter(split="validation")["frame"].to_list()
-        assert (
-            samples.filter(label=True).height
-            == made.result["train"]["positives"] + made.result["validation"]["positives"]
-        )
-        aim = max(positives, made.result["natural"]["rate"])
-        assert made.result["train"]["rate"] == pytest.approx(aim, rel=0.1)
+        assert samples.filter(label=True).height == made.result.train.positives + made.result.validation.positives
+        aim = max(positives, made.result.natural.rate or 0)
+        assert made.result.train.rate == pytest.approx(aim, rel=0.1)
     assert all(frames == sides[0.3] for frames in sides.values())
 
 
@@ -156,34 +151,34 @@ def test_whole_vods_from_five_on(root: Root) -> None:
     for i, vod in enumerate(vods):
         extracted(root, vod, 600 + i, every(90, 12, 600))
     four = dataset(root, "four", vods[:4]).result
-    assert four["holdout"] == "chunks"
-    assert all(of["validation"]["frames"] for of in four["per_vod"].values())
+    assert four.holdout == "chunks"
+    assert all(of.validation.frames for of in four.per_vod.values())
     six = dataset(root, "six", vods).result
-    assert six["holdout"] == "vods"
-    assert six["dropped"]["guard"]["frames"] == 0
-    held = [vod for vod, of in six["per_vod"].items() if of["validation"]["frames"]]
+    assert six.holdout == "vods"
+    assert six.dropped.guard.frames == 0
+    held = [vod for vod, of in six.per_vod.items() if of.validation.frames]
     assert len(held) == 1
-    assert six["per_vod"][held[0]]["train_before"]["frames"] == 0
-    assert dataset(root, "six", vods, DatasetConfig(holdout="chunks")).result["holdout"] == "chunks"
+    assert six.per_vod[held[0]].train_before.frames == 0
+    assert dataset(root, "six", vods, DatasetConfig(holdout="chunks")).result.holdout == "chunks"
     named = dataset(root, "six", vods, DatasetConfig(holdout="v1, v4")).result
-    assert [vod for vod, of in named["per_vod"].items() if of["validation"]["frames"]] == ["v1", "v4"]
+    assert [vod for vod, of in named.per_vod.items() if of.validation.frames] == ["v1", "v4"]
     two = dataset(root, "two", vods[:2], DatasetConfig(holdout="vods")).result
-    assert two["validation"]["frames"] in (1800, 1803)
+    assert two.validation.frames in (1800, 1803)
 
 
 def test_a_stream_without_highlights_among_others(root: Root) -> None:
     extracted(root, "a", 900, every(90, 12, 900))
     extracted(root, "quiet", 900, [])
     result = dataset(root, "d", ["a", "quiet"]).result
-    assert result["per_vod"]["quiet"]["natural"] == {"frames": 2700, "positives": 0, "rate": 0.0}
-    assert result["per_vod"]["quiet"]["train"]["frames"] > 0
+    assert result.per_vod["quiet"].natural == FrameCount(2700, 0, 0.0)
+    assert result.per_vod["quiet"].train.frames > 0
 
 
 def test_labels_after_the_frames_end(root: Root, caplog: pytest.LogCaptureFixture) -> None:
     """The video broke off: what was labelled after that is told and passed over."""
     extracted(root, "a", 900, [*every(90, 12, 900), Span(890, 910), Span(1000, 1010)], truncated=True)
     result = dataset(root, "d", ["a"]).result
-    assert result["per_vod"]["a"]["events"]["without_frame"] == 1
+    assert result.per_vod["a"].events.without_frame == 1
     assert "VOD a: 1 of 11 labelled events have no frame" in caplog.text
 
 
@@ -197,9 +192,9 @@ def test_the_table(root: Root, caplog: pytest.LogCaptureFixture) -> None:
     assert [line.split()[:2] for line in lines[1:-1]] == [
         [vod, side] for vod in ("all", "a", "b") for side in ("train", "validation")
     ]
-    dropped = [f"{result['dropped'][why]['frames']:,}" for why in ("guard", "rebalancing")]
-    train = result["train"]
-    assert lines[1].split()[2:] == [f"{train['frames']:,}", f"{train['positives']:,}", "30.0%", *dropped]
+    dropped = [f"{count.frames:,}" for count in (result.dropped.guard, result.dropped.rebalancing)]
+    train = result.train
+    assert lines[1].split()[2:] == [f"{train.frames:,}", f"{train.positives:,}", "30.0%", *dropped]
     assert "chunks are held out" in lines[-1]
     assert "15 s apart" in lines[-1]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lolhl import results
 from lolhl.errors import TwitchError, UsageError, VideoError
 from lolhl.manifest import Manifest
 from lolhl.stages.download import DownloadConfig, download
@@ -80,13 +81,13 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         yield server
 
 
-def numbers(root: Root, made: Manifest) -> list[int]:
-    return [number for _, number in shown(root.local(made.result["video"]))]
+def numbers(root: Root, made: Manifest[results.Vod]) -> list[int]:
+    return [number for _, number in shown(root.local(made.result.video))]
 
 
-def check(root: Root, made: Manifest, *keys: str) -> dict[str, Any]:
+def check(root: Root, made: Manifest[results.Vod], *keys: str) -> results.Vod:
     """The outputs are what the manifest says, nothing else is left; returns the result."""
-    vod = made.result["vod"]
+    vod = made.result.vod
     assert [output.key for output in made.outputs] == [f"vods/{vod}/{key}" for key in keys]
     assert [s.key for s in root.list(f"vods/{vod}/")] == sorted(f"vods/{vod}/{key}" for key in (*keys, "vod.json"))
     for output in made.outputs:
@@ -106,7 +107,8 @@ def test_a_twitch_vod(
         assert download(root, ID, DownloadConfig(chat=True)) == made
         assert server.requests == []
     assert "done already" in caplog.text
-    assert check(root, made, "chat.json", "video.mp4") == {
+    check(root, made, "chat.json", "video.mp4")
+    assert made.result_values() == {
         "vod": ID,
         "title": "LCK Finals: T1 vs GEN",
         "source": ADDRESS,
@@ -121,10 +123,10 @@ def test_a_twitch_vod(
         "height": 64,
         "fps": "30",
         "chapters": [
-            {"start": 0.0, "stop": 10.0, "name": "Just Chatting"},
-            {"start": 10.0, "stop": 24.0, "name": "League of Legends"},
+            {"start": 0.0, "stop": 10.0, "name": "Just Chatting", "score": None},
+            {"start": 10.0, "stop": 24.0, "name": "League of Legends", "score": None},
         ],
-        "muted": [{"start": 8.0, "stop": 12.0, "name": "muted"}],
+        "muted": [{"start": 8.0, "stop": 12.0, "name": "muted", "score": None}],
         "chat": f"vods/{ID}/chat.json",
     }
     assert numbers(root, made) == list(range(720))
@@ -146,25 +148,25 @@ def test_a_part_of_a_twitch_vod(
         made = download(root, ID, DownloadConfig(start=start, stop=stop, chat=True))
     wanted = [(time, number) for time, number in whole_vod if start <= time and (stop is None or time < stop)]
     result = check(root, made, "chat.json", "video.mp4")
-    assert result["offset"] == pytest.approx(wanted[0][0], abs=0.002)
-    kept = shown(root.local(result["video"]))
+    assert result.offset == pytest.approx(wanted[0][0], abs=0.002)
+    kept = shown(root.local(result.video))
     assert [number for _, number in kept] == [number for _, number in wanted]
-    assert [result["offset"] + time for time, _ in kept] == pytest.approx([time for time, _ in wanted], abs=0.002)
+    assert [result.offset + time for time, _ in kept] == pytest.approx([time for time, _ in wanted], abs=0.002)
     # The models' decoder, which knows nothing of all this, sees the same.
     view = View(fps=Fraction(3), size=64, fit="crop")
-    grid = [read_number(picture) for picture in decode(root.local(result["video"]), view)]
+    grid = [read_number(picture) for picture in decode(root.local(result.video), view)]
     assert grid[0] == wanted[0][1]
     assert grid == [wanted[0][1] + 10 * k for k in range(len(grid))]
     assert len(grid) == pytest.approx(len(wanted) / 10, abs=1)
     # What Twitch says besides counts from the first picture, too.
-    lines = json.loads(root.read(result["chat"]))["comments"]
+    lines = json.loads(root.read(str(result.chat)))["comments"]
     inside = [3 * n for n in range(8) if start + 0.1 <= 3 * n < (stop or 24)]
-    assert [line["time"] + result["offset"] for line in lines if line["time"] > 0.1] == pytest.approx(inside, abs=0.01)
-    for chapter in result["chapters"]:
-        assert 0 <= chapter["start"] < chapter["stop"] <= result["duration"]
+    assert [line["time"] + result.offset for line in lines if line["time"] > 0.1] == pytest.approx(inside, abs=0.01)
+    for chapter in result.chapters:
+        assert 0 <= chapter.start < chapter.stop <= result.duration
     if start == 5.5:
-        assert result["chapters"][0]["stop"] + result["offset"] == pytest.approx(10, abs=0.001)
-        assert result["muted"][0]["start"] + result["offset"] == pytest.approx(8, abs=0.001)
+        assert result.chapters[0].stop + result.offset == pytest.approx(10, abs=0.001)
+        assert result.muted[0].start + result.offset == pytest.approx(8, abs=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -199,9 +201,9 @@ def test_the_rendition_that_serves(
     with serving(many, tmp_path, monkeypatch) as server:
         made = download(root, ID, config)
         assert {name.split("/")[0] for name in server.segments()} == {group}
-    assert made.result["rendition"]["group"] == group
-    assert made.result["rendition"]["height"] == made.result["height"]
-    assert [one["group"] for one in made.result["qualities"]] == ["chunked", "360p30", "160p30"]
+    assert made.result.rendition is not None
+    assert (made.result.rendition.group, made.result.rendition.height) == (group, made.result.height)
+    assert [one.group for one in made.result.qualities] == ["chunked", "360p30", "160p30"]
     check(root, made, "video.mp4")
 
 
@@ -215,9 +217,9 @@ def test_what_is_stored_and_serves_is_not_fetched_again(
             assert download(root, ID, same) == made
         assert server.requests == []
         small = download(root, ID, DownloadConfig(quality="160p"))
-        assert small.result["height"] == 160
-        assert download(root, ID).result["height"] == 240  # what was there did not serve
-        assert download(root, ID, DownloadConfig(start=2)).result["offset"] == pytest.approx(2, abs=0.05)
+        assert small.result.height == 160
+        assert download(root, ID).result.height == 240  # what was there did not serve
+        assert download(root, ID, DownloadConfig(start=2)).result.offset == pytest.approx(2, abs=0.05)
 
 
 def test_another_part_replaces_the_vod(vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,10 +289,10 @@ def test_a_file(film: Path, root: Root, tmp_path: Path) -> None:
     source.write_bytes(film.read_bytes())
     made = download(root, str(source))
     result = check(root, made, "video.mp4")
-    assert (result["vod"], result["title"]) == ("My-stream-1-e", "My stream #1 (é)")
-    assert (result["source"], result["twitch_id"], result["offset"]) == (str(source), None, 0.0)
-    assert (result["chapters"], result["muted"], result["chat"]) == ([], [], None)
-    assert root.local(result["video"]).samefile(source)  # no second copy
+    assert (result.vod, result.title) == ("My-stream-1-e", "My stream #1 (é)")
+    assert (result.source, result.twitch_id, result.offset) == (str(source), None, 0.0)
+    assert (result.chapters, result.muted, result.chat) == ([], [], None)
+    assert root.local(result.video).samefile(source)  # no second copy
     assert numbers(root, made) == list(range(720))
 
 
@@ -345,7 +347,7 @@ def test_a_name_that_is_taken(film: Path, root: Root, tmp_path: Path) -> None:
 
 def test_a_part_of_a_file(film: Path, root: Root) -> None:
     made = download(root, str(film), DownloadConfig(start=5.5, stop=9.1))
-    assert check(root, made, "video.mp4")["offset"] == 5.5
+    assert check(root, made, "video.mp4").offset == 5.5
     assert numbers(root, made) == list(range(165, 273))
     assert len(shown(film)) == 720
     with pytest.raises(UsageError, match=r"film.mp4 has no picture from 0:00:30 to 0:00:40"):
@@ -354,7 +356,7 @@ def test_a_part_of_a_file(film: Path, root: Root) -> None:
 
 def test_a_vod_s_own_video(film: Path, root: Root) -> None:
     made = download(root, str(film))
-    own = root.local(made.result["video"])
+    own = root.local(made.result.video)
     again = download(root, str(own), DownloadConfig(start=1), name="film", force=True)
     assert numbers(root, again) == list(range(30, 720))
     assert len(shown(film)) == 720
@@ -420,7 +422,7 @@ def test_odd_names_are_no_options(film: Path, root: Root, tmp_path: Path, monkey
         made = download(root, name, DownloadConfig(start=2, stop=3), force=True)
         assert numbers(root, made) == list(range(60, 90))
     Path("日本語.mp4").write_bytes(film.read_bytes())
-    assert check(root, download(root, "日本語.mp4", name="spiel"), "video.mp4")["title"] == "日本語"
+    assert check(root, download(root, "日本語.mp4", name="spiel"), "video.mp4").title == "日本語"
 
 
 @pytest.mark.parametrize(
@@ -440,7 +442,7 @@ def test_an_address(film: Path, root: Root, web: Web, caplog: pytest.LogCaptureF
     web.cut = 1
     made = download(root, f"{url}?key=secret")
     result = check(root, made, "video.mp4")
-    assert (result["vod"], result["title"], result["source"]) == ("My-film", "My film", url)
+    assert (result.vod, result.title, result.source) == ("My-film", "My film", url)
     assert numbers(root, made) == list(range(720))
     assert b"secret" not in root.read("vods/My-film/vod.json")
     assert "bytes=" in web.requests[-1]

@@ -13,7 +13,6 @@ import pytest
 
 from lolhl.errors import MissingInput, StorageError, UsageError, VideoError
 from lolhl.frames.frameset import FrameSet
-from lolhl.manifest import Manifest
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root, open_root
@@ -38,9 +37,9 @@ def numbers(root: Root, vod: str = "v") -> list[int]:
 
 def test_every_frame_is_there_once_in_order(root: Root) -> None:
     made = extract(root, "v", SMALL)
-    assert made.result["frames"] == 60
-    assert made.result["ended_at"] == 20.0
-    assert not made.result["truncated"]
+    assert made.result.frames == 60
+    assert made.result.ended_at == 20.0
+    assert not made.result.truncated
     assert numbers(root) == list(range(0, 600, 10))
     frames = FrameSet.load(root, "v")
     assert frames.view == View(Fraction(3), 96, "crop")
@@ -85,7 +84,7 @@ def test_done_is_done_and_other_settings_are_other_work(root: Root, caplog: pyte
     assert root.stat("frames/v/frameset.json") == before
     assert extract(root, "v", SMALL, force=True).to_bytes() == first.to_bytes()
     other = extract(root, "v", ExtractConfig(size=96, fps=Fraction(1)))
-    assert other.result["frames"] == 20
+    assert other.result.frames == 20
     left = {stat.key for stat in root.list("frames/v/")}
     assert left == {"frames/v/frameset.json"} | {output.key for output in other.outputs}
 
@@ -97,9 +96,9 @@ def test_a_truncated_video_says_where_it_ended(tmp_path: Path) -> None:
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     download(root, str(cut))
     result = extract(root, "cut", SMALL).result
-    assert result["truncated"]
-    assert 5 < result["ended_at"] < 25
-    assert result["frames"] == len(numbers(root, "cut")) == result["ended_at"] * 3
+    assert result.truncated
+    assert 5 < result.ended_at < 25
+    assert result.frames == len(numbers(root, "cut")) == result.ended_at * 3
 
 
 @pytest.mark.parametrize("ending", ["ts", "mkv", "mov", "webm"])
@@ -168,7 +167,7 @@ def test_bad_input(root: Root, tmp_path: Path) -> None:
 
 
 def test_a_damaged_shard_is_named(root: Root) -> None:
-    made: Manifest = extract(root, "v", SMALL)
+    made = extract(root, "v", SMALL)
     shard = root.local(made.outputs[1].key)
     shard.write_bytes(b"\0" * shard.stat().st_size)
     with pytest.raises(StorageError, match=r"shard-0.*--force"):
@@ -188,8 +187,8 @@ def test_frames_of_an_earlier_download_are_refused(root: Root, tmp_path: Path) -
 def test_scan_mode_holds_the_key_frames_and_reads_the_nearest(root: Root) -> None:
     made = extract(root, "v", SCAN)
     result = made.result
-    assert (result["mode"], result["frames"], result["pictures"], result["gap"]) == ("scan", 60, 10, 2.0)
-    assert (result["ended_at"], result["truncated"]) == (20.0, False)
+    assert (result.mode, result.frames, result.pictures, result.gap) == ("scan", 60, 10, 2.0)
+    assert (result.ended_at, result.truncated) == (20.0, False)
     frames = FrameSet.load(root, "v")
     assert not frames.is_whole
     assert len(frames) == 60

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from lolhl import manifest
-from lolhl.config import Config
 from lolhl.errors import LabelError, MissingInput, UsageError
 from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels
 from lolhl.stages.labels import Imported, LabelsConfig, labels
 from lolhl.storage import Root, open_root
 from tests.labels.real import OWN, real_labels
+from tests.results import VOD, store
 
 
 @pytest.fixture
@@ -26,8 +25,7 @@ def write(path: Path, data: bytes) -> Path:
 
 
 def downloaded(root: Root, vod: str, duration: float) -> None:
-    todo, _ = manifest.plan(root, f"vods/{vod}/vod.json", "download", Config(), {})
-    todo.finish({"vod": vod, "duration": duration}, [])
+    store(root, f"vods/{vod}/vod.json", VOD, vod=vod, duration=duration)
 
 
 def stored(root: Root) -> dict[str, bytes]:

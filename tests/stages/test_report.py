@@ -13,10 +13,13 @@ import simplejpeg
 from lolhl.errors import LabelError, MissingInput, StorageError, UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
+from lolhl.results import Agreement
 from lolhl.stages.report import ReportConfig, report
+from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 from lolhl.vod import probe
-from tests.stages.report_root import bumps, finish, make_root
+from tests.results import DATASET, MODEL, store
+from tests.stages.report_root import bumps, make_root
 from tests.videos import numbered_video, read_number
 
 SECONDS = 60
@@ -47,22 +50,28 @@ def files(root: Folder) -> dict[str, bytes]:
     return {stat.key: root.read(stat.key) for stat in root.list("highlights/v1/")}
 
 
+def agreement(root: Root) -> Agreement:
+    labelled = report(root, "v1", COPY).result.labelled
+    assert labelled is not None
+    return labelled
+
+
 def test_it_finds_cuts_and_tells(make: Make) -> None:
     root = make()
     said = report(root, "v1", EXACT).result
-    assert [(h["rank"], round(h["score"], 2)) for h in said["highlights"]] == [(1, 0.9), (2, 0.8), (3, 0.7)]
-    assert said["reason"] is None
-    assert "reached 0.90" in said["highlights"][0]["reason"]
-    for highlight in said["highlights"]:
-        clip = probe.probe(root.local(highlight["clip"]))
-        assert clip.duration == pytest.approx(highlight["stop"] - highlight["start"], abs=0.1)
-        assert highlight["start"] <= highlight["peak"] < highlight["stop"]
-    total = sum(h["stop"] - h["start"] for h in said["highlights"])
-    assert probe.probe(root.local(said["reel"])).duration == pytest.approx(total, abs=0.3)
-    page = root.read(said["page"]).decode()
+    assert [(h.rank, round(h.score, 2)) for h in said.highlights] == [(1, 0.9), (2, 0.8), (3, 0.7)]
+    assert said.reason is None
+    assert "reached 0.90" in said.highlights[0].reason
+    for highlight in said.highlights:
+        clip = probe.probe(root.local(str(highlight.clip)))
+        assert clip.duration == pytest.approx(highlight.stop - highlight.start, abs=0.1)
+        assert highlight.start <= highlight.peak < highlight.stop
+    total = sum(h.stop - h.start for h in said.highlights)
+    assert probe.probe(root.local(str(said.reel))).duration == pytest.approx(total, abs=0.3)
+    page = root.read(said.page).decode()
     jpegs = [base64.b64decode(found) for found in re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page)]
     shown = [read_number(simplejpeg.decode_jpeg(jpeg)) for jpeg in jpegs]
-    assert shown == [round(highlight["peak"] * 30) for highlight in said["highlights"]]
+    assert shown == [round(highlight.peak * 30) for highlight in said.highlights]
     assert "clips/highlight-001_0h00m08s.mp4" in page
     edit_list = root.read("highlights/v1/exports/highlights.edl").decode()
     assert edit_list.count("* FROM CLIP NAME: video.mp4") == 3
@@ -76,7 +85,7 @@ def test_the_table_reads_back_as_labels(make: Make) -> None:
     table = root.read("highlights/v1/highlights.tsv")
     assert table.decode().splitlines()[0].split("\t")[:3] == ["vid_id", "start", "stop"]
     spans = read_table(table, "highlights.tsv")["v1"]
-    wanted = sorted((h["start"], h["stop"], h["score"]) for h in said["highlights"])
+    wanted = sorted((h.start, h.stop, h.score) for h in said.highlights)
     for span, (start, stop, score) in zip(spans, wanted, strict=True):
         assert (span.start, span.stop) == (start, stop)
         assert span.score == pytest.approx(score, abs=1e-5)
@@ -105,48 +114,48 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
 def test_only_the_best_are_cut_when_asked(make: Make) -> None:
     root = make()
     said = report(root, "v1", ReportConfig(min_length=4, top=1)).result
-    assert [bool(h["clip"]) for h in said["highlights"]] == [True, False, False]
-    assert report(root, "v1", ReportConfig(min_length=4, clips="none")).result["reel"] is None
+    assert [bool(h.clip) for h in said.highlights] == [True, False, False]
+    assert report(root, "v1", ReportConfig(min_length=4, clips="none")).result.reel is None
 
 
 def test_a_stream_without_highlights_says_why(make: Make) -> None:
     root = make([(12, 0.31, 6)])
     said = report(root, "v1").result
-    assert said["highlights"] == []
-    assert said["reason"] == "the highest smoothed probability was 0.31, below the threshold 0.50"
-    assert said["reason"] in root.read("highlights/v1/report.html").decode()
+    assert said.highlights == []
+    assert said.reason == "the highest smoothed probability was 0.31, below the threshold 0.50"
+    assert said.reason in root.read("highlights/v1/report.html").decode()
     assert root.read("highlights/v1/highlights.tsv") == b"vid_id\tstart\tstop\n"
 
 
 def test_labels_are_compared_and_new_ones_redo_it(make: Make) -> None:
     root = make(labels=[Span(8, 16), Span(20, 25)])
-    said = report(root, "v1", COPY).result
-    at = said["labelled"]["events"][0]
-    assert (at["tiou"], at["matched"], at["labelled"], at["predicted"]) == (0.3, 1, 2, 3)
-    model, constant, random = (said["labelled"]["frames"][name] for name in ("model", "constant", "random"))
-    assert model["average_precision"] > random["average_precision"] > model["base_rate"] > 0
-    assert constant["average_precision"] == model["base_rate"]
+    at = agreement(root).events[0]
+    assert (at.tiou, at.matched, at.labelled, at.predicted) == (0.3, 1, 2, 3)
+    frames = agreement(root).frames
+    assert (frames.model.average_precision or 0) > (frames.random.average_precision or 0) > 0.01
+    assert (frames.random.average_precision or 0) > (frames.model.base_rate or 0) > 0
+    assert frames.constant.average_precision == frames.model.base_rate
     corrected = root.read("highlights/v1/highlights.tsv")
     root.write("labels/v1.tsv", corrected)
-    at = report(root, "v1", COPY).result["labelled"]["events"][1]
-    assert (at["tiou"], at["f1"]) == (0.5, 1.0)
+    at = agreement(root).events[1]
+    assert (at.tiou, at.f1) == (0.5, 1.0)
 
 
 def test_figures_on_a_stream_that_was_learnt_from_say_so(make: Make) -> None:
     root = make(labels=[Span(8, 16)])
-    assert not report(root, "v1", COPY).result["labelled"]["model_learnt_from_this"]
-    finish(root, "datasets/d/dataset.json", "dataset", {"vods": ["v0", "v1"]}, inputs={})
-    finish(root, "models/kills/model.json", "train", {}, inputs={"datasets/d/dataset.json": "0"})
-    assert report(root, "v1", COPY).result["labelled"]["model_learnt_from_this"]
+    assert not agreement(root).model_learnt_from_this
+    store(root, "datasets/d/dataset.json", DATASET, vods=["v0", "v1"])
+    store(root, "models/kills/model.json", MODEL, inputs={"datasets/d/dataset.json": "0"})
+    assert agreement(root).model_learnt_from_this
     assert "these figures flatter it" in root.read("highlights/v1/report.html").decode()
 
 
 def test_threshold_and_smoothing_are_the_models_unless_said(make: Make) -> None:
     root = make(threshold=0.75)
-    assert len(report(root, "v1", ReportConfig(min_length=4, clips="none")).result["highlights"]) == 2
+    assert len(report(root, "v1", ReportConfig(min_length=4, clips="none")).result.highlights) == 2
     one = ReportConfig(min_length=4, clips="none", threshold=0.6, smooth_seconds=0)
     said = report(root, "v1", one).result
-    assert (said["threshold"], said["smooth_seconds"], len(said["highlights"])) == (0.6, 0, 3)
+    assert (said.threshold, said.smooth_seconds, len(said.highlights)) == (0.6, 0, 3)
 
 
 def test_a_video_that_broke_off_ends_its_highlights(tmp_path: Path, video: Path) -> None:
@@ -154,8 +163,8 @@ def test_a_video_that_broke_off_ends_its_highlights(tmp_path: Path, video: Path)
     root = Folder(tmp_path)
     make_root(root, "v1", video, bumps(SECONDS, [(57, 0.9, 6)]), duration=3600.0)
     said = report(root, "v1", COPY).result
-    assert said["duration"] == SECONDS
-    assert said["highlights"][0]["stop"] == SECONDS
+    assert said.duration == SECONDS
+    assert said.highlights[0].stop == SECONDS
 
 
 def test_no_sound_is_no_matter(tmp_path: Path) -> None:
@@ -163,7 +172,7 @@ def test_no_sound_is_no_matter(tmp_path: Path) -> None:
     root = Folder(tmp_path / "root")
     make_root(root, "v1", silent, bumps(SECONDS, PEAKS))
     said = report(root, "v1", COPY).result
-    assert not probe.probe(root.local(said["reel"])).has_audio
+    assert not probe.probe(root.local(str(said.reel))).has_audio
 
 
 def test_what_is_missing_is_named_with_its_command(make: Make, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,10 +18,12 @@ from hypothesis import strategies as st
 
 from lolhl import grid, manifest
 from lolhl.errors import Conflict, DatasetError, LolhlError, MissingInput, UsageError, VideoError
+from lolhl.figures import Gain
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.models import champion
 from lolhl.models.champion import Champion
+from lolhl.results import LabelChange, Model, Retraining, Scoring
 from lolhl.stages import retrain as stage
 from lolhl.stages.dataset import dataset
 from lolhl.stages.download import download
@@ -63,7 +64,7 @@ def ready(streams: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
 def retrained(ready: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
     """As ready, after a retraining that promoted its challenger."""
     root = copy(ready, tmp_path_factory.mktemp("retrained"))
-    assert retrain(root, LIKE_M).result["promoted"]
+    assert retrain(root, LIKE_M).result.promoted
     return root
 
 
@@ -92,37 +93,42 @@ def made(root: Root) -> dict[str, bytes]:
     return {key: root.read(key) for key in keys}
 
 
+def gain(result: Retraining) -> Gain:
+    assert result.gain is not None
+    return result.gain
+
+
 @pytest.mark.slow
 def test_the_better_model_becomes_champion_and_users_get_it(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
-    result = manifest.load(root, stage.KEY, "").result
-    name = result["model"]
-    assert (result["champion"], result["before"], result["judge"], result["learn"]) == (
+    result = manifest.load(root, stage.KEY, Retraining, "").result
+    name = result.model
+    assert (result.champion, result.before, result.judge, result.learn) == (
         name,
         "wrong",
         ["c"],
         ["a", "b"],
     )
-    assert result["gain"]["value"] > 0.3
-    assert result["gain"]["interval"]["low"] > -0.05
-    assert result["challenger"]["per_vod"]["c"]["events"][0]["matched"] > 0
+    assert gain(result).value > 0.3  # type: ignore[operator]
+    assert gain(result).interval.low > -0.05  # type: ignore[union-attr]
+    assert result.challenger.per_vod["c"].events[0].matched > 0
     assert champion.champions(root).model == name
-    report = root.read(result["report"]).decode()
+    report = root.read(result.report).decode()
     assert report.startswith(f"# `{name}` is champion now, in place of `wrong`\n")
     assert "| c | held out | 7 | 7 | 0 | 0 |" in report
     assert not [*root.list("highlights/")]
-    assert infer(root, "champion", "b").result["model"] == name
+    assert infer(root, "champion", "b").result.model == name
 
 
 @pytest.mark.slow
 def test_nothing_of_a_held_out_vod_is_learnt_from(retrained: Root) -> None:
-    result = manifest.load(retrained, stage.KEY, "").result
-    samples = pl.read_parquet(io.BytesIO(retrained.read(f"datasets/{result['model']}/samples.parquet")))
+    result = manifest.load(retrained, stage.KEY, Retraining, "").result
+    samples = pl.read_parquet(io.BytesIO(retrained.read(f"datasets/{result.model}/samples.parquet")))
     assert set(samples["vod"]) == {"a", "b"}
     assert set(samples.filter(split="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
-    model = manifest.load(retrained, f"models/{result['model']}/model.json", "")
-    assert list(model.inputs) == [f"datasets/{result['model']}/dataset.json"]
-    assert result["flattered"] == []
+    model = manifest.load(retrained, f"models/{result.model}/model.json", Model, "")
+    assert list(model.inputs) == [f"datasets/{result.model}/dataset.json"]
+    assert result.flattered == []
 
 
 @pytest.mark.slow
@@ -130,7 +136,7 @@ def test_nothing_new_is_a_success_without_torch(retrained: Root, tmp_path: Path)
     root = copy(retrained, tmp_path)
     before = {stat.key: stat.etag for stat in root.list()}
     call = f"from lolhl import cli; code = cli.main(['retrain', '--like', 'm', '--root', {root.url!r}])"
-    assert retrain(root, RetrainConfig(like="champion", judge="c")).result["nothing_new"]  # the same in other words
+    assert retrain(root, RetrainConfig(like="champion", judge="c")).result.nothing_new  # the same in other words
     script = f"import sys; {call}; sys.exit(code or ('torch' in sys.modules and 9))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -146,12 +152,12 @@ def test_a_worse_model_leaves_the_champion(retrained: Root, tmp_path: Path) -> N
     for vod in "ab":
         save_labels(root, vod, beside(load_labels(root, vod)))
     result = retrain(root, LIKE_M).result
-    assert (result["promoted"], result["champion"], result["judge"]) == (False, best, ["c"])
-    assert result["gain"]["value"] < 0
-    assert result["model"] != best
+    assert (result.promoted, result.champion, result.judge) == (False, best, ["c"])
+    assert gain(result).value < 0  # type: ignore[operator]
+    assert result.model != best
     assert root.read(champion.KEY) == said
-    assert (alias(root), alias(root, "challenger")) == (best, result["model"])
-    assert root.read(result["report"]).decode().startswith(f"# `{best}` stays champion\n")
+    assert (alias(root), alias(root, "challenger")) == (best, result.model)
+    assert root.read(result.report).decode().startswith(f"# `{best}` stays champion\n")
 
 
 @pytest.mark.slow
@@ -162,9 +168,9 @@ def test_labels_of_one_vod_change(retrained: Root, tmp_path: Path) -> None:
     moved = Span(second.start - 1, second.stop)
     save_labels(root, "c", [Span(1, 3), moved, *others, Span(174, 178)])
     result = retrain(root, LIKE_M).result
-    same = {"labels": 7, "added": 0, "removed": 0, "moved": 0}
-    assert result["changes"] == {"a": same, "b": same, "c": {"labels": 8, "added": 2, "removed": 1, "moved": 1}}
-    assert (result["model"], result["champion"], result["before"]) == (best, best, best)  # nothing new to learn from
+    same = LabelChange(labels=7, added=0, removed=0, moved=0)
+    assert result.changes == {"a": same, "b": same, "c": LabelChange(labels=8, added=2, removed=1, moved=1)}
+    assert (result.model, result.champion, result.before) == (best, best, best)  # nothing new to learn from
     assert root.stat(f"models/{best}/model.json") == trained
     assert first not in load_labels(root, "c")
 
@@ -182,10 +188,10 @@ def test_rolling_back_goes_back_step_by_step_and_stays(retrained: Root, tmp_path
     assert alias(root) == there.listed[1].model
     assert rollback(root) == RolledBack("wrong", there.listed[1].model, 0)
     assert (alias(root), champion.champions(root).model) == ("wrong", "wrong")
-    assert infer(root, "champion", "b").result["model"] == "wrong"
+    assert infer(root, "champion", "b").result.model == "wrong"
     with pytest.raises(MissingInput, match=r"nothing to roll back to: wrong is the first champion"):
         rollback(root)
-    assert retrain(root, LIKE_M).result["nothing_new"]
+    assert retrain(root, LIKE_M).result.nothing_new
     assert champion.champions(root).model == "wrong"
 
 
@@ -208,9 +214,9 @@ def test_in_a_bucket_the_same_comes_out(
         for stat in ready.list():
             if not stat.key.startswith("mlflow/"):
                 root.write(stat.key, ready.read(stat.key))
-        assert not retrain(root, LIKE_M).result["nothing_new"]
+        assert not retrain(root, LIKE_M).result.nothing_new
         assert made(root) == made(retrained)
-        assert retrain(root, LIKE_M).result["nothing_new"]
+        assert retrain(root, LIKE_M).result.nothing_new
         new = champion.champions(root).model
         assert alias(open_root("lolhl-data")) == new
         bundles = Path("lolhl-data/mlflow/artifacts").glob("*/artifacts/bundle/*")
@@ -294,18 +300,20 @@ def test_a_champion_for_other_frames_is_judged_from_the_video(
     champion.point(root, (Champion("other", "nobody"),), champion.champions(root).etag)
     on_both = RetrainConfig(like="m", judge="a,c")
     result = retrain(root, on_both).result
-    scored = manifest.load(root, "retrain/scores/other/c/scores.json", "").result
-    assert (scored["source"], scored["mode"], scored["fps"]) == ("video", "grid", "2")
-    challenger, rival = (result[name]["frames"]["model"] for name in ("challenger", "rival"))
-    assert (result["before"], rival["frames"], challenger["frames"]) == ("other", 720, 1080)
-    assert result["gain"]["groups"] == rival["groups"] == challenger["groups"] > 8
-    assert result["flattered"] == ["a"]
-    assert "The champion before learnt from a: its figures flatter it." in root.read(result["report"]).decode()
+    scored = manifest.load(root, "retrain/scores/other/c/scores.json", Scoring, "").result
+    assert (scored.source, scored.mode, scored.fps) == ("video", "grid", Fraction(2))
+    assert result.rival is not None
+    challenger, rival = result.challenger.frames.model, result.rival.frames.model
+    assert (result.before, rival.frames, challenger.frames) == ("other", 720, 1080)
+    assert gain(result).groups == rival.groups == challenger.groups
+    assert gain(result).groups > 8
+    assert result.flattered == ["a"]
+    assert "The champion before learnt from a: its figures flatter it." in root.read(result.report).decode()
     monkeypatch.setattr(stage, "VODS_ENOUGH", 2)
     again = retrain(root, on_both, force=True).result
-    assert again["gain"]["groups"] == 2
-    assert "2 VODs drawn in pairs" in root.read(again["report"]).decode()
-    assert (again["gain"]["value"], again["before"]) == (result["gain"]["value"], "other")
+    assert gain(again).groups == 2
+    assert "2 VODs drawn in pairs" in root.read(again.report).decode()
+    assert (gain(again).value, again.before) == (gain(result).value, "other")
 
 
 @pytest.mark.slow
@@ -315,10 +323,12 @@ def test_a_first_champion_must_beat_chance_and_settings_are_defaults(streams: Ro
     dataset(root, "d", ["a"])
     train(root, "m", QUICK)
     result = retrain(root, RetrainConfig(like="m", judge="b")).result
-    assert (result["promoted"], result["champion"], result["before"]) == (False, None, None)
+    assert (result.promoted, result.champion, result.before) == (False, None, None)
     assert root.stat(champion.KEY) is None
-    assert root.read(result["report"]).decode().startswith("# There is no champion yet\n")
-    assert held_out({vod: load_labels(root, vod) for vod in "ab"}, None, result) == ["b"]  # named once, it stays
+    assert root.read(result.report).decode().startswith("# There is no champion yet\n")
+    assert held_out({vod: load_labels(root, vod) for vod in "ab"}, None, result.judge, result.learn) == [
+        "b"
+    ]  # named once, it stays
 
 
 def test_two_labelled_vods_are_needed(streams: Root, tmp_path: Path) -> None:
@@ -338,30 +348,28 @@ names = st.lists(st.text("abc123", min_size=1, max_size=4), min_size=2, max_size
 
 @given(names, st.integers(2, 30))
 def test_what_is_held_out_stays_held_out_and_is_never_all(vods: list[str], first: int) -> None:
-    last: dict[str, Any] | None = None
     judged: set[str] = set()
     learnt: set[str] = set()
     for count in range(min(first, len(vods)), len(vods) + 1):
-        judge = held_out(some(vods[:count]), None, last)
+        judge = held_out(some(vods[:count]), None, sorted(judged), sorted(learnt))
         learn = sorted({*vods[:count]} - {*judge})
         assert judge
         assert learn
         assert judged <= {*judge}
         assert learnt <= {*learn}
         judged, learnt = {*judge}, {*learn}
-        last = {"judge": judge, "learn": learn}
-        assert held_out(some(vods[:count]), None, last) == judge  # and again gives the same
+        assert held_out(some(vods[:count]), None, judge, learn) == judge  # and again gives the same
 
 
 def test_about_a_fifth_is_held_out() -> None:
-    held = held_out(some([f"vod-{number}" for number in range(1000)]), None, None)
+    held = held_out(some([f"vod-{number}" for number in range(1000)]), None)
     assert 160 < len(held) < 240
 
 
 def test_what_cannot_be_judged_on_is_refused() -> None:
     labels = some("abc", without="c")
-    assert held_out(labels, None, None) == ["b"]  # c has the lowest hash, and no highlight
-    assert held_out(labels, " c, b", None) == ["b", "c"]
+    assert held_out(labels, None) == ["b"]  # c has the lowest hash, and no highlight
+    assert held_out(labels, " c, b") == ["b", "c"]
     for named, error, match in (
         ("z", UsageError, "z is no labelled VOD"),
         ("a,b,c", UsageError, "no VOD is left to learn from"),
@@ -370,12 +378,11 @@ def test_what_cannot_be_judged_on_is_refused() -> None:
         ("c", DatasetError, "no highlight is labelled"),
     ):
         with pytest.raises(error, match=match):
-            held_out(labels, named, None)
+            held_out(labels, named)
     with pytest.raises(DatasetError, match="no highlight is labelled"):
-        held_out(some("ab", without="ab"), None, None)
-    gone = {"judge": ["x"], "learn": ["a", "b"]}
-    assert held_out(labels, None, gone) == ["b"]
-    assert held_out(some("ax"), None, {"judge": ["a", "x"], "learn": ["b"]}) != ["a", "x"]
+        held_out(some("ab", without="ab"), None)
+    assert held_out(labels, None, ["x"], ["a", "b"]) == ["b"]
+    assert held_out(some("ax"), None, ["a", "x"], ["b"]) != ["a", "x"]
 
 
 def test_chunks_hold_whole_events_at_any_rate() -> None:

@@ -13,6 +13,7 @@ from lolhl.stages.run import run
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.vod.coming import Coming
+from lolhl.vod.decode import Mode
 from lolhl.vod.view import View
 from tests.servers.twitch import Vod, rendition, twitch
 from tests.streams import action_video, some_spans
@@ -34,7 +35,7 @@ def learnt(streams: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["scan", "refine", "grid"])
 def test_scores_are_the_same_as_without_looking_ahead(
-    learnt: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+    learnt: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
     film = action_video(tmp_path / "film.mp4", some_spans(120, 5), seconds=120, seed=5)
     rendition(film, tmp_path / "vod" / "chunked")

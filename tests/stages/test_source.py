@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lolhl import results
 from lolhl.manifest import Manifest
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.stages.report import ReportConfig, report
@@ -59,10 +60,10 @@ def root(tmp_path: Path) -> Root:
 
 def scored(
     root: Root, server: Twitch, peaks: Sequence[tuple[float, float, float]] = PEAKS, **config: Any
-) -> dict[str, Any]:
+) -> results.Vod:
     """Downloads the VOD, scores it, forgets what was asked for. Returns what is said of the VOD."""
     made = download(root, ID, replace(SMALL, **config))
-    add_scores(root, ID, bumps(made.result["duration"], peaks))
+    add_scores(root, ID, bumps(made.result.duration, peaks))
     server.requests.clear()
     return made.result
 
@@ -71,10 +72,10 @@ def config(**changes: Any) -> ReportConfig:
     return ReportConfig(**{"min_length": 4.0, "clips": "exact", "pad_before": 1.25, "pad_after": 1.25, **changes})
 
 
-def cut(root: Root, made: Manifest) -> list[list[tuple[float, int]]]:
+def cut(root: Root, made: Manifest[results.Report]) -> list[list[tuple[float, int]]]:
     """Time and number of the pictures of each clip, in order of time."""
-    clips = sorted(made.result["highlights"], key=lambda highlight: float(highlight["start"]))
-    return [shown(root.local(highlight["clip"])) for highlight in clips if highlight["clip"]]
+    clips = sorted(made.result.highlights, key=lambda highlight: highlight.start)
+    return [shown(root.local(highlight.clip)) for highlight in clips if highlight.clip]
 
 
 @pytest.mark.parametrize("clips", ["exact", "copy"])
@@ -85,7 +86,7 @@ def test_clips_from_the_source_show_the_same_instants(root: Root, server: Twitch
     assert server.requests == []
     made = report(root, ID, config(clips=clips))
     from_source = cut(root, made)
-    assert made.result["clips_from"] == "source"
+    assert made.result.clips_from == "source"
     assert len(from_source) == len(stored) == 2
     for ours, theirs in zip(from_source, stored, strict=True):
         assert ours[0][1] in (2 * theirs[0][1], 2 * theirs[0][1] - 1)  # a picture of the source may lie between
@@ -97,7 +98,7 @@ def test_clips_from_the_source_show_the_same_instants(root: Root, server: Twitch
             assert by_number[2 * number] == pytest.approx(time - theirs[0][0], abs=1 / 60 + 0.002)
         numbers = [number for _, number in ours][:end]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert shown(root.local(made.result["reel"]))
+    assert shown(root.local(str(made.result.reel)))
 
 
 def test_only_the_segments_around_highlights_are_fetched(root: Root, server: Twitch) -> None:
@@ -105,8 +106,8 @@ def test_only_the_segments_around_highlights_are_fetched(root: Root, server: Twi
     made = report(root, ID, config())
     numbers = sorted(int(re.findall(r"chunked/(\d+)\.ts", name)[0]) for name in server.segments())
     assert len(numbers) == len(set(numbers)) < SECONDS / 4 * 0.75
-    for highlight in made.result["highlights"]:
-        inside = range(int((highlight["start"] - 2) // 4), int((highlight["stop"] + 2) // 4) + 1)
+    for highlight in made.result.highlights:
+        inside = range(int((highlight.start - 2) // 4), int((highlight.stop + 2) // 4) + 1)
         assert set(inside) <= set(numbers)
     kept = [stat.key for stat in root.list(f"vods/{ID}/source/") if stat.key.endswith(".mp4")]
     assert len(kept) == 2
@@ -128,7 +129,7 @@ def test_nothing_is_fetched_twice(root: Root, server: Twitch) -> None:
     # A stretch that was damaged is.
     broken = next(stat.key for stat in root.list(f"vods/{ID}/source/") if stat.key.endswith(".mp4"))
     root.write(broken, b"")
-    assert report(root, ID, config(), force=True).result["clips_from"] == "source"
+    assert report(root, ID, config(), force=True).result.clips_from == "source"
     assert server.segments()
 
 
@@ -156,12 +157,12 @@ def test_without_twitch_clips_come_from_what_is_stored(
     made = report(root, ID, config())
     assert "answered 503" in caplog.text
     assert "clips are cut from the stored 160p, in 48 x 32; the same command tries" in caplog.text
-    assert (made.result["clips_from"], made.result["source_may_come"]) == ("stored", True)
-    assert [clip[0][1] for clip in cut(root, made)] == [round(h["start"] * 30) for h in made.result["highlights"]]
+    assert (made.result.clips_from, made.result.source_may_come) == ("stored", True)
+    assert [clip[0][1] for clip in cut(root, made)] == [round(h.start * 30) for h in made.result.highlights]
     assert "FROM CLIP NAME: video.mp4" in root.read(f"highlights/{ID}/exports/highlights.edl").decode()
     server.faults.status.clear()
     made = report(root, ID, config())
-    assert (made.result["clips_from"], made.result["source_may_come"]) == ("source", False)
+    assert (made.result.clips_from, made.result.source_may_come) == ("source", False)
     server.requests.clear()
     assert report(root, ID, config()) == made
     assert server.requests == []
@@ -183,7 +184,7 @@ def test_a_vod_that_has_gone_is_not_asked_for_again(
     with serving(tmp_path / "gone", replace(vod, state="deleted")) as server:
         made = report(root, ID, config())
         assert "was deleted" in caplog.text
-        assert (made.result["clips_from"], made.result["source_may_come"]) == ("stored", False)
+        assert (made.result.clips_from, made.result.source_may_come) == ("stored", False)
         server.requests.clear()
         assert report(root, ID, config()) == made
         assert server.requests == []
@@ -192,18 +193,18 @@ def test_a_vod_that_has_gone_is_not_asked_for_again(
 def test_a_connection_that_drops_and_the_run_after(root: Root, server: Twitch) -> None:
     scored(root, server)
     server.faults.cut["chunked/14.ts"] = 1000
-    assert report(root, ID, config()).result["clips_from"] == "stored"
+    assert report(root, ID, config()).result.clips_from == "stored"
     server.faults.cut.clear()
     server.requests.clear()
     made = report(root, ID, config())
-    assert made.result["clips_from"] == "source"
+    assert made.result.clips_from == "source"
     assert server.segments() == ["chunked/14.ts"]
     assert not list(Path(root.url).glob(".unfinished-source"))
 
 
 def test_the_source_itself_needs_nothing_more(root: Root, server: Twitch) -> None:
     scored(root, server, quality="source")
-    assert report(root, ID, config()).result["clips_from"] == "stored"
+    assert report(root, ID, config()).result.clips_from == "stored"
     assert server.requests == []
 
 
@@ -225,7 +226,7 @@ def test_a_bucket(server: Twitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         root = open_root(f"s3://{weed.bucket}/data")
         scored(root, server)
         made = report(root, ID, config())
-        assert made.result["clips_from"] == "source"
+        assert made.result.clips_from == "source"
         assert [clip[0][1] % 2 for clip in cut(root, made)]
         server.requests.clear()
         report(root, ID, config(reel=False))

@@ -28,6 +28,7 @@ from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, _between, infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from lolhl.vod.decode import Mode
 
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
 CLIPS = TrainConfig(dataset="d", epochs=12, batch=16, kind="video", clip_frames=5, clip_stride=2, hidden=32)
@@ -58,13 +59,13 @@ def test_what_one_stream_teaches_finds_the_other_s_highlights(root: Root, config
     made = train(root, "m", config)
     infer(root, "m", "b")
     assert average_precision(root, "b") > 0.9
-    figures = made.result["metrics"]["smoothed"]
-    assert figures["model"]["average_precision"] > figures["random"]["average_precision"] + 0.3
-    assert figures["model"]["base_rate"] == figures["constant"]["average_precision"]
-    assert 0 < made.result["threshold"] < 1
-    for event in made.result["metrics"]["events"]:
-        assert 0 < event["matched"] <= event["labelled"] <= 8
-        assert event["f1"] > 0.5
+    figures = made.result.metrics.smoothed
+    assert (figures.model.average_precision or 0) > (figures.random.average_precision or 0) + 0.3
+    assert figures.model.base_rate == figures.constant.average_precision
+    assert 0 < made.result.threshold < 1
+    for event in made.result.metrics.events:
+        assert 0 < event.matched <= event.labelled <= 8
+        assert (event.f1 or 0) > 0.5
     assert root.stat("models/m/unfinished.ckpt") is None
 
 
@@ -73,7 +74,7 @@ def test_frames_and_video_give_the_same_scores_but_for_jpeg(root: Root) -> None:
     frames = infer(root, "m", "b", InferConfig(source="frames"))
     from_frames = scores(root, "b")
     video = infer(root, "m", "b", InferConfig(source="video", mode="grid"))
-    assert (frames.result["source"], video.result["source"]) == ("frames", "video")
+    assert (frames.result.source, video.result.source) == ("frames", "video")
     assert np.abs(scores(root, "b") - from_frames).mean() < 0.06
     assert np.corrcoef(scores(root, "b"), from_frames)[0, 1] > 0.9
     assert abs(average_precision(root, "b") - 1) < 0.05
@@ -82,9 +83,9 @@ def test_frames_and_video_give_the_same_scores_but_for_jpeg(root: Root) -> None:
 def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> None:
     train(root, "m", CLIPS)
 
-    def from_video(mode: str, closer: float = 0.25) -> npt.NDArray[np.float32]:
+    def from_video(mode: Mode, closer: float = 0.25) -> npt.NDArray[np.float32]:
         config = InferConfig(source="video", decoder="cpu", mode=mode, closer=closer)
-        assert infer(root, "m", "b", config).result["mode"] == mode
+        assert infer(root, "m", "b", config).result.mode == mode
         return scores(root, "b")
 
     whole, scan, some, all_of_it = (
@@ -101,7 +102,7 @@ def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> Non
     assert np.allclose(some[exact], whole[exact], atol=1e-6)
     assert np.allclose(some[untouched], scan[untouched], atol=1e-6)
     assert np.abs(some - whole).mean() < np.abs(scan - whole).mean()
-    assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu")).result["mode"] == "refine"
+    assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu")).result.mode == "refine"
 
 
 rates = st.sampled_from([Fraction(3), Fraction(1, 2), Fraction(30000, 1001)])
@@ -132,11 +133,11 @@ def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
         extract(root, vod, ExtractConfig(size=96, mode="scan"))
     dataset(root, "d", ["a"], DatasetConfig(context_seconds=10))
     train(root, "m", CLIPS)
-    assert infer(root, "m", "b").result["mode"] == "scan"
+    assert infer(root, "m", "b").result.mode == "scan"
     assert average_precision(root, "b") > 0.5
     with pytest.raises(ModelError, match=r"key frames only.*--mode grid"):
         infer(root, "m", "b", InferConfig(source="frames", mode="grid"))
-    assert infer(root, "m", "b", InferConfig(mode="grid")).result["source"] == "video"
+    assert infer(root, "m", "b", InferConfig(mode="grid")).result.source == "video"
     with pytest.raises(DatasetError, match="clips reach"):
         train(root, "wide", TrainConfig(dataset="d", clip_frames=11, clip_stride=5))
 
@@ -174,7 +175,7 @@ def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
     assert said["view"] == {"fps": "3", "size": 96, "fit": "squeeze"}
     assert said["versions"]["torch"] == torch.__version__
     bundle = load_bundle(root, "m")
-    assert bundle.threshold == made.result["threshold"]
+    assert bundle.threshold == made.result.threshold
     data = bytearray(root.read("models/m/model.safetensors"))
     data[-1] ^= 1
     root.write("models/m/model.safetensors", bytes(data))
@@ -216,10 +217,10 @@ def test_mlflow_has_parameters_curves_bundle_and_alias(root: Root) -> None:
 
 def test_early_stopping_keeps_the_best_epoch(root: Root) -> None:
     made = train(root, "m", TrainConfig(**{**vars(QUICK), "epochs": 30, "patience": 2}))
-    curve = [figures[2] for figures in made.result["epochs"]]
+    curve = [figures[2] for figures in made.result.epochs]
     assert len(curve) < 30
-    assert made.result["best_epoch"] == int(np.argmax(curve))
-    assert len(curve) == made.result["best_epoch"] + 3
+    assert made.result.best_epoch == int(np.argmax(curve))
+    assert len(curve) == made.result.best_epoch + 3
 
 
 @pytest.mark.slow
@@ -230,7 +231,7 @@ def test_a_network_can_be_learnt_from_scratch_with_its_backbone(root: Root, back
     )
     made = train(root, "m", config)
     infer(root, "m", "b")
-    assert not made.result["frozen"]
+    assert not made.result.frozen
     assert average_precision(root, "b") > 0.4  # the base rate is 0.2
     assert not any("features" in stat.key for stat in root.list("frames/"))
 
@@ -292,6 +293,6 @@ def test_what_does_not_fit_together_is_refused(root: Root) -> None:
     extract(root, "b", ExtractConfig(size=64))
     with pytest.raises(ModelError, match="needs frames at 3 fps, 96 px"):
         infer(root, "m", "b", InferConfig(source="frames"))
-    assert infer(root, "m", "b").result["source"] == "video"
+    assert infer(root, "m", "b").result.source == "video"
     with pytest.raises(MissingInput, match="lolhl download"):
         infer(root, "m", "c")

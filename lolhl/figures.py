@@ -1,0 +1,103 @@
+"""Figures of how well scores and spans agree with labels: `lolhl.metrics` computes them, manifests hold them.
+
+A figure that is not defined (no positives, nothing predicted) is None, never 0 and never NaN.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Interval:
+    """95 % of the resampled figures lie in [low, high]."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class FrameFigures:
+    """How well scores tell the frames of highlights from the others.
+
+    Attributes:
+        frames, positives: how many were judged, and how many of them are labelled.
+        base_rate: positives / frames.
+        average_precision: area under the precision-recall curve, as a sum without interpolation.
+        threshold: a frame is called positive where score >= threshold.
+        precision, recall, f1: at the threshold.
+        average_precision_interval, f1_interval: by bootstrap over groups of frames.
+        groups: how many groups of frames (chunks or VODs) were resampled.
+    """
+
+    frames: int
+    positives: int
+    base_rate: float | None
+    average_precision: float | None
+    threshold: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    average_precision_interval: Interval | None = None
+    f1_interval: Interval | None = None
+    groups: int | None = None
+
+
+@dataclass(frozen=True)
+class EventFigures:
+    """How many labelled spans were found, by one-to-one matching at an overlap (tIoU) of at least `tiou`."""
+
+    tiou: float
+    labelled: int
+    predicted: int
+    matched: int
+    precision: float | None = field(init=False)
+    recall: float | None = field(init=False)
+    f1: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", ratio(self.matched, self.predicted))
+        object.__setattr__(self, "recall", ratio(self.matched, self.labelled))
+        object.__setattr__(self, "f1", ratio(2 * self.matched, self.labelled + self.predicted))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much higher one ranking's average precision is than another's, by paired bootstrap over `groups` groups."""
+
+    value: float | None
+    interval: Interval | None
+    groups: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model's figures beside those of answers that know nothing."""
+
+    model: FrameFigures
+    constant: FrameFigures
+    random: FrameFigures
+
+    def named(self) -> dict[str, FrameFigures]:
+        """The three with their names for people."""
+        return {"model": self.model, "constant answer": self.constant, "random ranking": self.random}
+
+    def table(self) -> str:
+        """The three in lines for people."""
+        lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
+        for name, figures in self.named().items():
+            average = shown(figures.average_precision, figures.average_precision_interval)
+            f1 = shown(figures.f1, figures.f1_interval)
+            at_threshold = f"{shown(figures.precision):11}{shown(figures.recall):8}"
+            lines.append(f"{name:18}{average:27}{f1:27}{at_threshold}".rstrip())
+        lines.append(f"{self.model.frames} frames, {shown(self.model.base_rate)} of them in highlights")
+        return "\n".join(lines)
+
+
+def ratio(part: float, whole: float) -> float | None:
+    """None where the whole is nothing."""
+    return part / whole if whole else None
+
+
+def shown(figure: float | None, interval: Interval | None = None) -> str:
+    """A figure for people, with its interval if there is one."""
+    text = "–" if figure is None else f"{figure:.3f}"
+    return text + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")

@@ -1,0 +1,339 @@
+"""What each stage says of what it made: the `result` of its manifest, read and checked as a type.
+
+A value of a wrong kind or outside of its range is an error that names file and field, see `lolhl.manifest`. What
+was added after 0.1 has a default, so that manifests written before are still read. Times are seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
+from lolhl.labels.spans import Span
+from lolhl.vod.twitch import Rendition
+from lolhl.vod.view import Fit
+
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Pixels = Annotated[int, Meta(ge=1, le=100_000)]
+FrameSize = Annotated[int, Meta(ge=16, le=2048)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Quality = Annotated[int, Meta(ge=1, le=100)]
+
+
+class Result:
+    """Base of all results. `stage` is the name of the stage that makes it."""
+
+    stage: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vod(Result):
+    """A VOD that is stored.
+
+    Attributes:
+        source: address or path that it came from.
+        twitch_id: None for a video that is not from Twitch.
+        offset: of its time 0 in the whole video.
+        clock: the timestamp of its time 0, by which other renditions are aligned with this one.
+        rendition, qualities: the one that is stored and those that Twitch had; None and empty for other videos.
+        video, chat: keys in the root.
+        fps: average rate of the video's pictures; 0 when it is not known.
+        chapters, muted: in seconds from time 0.
+    """
+
+    stage = "download"
+    vod: str
+    title: str | None = None
+    source: str
+    twitch_id: str | None
+    offset: Seconds = 0.0
+    clock: float | None = None
+    rendition: Rendition | None = None
+    qualities: list[Rendition] = field(default_factory=list)
+    video: str
+    duration: Seconds
+    width: Pixels
+    height: Pixels
+    fps: Fraction
+    chapters: list[Span] = field(default_factory=list)
+    muted: list[Span] = field(default_factory=list)
+    chat: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceStretch(Result):
+    """A piece of a VOD in source quality.
+
+    Attributes:
+        video: key in the root.
+        begin: of its time 0, in seconds of the whole VOD.
+        holds: first and last second of the whole VOD that it holds.
+        fps: as of `Vod`.
+    """
+
+    stage = "source"
+    video: str
+    begin: float
+    holds: tuple[float, float]
+    width: Pixels
+    height: Pixels
+    fps: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames(Result):
+    """The frame set of a VOD.
+
+    Attributes:
+        frames: instants of the grid.
+        pictures: how many of them have a picture of their own.
+        gap: the longest time between two pictures.
+        ended_at: where the frames end.
+        truncated: the video broke off before the length that it claims; `problem` says why, if that is known.
+    """
+
+    stage = "extract"
+    vod: str
+    fps: Fraction
+    size: FrameSize
+    fit: Fit
+    quality: Quality
+    mode: Literal["grid", "scan"]
+    frames: Count
+    pictures: Count
+    gap: Seconds
+    ended_at: Seconds
+    truncated: bool
+    problem: str | None
+    decoder: str
+
+
+@dataclass(frozen=True)
+class FrameCount:
+    """Frames, those of them in highlights, and their share; None of no frames."""
+
+    frames: Count
+    positives: Count
+    rate: Probability | None
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Frames that are not learnt from, by the reason."""
+
+    guard: FrameCount
+    rebalancing: FrameCount
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideCounts:
+    """Frames in all, of the training side before it was rebalanced, of the two sides as they are used, and dropped."""
+
+    natural: FrameCount
+    train_before: FrameCount
+    train: FrameCount
+    validation: FrameCount
+    dropped: Dropped
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventCount:
+    """Labelled events on each side, and those that no frame shows."""
+
+    train: Count
+    validation: Count
+    without_frame: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class VodCounts(SideCounts):
+    """The counts of one VOD."""
+
+    events: EventCount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(SideCounts, Result):
+    """Samples to learn from and to be judged on. `fps`, `size` and `fit` are those of all its frame sets."""
+
+    stage = "dataset"
+    fps: Fraction
+    size: FrameSize
+    fit: Fit
+    vods: list[str]
+    holdout: Literal["chunks", "vods"]
+    chunk_seconds: Seconds
+    guard_seconds: Seconds
+    per_vod: dict[str, VodCounts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFigures:
+    """Figures of a model on its validation side: of raw probabilities, of smoothed ones, and of the spans cut."""
+
+    smoothed: Comparison
+    raw: FrameFigures
+    events: list[EventFigures]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Result):
+    """A bundle. What its `architecture`, `normalisation` and `view` must be is checked where bundles are loaded.
+
+    Attributes:
+        frozen: the backbone is as it was before training.
+        threshold: on probabilities that are smoothed over `smooth_seconds`.
+        metrics: on its validation side.
+        epochs: training loss, validation loss and average precision of each.
+    """
+
+    stage = "train"
+    architecture: dict[str, Any]
+    normalisation: dict[str, Any]
+    view: dict[str, Any]
+    frozen: bool
+    threshold: Probability
+    threshold_chosen: str
+    smooth_seconds: Seconds
+    dataset_digest: str
+    dataset_holdout: Literal["chunks", "vods"]
+    metrics: ModelFigures
+    best_epoch: Count
+    epochs: list[tuple[float, float, float]]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring(Result):
+    """The scores of a VOD: how many, by which model, and what goes with them."""
+
+    stage = "infer"
+    vod: str
+    fps: Fraction
+    frames: Count
+    source: Literal["frames", "video"]
+    mode: Literal["grid", "scan", "refine"]
+    model: str
+    model_digest: str
+    threshold: Probability
+    smooth_seconds: Seconds
+    model_metrics: ModelFigures | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedHighlight:
+    """A highlight: its span, the second of its peak, and the key of its clip if there is one."""
+
+    rank: Annotated[int, Meta(ge=1)]
+    start: Seconds
+    stop: Seconds
+    score: float
+    mean: float
+    peak: Seconds
+    clip: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How well highlights agree with labels. The figures flatter a model that learnt from this very VOD."""
+
+    events: list[EventFigures]
+    frames: Comparison
+    model_learnt_from_this: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Result):
+    """The highlights of a VOD, best first, and the files made of them.
+
+    Attributes:
+        highest: smoothed probability of the VOD.
+        reason: why there are no highlights, when there are none.
+        labelled: None when nobody labelled the VOD.
+        page, reel: keys in the root.
+        clips_from: None when there are no clips.
+        source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
+    """
+
+    stage = "report"
+    vod: str
+    title: str | None
+    model: str
+    threshold: float
+    smooth_seconds: Seconds
+    highest: float
+    duration: Seconds
+    highlights: list[ReportedHighlight]
+    reason: str | None
+    labelled: Agreement | None
+    page: str
+    reel: str | None
+    clips_from: Literal["source", "stored"] | None
+    source_may_come: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VodVerdict:
+    """One held-out VOD by one model."""
+
+    average_precision: float | None
+    events: list[EventFigures]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One model on all held-out VODs."""
+
+    model: str
+    frames: Comparison
+    events: list[EventFigures]
+    per_vod: dict[str, VodVerdict]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelChange:
+    """Labels of a VOD now, and what changed since the last retraining."""
+
+    labels: Count
+    added: Count
+    removed: Count
+    moved: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining(Result):
+    """What a retraining compared and decided.
+
+    Attributes:
+        model: that was trained.
+        champion, before: the champion now and before; None when there is or was none.
+        gain: in average precision, of the model over the champion before.
+        judge, learn: the VODs that were held out, and those that were learnt from.
+        flattered: the held-out VODs that the champion before had learnt from.
+        labels: VOD → spans as "h:mm:ss-h:mm:ss".
+        report: key in the root.
+        nothing_new: this is the result of the last time, since nothing has changed.
+    """
+
+    stage = "retrain"
+    model: str
+    champion: str | None
+    before: str | None
+    promoted: bool
+    reason: str
+    gain: Gain | None
+    tolerance: float
+    judge: list[str]
+    learn: list[str]
+    flattered: list[str]
+    challenger: Verdict
+    rival: Verdict | None
+    labels: dict[str, Sequence[str]]
+    changes: dict[str, LabelChange]
+    report: str
+    nothing_new: bool
