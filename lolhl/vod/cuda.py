@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lolhl.errors import VideoError
-from lolhl.vod import ffmpeg
+from lolhl.errors import MachineError, ToolMissing, VideoError
+from lolhl.vod import ffmpeg, process
 from lolhl.vod.probe import probe
 from lolhl.vod.view import Picture, View
 
@@ -27,11 +27,9 @@ def problem(video: Path, view: View) -> str | None:
     """Why this file cannot be decoded on a GPU, or None when it can: seen by decoding one picture."""
     try:
         command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, 0, on_card=True)]
-    except VideoError as error:
+        done = process.run([*command, "-frames:v", "1", "-f", "null", "-"], *process.GPU)
+    except (VideoError, ToolMissing, MachineError) as error:
         return str(error)
-    done = subprocess.run(
-        [*command, "-frames:v", "1", "-f", "null", "-"], capture_output=True, stdin=subprocess.DEVNULL, check=False
-    )
     return None if done.returncode == 0 else ffmpeg.reason(done.stderr)
 
 
@@ -58,22 +56,20 @@ class Session:
             VideoError: ffmpeg was killed.
         """
         view = self._view
-        command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(self._video, view, first, on_card=self._on_card)]
+        command = _arguments(self._video, view, first, on_card=self._on_card)
         command += [] if stop is None else ["-frames:v", str(stop - first)]
         command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
         shape, size = (view.size, view.size, 3), view.size * view.size * 3
         number = first
         with ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
-            process = stack.enter_context(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-            )
-            stack.callback(process.kill)  # the reader may stop early
-            assert process.stdout is not None
-            while len(data := process.stdout.read(size)) == size:
+            running = stack.enter_context(ffmpeg.start(command, stdout=subprocess.PIPE, stderr=errors))
+            stack.callback(running.kill)  # the reader may stop early
+            assert running.stdout is not None
+            while len(data := running.stdout.read(size)) == size:
                 yield np.frombuffer(data, dtype=np.uint8).reshape(shape)
                 number += 1
-            code = process.wait()
+            code = running.wait()
             errors.seek(0)
             said = errors.read()
         if code < 0:
