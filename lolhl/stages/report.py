@@ -299,10 +299,11 @@ def _cut(vod: str, media: _Media, config: ReportConfig, scratch: Path) -> tuple[
     else:
         try:
             clips, files = _cut_clips(media, scratch, exact=False)
-        except VideoError as error:
+        except VideoError:
             clips, files = _cut_clips(media, scratch, exact=True)
+            what = media.cuts[0][1].name
             log.warning(
-                "report %s: clips were encoded anew, as by --clips exact, since none can be a copy (%s)", vod, error
+                "report %s: %s cannot be copied into .mp4, so clips were encoded anew (--clips exact)", vod, what
             )
     if config.reel:
         cut.reel(list(files.values()), scratch / "reel.mp4")

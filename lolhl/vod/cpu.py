@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from lolhl.errors import VideoError
 from lolhl.vod import ffmpeg
-from lolhl.vod.view import Picture, View
+from lolhl.vod.view import LONGEST, Picture, View
 
 _RUN = 1200  # packets that are looked at together at most: a whole GOP of 20 s at 60 pictures a second
 _AHEAD = 32  # packets beyond them, to know when the last of them leaves the screen; twice H.264's reorder depth
@@ -453,7 +453,7 @@ class Reader:
         side = self._view.size
         width = height = side
         if self._view.fit == "crop":
-            shape = self._shape(frame)
+            shape = min(max(self._shape(frame), Fraction(1, LONGEST)), Fraction(LONGEST))
             half = Fraction(1, 2)
             width, height = int(max(Fraction(side), side * shape) + half), int(max(Fraction(side), side / shape) + half)
         scaled = self._scaled(frame, width, height)

@@ -13,12 +13,14 @@ import numpy as np
 from lolhl.errors import MachineError, ToolMissing, VideoError
 from lolhl.vod import ffmpeg, process
 from lolhl.vod.probe import probe
-from lolhl.vod.view import Picture, View
+from lolhl.vod.view import LONGEST, Picture, View
 
 # NVIDIA's cards have up to 7 engines (A100: 5, L4: 4, T4: 2), and a session uses one. Two more than
 # there are hide the starting of sessions.
 SESSIONS = 9
 
+# A filter's expression: the shape as shown, so that pictures with oblong pixels keep their proportions.
+_SHAPE = f"clip(dar,1/{LONGEST},{LONGEST})"
 _SEEK_MARGIN = 4.0  # seconds; more than a usual GOP, so that the picture before the first instant is decoded too
 
 
@@ -106,8 +108,7 @@ def _scale(view: View) -> list[str]:
     side = view.size
     if view.fit == "squeeze":
         return [f"scale={side}:{side}", "setsar=1"]
-    # dar is the shape as shown, so that pictures with oblong pixels keep their proportions.
-    wide, high = f"trunc(max({side},{side}*dar)+0.5)", f"trunc(max({side},{side}/dar)+0.5)"
+    wide, high = f"trunc(max({side},{side}*{_SHAPE})+0.5)", f"trunc(max({side},{side}/{_SHAPE})+0.5)"
     return [f"scale='{wide}':'{high}'", f"crop={side}:{side}", "setsar=1"]
 
 
@@ -119,7 +120,10 @@ def _scale_on_card(view: View) -> list[str]:
     if view.fit == "squeeze":
         last = f"scale_cuda={side}:{side}:format=nv12"
     else:
-        last = f"scale_cuda='trunc(max({side},{side}*dar)/2+0.5)*2':'trunc(max({side},{side}/dar)/2+0.5)*2':format=nv12"
+        last = (
+            f"scale_cuda='trunc(max({side},{side}*{_SHAPE})/2+0.5)*2':"
+            f"'trunc(max({side},{side}/{_SHAPE})/2+0.5)*2':format=nv12"
+        )
     return [
         *[f"{halve}:interp_algo=bilinear"] * 3,
         f"{last}:interp_algo=bicubic",

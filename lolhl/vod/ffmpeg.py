@@ -8,6 +8,7 @@ input names as `file:…`, so that no name is taken for an option or a protocol.
 
 import functools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,13 @@ EVEN = "pad=max(iw\\,2):max(ih\\,2),crop=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv4
 
 # How ffmpeg says that it was built without something.
 _LACKS = ("Unknown encoder", "Unknown decoder", "Unrecognized option", "Option not found", "Requested output format")
+_SPEAKER = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] ?)+")
+_SAYS_NOTHING = (
+    "Error initializing output stream",
+    "Could not write header",
+    "Conversion failed",
+    "Error opening output",
+)
 _NO_PROGRAM = (126, 127)  # a shell's exit codes: it may not be run, it is not there
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGBUS, signal.SIGILL}
 
@@ -175,5 +183,6 @@ def _works() -> bool:
 
 def reason(stderr: bytes) -> str:
     """What ffmpeg says of its failure, in one line."""
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it gave no reason"
+    lines = [_SPEAKER.sub("", line).strip() for line in stderr.decode(errors="replace").splitlines()]
+    lines = [line for line in lines if line] or ["it gave no reason"]
+    return next((line for line in reversed(lines) if not line.startswith(_SAYS_NOTHING)), lines[-1])[:300]
