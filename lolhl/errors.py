@@ -9,7 +9,8 @@
     │   ├── AccessDenied     keys missing, wrong, or without the right
     │   └── Conflict         somebody else wrote the same key first
     ├── VideoError           a file is no video, or cannot be decoded
-    ├── ToolMissing          ffmpeg, twitch-dl … cannot be started
+    ├── ToolMissing          ffmpeg, twitch-dl … cannot be started, or lack what is needed
+    ├── MachineError         a full disk, too little memory, missing rights: another machine could do it
     ├── TwitchError          Twitch does not give the VOD
     │   ├── VodNotFound      unknown, deleted or expired
     │   ├── SubscriberOnly
@@ -60,6 +61,10 @@ class VideoError(LolhlError):
 
 
 class ToolMissing(LolhlError):
+    pass
+
+
+class MachineError(LolhlError):
     pass
 
 

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import UsageError, VideoError
+from lolhl.errors import MachineError, UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Vod
@@ -34,7 +34,6 @@ from lolhl.vod.probe import probe
 log = logging.getLogger(__name__)
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
-_LISTS = (b"#EXTM3U", b"ffconcat")  # how files begin that are no video but name others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,13 +366,10 @@ def _name_of(file: Path, source: str) -> str:
 
 def _check_video(video: Path, source: str) -> None:
     """Raises VideoError, in the user's words for the file, when it is no video."""
-    with video.open("rb") as file:
-        if file.read(8).startswith(_LISTS):
-            raise VideoError(f"{source} is a playlist and no video: give the video itself")
     try:
         probe(video)
-    except VideoError as error:
-        raise VideoError(str(error).replace(str(video), source)) from error
+    except (VideoError, MachineError) as error:
+        raise type(error)(str(error).replace(str(video), source)) from error
 
 
 def _part(video: Path, file: Path, source: str, scratch: Scratch, config: DownloadConfig) -> _Got:

@@ -21,7 +21,7 @@ import polars as pl
 
 from lolhl import grid, manifest, metrics, progress
 from lolhl.config import Config, option
-from lolhl.errors import StorageError, TwitchError, UsageError, VodNotFound
+from lolhl.errors import StorageError, TwitchError, UsageError, VideoError, VodNotFound
 from lolhl.figures import FrameFigures
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
@@ -61,7 +61,8 @@ class ReportConfig(Config):
     max_length: float = option(Limits.max_length, "longer highlights are split, in seconds")
     clips: str = option(
         "copy",
-        "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew",
+        "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew, as copy does where "
+        "the video's codec fits into no .mp4",
         choices=("copy", "exact", "none"),
     )
     clips_from: str = option(
@@ -147,7 +148,7 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     chosen = sorted(found.highlights[: config.top], key=lambda highlight: highlight.span)
     media = _media(root, source, video, chosen if config.clips != "none" else [], config)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
-        clips, files = _cut(media, config, Path(scratch))
+        clips, files = _cut(vod, media, config, Path(scratch))
         todo = todo.begin()
         _clear(root, vod)
         outputs = [Output.upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
@@ -287,21 +288,39 @@ def _media(root: Root, vod: Manifest[Vod], video: Path, chosen: Sequence[Highlig
     return _Media(list(zip(chosen, media, strict=True)), "source", found[0].fps)
 
 
-def _cut(media: _Media, config: ReportConfig, scratch: Path) -> tuple[dict[int, str], dict[str, Path]]:
-    """Cuts clips and reel. Returns rank → name of the clip, and name → file of all that was cut."""
+def _cut(vod: str, media: _Media, config: ReportConfig, scratch: Path) -> tuple[dict[int, str], dict[str, Path]]:
+    """Cuts clips and reel. Returns rank → name of the clip, and name → file of all that was cut.
+
+    Where one clip cannot be a copy, all are encoded anew: a reel cannot mix them.
+    """
+    if not media.cuts:
+        return {}, {}
+    if config.clips == "exact":
+        clips, files = _cut_clips(media, scratch, exact=True)
+    else:
+        try:
+            clips, files = _cut_clips(media, scratch, exact=False)
+        except VideoError:
+            clips, files = _cut_clips(media, scratch, exact=True)
+            what = media.cuts[0][1].name
+            log.warning(
+                "report %s: %s cannot be copied into .mp4, so clips were encoded anew (--clips exact)", vod, what
+            )
+    if config.reel:
+        cut.reel(list(files.values()), scratch / "reel.mp4")
+        files["reel.mp4"] = scratch / "reel.mp4"
+    return clips, files
+
+
+def _cut_clips(media: _Media, scratch: Path, *, exact: bool) -> tuple[dict[int, str], dict[str, Path]]:
     clips: dict[int, str] = {}
     files: dict[str, Path] = {}
-    if not media.cuts:
-        return clips, files
     with progress.bar("clips", sum(highlight.span.duration for highlight, _ in media.cuts), "s") as advance:
         for highlight, medium in media.cuts:
             clips[highlight.rank] = name = f"clips/{_clip_name(highlight)}"
             files[name] = scratch / PurePosixPath(name).name
-            cut.clip(medium.video, medium.span(highlight), files[name], exact=config.clips == "exact")
+            cut.clip(medium.video, medium.span(highlight), files[name], exact=exact)
             advance(highlight.span.duration)
-    if config.reel:
-        cut.reel(list(files.values()), scratch / "reel.mp4")
-        files["reel.mp4"] = scratch / "reel.mp4"
     return clips, files
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
@@ -27,7 +26,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from lolhl.errors import VideoError
-from lolhl.vod.view import Picture, View
+from lolhl.vod import ffmpeg
+from lolhl.vod.view import LONGEST, Picture, View
 
 _RUN = 1200  # packets that are looked at together at most: a whole GOP of 20 s at 60 pictures a second
 _AHEAD = 32  # packets beyond them, to know when the last of them leaves the screen; twice H.264's reorder depth
@@ -38,6 +38,7 @@ _SEEKABLE = {"mp4", "matroska", "mpegts"}
 _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 _START = -(2**40)  # a tick before all others
 _TAKEN = 1 << 20  # bytes that a reader takes at a time from a file that others read too
+_HIGHEST = 2  # times as high as wide is a still at most: no JPEG has more than 65,500 pixels on a side
 _IDR = 5  # type of a NAL unit in H.264: no picture after it refers to one before it
 
 
@@ -89,12 +90,7 @@ class _File:
 
     def __init__(self, video: Path) -> None:
         self.video = video
-        try:
-            # Files only: a playlist must not reach over the network.
-            options = {"protocol_whitelist": "file,pipe,crypto,data"}
-            self._container: InputContainer = av.open(f"file:{video}", options=options, metadata_errors="replace")
-        except (FFmpegError, OSError) as error:
-            raise VideoError(f"{video} is no video that can be read ({error.strerror}): download it again") from error
+        self._container = ffmpeg.open_video(video)
         pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
         base = pictures[0].time_base if pictures else None
         if base is None:
@@ -239,16 +235,21 @@ class Reader:
     def still(self, number: int) -> Picture | None:
         """The picture on screen at number / fps, as wide as the view's size, in the shape in which it is shown.
 
+        One that would be more than twice as high as wide is made smaller.
+
         Returns:
-            uint8 [height, size, 3], RGB; None where the video has ended.
+            uint8 [height, width, 3], RGB; None where the video has ended.
         """
         frame = next(self._on_screen(number, number + 1), None)
         if frame is None:
             return None
-        side, shape = self._view.size, self._shape(frame)
         turns = round(frame.rotation / 90)
-        width, height = (max(1, round(side * shape)), side) if turns % 2 else (side, max(1, round(side / shape)))
-        return np.ascontiguousarray(np.rot90(self._scaled(frame, width, height), turns))
+        shape = self._shape(frame)
+        shape = 1 / shape if turns % 2 else shape
+        side, high = self._view.size, min(Fraction(self._view.size) / shape, Fraction(_HIGHEST * self._view.size))
+        width, height = max(1, min(side, round(high * shape))), max(1, round(high))
+        scaled = self._scaled(frame, *((height, width) if turns % 2 else (width, height)))
+        return np.ascontiguousarray(np.rot90(scaled, turns))
 
     def keys(self, begin: int, end: int | None) -> Iterator[tuple[float, Picture]]:
         """The key frames with begin ≤ time < end, and their times; in seconds."""
@@ -452,7 +453,7 @@ class Reader:
         side = self._view.size
         width = height = side
         if self._view.fit == "crop":
-            shape = self._shape(frame)
+            shape = min(max(self._shape(frame), Fraction(1, LONGEST)), Fraction(LONGEST))
             half = Fraction(1, 2)
             width, height = int(max(Fraction(side), side * shape) + half), int(max(Fraction(side), side / shape) + half)
         scaled = self._scaled(frame, width, height)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lolhl.errors import VideoError
-from lolhl.vod import ffmpeg
+from lolhl.errors import MachineError, ToolMissing, VideoError
+from lolhl.vod import ffmpeg, process
 from lolhl.vod.probe import probe
-from lolhl.vod.view import Picture, View
+from lolhl.vod.view import LONGEST, Picture, View
 
 # NVIDIA's cards have up to 7 engines (A100: 5, L4: 4, T4: 2), and a session uses one. Two more than
 # there are hide the starting of sessions.
 SESSIONS = 9
 
+# A filter's expression: the shape as shown, so that pictures with oblong pixels keep their proportions.
+_SHAPE = f"clip(dar,1/{LONGEST},{LONGEST})"
 _SEEK_MARGIN = 4.0  # seconds; more than a usual GOP, so that the picture before the first instant is decoded too
 
 
@@ -27,11 +29,9 @@ def problem(video: Path, view: View) -> str | None:
     """Why this file cannot be decoded on a GPU, or None when it can: seen by decoding one picture."""
     try:
         command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, 0, on_card=True)]
-    except VideoError as error:
+        done = process.run([*command, "-frames:v", "1", "-f", "null", "-"], *process.GPU)
+    except (VideoError, ToolMissing, MachineError) as error:
         return str(error)
-    done = subprocess.run(
-        [*command, "-frames:v", "1", "-f", "null", "-"], capture_output=True, stdin=subprocess.DEVNULL, check=False
-    )
     return None if done.returncode == 0 else ffmpeg.reason(done.stderr)
 
 
@@ -58,22 +58,20 @@ class Session:
             VideoError: ffmpeg was killed.
         """
         view = self._view
-        command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(self._video, view, first, on_card=self._on_card)]
+        command = _arguments(self._video, view, first, on_card=self._on_card)
         command += [] if stop is None else ["-frames:v", str(stop - first)]
         command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
         shape, size = (view.size, view.size, 3), view.size * view.size * 3
         number = first
         with ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
-            process = stack.enter_context(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-            )
-            stack.callback(process.kill)  # the reader may stop early
-            assert process.stdout is not None
-            while len(data := process.stdout.read(size)) == size:
+            running = stack.enter_context(ffmpeg.start(command, stdout=subprocess.PIPE, stderr=errors))
+            stack.callback(running.kill)  # the reader may stop early
+            assert running.stdout is not None
+            while len(data := running.stdout.read(size)) == size:
                 yield np.frombuffer(data, dtype=np.uint8).reshape(shape)
                 number += 1
-            code = process.wait()
+            code = running.wait()
             errors.seek(0)
             said = errors.read()
         if code < 0:
@@ -110,8 +108,7 @@ def _scale(view: View) -> list[str]:
     side = view.size
     if view.fit == "squeeze":
         return [f"scale={side}:{side}", "setsar=1"]
-    # dar is the shape as shown, so that pictures with oblong pixels keep their proportions.
-    wide, high = f"trunc(max({side},{side}*dar)+0.5)", f"trunc(max({side},{side}/dar)+0.5)"
+    wide, high = f"trunc(max({side},{side}*{_SHAPE})+0.5)", f"trunc(max({side},{side}/{_SHAPE})+0.5)"
     return [f"scale='{wide}':'{high}'", f"crop={side}:{side}", "setsar=1"]
 
 
@@ -123,7 +120,10 @@ def _scale_on_card(view: View) -> list[str]:
     if view.fit == "squeeze":
         last = f"scale_cuda={side}:{side}:format=nv12"
     else:
-        last = f"scale_cuda='trunc(max({side},{side}*dar)/2+0.5)*2':'trunc(max({side},{side}/dar)/2+0.5)*2':format=nv12"
+        last = (
+            f"scale_cuda='trunc(max({side},{side}*{_SHAPE})/2+0.5)*2':"
+            f"'trunc(max({side},{side}/{_SHAPE})/2+0.5)*2':format=nv12"
+        )
     return [
         *[f"{halve}:interp_algo=bilinear"] * 3,
         f"{last}:interp_algo=bicubic",

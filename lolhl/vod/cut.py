@@ -15,9 +15,7 @@ from lolhl.errors import UsageError
 from lolhl.labels.spans import Span
 from lolhl.vod import ffmpeg
 
-# x264 wants even sizes for yuv420p, the one pixel format that every player knows.
-_EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p"
-_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-vf", _EVEN, "-c:a", "aac", "-b:a", "160k"]
+_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-vf", ffmpeg.EVEN, "-c:a", "aac", "-b:a", "160k"]
 # Each picture keeps its own time: none is shown twice or left out to make the rate even.
 _EXACT += ["-fps_mode", "vfr", "-enc_time_base", "1:90000"]
 _COPY = ["-c", "copy"]
@@ -41,6 +39,7 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
     Raises:
         UsageError: the span is empty.
         VideoError: ffmpeg cannot read the video, or cannot put it into an .mp4, or there is no picture in the span.
+        ToolMissing, MachineError: as of `ffmpeg.run`.
     """
     start, stop = Fraction(span.start), Fraction(span.stop)
     if not 0 <= start < stop:
@@ -50,7 +49,7 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
     with _finished(target) as unfinished:
         arguments = [*_from(video, begin, key_frame), "-t", _ffmpeg_time(stop - begin)]
         arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(_EXACT if exact else _COPY), *_PLAIN]
-        ffmpeg.run([*arguments, "-y", f"file:{unfinished}"], video)
+        ffmpeg.run(arguments, video, unfinished)
 
 
 def reel(clips: Sequence[Path], target: Path) -> None:
@@ -58,12 +57,13 @@ def reel(clips: Sequence[Path], target: Path) -> None:
 
     Raises:
         VideoError: ffmpeg cannot join them.
+        ToolMissing, MachineError: as of `ffmpeg.run`.
     """
     with _finished(target) as unfinished, tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         listing = Path(scratch) / "clips.ffconcat"
         listing.write_text("ffconcat version 1.0\n" + "".join(f"file {_quoted(c.resolve())}\n" for c in clips))
-        arguments = [*ffmpeg.source(listing, "-f", "concat", "-safe", "0"), "-map", "0", "-c", "copy", *_PLAIN]
-        ffmpeg.run([*arguments, "-y", f"file:{unfinished}"], target)
+        source = ffmpeg.source(listing, "-f", "concat", "-safe", "0", formats=("concat", "mov"))
+        ffmpeg.run([*source, "-map", "0", "-c", "copy", *_PLAIN], target, unfinished)
 
 
 class _KeyFrame(NamedTuple):
@@ -88,7 +88,7 @@ def _key_frames(video: Path, seek: Fraction, length: Fraction) -> list[_KeyFrame
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         listing = Path(scratch) / "packets"
         arguments = [*_sought(video, seek), "-t", _ffmpeg_time(length)]
-        ffmpeg.run([*arguments, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", f"file:{listing}"], video)
+        ffmpeg.run([*arguments, "-map", "0:V:0", "-c", "copy", "-f", "framecrc"], video, listing)
         lines = listing.read_text().splitlines()
     unit = Fraction(next((line.removeprefix("#tb 0:") for line in lines if line.startswith("#tb 0:")), "1"))
     # stream, time of decoding, of showing, duration, size, checksum; then flags (F=…) where it is no key frame

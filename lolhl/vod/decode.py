@@ -174,7 +174,8 @@ def _opened(video: Path, view: View, decoder: Decoder) -> Iterator[Reader | Path
 def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> Iterator[Picture | None]:
     """The pictures on screen at number / fps: uint8 [height, width, 3], RGB, in the shape in which they are shown.
 
-    They are decoded on the CPU. None where the video has ended.
+    They are decoded on the CPU. One that is more than twice as high as wide has less than that width. None where the
+    video has ended.
 
     Raises:
         VideoError: it cannot be opened, or holds no pictures.

@@ -1,32 +1,31 @@
-"""What a video file is: length, picture size, frame rate.
+"""What a video file is: length, picture size, frame rate."""
 
-Read from what `ffmpeg -i` prints and not by ffprobe, because the imageio-ffmpeg package, which must
-do where Debian's ffmpeg cannot be installed, carries no ffprobe.
-"""
-
-import re
-import subprocess
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from lolhl import grid
 from lolhl.errors import VideoError
 from lolhl.vod import ffmpeg
 
-_DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d\.\d+)|N/A)(?:, start: (-?[\d.]+))?", re.MULTILINE)
-_VIDEO = re.compile(r"^  Stream #\d+:\d+.*?: Video: (?!.*\(attached pic\))(\w+).*?, (\d+)x(\d+)(.*)$", re.MULTILINE)
-_RATE = re.compile(r", ([\d.]+)(k?) (fps|tbr)")
-_ASPECT = re.compile(r"SAR (\d+):(\d+)")
-_ROTATION = re.compile(r"displaymatrix: rotation of (-?[\d.]+) degrees")
-_AUDIO = re.compile(r"^  Stream #\d+:\d+.*?: Audio: ", re.MULTILINE)
+_MAY_BE_STILL = {"gif", "apng", "mjpeg"}  # formats of videos in which still pictures come too
+_TRIED = 100  # packets in which a picture is looked for
+_HUNDREDTHS = 10_000  # of a second, in the container's microseconds
 
 
 @dataclass(frozen=True)
 class VideoInfo:
     """Duration and start_time in seconds; width and height as shown, after rotation, in pixels.
 
-    `fps` is the average rate; `duration` is the container's, 0 when it does not say.
+    `fps` is the average rate; `duration` is the container's in hundredths, 0 when it does not say.
     """
 
     duration: float
@@ -40,37 +39,59 @@ class VideoInfo:
 
 
 def probe(video: Path) -> VideoInfo:
-    """What the file says of itself; nothing is decoded.
+    """What the file says of itself; one picture is decoded.
 
     Raises:
         VideoError: it does not exist, or has no video that ffmpeg knows.
+        MachineError: it may not be read, or there is too little memory.
     """
     if not video.is_file():
         raise VideoError(f"{video} does not exist: give the path of a video file")
-    command = [ffmpeg.path(), "-hide_banner", "-nostdin", *ffmpeg.source(video)]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-    said = done.stderr.decode(errors="replace")
-    found, duration = _VIDEO.search(said), _DURATION.search(said)
-    if not found or not duration:
-        raise VideoError(f"{video} is no video that ffmpeg can read: give an .mp4, .ts, .mkv or other video file")
-    codec, width, height, rest = found[1], int(found[2]), int(found[3]), found[4]
-    rotation = round(float(turned[1])) % 360 if (turned := _ROTATION.search(said)) else 0
-    if rotation in (90, 270):
-        width, height = height, width
-    seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration[1] else 0.0
-    return VideoInfo(
-        duration=seconds,
-        start_time=float(duration[4] or 0),
-        width=width,
-        height=height,
-        fps=_rate(rest),
-        codec=codec,
-        has_audio=bool(_AUDIO.search(said)),
-        rotation=rotation,
-    )
+    with closing(ffmpeg.open_video(video)) as container:
+        pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not pictures or not pictures[0].codec_context.width:
+            raise VideoError(f"{video} is no video that ffmpeg can read: give an .mp4, .ts, .mkv or other video file")
+        stream = pictures[0]
+        duration, start_time = container.duration or 0, container.start_time or 0
+        width, height = stream.codec_context.width, stream.codec_context.height
+        count, rotation = _look(container, stream)
+        if count == 1 and container.format.name in _MAY_BE_STILL:
+            raise VideoError(ffmpeg.still_picture(video))
+        if rotation in (90, 270):
+            width, height = height, width
+        return VideoInfo(
+            duration=max(0, (duration + _HUNDREDTHS // 2) // _HUNDREDTHS) / 100,
+            start_time=start_time / av.time_base,
+            width=width,
+            height=height,
+            fps=_rate(stream),
+            codec=stream.codec_context.codec.canonical_name,
+            has_audio=bool(container.streams.audio),
+            rotation=rotation,
+        )
 
 
-def _rate(text: str) -> Fraction:
-    """The average rate, or the guessed one where the container has none; ffmpeg rounds to 2 digits."""
-    rates = {kind: Fraction(number) * (1000 if kilo else 1) for number, kilo, kind in _RATE.findall(text)}
-    return grid.exact_fps(rates.get("fps") or rates.get("tbr") or Fraction(0))
+def _look(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
+    """How many packets there are, of the first two; and by how many degrees the first picture is to be turned."""
+    count, rotation = 0, None
+    with suppress(FFmpegError):  # a damaged video is what can be read of it
+        for packet in islice(container.demux(stream), _TRIED):
+            count += packet.size > 0
+            if rotation is None:
+                with suppress(FFmpegError):
+                    rotation = next((frame.rotation for frame in packet.decode()), None)
+            if count > 1 and rotation is not None:
+                break
+    return count, (rotation or 0) % 360
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """The average rate, or the guessed one where the container has none; 0 where nobody knows.
+
+    A usual rate stands in place of what times that were rounded to milliseconds make of it.
+    """
+    average, base = stream.average_rate, stream.time_base
+    if not average or average * (base or 0) == 1:  # a .dv tells its ticks
+        average = stream.guessed_rate or Fraction(0)
+    usual = grid.exact_fps(Fraction(round(average * 100), 100))
+    return usual if usual and usual.denominator in (1, 1001) else average

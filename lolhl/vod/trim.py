@@ -5,8 +5,10 @@ copied too, and an edit list (ISO 14496-12, 8.6.6) hides them: every player that
 and ffmpeg does, decodes them and shows only what lies between start and stop.
 """
 
+import re
 import struct
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,18 +26,25 @@ _ROUNDING = Fraction(1, 2000)  # seconds; times are typed, and stored in .mkv, t
 _STREAMS = ["-map", "0:V:0", "-map", "0:a?"]
 # Nothing of the source's metadata or of ffmpeg's version: the same work gives the same bytes.
 _PLAIN = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
-_MP4 = ["-c", "copy", *_PLAIN, "-movie_timescale", str(_TIMESCALE), "-f", "mp4", "-y"]
-_ENCODE = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+_MP4 = ["-c", "copy", *_PLAIN, "-movie_timescale", str(_TIMESCALE), "-f", "mp4"]
+_ENCODE = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-vf", ffmpeg.EVEN, "-c:a", "aac"]
+
+# What a playlist may be read with: segments of these formats. (No .mp4 or .ts begins like a playlist.)
+_SEGMENTS = ("hls", "mpegts", "mov")
+_PLAIN_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]*")
+_URI = re.compile(r'URI="([^"]*)"')
+_TS_SYNC = b"\x47"
+_MP4_BOXES = (b"ftyp", b"styp", b"moof", b"sidx", b"emsg", b"prft", b"free")
 
 
 def join(playlist: Path, target: Path) -> None:
     """Copies the segments of a local HLS playlist into one .mp4.
 
     Raises:
-        VideoError: ffmpeg cannot read them.
+        VideoError: ffmpeg cannot read them, or the playlist names anything but segments that lie beside it.
+        ToolMissing, MachineError: as of `ffmpeg.run`.
     """
-    arguments = [*ffmpeg.source(playlist, "-f", "hls"), *_STREAMS, *_MP4, f"file:{target}"]
-    ffmpeg.run(arguments, playlist)
+    ffmpeg.run([*_source(playlist, 0.0), *_STREAMS, *_MP4], playlist, target)
 
 
 def trim(video: Path, target: Path, start: float, stop: float | None) -> float | None:
@@ -53,7 +62,8 @@ def trim(video: Path, target: Path, start: float, stop: float | None) -> float |
         None, with nothing written, when no picture begins in [start, stop).
 
     Raises:
-        VideoError: ffmpeg cannot read it.
+        VideoError: ffmpeg cannot read it, or the playlist names anything but segments that lie beside it.
+        ToolMissing, MachineError: as of `ffmpeg.run`.
     """
     first = _first_picture(video, start)
     end = None if stop is None else Fraction(stop) - _ROUNDING
@@ -95,41 +105,55 @@ def _first_picture(video: Path, start: float) -> _First | None:
 def _packets(video: Path, seek: float) -> Iterator[tuple[Fraction, Fraction]]:
     """Times of showing and of decoding, in seconds of the video, of the pictures that a copy would hold."""
     # With the sound, as in the copy: ffmpeg counts a .ts from where the first of the chosen streams begins.
-    command = [ffmpeg.path(), *ffmpeg.QUIET, *_source(video, seek), *_STREAMS, "-c", "copy"]
-    with subprocess.Popen(
-        [*command, "-f", "framecrc", "pipe:1"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        base = Fraction(0)
-        try:
-            for line in process.stdout:
-                if line.startswith("#tb 0:"):
-                    base = Fraction(line.removeprefix("#tb 0:").strip())
-                elif line.startswith("0,"):
-                    _, decoded, shown, *_ = line.split(",")
-                    yield int(shown) * base + Fraction(seek), int(decoded) * base + Fraction(seek)
-        finally:
-            process.kill()
+    command = [*_source(video, seek), *_STREAMS, "-c", "copy", "-f", "framecrc", "pipe:1"]
+    with tempfile.TemporaryFile() as errors:
+        process = ffmpeg.start(command, stdout=subprocess.PIPE, stderr=errors)
+        with process:
+            assert process.stdout is not None
+            base = Fraction(0)
+            try:
+                for line in process.stdout:
+                    if line.startswith(b"#tb 0:"):
+                        base = Fraction(line.removeprefix(b"#tb 0:").strip().decode())
+                    elif line.startswith(b"0,"):
+                        _, decoded, shown, *_ = line.split(b",")
+                        yield int(shown) * base + Fraction(seek), int(decoded) * base + Fraction(seek)
+                code = process.wait()
+            finally:
+                process.kill()
+        errors.seek(0)
+        # A damaged video has the pictures that can be read; what is no fault of its own is an error.
+        if code != 0 and not isinstance(error := ffmpeg.failure(code, errors.read(), video), VideoError):
+            raise error
 
 
 def _source(video: Path, seek: float) -> list[str]:
-    options = [
-        "-fflags",
-        "+genpts",
-        *(["-f", "hls"] if video.suffix == ".m3u8" else []),
-    ]  # .avi has no times of showing
-    return ffmpeg.source(video, *options, *(["-ss", f"{seek:.6f}"] if seek else []))
+    options = ["-fflags", "+genpts", *(["-ss", f"{seek:.6f}"] if seek else [])]  # .avi has no times of showing
+    if video.suffix != ".m3u8":
+        return ffmpeg.source(video, *options)
+    _check_segments(video)
+    return ffmpeg.source(video, "-f", "hls", *options, formats=_SEGMENTS)
+
+
+def _check_segments(playlist: Path) -> None:
+    """Refuses a playlist that names more than the segments of video beside it: Twitch wrote most of it."""
+    for line in playlist.read_text().splitlines():
+        names = _URI.findall(line) if line.startswith("#") else [line.strip()] if line.strip() else []
+        for name in names:
+            segment = playlist.parent / name
+            if not _PLAIN_NAME.fullmatch(name) or segment.is_symlink() or not segment.is_file():
+                raise VideoError(f"{playlist} names {name[:100]!r}, which is no segment beside it: download it again")
+            with segment.open("rb") as file:
+                head = file.read(8)
+            if not head.startswith(_TS_SYNC) and head[4:] not in _MP4_BOXES:
+                raise VideoError(f"{segment} is no segment of a video: download it again")
 
 
 def _copy(video: Path, target: Path, first: _First, length: Fraction | None) -> None:
     lead = float(first.time - Fraction(first.seek))  # seconds copied to be hidden
     limit = [] if length is None else ["-t", f"{lead + float(length) + _AHEAD:.6f}"]
     arguments = [*_source(video, first.seek), *_STREAMS, *limit, "-output_ts_offset", f"{-lead:.6f}"]
-    ffmpeg.run([*arguments, *_MP4, f"file:{target}"], video)
+    ffmpeg.run([*arguments, *_MP4], video, target)
     if length is not None:
         with target.open("r+b") as file:
             _end_at(file, length)
@@ -139,7 +163,7 @@ def _encode(video: Path, target: Path, first: _First, length: Fraction | None) -
     begin = float(first.time - Fraction(first.seek))
     limit = [] if length is None else ["-t", f"{float(length):.6f}"]
     arguments = [*_source(video, first.seek), *_STREAMS, "-ss", f"{begin:.6f}", *limit, *_ENCODE, *_PLAIN]
-    ffmpeg.run([*arguments, "-f", "mp4", "-y", f"file:{target}"], video)
+    ffmpeg.run([*arguments, "-f", "mp4"], video, target)
 
 
 def _end_at(file: BinaryIO, length: Fraction) -> None:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from lolhl import grid
 from lolhl.errors import StillLive, SubscriberOnly, ToolMissing, TwitchError, UsageError, VodNotFound
 from lolhl.labels.spans import Span, merge
+from lolhl.vod import process
 from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
@@ -410,24 +411,24 @@ def _run(
     tokens = {"TWITCH_DL_INFO_AUTH_TOKEN": token, "TWITCH_DL_DOWNLOAD_AUTH_TOKEN": token} if token else {}
     out = bytearray()
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
+        running = process.start(
             command,
-            stdin=subprocess.DEVNULL,
+            *(*process.NETWORK, *process.PYTHON),
             stdout=subprocess.PIPE,
             stderr=errors,
+            extra=tokens,
             cwd=folder,
-            env={**os.environ, **tokens},
             pass_fds=() if hold is None else (hold,),
         )
         try:
-            assert process.stdout is not None
-            while data := os.read(process.stdout.fileno(), 65536):
+            assert running.stdout is not None
+            while data := os.read(running.stdout.fileno(), 65536):
                 out += data
                 look()
-            code = process.wait()
+            code = running.wait()
         finally:
-            process.kill()
-            process.wait()
+            running.kill()
+            running.wait()
         errors.seek(0)
         said = errors.read().decode(errors="replace")
     if code < 0:

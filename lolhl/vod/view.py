@@ -11,6 +11,11 @@ Fit = Literal["squeeze", "crop"]
 Picture = npt.NDArray[np.uint8]
 
 
+# Times as wide as high, or as high as wide, is a picture at most of which the middle is cropped. Proportions beyond
+# (some files claim 1 : 60,000) are squeezed: scaled whole, such a picture would fill the memory.
+LONGEST = 32
+
+
 @dataclass(frozen=True)
 class View:
     """What is made of a video's pictures: part of a model's contract.

@@ -2,6 +2,7 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import pytest
 
@@ -37,7 +38,8 @@ def check(video: Path, target: Path, start: float, stop: float | None) -> None:
     end = wanted[-1][0] + 1 / 30  # about; the sound may last a little longer
     assert info.duration == pytest.approx((end if stop is None else min(stop, end)) - wanted[0][0], abs=0.05)
     assert info.start_time == 0
-    assert info.has_audio == probe(video).has_audio
+    with av.open(str(video)) as whole:
+        assert info.has_audio == bool(whole.streams.audio)
 
 
 @pytest.mark.parametrize(
