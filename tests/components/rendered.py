@@ -26,7 +26,7 @@ _CFG = {
         "validate_spec": False,  # else torchx-nightly asks the cluster
     },
     "slurm": {},
-    "local_docker": {},
+    "local_docker": {"copy_env": ["*"]},
 }
 # Of each case: the component, its own arguments, and those of the stage.
 CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
