@@ -97,9 +97,7 @@ def run(jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str 
         return all(_run_job(runner, job, scheduler, cfg, image, out) for job in jobs)
 
 
-def _run_job(
-    runner: Runner, job: Job, scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO
-) -> bool:
+def _run_job(runner: Runner, job: Job, scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO) -> bool:
     component = f"{_HERE / job.stage}.py:{job.stage}"
     named = ["--image", image] if image else []
     begun = time.monotonic()

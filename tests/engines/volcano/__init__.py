@@ -75,7 +75,10 @@ def _carry_out(job: dict[str, Any], custom: client.CustomObjectsApi, core: clien
     for pod in listed:
         tasks[pod.metadata.labels["volcano.sh/task-spec"]][pod.status.phase] += 1
     status = {
-        "state": {"phase": phase(job["spec"], tasks), "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())},
+        "state": {
+            "phase": phase(job["spec"], tasks),
+            "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
         "taskStatusCount": {task: {"phase": dict(count)} for task, count in tasks.items()},
     }
     current = custom.get_namespaced_custom_object(_GROUP, _VERSION, namespace, "jobs", name)
