@@ -65,7 +65,7 @@ class LolhlDockerScheduler(DockerScheduler):  # type: ignore[misc]
 def _without_copies(cfg: Mapping[str, Any]) -> Any:
     """The settings with no `copy_env`: a mapping in 0.7.0, a dataclass in torchx-nightly."""
     if is_dataclass(cfg):
-        return replace(cfg, copy_env=None)  # type: ignore[type-var]
+        return replace(cfg, copy_env=None)
     return {**cfg, "copy_env": None}
 
 
