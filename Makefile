@@ -4,7 +4,7 @@ STREAMS = lolhl-data/streams
 BIN = .venv/bin
 PYTHON ?= $(BIN)/python
 IMAGES ?= lolhl
-BASE_IMAGE ?= python:3.11-slim-bookworm
+BASE_IMAGE ?= python:3.11.14-slim-bookworm
 TORCH_INDEX ?=
 BENCHMARKS ?= decode engines infer train storage overlap memory
 

@@ -1,11 +1,13 @@
 """What the components share."""
 
 import os
+from collections.abc import Sequence
 from typing import List, Optional
 
 from torchx import specs
 
 import lolhl
+from components import _credentials
 
 # Of the images' names: a registry and a folder in it, `ghcr.io/me/lolhl`, say.
 IMAGES = os.environ.get("LOLHL_IMAGES", "lolhl")
@@ -25,6 +27,7 @@ def stage_app(
     replicas: int = 1,
     max_retries: int = 0,
     mounts: Optional[List[str]] = None,
+    credentials: Sequence[str] = (),
 ) -> specs.AppDef:
     """Containers (processes on local_cwd) that run `python -m lolhl <verb> <args>`.
 
@@ -33,6 +36,7 @@ def stage_app(
         max_retries: how often the job is started again when a replica failed or was lost; what was finished is
             not done again.
         mounts: of the machine's files, as `docker run --mount` takes them, split at commas.
+        credentials: those of `components._credentials` that the stage needs besides the storage's.
     """
     share = ("--share", f"{specs.macros.replica_id}/{replicas}") if replicas > 1 else ()
     role = specs.Role(
@@ -42,8 +46,10 @@ def stage_app(
         args=["-m", "lolhl", verb, *args, *share],
         env={"PYTHONUNBUFFERED": "1"},
         num_replicas=replicas,
+        min_replicas=1,  # they do not wait for each other
         max_retries=max_retries,
         resource=specs.resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
         mounts=specs.parse_mounts(mounts or []),
     )
+    _credentials.declare(role, credentials)
     return specs.AppDef(name=f"lolhl-{verb}", roles=[role])

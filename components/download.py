@@ -7,6 +7,7 @@ from typing import List, Optional
 
 from torchx import specs
 
+from components._credentials import TWITCH
 from components._helpers import EXTRACT, stage_app
 
 
@@ -30,4 +31,4 @@ def download(
         memMB: memory in MB
         mounts: what a container sees of the machine's files, as type=bind,src=/videos,dst=/videos,readonly
     """
-    return stage_app("download", args, image, h, cpu, gpu, memMB, mounts=mounts)
+    return stage_app("download", args, image, h, cpu, gpu, memMB, mounts=mounts, credentials=[TWITCH])

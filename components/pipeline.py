@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -19,9 +20,13 @@ from typing import TextIO
 from torchx.runner import Runner, config, get_runner
 from torchx.schedulers.api import Stream as Output
 from torchx.schedulers.local_scheduler import LocalScheduler, SignalException
-from torchx.specs import AppState, CfgVal, parse_app_handle
+from torchx.specs import AppState, AppStatus, CfgVal, parse_app_handle
+
+from components.schedulers.errors import SchedulerError
 
 SCHEDULERS = ("local_cwd", "local_docker", "slurm", "kubernetes")
+# How long a scheduler may be away while a job runs, in seconds: a cluster's API restarts, too.
+AWAY_SECONDS = 60.0
 _HERE = Path(__file__).parent
 
 
@@ -89,35 +94,70 @@ def run(jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str 
     # local_cwd looks for `python` and `torchrun` on PATH: those beside the Python that runs this.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with get_runner() as runner:
-        for job in jobs:
-            component = f"{_HERE / job.stage}.py:{job.stage}"
-            named = ["--image", image] if image else []
-            begun = time.monotonic()
-            try:
-                handle = runner.run_component(component, [*named, *job.component_args, "--", *job.args], scheduler, cfg)
-            except SignalException:
-                raise
-            except Exception as error:  # each scheduler has its own
-                told = " ".join(str(error).split()) or type(error).__name__
-                print(f"{job.stage}: {scheduler} did not take the job: {told}", file=out)
-                return False
-            try:
-                status = runner.wait(handle, wait_interval=0.2)
-            except BaseException:
-                runner.cancel(handle)
-                raise
-            ended_well = status is not None and status.state == AppState.SUCCEEDED
-            seconds = f"{time.monotonic() - begun:.0f} s"
-            if not ended_well:
-                print(f"{job.stage}: FAILED after {seconds}", file=out)
-                _show(_said(runner, handle, Output.STDERR), out)
-                print(f"  log: {_log_folder(runner, handle) or f'torchx log {handle}'}", file=out)
-                return False
-            already = any("done already" in line for line in _said(runner, handle, Output.STDERR))
-            print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
-            _show(_said(runner, handle, Output.STDOUT), out)
-            out.flush()
+        return all(_run_job(runner, job, scheduler, cfg, image, out) for job in jobs)
+
+
+def _run_job(runner: Runner, job: Job, scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO) -> bool:
+    component = f"{_HERE / job.stage}.py:{job.stage}"
+    named = ["--image", image] if image else []
+    begun = time.monotonic()
+    try:
+        handle = runner.run_component(component, [*named, *job.component_args, "--", *job.args], scheduler, cfg)
+    except SignalException:
+        raise
+    except Exception as error:  # each scheduler has its own
+        print(f"{job.stage}: {scheduler} did not take the job: {_one_line(error)}", file=out)
+        return False
+    try:
+        status = _wait(runner, handle)
+    except SchedulerError as error:
+        print(f"{job.stage}: {scheduler} no longer answers, and the job may go on: {error}", file=out)
+        print(f"  job: {handle}; once it has ended, the same command goes on from here", file=out)
+        return False
+    except BaseException:
+        with suppress(Exception):  # where the scheduler is away as well, the job stays
+            runner.cancel(handle)
+        raise
+    seconds = f"{time.monotonic() - begun:.0f} s"
+    if status is None:
+        print(f"{job.stage}: FAILED after {seconds}: {scheduler} has no job {handle} any more", file=out)
+        return False
+    if status.state != AppState.SUCCEEDED:
+        print(f"{job.stage}: FAILED after {seconds}", file=out)
+        _show(_said(runner, handle, Output.STDERR), out)
+        print(f"  log: {_log_folder(runner, handle) or f'torchx log {handle}'}", file=out)
+        return False
+    already = any("done already" in line for line in _said(runner, handle, Output.STDERR))
+    print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
+    _show(_said(runner, handle, Output.STDOUT), out)
+    out.flush()
     return True
+
+
+def _wait(runner: Runner, handle: str) -> AppStatus | None:
+    """How the job ended; None when its scheduler does not have it any more.
+
+    Raises:
+        SchedulerError: the scheduler did not answer for AWAY_SECONDS.
+    """
+    answered = time.monotonic()
+    while True:
+        try:
+            status = runner.status(handle)
+        except SignalException:
+            raise
+        except Exception as error:  # each scheduler has its own
+            if time.monotonic() - answered > AWAY_SECONDS:
+                raise SchedulerError(_one_line(error)) from error
+        else:
+            answered = time.monotonic()
+            if status is None or status.is_terminal():
+                return status
+        time.sleep(0.2)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _log_folder(runner: Runner, handle: str) -> Path | None:
@@ -132,13 +172,19 @@ def _said(runner: Runner, handle: str, stream: Output) -> list[str]:
     if folder := _log_folder(runner, handle):  # the runner can lose the output of a job of less than a second
         name = f"{stream.value}.log"
         return [line for log in sorted(folder.glob(f"*/*/{name}")) for line in log.read_text().splitlines()]
-    described = runner.describe(handle)
-    assert described is not None, handle
-    (role,) = described.roles
     try:
-        return [line.rstrip() for line in runner.log_lines(handle, role.name, streams=stream)]
-    except ValueError:
-        return [line.rstrip() for line in runner.log_lines(handle, role.name)]
+        described = runner.describe(handle)
+        if described is None:
+            return ["(its log is gone)"]
+        (role,) = described.roles
+        try:
+            return [line.rstrip() for line in runner.log_lines(handle, role.name, streams=stream)]
+        except ValueError:
+            return [line.rstrip() for line in runner.log_lines(handle, role.name)]
+    except SignalException:
+        raise
+    except Exception as error:  # each scheduler has its own; the job has ended whatever became of its log
+        return [f"(its log cannot be read: {_one_line(error)})"]
 
 
 def _show(lines: Sequence[str], out: TextIO) -> None:

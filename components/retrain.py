@@ -7,6 +7,7 @@ from typing import Optional
 
 from torchx import specs
 
+from components._credentials import MLFLOW
 from components._helpers import TRAIN, stage_app
 
 
@@ -30,4 +31,4 @@ def retrain(
         memMB: memory in MB
         max_retries: how often the job is started again when it failed or was lost
     """
-    return stage_app("retrain", args, image, h, cpu, gpu, memMB, max_retries=max_retries)
+    return stage_app("retrain", args, image, h, cpu, gpu, memMB, max_retries=max_retries, credentials=[MLFLOW])

@@ -7,6 +7,7 @@ from typing import Optional
 
 from torchx import specs
 
+from components._credentials import MLFLOW
 from components._helpers import TRAIN, stage_app
 
 
@@ -28,4 +29,4 @@ def rollback(
         gpu: number of GPUs
         memMB: memory in MB
     """
-    return stage_app("rollback", args, image, h, cpu, gpu, memMB)
+    return stage_app("rollback", args, image, h, cpu, gpu, memMB, credentials=[MLFLOW])

@@ -8,6 +8,7 @@ from typing import Optional
 from torchx import specs
 from torchx.components import dist
 
+from components._credentials import MLFLOW, declare
 from components._helpers import TRAIN
 
 
@@ -35,7 +36,7 @@ def train(
         rdzv_port: a port that is free on the first node, where several nodes meet
         max_retries: how often the processes are started again when one fails, and the job when that does not help
     """
-    return dist.ddp(
+    app = dist.ddp(
         "train",
         *args,
         m="lolhl",
@@ -57,3 +58,5 @@ def train(
         max_retries=max_retries,
         rdzv_port=rdzv_port,
     )
+    declare(app.roles[0], [MLFLOW])
+    return app

@@ -59,3 +59,32 @@ def test_credentials_are_environment_and_nothing_else() -> None:
     assert all(name == of for name, _, of in settings)
     assert text.count("${{") == len(settings)
     assert all("${{" not in step.get("run", "") for step in steps("retrain.yml"))
+
+
+def secrets(part: dict[str, Any]) -> set[str]:
+    return {name for name, value in part.get("env", {}).items() if "secrets." in value}
+
+
+def test_keys_are_in_the_steps_that_need_them_only() -> None:
+    said = workflow("retrain.yml")
+    assert not secrets(said)
+    assert not secrets(said["jobs"]["retrain"])
+    storage = {"LOLHL_S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    registry = {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
+    keys = {step.get("name") or step.get("run") or step["uses"]: secrets(step) for step in steps("retrain.yml")}
+    assert {name: held for name, held in keys.items() if held} == {"labels": storage, "retrain": storage | registry}
+    assert "secrets." not in (FOLDER / "test.yml").read_text()
+
+
+@pytest.mark.parametrize("name", ["retrain.yml", "test.yml"])
+def test_a_workflow_has_the_least_rights_and_others_code_of_a_known_version(name: str) -> None:
+    said = workflow(name)
+    assert said["permissions"] == {"contents": "read"}
+    assert "pull_request_target" not in said["on"]
+    for job in said["jobs"].values():
+        image = job["container"] if isinstance(job["container"], str) else job["container"]["image"]
+        assert re.fullmatch(r"python:3\.11\.\d+-bookworm(@sha256:[0-9a-f]{64})?", image)
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"actions/checkout@[0-9a-f]{40}", step["uses"])
+                assert step["with"] == {"persist-credentials": False}

@@ -6,6 +6,7 @@
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import yaml
 from torchx.runner import get_runner
@@ -17,7 +18,7 @@ _HERE = Path(components.__file__).parent
 _AT = ("--root", "s3://bucket/lolhl")
 _VODS = ("1863051677", "1886367077")
 _GPU = ("-h", "lolhl_h100")
-_CFG = {
+_CFG: dict[str, dict[str, Any]] = {
     "kubernetes": {
         "queue": "lolhl",
         "namespace": "lolhl",
@@ -26,7 +27,7 @@ _CFG = {
         "validate_spec": False,  # else torchx-nightly asks the cluster
     },
     "slurm": {},
-    "local_docker": {},
+    "local_docker": {"copy_env": ["*"]},
 }
 # Of each case: the component, its own arguments, and those of the stage.
 CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {

@@ -69,14 +69,17 @@ class Ready:
         done = self.torchx("run", "-s", "kubernetes", component, "--image", own, *SMALL, *arguments)
         assert done.returncode == 0, done.stderr
         handle = done.stdout.strip().splitlines()[-1]
-        name = handle.rpartition(":")[2]
+        return handle, self.ended(handle.rpartition(":")[2])
+
+    def ended(self, name: str) -> str:
+        """Volcano's phase of a job at its end."""
         until = time.monotonic() + 240
         phase = ""
         while phase not in ("Completed", "Failed"):
             assert time.monotonic() < until, self.cluster.kubectl("-n", "lolhl", "describe", "pods")[-5000:]
             time.sleep(0.5)
             phase = self.cluster.kubectl("-n", "lolhl", "get", "vcjob", name, "-o", "jsonpath={.status.state.phase}")
-        return handle, phase
+        return phase
 
     def logs(self, handle: str) -> str:
         name = handle.rpartition(":")[2]
@@ -194,7 +197,7 @@ def test_the_pipeline_in_pods(ready: Ready, tmp_path: Path) -> None:
 
     handle, phase = ready.run("dataset", "--", "m", "a", "b")
     assert phase == "Completed", ready.logs(handle)
-    ready.cluster.kubectl("-n", "lolhl", "rollout", "status", "deployment/lolhl-mlflow", "--timeout=240s")
+    ready.cluster.kubectl("-n", "lolhl-mlflow", "rollout", "status", "deployment/lolhl-mlflow", "--timeout=240s")
     handle, phase = ready.run("train", "-j", "2x1", "--", "m", "--dataset", "m", "--epochs", "2")
     assert phase == "Completed", ready.logs(handle)
     pods = of_job(ready, handle)
@@ -222,9 +225,10 @@ def of_job(ready: Ready, handle: str) -> list[Any]:
     return items
 
 
-def mlflow(ready: Ready, path: str, host: str = "lolhl-mlflow:5000") -> Any:
+def mlflow(ready: Ready, path: str, host: str = "lolhl-mlflow.lolhl-mlflow:5000") -> Any:
     """The answer of MLflow's server at its Service's address, which this machine reaches as pods do."""
-    address = ready.cluster.kubectl("-n", "lolhl", "get", "service", "lolhl-mlflow", "-o", "jsonpath={.spec.clusterIP}")
+    service = ("get", "service", "lolhl-mlflow", "-o", "jsonpath={.spec.clusterIP}")
+    address = ready.cluster.kubectl("-n", "lolhl-mlflow", *service)
     request = urllib.request.Request(f"http://{address}:5000/api/2.0/mlflow/{path}", headers={"Host": host})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
@@ -243,6 +247,30 @@ def test_a_failing_job_is_seen_as_failed(ready: Ready) -> None:
     assert "vods/nobody/vod.json does not exist" in ready.torchx("log", f"{handle}/extract/0").stdout
 
 
+def test_a_failing_job_that_says_nothing_of_success_is_completed(ready: Ready) -> None:
+    """As on Volcano without its admission: what the job of `test_a_failing_job_is_seen_as_failed` says is needed."""
+    name = "nothing-said"
+    container = {"name": "c", "image": image("dataset"), "command": ["false"]}
+    template = {"metadata": {"labels": {}}, "spec": {"containers": [container], "restartPolicy": "Never"}}
+    tasks = [{"name": "t", "replicas": 1, "template": template}]
+    job = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "metadata": {"name": name, "namespace": "lolhl"}}
+    job["spec"] = {"queue": "lolhl", "schedulerName": "volcano", "tasks": tasks}
+    ready.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(job))
+    try:
+        assert ready.ended(name) == "Completed"
+    finally:
+        ready.cluster.kubectl("-n", "lolhl", "delete", "vcjob", name)
+
+
+def test_a_job_that_the_cluster_refuses_is_one_line(ready: Ready) -> None:
+    run = ("run", "-s", "kubernetes", "-cfg")
+    for namespace in ("default", "lolhl-mlflow", "nowhere"):
+        done = ready.torchx("--log_level", "WARNING", *run, f"namespace={namespace}", "components/extract.py:extract")
+        assert done.returncode == 1
+        told = f'^torchx: the cluster\'s API refused: jobs.batch.volcano.sh is forbidden: .* namespace "{namespace}"\n$'
+        assert re.search(told, done.stderr), done.stderr
+
+
 def test_the_launcher_may_start_jobs_and_a_stage_nothing(ready: Ready) -> None:
     def may(account: str, verb: str, resource: str, namespace: str = "lolhl") -> bool:
         asked = ("auth", "can-i", verb, resource, "-n", namespace, "--as", f"system:serviceaccount:lolhl:{account}")
@@ -256,6 +284,7 @@ def test_the_launcher_may_start_jobs_and_a_stage_nothing(ready: Ready) -> None:
         assert may("lolhl-launcher", verb, resource)
         assert not may("lolhl-stage", verb, resource)
         assert not may("lolhl-launcher", verb, resource, "default")
+        assert not may("lolhl-launcher", verb, resource, "lolhl-mlflow")
     for verb, resource in (("get", "secrets"), ("create", "pods"), ("create", "pods/exec"), ("get", "configmaps")):
         assert not may("lolhl-launcher", verb, resource)
     assert ready.torchx("list", "-s", "kubernetes").returncode == 0
@@ -263,14 +292,18 @@ def test_the_launcher_may_start_jobs_and_a_stage_nothing(ready: Ready) -> None:
 
 def test_credentials_are_in_secrets_only(ready: Ready) -> None:
     every = "pods,jobs.batch.volcano.sh,configmaps,services,deployments,statefulsets,cronjobs,jobs,events"
-    told = ready.cluster.kubectl("-n", "lolhl", "get", every, "-o", "yaml")
-    assert "lolhl-storage" in told
-    for value in (ready.server.secret, PASSWORD):
-        assert value not in told
-        assert base64.b64encode(value.encode()).decode() not in told
-        assert base64.b64encode(value.encode()).decode() in ready.cluster.kubectl(
-            "-n", "lolhl", "get", "secrets", "-o", "yaml"
-        )
+    held = {}
+    for namespace in ("lolhl", "lolhl-mlflow"):
+        told = ready.cluster.kubectl("-n", namespace, "get", every, "-o", "yaml")
+        assert "lolhl-storage" in told
+        secrets = ready.cluster.kubectl("-n", namespace, "get", "secrets", "-o", "yaml")
+        for value in (ready.server.secret, PASSWORD):
+            encoded = base64.b64encode(value.encode()).decode()
+            assert value not in told
+            assert encoded not in told
+            held[namespace, value] = encoded in secrets
+    # The database's password is where nobody starts jobs.
+    assert [pair for pair, there in held.items() if not there] == [("lolhl", PASSWORD)]
 
 
 def test_pods_run_without_privileges(ready: Ready) -> None:

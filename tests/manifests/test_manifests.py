@@ -1,5 +1,7 @@
 """The manifests as kubectl renders them: valid for current Kubernetes, unprivileged, and fitting the jobs."""
 
+import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,13 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return kustomize(overlay)
 
 
-def named(objects: list[Object], kind: str) -> dict[str, Object]:
-    return {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == kind}
+def named(objects: list[Object], kind: str, namespace: str = "lolhl") -> dict[str, Object]:
+    """Those of a kind in a namespace, or in none."""
+    return {
+        thing["metadata"]["name"]: thing
+        for thing in objects
+        if thing["kind"] == kind and thing["metadata"].get("namespace", namespace) == namespace
+    }
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -107,8 +114,11 @@ def test_pods_have_no_privileges(rendered: list[Object]) -> None:
     }
     assert len(made) > len(JOBS) + 3
     assert {name: found for name, pod in made.items() if (found := privileges(pod))} == {}
-    namespace = named(rendered, "Namespace")["lolhl"]
-    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    namespaces = named(rendered, "Namespace")
+    assert namespaces.keys() == {"lolhl", "lolhl-mlflow"}
+    for namespace in namespaces.values():
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert named(rendered, "ResourceQuota", namespace["metadata"]["name"])
 
 
 @RENDERED
@@ -125,24 +135,35 @@ def test_credentials_are_in_secrets_only(rendered: list[Object]) -> None:
         text = yaml.safe_dump(thing)
         assert thing["kind"] == "Secret" or not any(value in text for value in values)
         assert not any(value in yaml.safe_dump(thing.get("data")) for value in values)  # base64 there
-    assert named(rendered, "Secret").keys() == {"lolhl-storage", "lolhl-database"}
+    # Who may start jobs can mount what is here:
+    assert named(rendered, "Secret").keys() == {"lolhl-storage"}
+    assert named(rendered, "Secret", "lolhl-mlflow").keys() == {"lolhl-storage", "lolhl-database"}
 
 
 @RENDERED
 def test_stages_may_do_nothing_and_the_launcher_little(rendered: list[Object]) -> None:
     bound = {
-        subject["name"]: binding["roleRef"]["name"]
-        for kind in ("RoleBinding", "ClusterRoleBinding")
-        for binding in named(rendered, kind).values()
+        subject["name"]: (binding["roleRef"]["name"], binding["metadata"].get("namespace"))
+        for binding in rendered
+        if binding["kind"] in ("RoleBinding", "ClusterRoleBinding")
         for subject in binding["subjects"]
     }
-    assert bound == {"lolhl-launcher": "lolhl-launcher"}
+    assert bound == {"lolhl-launcher": ("lolhl-launcher", "lolhl")}
     rules = named(rendered, "Role")["lolhl-launcher"]["rules"]
     may = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
     assert {("jobs", verb) for verb in ("create", "get", "list", "delete")} <= may
     assert not {resource for resource, _ in may} & {"secrets", "configmaps", "pods/exec", "*"}
-    assert {verb for resource, verb in may if resource.startswith("pods")} == {"get", "list"}
-    assert {pod["spec"]["serviceAccountName"] for pod in pods(rendered).values()} == {"lolhl-stage"}
+    assert {(resource, verb) for resource, verb in may if resource.startswith("pods")} == {
+        ("pods", "get"),
+        ("pods", "list"),
+        ("pods/log", "get"),
+    }
+    accounts = {name: pod["spec"]["serviceAccountName"] for name, pod in pods(rendered).items()}
+    assert accounts == {
+        "lolhl-retrain": "lolhl-stage",
+        "lolhl-mlflow": "lolhl-mlflow",
+        "lolhl-database": "lolhl-mlflow",
+    }
 
 
 @RENDERED
@@ -171,7 +192,7 @@ def test_images_are_of_this_version(rendered: list[Object]) -> None:
     images = {container["image"] for pod in pods(rendered).values() for container in pod["spec"]["containers"]}
     assert len(images) == 3
     for image in images:
-        assert image.endswith(f":{lolhl.__version__}") or image.startswith("postgres:")
+        assert image.endswith(f":{lolhl.__version__}") or re.fullmatch(r"postgres:\d+\.\d+-bookworm", image)
 
 
 def selects(policy: Object, labels: dict[str, str]) -> bool:
@@ -186,16 +207,54 @@ def selects(policy: Object, labels: dict[str, str]) -> bool:
 def test_who_may_talk_to_whom(rendered: list[Object]) -> None:
     """The policies that bear on each kind of pod, TorchX's included."""
     policies = named(rendered, "NetworkPolicy")
-    made = {name: pod["metadata"]["labels"] for name, pod in pods(rendered).items()}
-    made |= {name: job["spec"]["tasks"][0]["template"]["metadata"]["labels"] for name, job in JOBS.items()}
-    assert all(policy["metadata"]["namespace"] == "lolhl" for policy in policies.values())
-    for name, labels in made.items():
-        bearing = {policy for policy, what in policies.items() if selects(what, labels)}
-        stage = name not in ("lolhl-mlflow", "lolhl-database")
-        expected = {"lolhl-nothing", "lolhl-dns"} | ({"lolhl-stages"} if stage else {name})
-        expected |= {"lolhl-internet"} if name != "lolhl-database" else set()
-        expected |= {"lolhl-ranks"} if name.startswith("train") else set()
-        assert bearing == expected, name
-    nothing = policies["lolhl-nothing"]["spec"]
-    assert nothing.keys() == {"podSelector", "policyTypes"}
-    assert nothing["policyTypes"] == ["Ingress", "Egress"]
+    labels = {"retrain": pods(rendered)["lolhl-retrain"]["metadata"]["labels"]}
+    labels |= {name: job["spec"]["tasks"][0]["template"]["metadata"]["labels"] for name, job in JOBS.items()}
+    for name, own in labels.items():
+        stage = name.split("-")[0]
+        expected = {"lolhl-nothing", "lolhl-dns", "lolhl-internet"}
+        expected |= {"lolhl-registry"} if stage in ("train", "retrain", "rollback") else set()
+        expected |= {"lolhl-ranks"} if stage == "train" else set()
+        assert {policy for policy, what in policies.items() if selects(what, own)} == expected, name
+
+    servers = named(rendered, "NetworkPolicy", "lolhl-mlflow")
+    for name, expected in {
+        "lolhl-mlflow": {"lolhl-nothing", "lolhl-dns", "lolhl-internet", "lolhl-mlflow"},
+        "lolhl-database": {"lolhl-nothing", "lolhl-dns", "lolhl-database"},
+    }.items():
+        own = pods(rendered)[name]["metadata"]["labels"]
+        assert {policy for policy, what in servers.items() if selects(what, own)} == expected, name
+    (peer,) = servers["lolhl-mlflow"]["spec"]["ingress"][0]["from"]
+    (way,) = policies["lolhl-registry"]["spec"]["egress"][0]["to"]
+    assert peer["podSelector"] == policies["lolhl-registry"]["spec"]["podSelector"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "lolhl"}
+    assert way["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "lolhl-mlflow"}
+
+    for both in (policies, servers):
+        nothing = both["lolhl-nothing"]["spec"]
+        assert nothing.keys() == {"podSelector", "policyTypes"}
+        assert nothing["policyTypes"] == ["Ingress", "Egress"]
+        for policy in both.values():
+            assert all(rule.get("to") for rule in policy["spec"].get("egress", [])), policy["metadata"]["name"]
+        (names,) = both["lolhl-dns"]["spec"]["egress"]
+        assert names["to"] == [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }
+        ]
+        metadata = ip_address("169.254.169.254")
+        for rule in both["lolhl-internet"]["spec"]["egress"]:
+            blocks = [peer["ipBlock"] for peer in rule["to"] if ":" not in peer["ipBlock"]["cidr"]]
+            assert blocks
+            for block in blocks:
+                assert any(metadata in ip_network(network) for network in block["except"])
+
+
+@RENDERED
+def test_the_settings_name_mlflow_by_a_name_that_it_takes(rendered: list[Object]) -> None:
+    uri = named(rendered, "ConfigMap")["lolhl-settings"]["data"]["MLFLOW_TRACKING_URI"]
+    (container,) = pods(rendered)["lolhl-mlflow"]["spec"]["containers"]
+    (hosts,) = [pair["value"] for pair in container["env"] if pair["name"] == "MLFLOW_SERVER_ALLOWED_HOSTS"]
+    assert uri.removeprefix("http://") in hosts.split(",")
+    service, _, namespace = uri.removeprefix("http://").partition(":")[0].partition(".")
+    assert service in named(rendered, "Service", namespace)

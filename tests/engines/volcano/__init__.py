@@ -1,13 +1,15 @@
 """A stand-in for Volcano, which no package registry has: its kinds, and what its job controller does with them.
 
-It makes the pods of a job, with the host names and variables of the plugins `svc` and `env`, and reports phases.
-Not covered: gang scheduling (pods start as they come), queues and their capacities, Volcano's admission (an unknown
-queue is taken), retries (`policies`, `maxRetry`), aborting by status, and `ttlSecondsAfterFinished`.
+It makes the pods of a job, with the host names and variables of the plugins `svc` and `env`, and reports phases, as
+`minSuccess` and `minAvailable` ask. As no admission fills these in, a job that says nothing is Completed even if all of
+its pods failed. Not covered: gang scheduling (pods start as they come), queues and their capacities, Volcano's
+admission (an unknown queue is taken), retries (`policies`, `maxRetry`), aborting by status, and
+`ttlSecondsAfterFinished`.
 """
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,28 @@ def volcano(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+def phase(spec: Mapping[str, Any], pods: Mapping[str, Counter[str]]) -> str:
+    """The phase that Volcano 1.5's job controller gives to a job.
+
+    Args:
+        spec: the job's; a field that is not there counts as it does without Volcano's admission.
+        pods: of each task, how many are in which phase.
+    """
+    counts = sum(pods.values(), Counter[str]())
+    total = sum(task["replicas"] for task in spec["tasks"])
+    least, success = spec.get("minAvailable", 0), spec.get("minSuccess")
+    if success is not None and counts["Succeeded"] >= success:
+        return "Completed"
+    ended = counts["Succeeded"] + counts["Failed"]
+    if ended < total:
+        return "Running" if ended + counts["Running"] >= least else "Pending"
+    if least >= sum(task.get("minAvailable", task["replicas"]) for task in spec["tasks"]) and any(
+        pods[task["name"]]["Succeeded"] < task.get("minAvailable", 0) for task in spec["tasks"]
+    ):
+        return "Failed"
+    return "Completed" if success is None and counts["Succeeded"] >= least else "Failed"
+
+
 def _phase(job: dict[str, Any]) -> str | None:
     phase: str | None = job.get("status", {}).get("state", {}).get("phase")
     return phase
@@ -50,15 +74,11 @@ def _carry_out(job: dict[str, Any], custom: client.CustomObjectsApi, core: clien
     tasks: dict[str, Counter[str]] = {task["name"]: Counter() for task in job["spec"]["tasks"]}
     for pod in listed:
         tasks[pod.metadata.labels["volcano.sh/task-spec"]][pod.status.phase] += 1
-    phases = {phase for task in tasks.values() for phase in task}
-    if "Failed" in phases:
-        phase = "Failed"
-    elif phases == {"Succeeded"}:
-        phase = "Completed"
-    else:
-        phase = "Pending" if "Pending" in phases else "Running"
     status = {
-        "state": {"phase": phase, "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())},
+        "state": {
+            "phase": phase(job["spec"], tasks),
+            "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
         "taskStatusCount": {task: {"phase": dict(count)} for task, count in tasks.items()},
     }
     current = custom.get_namespaced_custom_object(_GROUP, _VERSION, namespace, "jobs", name)
