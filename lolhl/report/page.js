@@ -470,7 +470,7 @@
     ].filter(Boolean).join('\n');
     tip.hidden = false;
     const left = event.offsetX + 14;
-    tip.style.left = `${left + tip.offsetWidth > chart.clientWidth ? event.offsetX - tip.offsetWidth - 14 : left}px`;
+    tip.style.left = `${left + tip.offsetWidth > chart.clientWidth ? Math.max(0, event.offsetX - tip.offsetWidth - 14) : left}px`;
     draw();
   }
 

@@ -110,7 +110,8 @@ def render(report: Report) -> str:
     """The whole page as HTML, without any reference to another address but links and the files beside it."""
     page, style, script = (_part(name) for name in ("page.html", "page.css", "page.js"))
     return Template(page).substitute(
-        title=html.escape(report.title),
+        # A lone surrogate, which JSON of the web can hold, cannot be written to a file.
+        title=html.escape(report.title.encode(errors="backslashreplace").decode()),
         style=style,
         script=script,
         style_hash=_hash(style),

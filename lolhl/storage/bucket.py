@@ -43,10 +43,12 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.utils import is_valid_endpoint_url
 from s3transfer.manager import TransferConfig, TransferManager
 
-from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, UsageError
+from lolhl import text
+from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, UsageError, explain
 from lolhl.storage import Stat, check_key, check_prefix, each
 
 if TYPE_CHECKING:
@@ -111,6 +113,11 @@ class Bucket:
     def url(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
+    @property
+    def shown_endpoint(self) -> str:
+        """The endpoint for messages: its path may hold a secret."""
+        return text.redacted(self.endpoint)
+
     def ahead(self, keys: Iterable[str]) -> "Bucket":
         _ = self._s3  # made here, lest each thread makes its own
         threads = ThreadPoolExecutor(_AT_ONCE)
@@ -139,7 +146,7 @@ class Bucket:
         at = self._at(key)
         self._asked.pop(key, None)
         with self._explained(key):
-            self._s3.put_object(Bucket=self.name, Key=at, Body=data)
+            _etag(self._s3.put_object(Bucket=self.name, Key=at, Body=data))
 
     def write_if(self, key: str, data: bytes, etag: str | None) -> None:
         at = self._at(key)
@@ -147,7 +154,7 @@ class Bucket:
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
         try:
             with self._explained(key):
-                self._s3.put_object(Bucket=self.name, Key=at, Body=data, **condition)
+                _etag(self._s3.put_object(Bucket=self.name, Key=at, Body=data, **condition))
         except (Conflict, _NoSuchKey) as error:
             # Our own earlier attempt may be what stands there now, if only its answer was lost.
             try:
@@ -165,7 +172,7 @@ class Bucket:
         with self._explained(key):
             if path.stat().st_size <= _WHOLE:
                 with path.open("rb") as file:
-                    self._s3.put_object(Bucket=self.name, Key=at, Body=file)
+                    _etag(self._s3.put_object(Bucket=self.name, Key=at, Body=file))
                 return
             try:
                 self._send(path, at)
@@ -180,13 +187,13 @@ class Bucket:
         try:
             with self._explained(key):
                 found = self._s3.head_object(Bucket=self.name, Key=at)
+                return Stat(key, _size(found), _etag(found))
         except StorageError as error:
             if isinstance(error.__cause__, ClientError):
                 _ = self._exists  # or raises what is really wrong
             if isinstance(error, _NoSuchKey):
                 return None
             raise
-        return Stat(key, found["ContentLength"], found["ETag"].strip('"'))
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         above = f"{self.prefix}/" if self.prefix else ""
@@ -223,10 +230,16 @@ class Bucket:
                     assert kept
                     return kept
                 path = cache / f"{begin}{quote(_etag(answer), safe='')}{end}"
-                _make_room(cache, _size(answer))
+                size = _size(answer)
+                _make_room(cache, size)
+                if size > (free := shutil.disk_usage(cache).free):
+                    raise StorageError(
+                        f"{self.url}/{key} has {size / 1e9:.1f} GB, and the disk of {cache} has {free / 1e9:.1f} GB "
+                        "free: make room, or set LOLHL_CACHE to another folder"
+                    )
                 self._fetch(self._at(key), answer, path)
         except OSError as error:
-            raise StorageError(f"{cache}: {error.strerror}: set LOLHL_CACHE to a folder with room") from error
+            raise StorageError(f"{explain(error, cache)}, or set LOLHL_CACHE to another folder") from error
         return path
 
     def _at(self, key: str) -> str:
@@ -245,7 +258,8 @@ class Bucket:
             for attempt in range(1, _READS + 1):
                 found = self._s3.get_object(Bucket=self.name, Key=at, **wanted)
                 try:
-                    return found["Body"].read(), _etag(found)
+                    # By blocks, since `read` would take as much memory as the answer says that it is long.
+                    return b"".join(found["Body"].iter_chunks(_MIB)), _etag(found)
                 except _BROKEN:
                     if attempt == _READS:
                         raise
@@ -336,31 +350,58 @@ class Bucket:
             raise AccessDenied(f"no keys for {self.url}: {error}: mend AWS_PROFILE, or set {_KEYS}") from error
         except SSLError as error:
             raise StorageError(
-                f"{self.endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or AWS_CA_BUNDLE"
+                f"{self.shown_endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or "
+                "AWS_CA_BUNDLE"
             ) from error
         except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise StorageError(
-                f"{self.endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and the network"
+                f"{self.shown_endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and the "
+                "network"
             ) from error
         except BotoCoreError as error:
             raise StorageError(f"{self.url}/{key}: {type(error).__name__}: {_one_line(str(error))}") from error
+        except (ResponseParserError, _NoS3Answer, ValueError) as error:  # the last: a header that is no number
+            raise StorageError(
+                f"{self.shown_endpoint} does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL, which "
+                "may be the address of a web page or of a console"
+            ) from error
 
     def _refusal(self, error: ClientError, key: str) -> StorageError:
-        code, status = _code(error), _status(error)
-        said = _one_line(error.response.get("Error", {}).get("Message", ""))
+        code, status, endpoint = _code(error), _status(error), self.shown_endpoint
+        message = _one_line(error.response.get("Error", {}).get("Message", ""))
         if code == "NoSuchBucket":
-            return NotFound(f"there is no bucket {self.name} at {self.endpoint}: create it, or mend --root")
+            return NotFound(f"there is no bucket {self.name} at {endpoint}: create it, or mend --root")
         if code in ("NoSuchKey", "404"):
             return _NoSuchKey(f"{self.url}/{key} does not exist")
         if status == 416:
             return _BehindTheEnd(f"{self.url}/{key} ends before the bytes asked for")
         if status in (409, 412):
             return Conflict(f"{self.url}/{key} was written by another run in the meantime: run again")
-        if status in (401, 403) or "redential" in said:  # R2 answers 400 to a key of the wrong length
-            return AccessDenied(f"{self.endpoint} refuses the keys for bucket {self.name} ({code}): check {_KEYS}")
+        if code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture") or "too skewed" in message:
+            now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+            return StorageError(
+                f"{endpoint} refuses because the clock of this machine is off ({code}): it says {now}: set it"
+            )
+        if status in (401, 403) or "redential" in message:  # R2 answers 400 to a key of the wrong length
+            return AccessDenied(f"{endpoint} refuses the keys for bucket {self.name} ({code}): check {_KEYS}")
         if status in (429, 503):
-            return StorageError(f"{self.endpoint} is too busy ({code}, after {_ATTEMPTS} attempts): run again later")
-        return StorageError(f"{self.url}/{key}: {self.endpoint} answers {status} {code}: {said}")
+            return StorageError(f"{endpoint} is too busy ({code}, after {_ATTEMPTS} attempts): run again later")
+        reason = " ".join(part for part in (code if code != str(status) else "", message) if part)
+        reason = f"{status} ({reason})" if reason else str(status)
+        if 300 <= status < 400:
+            return StorageError(
+                f"{self.url}/{key}: {endpoint} sends on to another address ({reason}): set LOLHL_S3_ENDPOINT_URL to "
+                "that, and AWS_REGION to its region"
+            )
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if "html" in headers.get("content-type", ""):
+            reason = f"with a web page ({status})"
+        advice = "run again later, or " if status >= 500 else ""
+        return StorageError(f"{self.url}/{key}: {endpoint} answers {reason}: {advice}check LOLHL_S3_ENDPOINT_URL")
+
+
+class _NoS3Answer(Exception):
+    """The answer lacks what each object store says."""
 
 
 class _NoSuchKey(NotFound):
@@ -378,7 +419,7 @@ def _endpoint(bucket: str) -> str:
             f"no endpoint for bucket {bucket}: set {_ENDPOINTS[0]}, for R2 to https://<account>.r2.cloudflarestorage.com"
         )
     endpoint = os.environ[variable].strip().rstrip("/")
-    if not re.match(r"https?://[^@?#]+$", endpoint) or not is_valid_endpoint_url(endpoint):
+    if not re.match(r"https?://[^@?#\s]+$", endpoint) or not is_valid_endpoint_url(endpoint):
         raise StorageError(f"{variable} is no endpoint: give https://host, without keys")
     return endpoint.removesuffix(f"/{bucket}")  # Cloudflare's pages show it with the bucket at its end
 
@@ -403,6 +444,7 @@ def _client(endpoint: str) -> "S3Client":
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"before-parameter-build.s3.{operation}", _add_md5)
     client.meta.events.register_last("before-call.s3", _drop_expect)
+    client.meta.events.register_last("before-parameter-build.s3", _do_not_follow)
     return client
 
 
@@ -415,6 +457,12 @@ def _add_md5(params: dict[str, Any], **_: Any) -> None:
         digest.update(block)
     body.seek(start)
     params["ContentMD5"] = b64encode(digest.digest()).decode()
+
+
+def _do_not_follow(model: Any, context: dict[str, Any], **_: Any) -> None:
+    """boto3 asks by HeadBucket where a redirect leads, and without this by another one where that leads, for ever."""
+    if model.name == "HeadBucket":
+        context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _drop_expect(params: dict[str, Any], **_: Any) -> None:
@@ -455,12 +503,21 @@ def _changed(path: Path) -> float:
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
+    """Raises _NoS3Answer where a web page came instead of an object, or in place of the word that one is stored."""
+    if not answer.get("ETag"):
+        raise _NoS3Answer
     return str(answer["ETag"]).strip('"')
 
 
 def _size(answer: Mapping[str, Any]) -> int:
     """Of the whole object that the answer brings, or begins to bring."""
-    return int(answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"])
+    try:
+        size = int(answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"])
+    except (KeyError, ValueError) as error:
+        raise _NoS3Answer from error
+    if not 0 <= size < 1 << 60:
+        raise _NoS3Answer
+    return size
 
 
 def _status(error: ClientError) -> int:
@@ -471,5 +528,5 @@ def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
+def _one_line(message: str) -> str:
+    return " ".join(text.redacted(message).split())[:200]

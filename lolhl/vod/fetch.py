@@ -1,20 +1,35 @@
-"""Fetches a video file over http or https; a fetch that was cut off goes on where it was."""
+"""Fetches a video file over http or https; a fetch that was cut off goes on where it was.
+
+A server may do what it likes, but not for ever: there is a limit to the attempts, to the time in which little
+comes, to the addresses that it sends on to, and to the room on the disk that it fills.
+"""
 
 import http.client
 import json
 import re
+import shutil
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
+from lolhl import text
 from lolhl.errors import UsageError, VideoError
 
-_PAUSES = (0.5, 2.0, 5.0)  # seconds before another attempt, as long as none brings anything new
+_PAUSES = (0.5, 2.0, 5.0)  # seconds before another attempt, as long as none brings much that is new
+_MUCH = 1 << 18  # bytes
+_ATTEMPTS = 200  # of one run
+_FRESH_STARTS = 5  # attempts that had to begin at the first byte again
 _SILENCE = 30.0  # seconds without a byte after which a connection counts as dropped
+_SLOW = (60.0, 10_000)  # seconds in which fewer bytes than these come, where somebody only keeps us waiting
+_REDIRECTS = 10
+_SPARE = 1_000_000_000  # bytes that are left free on the disk, or 5 % of it where that is less
 _BLOCK = 1 << 20
 
 
@@ -41,12 +56,13 @@ def plain(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        named = parts.hostname and parts.port != 0
+        named = parts.hostname and parts.port != 0 and re.fullmatch(r"[^\x00-\x20\x7f]+", parts.hostname)
+        (parts.hostname or "").encode("idna")  # refuses empty labels, and those of more than 63 characters
     except ValueError:
         named = None
     if not named or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-        shown = re.sub("//[^/]*@", "//", url.split("?")[0])
-        raise UsageError(f"{shown!r} is no address of a file: give http:// or https://, without a password")
+        shown = text.bare_url(text.redacted(url))
+        raise UsageError(f"{shown[:200]!r} is no address of a file: give http:// or https://, without a password")
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
@@ -58,11 +74,13 @@ def look(url: str) -> Remote:
         VideoError: the server does not give the file; says why.
     """
     shown = plain(url)
-    with _answer(url, {}) as response:
-        tag, size = response.headers["ETag"] or "", response.headers["Content-Length"]
+    with _answer(url, {}) as (response, _):
+        tag, size = response.headers["ETag"] or "", response.headers["Content-Length"] or ""
         if tag.startswith("W/") or not tag:  # a weak tag does not promise the same bytes
             tag = response.headers["Last-Modified"] or ""
-        return Remote(shown, tag, int(size) if size else None)
+        if not (tag.isascii() and tag.isprintable()):  # it could not be sent back
+            tag = ""
+        return Remote(shown, tag, int(size) if re.fullmatch(r"\d{1,18}", size, re.ASCII) else None)
 
 
 def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], None] = lambda _: None) -> None:
@@ -76,31 +94,24 @@ def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], Non
         advance: called with the number of bytes that just came, or that were there.
 
     Raises:
-        VideoError: the server does not give the file, or the connection dropped again and again.
+        VideoError: the server does not give the file, the connection dropped again and again, or the disk
+            has no room for it.
     """
     part, note = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.json")
-    said = json.dumps(asdict(remote))
-    if not remote.tag or not note.exists() or note.read_text() != said:
+    noted = json.dumps(asdict(remote)).encode()
+    is_same = remote.tag and note.exists() and note.read_bytes() == noted
+    if not is_same or (part.exists() and remote.size is not None and part.stat().st_size > remote.size):
         part.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
     if target.exists():
         advance(target.stat().st_size)
         return
-    note.write_text(said)
+    note.write_bytes(noted)
     part.touch()
     advance(part.stat().st_size)
-    pauses = list(_PAUSES)
-    while remote.size is None or part.stat().st_size != remote.size:
-        have = part.stat().st_size if remote.tag else 0
-        try:
-            _get_rest(url, remote, part, have, advance)
-            break
-        except _Dropped:
-            if part.stat().st_size > have:
-                pauses = list(_PAUSES)
-            elif not pauses:
-                raise
-            time.sleep(pauses.pop(0))
+    if remote.size is not None:
+        _check_room(remote, part, remote.size - part.stat().st_size)
+    _get(url, remote, part, advance)
     part.replace(target)
 
 
@@ -111,60 +122,213 @@ class _Dropped(VideoError):
         super().__init__(f"{url}: the connection failed ({why or type(why).__name__}): run again, it goes on")
 
 
+def _get(url: str, remote: Remote, part: Path, advance: Callable[[float], None]) -> None:
+    """Attempts until the part is whole."""
+    pauses, fresh_starts = list(_PAUSES), 0
+    most = part.stat().st_size  # that any attempt had in the end
+    for attempt in range(1, _ATTEMPTS + 1):
+        have = part.stat().st_size if remote.tag else 0
+        if have and have == remote.size:
+            return
+        try:
+            _get_rest(url, remote, part, have, advance)
+            return
+        except _Dropped as error:
+            # Of a server that never gives all, an attempt that brings nothing new may not count as progress.
+            has_much = part.stat().st_size >= most + _MUCH
+            most = max(most, part.stat().st_size)
+            fresh_starts += not have
+            if has_much:
+                pauses = list(_PAUSES)
+            if fresh_starts > _FRESH_STARTS:
+                raise VideoError(
+                    f"{remote.url}: the connection failed each of {fresh_starts} times, and the server can only begin "
+                    "anew: try another time, or get the file by other means and give its path"
+                ) from error
+            if not pauses or attempt == _ATTEMPTS:
+                raise
+        time.sleep(pauses.pop(0) if not has_much else pauses[0])
+
+
 def _get_rest(url: str, remote: Remote, part: Path, have: int, advance: Callable[[float], None]) -> None:
     headers = {"Range": f"bytes={have}-", "If-Range": remote.tag} if have else {}
-    with _answer(url, headers) as response, part.open("r+b") as file:
-        if have and not re.match(rf"bytes {have}-", response.headers["Content-Range"] or ""):
+    with _answer(url, headers) as (response, watched), part.open("r+b") as file:
+        if response.status == 206 and not re.match(rf"bytes {have}-", response.headers["Content-Range"] or ""):
+            raise VideoError(
+                f"{remote.url}: the server sends another part than it was asked for: get it by other means"
+            )
+        if have and response.status != 206:
             if remote.tag not in (response.headers["ETag"], response.headers["Last-Modified"]):
                 raise VideoError(f"{remote.url} has changed on its server meanwhile: run again")
             advance(-have)  # the server cannot send a part
             have = 0
         file.truncate(have)
         file.seek(have)
-        try:
-            while block := response.read1(_BLOCK):
-                file.write(block)
-                have += len(block)
-                advance(len(block))
-        except (OSError, http.client.HTTPException) as error:
-            raise _Dropped(remote.url, error) from error
+        while True:
+            try:
+                block = response.read1(_BLOCK)
+            except (OSError, http.client.HTTPException, ValueError) as error:  # the last: a chunk's odd length
+                raise _Dropped(remote.url, error) from error
+            if not block:
+                break
+            _check_room(remote, part, len(block))
+            file.write(block)
+            have += len(block)
+            watched.count += len(block)
+            advance(len(block))
+            if remote.size is not None and have > remote.size:
+                break
+        watched.check(remote.url)
     if remote.size is not None and have != remote.size:
         raise _Dropped(remote.url, f"{have} of {remote.size} bytes came")
 
 
-def _answer(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    """Opens the URL; nothing but http and https is followed.
+def _check_room(remote: Remote, part: Path, size: int) -> None:
+    """Raises VideoError if so many bytes more would fill the disk; what is there of the file is then removed."""
+    disk = shutil.disk_usage(part.parent)
+    spare = min(_SPARE, disk.total // 20)
+    if size + spare <= disk.free:
+        return
+    have = part.stat().st_size
+    part.unlink()
+    length = "it does not end" if remote.size is None else f"it has {remote.size / 1e9:.1f} GB"
+    raise VideoError(
+        f"{remote.url} is too large for the disk of {part.parent}: {length}, and {(disk.free + have) / 1e9:.1f} GB "
+        f"were free, of which {spare / 1e9:.1f} GB stay so: make room, or check the address"
+    )
+
+
+class _Watched:
+    """A connection that is shut when it brings too little in a time; a thread looks after it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.is_shut = False
+        self.sockets: list[socket.socket] = []
+        self.over = threading.Event()
+
+    def check(self, url: str) -> None:
+        """Raises _Dropped if it was shut; what came then looks like the end."""
+        if self.is_shut:
+            raise _Dropped(url, f"fewer than {_SLOW[1]} bytes came in {_SLOW[0]:g} s")
+
+    def look_after(self) -> None:
+        seconds, least = _SLOW
+        while not self.over.wait(seconds):
+            if self.count < least:
+                self.is_shut = True
+                for one in self.sockets:
+                    with suppress(OSError):  # it is closed already
+                        socket.socket.shutdown(one, socket.SHUT_RDWR)  # not SSL's, which would wait for an answer
+            self.count = 0
+
+
+@contextmanager
+def _answer(url: str, headers: dict[str, str]) -> Iterator[tuple[http.client.HTTPResponse, _Watched]]:
+    """The server's answer, and who counts the bytes that come of it.
 
     Raises:
         VideoError: the server does not give it.
+    """
+    watched, shown = _Watched(), plain(url)
+    threading.Thread(target=watched.look_after, daemon=True).start()
+    try:
+        for _ in range(_REDIRECTS + 1):
+            answer = _open(url, headers, watched, shown)
+            if isinstance(answer, http.client.HTTPResponse):
+                with answer:
+                    if answer.headers.get_content_type() == "text/html":
+                        raise VideoError(
+                            f"{shown} is a web page and no video file: give the address of the file itself"
+                        )
+                    watched.check(shown)
+                    yield answer, watched
+                return
+            url = answer
+        raise VideoError(
+            f"{shown}: the server sends from one address to the next and never to a file: check the address"
+        )
+    finally:
+        watched.over.set()
+
+
+def _open(url: str, headers: dict[str, str], watched: _Watched, shown: str) -> http.client.HTTPResponse | str:
+    """Asks one server; nothing but http and https is spoken.
+
+    Args:
+        shown: the address that a person gave.
+
+    Returns:
+        Its answer, or the address that it sends on to.
     """
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        _Http(watched),
+        _Https(watched),
         urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
         opener.add_handler(handler)
-    shown = plain(url)
-    # What is quoted already stays so.
-    request = urllib.request.Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)  # noqa: S310
     try:
+        # What is quoted already stays so.
+        request = urllib.request.Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)  # noqa: S310
         response: http.client.HTTPResponse = opener.open(request, timeout=_SILENCE)
     except urllib.error.HTTPError as error:
-        error.close()
+        error.close()  # unread: it may have no end
+        if error.code in (301, 302, 303, 307, 308) and (place := error.headers["Location"]):
+            return _next_address(url, place, shown)
         raise _refused(shown, error.code) from error
     except urllib.error.URLError as error:
         raise _Dropped(shown, error.reason) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Dropped(shown, error) from error
-    if response.headers.get_content_type() == "text/html":
-        response.close()
-        raise VideoError(f"{shown} is a web page and no video file: give the address of the file itself")
+    except ValueError as error:  # of a proxy's address, for instance
+        raise VideoError(f"{shown} cannot be asked for ({error}): check the address, and http_proxy") from error
     return response
+
+
+def _next_address(url: str, place: str, shown: str) -> str:
+    try:
+        address = urljoin(url, place)
+        plain(address)
+    except (ValueError, UsageError):
+        where = text.bare_url(text.redacted(place))[:200]
+        raise VideoError(f"{shown}: the server sends on to {where!r}, which is no address: check the address") from None
+    return address
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, watched: _Watched) -> None:
+        super().__init__()
+        self.watched = watched
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        watched = self.watched
+
+        class Connection(http.client.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                watched.sockets.append(self.sock)
+
+        return self.do_open(Connection, request)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, watched: _Watched) -> None:
+        super().__init__()
+        self.watched = watched
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        watched = self.watched
+
+        class Connection(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                watched.sockets.append(self.sock)
+
+        return self.do_open(Connection, request)
 
 
 def _refused(url: str, status: int) -> VideoError:

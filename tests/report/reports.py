@@ -55,16 +55,22 @@ def made_up(
 
 def hostile() -> Report:
     """Everything that strangers may name is named to break out of the page."""
-    report = made_up()
     return replace(
-        report,
-        title=HOSTILE,
-        model=HOSTILE,
+        named(HOSTILE),
         twitch_id='1"><script>window.owned=3</script>',
         chapters=[Span(0, 600, HOSTILE), Span(600, 1200, "javascript:window.owned=4")],
-        labels=[Span(95, 110, HOSTILE)],
-        agreement=(HOSTILE, HOSTILE),
-        tables=[Table(HOSTILE, (HOSTILE, HOSTILE), ((HOSTILE, HOSTILE),), HOSTILE)],
-        files=[Link(HOSTILE, "clips/x.mp4")],
-        settings=HOSTILE,
+    )
+
+
+def named(name: str) -> Report:
+    """Everything that may have a name is called this."""
+    return made_up(
+        title=name,
+        model=name,
+        chapters=[Span(0, 1200, name)],
+        labels=[Span(95, 110, name), Span(300, 310, name)],  # the second is no highlight
+        agreement=(name, name),
+        tables=[Table(name, (name, name), ((name, name),), name)],
+        files=[Link(name, "clips/x.mp4")],
+        settings=name,
     )

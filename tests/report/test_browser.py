@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
 from lolhl.report.page import Report, Shown, Table, render
-from tests.report.reports import HOSTILE, hostile, made_up
+from tests.report.reports import HOSTILE, hostile, made_up, named
 from tests.videos import numbered_video
 
 _QUIET = [
@@ -127,6 +127,21 @@ def test_names_from_strangers_are_only_text(show: Open) -> None:
     page.keyboard.press("PageDown")
     assert page.evaluate("window.owned") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_names_without_a_space_do_not_widen_the_page(width: int, show: Open) -> None:
+    page = show(named("W" * 10_000))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("#chart").scroll_into_view_if_needed()
+    page.locator("#chart").hover(position={"x": 200, "y": 60})
+    expect(page.locator("#tip")).to_be_visible()
+    page.get_by_role("slider").press("PageDown")
+    page.get_by_role("button", name="Correct by hand").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    elements = "[...document.querySelectorAll('body *:not(.scroll *)')]"
+    wide = f"{elements}.filter(element => element.getBoundingClientRect().right > innerWidth)"
+    assert page.evaluate(f"{wide}.map(e => e.id || e.className || e.tagName)") == []
 
 
 def test_corrections_are_saved_as_labels(show: Open) -> None:

@@ -1,12 +1,18 @@
+import itertools
 import random
+import resource
+import shutil
+import signal
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lolhl.errors import UsageError, VideoError
 from lolhl.vod import fetch
+from tests.servers.raw import raw
 from tests.servers.web import Web
 from tests.servers.web import web as web_server
 
@@ -171,3 +177,148 @@ def test_nobody_there() -> None:
 def test_no_address_of_a_file(url: str) -> None:
     with pytest.raises(UsageError):
         fetch.look(url)
+
+
+def fetched(answer: Callable[[str], Iterable[bytes]], target: Path) -> tuple[str, int]:
+    """The error that a server's answers end in, and how many requests there were."""
+    with raw(answer) as server:
+        url = f"{server.url}/a.mp4?key=hidden"
+        with pytest.raises(VideoError) as raised:
+            fetch.fetch(url, fetch.look(url), target)
+    message = str(raised.value)
+    assert "\n" not in message
+    assert "hidden" not in message
+    assert not target.exists()
+    return message, len(server.requests)
+
+
+def test_a_server_that_always_breaks_off_is_given_up(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n"
+    message, requests = fetched(lambda _: [head + b"\r\n", bytes(1000)], tmp_path / "a")
+    assert "run again" in message
+    assert requests <= 6
+    sizes = iter(range(300_000, 100_000_000, 300_000))  # each time a little more, and always from the first byte
+    message, requests = fetched(lambda _: [head + b"\r\n", bytes(next(sizes))], tmp_path / "b")
+    assert "can only begin anew" in message
+    assert requests <= 8
+
+
+def test_a_server_that_drips_is_given_up(tmp_path: Path) -> None:
+    def drip(head: str) -> list[bytes]:
+        begin = int(head.partition("bytes=")[2].partition("-")[0] or 0)
+        status = f"206 Partial\r\nContent-Range: bytes {begin}-4999999/5000000" if begin else "200 OK"
+        return [f'HTTP/1.1 {status}\r\nETag: "t"\r\nContent-Length: {5_000_000 - begin}\r\n\r\n'.encode(), b"x"]
+
+    message, requests = fetched(drip, tmp_path / "a")
+    assert "run again, it goes on" in message
+    assert requests <= 6
+    assert (tmp_path / "a.part").stat().st_size == requests - 1  # it does
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "9" * 5000, "\u0663"])
+def test_a_length_that_is_none_is_passed_over(length: str, tmp_path: Path) -> None:
+    with raw(lambda _: [f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nbytes".encode()]) as server:
+        remote = fetch.look(f"{server.url}/a.mp4")
+        fetch.fetch(f"{server.url}/a.mp4", remote, tmp_path / "a")
+    assert remote.size is None
+    assert (tmp_path / "a").read_bytes() == b"bytes"
+
+
+def test_a_file_that_the_disk_cannot_hold_is_not_begun(tmp_path: Path) -> None:
+    message, requests = fetched(
+        lambda _: [b"HTTP/1.1 200 OK\r\nContent-Length: 900000000000000000\r\n\r\n"], tmp_path / "a"
+    )
+    assert "too large for the disk" in message
+    assert requests == 1
+
+
+def test_a_body_without_end_leaves_the_disk_its_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(fetch, "_SPARE", disk.free - 20_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(total=disk.total * 20, free=free()))
+
+    def free() -> int:  # of a disk that nobody else uses
+        return disk.free - sum(file.stat().st_size for file in tmp_path.iterdir())
+
+    chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    message, requests = fetched(
+        lambda _: itertools.chain([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"], itertools.repeat(chunk)),
+        tmp_path / "a",
+    )
+    assert "it does not end" in message
+    assert requests == 2
+    assert not (tmp_path / "a.part").exists()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;"],
+        [b"HTTP/1.1 200 OK\r\nX-Long: "],
+        [],
+    ],
+    ids=["body", "chunk", "header", "nothing"],
+)
+def test_a_server_that_keeps_one_waiting_is_given_up(
+    answer: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_SLOW", (0.3, 10_000))
+    monkeypatch.setattr(fetch, "_PAUSES", (0.01,))
+    enough = threading.Event()
+
+    def drip(_: str) -> Iterator[bytes]:
+        yield from answer
+        while not enough.wait(0.02):
+            yield b"x" if answer else b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    try:
+        message, _ = fetched(drip, tmp_path / "a")
+    finally:
+        enough.set()
+    assert "the connection failed" in message
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("http://[::1", "which is no address"),
+        ("http://a..b/", "which is no address"),
+        ("file:///etc/passwd", "which is no address"),
+        ("http://me:hidden@127.0.0.1/", "which is no address"),
+        ("/a.mp4?key=hidden", "from one address to the next"),
+    ],
+)
+def test_a_server_that_sends_on_to_nowhere(place: str, words: str, tmp_path: Path) -> None:
+    endless = itertools.repeat(bytes(1000))
+    message, requests = fetched(
+        lambda _: itertools.chain([f"HTTP/1.1 307 On\r\nLocation: {place}\r\n\r\n".encode()], endless), tmp_path / "a"
+    )
+    assert words in message
+    assert requests <= 11
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "a b", "a\x7fb", ".", "[::1", "h:99999", "h:port"])
+def test_a_host_that_cannot_be(host: str) -> None:
+    with pytest.raises(UsageError, match="is no address of a file"):
+        fetch.look(f"http://{host}/a.mp4")
+
+
+def test_a_tag_that_cannot_be_sent_back_is_none(tmp_path: Path) -> None:
+    head = b'HTTP/1.1 200 OK\r\nETag: "a\r\n b\xe9"\r\nContent-Length: 5\r\n\r\n'
+    pieces = iter([b"", b"by", b"bytes"])
+    with raw(lambda _: [head, next(pieces)]) as server:
+        fetch.fetch(f"{server.url}/a.mp4", fetch.look(f"{server.url}/a.mp4"), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"bytes"
+
+
+def test_a_full_disk_is_no_fault_of_the_connection(web: Web, tmp_path: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            get(web, tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
