@@ -5,9 +5,7 @@ video, so that no rounding adds up over a stream of many hours.
 """
 
 import re
-from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -70,18 +68,7 @@ def times(count: int, fps: Fraction) -> npt.NDArray[np.float64]:
     return np.arange(count, dtype=np.float64) * fps.denominator / fps.numerator
 
 
-def first_frame_at(seconds: float, fps: Fraction) -> int:
+def first_frame_at(seconds: float | Fraction, fps: Fraction) -> int:
     """The first k with k / fps >= seconds, by exact arithmetic."""
     exact = Fraction(seconds) * fps
     return -(-exact.numerator // exact.denominator)
-
-
-def count_shown(times: Sequence[float], duration: float, fps: Fraction) -> int:
-    """How many instants have a picture on screen, when pictures appear at these times only.
-
-    Args:
-        times: in seconds, ascending, at least one.
-        duration: that the video claims, in seconds; the last picture stays at most as long as others do.
-    """
-    longest = max((after - before for before, after in pairwise(times)), default=0.0)
-    return max(first_frame_at(min(duration, times[-1] + longest), fps), first_frame_at(times[-1], fps) + 1)

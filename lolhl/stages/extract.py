@@ -7,6 +7,7 @@ have no picture of their own.
 """
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,8 @@ from lolhl.results import Frames, Vod
 from lolhl.storage import Root, check_name, each
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
+
+log = logging.getLogger(__name__)
 
 _UPLOADS_AHEAD = 2  # shards on their way to the root while the next is filled: bounds disk and memory
 
@@ -89,24 +92,28 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     stored = _Stored.load(noted[0] if noted else None, f"{todo.digest}-{decoder}")
     ending = Ending()
     duration = source.result.duration
+    mode = video_decode.choose_mode(video, config.mode, decoder)
     with progress.bar(f"extract {vod}", duration, "s") as advance:
         pictures = (
-            _scanned(video, config, stored, ending)
-            if config.mode == "scan"
-            else _grid(video, config, decoder, stored, ending)
+            _scanned(video, config, stored, ending) if mode == "scan" else _grid(video, config, decoder, stored, ending)
         )
         todo, index = _store(todo, vod, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
 
     times = [entry.time for entry in stored.entries]
-    count = grid.count_shown(times, duration, config.fps) if config.mode == "scan" else len(times)
+    count = ending.count(config.fps) if mode == "scan" else len(times)
     ended_at = float(count / config.fps)
+    gap = max((after - before for before, after in pairwise([*times, ended_at])), default=0.0)
+    if ending.problem:
+        log.warning("extract %s: what follows cannot be read, and has no frames: %s", vod, ending.problem)
+    if mode == "scan" and gap > video_decode.AS_ON_TWITCH:
+        log.warning("extract %s: for up to %.0f s there is no key frame, and so no picture: use --mode grid", vod, gap)
     result = Frames(
         vod=vod,
         fps=config.fps,
         size=config.size,
         fit=config.fit,
         quality=config.quality,
-        mode=config.mode,
+        mode="scan" if mode == "scan" else "grid",
         frames=count,
         pictures=len(times),
         gap=max((after - before for before, after in pairwise(times)), default=0.0),
@@ -133,14 +140,22 @@ def _grid(
 def _scanned(
     video: Path, config: ExtractConfig, stored: "_Stored", ending: Ending
 ) -> Iterator[tuple[int, float, video_decode.Picture]]:
-    """Key frames, numbered by the first instant that shows them; one at most for an instant."""
+    """Key frames, numbered by the first instant that shows them; of several for one instant, the last."""
     last = stored.entries[-1].frame if stored.entries else -1
     begin = int(stored.entries[-1].time) if stored.entries else 0
+    held: tuple[int, float, video_decode.Picture] | None = None
     for time, picture in video_decode.scan(video, config.view, begin=begin, ending=ending):
         number = max(0, grid.first_frame_at(time, config.fps))
+        if number <= last:
+            continue
+        if held and number > held[0]:
+            last = held[0]
+            yield held
+        held = number, time, picture
+    if held:
+        number = min(held[0], ending.count(config.fps) - 1)  # the video may end before an instant comes
         if number > last:
-            yield number, time, picture
-            last = number
+            yield number, *held[1:]
 
 
 def _encoded(

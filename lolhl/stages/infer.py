@@ -8,7 +8,8 @@ all that a scan misses: see tests/benchmarks/infer.py.
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,7 +31,9 @@ from lolhl.models.engine import Engine, open_engine
 from lolhl.results import Scoring, Vod
 from lolhl.storage import Root, check_name
 from lolhl.vod import decode
-from lolhl.vod.decode import View
+from lolhl.vod.decode import Ending, View
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +73,11 @@ def manifest_key(vod: str, place: str = "highlights") -> str:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """What a scan sees: times in seconds, float64 [m], and features, float16 [m, D]."""
+    """What a scan sees: times in seconds, float64 [m], and features, float16 [m, D]; and how the video ends."""
 
     times: Times
     features: features.Features
+    ending: Ending
 
 
 def infer(
@@ -131,10 +135,16 @@ def infer(
         mode = decode.choose_mode(video, config.mode, decoder)
         film = _Video(vod, video, downloaded.result.duration, decoder)
         if mode == "grid":
-            scores = _scores(used, _of_grid(engine, used.view, film), device)
+            ending = Ending()
+            scores = _scores(used, _of_grid(engine, used.view, film, ending), device)
         else:
-            seen = look(engine, _keys(used.view, film)) if seen is None else seen
-            scores = _scan(engine, used, film, seen, device, config.closer if mode == "refine" else 0.0)
+            seen = look(engine, lambda ending: _keys(used.view, film, ending)) if seen is None else seen
+            scores, ending = (
+                _scan(engine, used, film, seen, device, config.closer if mode == "refine" else 0.0),
+                seen.ending,
+            )
+        if ending.problem:
+            log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, ending.problem)
 
     data = _parquet(scores, used)
     todo = todo.begin()
@@ -202,22 +212,48 @@ def _scores(used: Bundle, found: Iterable[features.Features], device: torch.devi
     return np.concatenate(list(scoring.probabilities(used.network, found, device)))
 
 
-def _of_grid(engine: Engine, view: View, video: _Video) -> Iterator[features.Features]:
+def _of_grid(engine: Engine, view: View, video: _Video, ending: Ending) -> Iterator[features.Features]:
     with progress.bar(f"infer {video.vod}", video.duration, "s") as advance:
-        for batch in features.of_pictures(engine, decode.decode(video.path, view, decoder=video.decoder)):
+        pictures = decode.decode(video.path, view, decoder=video.decoder, ending=ending)
+        for batch in features.of_pictures(engine, pictures):
             yield batch
             advance(float(len(batch) / view.fps))
 
 
 def _scan(engine: Engine, used: Bundle, video: _Video, seen: KeyFrames, device: torch.device, closer: float) -> Scores:
-    """Scores from key frames; and from every picture between those where one of these scores is highest."""
+    """Scores from key frames.
+
+    With a closer look, also from every picture between those where one of these scores is highest, and
+    wherever key frames come too seldom to show what happens.
+    """
     fps = used.view.fps
-    instants = grid.times(grid.count_shown(seen.times.tolist(), video.duration, fps), fps)
+    instants = grid.times(seen.ending.count(fps), fps)
     scores = _scores(used, features.spread_batches(seen.times, seen.features, instants), device)
+    unseen = _unseen(seen.times, float(seen.ending.end or 0), instants)
     if not closer:
+        if unseen.any():
+            log.warning(
+                "infer %s: %.0f %% of it have no key frame within %g s, and so no scores of their own: use --mode grid",
+                video.vod,
+                100 * unseen.mean(),
+                decode.AS_ON_TWITCH,
+            )
         return scores
-    wanted = _between(seen.times, instants, scores, closer)
+    wanted = _between(seen.times, instants, np.where(unseen, -np.inf, scores), closer) | unseen
     return _scores(used, _of_both(engine, used.view, video, seen, instants, wanted), device)
+
+
+def _unseen(times: Times, end: float, instants: Times) -> npt.NDArray[np.bool_]:
+    """The instants that no key frame shows, in stretches without one that are longer than is usual: bool [n].
+
+    Args:
+        times: of the key frames.
+        end: of the video.
+        instants: of the grid: [n].
+    """
+    edges = np.concatenate([[0.0], times, [max(end, times[-1])]])
+    is_long = np.diff(edges) > decode.AS_ON_TWITCH
+    return np.asarray(is_long[np.searchsorted(times, instants, side="right")] & ~np.isin(instants, times))
 
 
 def _between(times: Times, instants: Times, scores: Scores, share: float) -> npt.NDArray[np.bool_]:
@@ -263,23 +299,28 @@ def _of_both(
             advance(len(places))
 
 
-def look(engine: Engine, keys: Iterable[tuple[float, decode.Picture]]) -> KeyFrames:
-    """Times and features of key frames, as `decode.scan` yields them."""
+def look(engine: Engine, keys: Callable[[Ending], Iterable[tuple[float, decode.Picture]]]) -> KeyFrames:
+    """Times and features of key frames, as `decode.scan` yields them.
+
+    Args:
+        keys: yields them, and fills the ending as `decode.scan` does.
+    """
     times: list[float] = []
+    ending = Ending()
 
     def pictures() -> Iterator[decode.Picture]:
-        for time, picture in keys:
+        for time, picture in keys(ending):
             times.append(time)
             yield picture
 
     found = np.concatenate(list(features.of_pictures(engine, pictures())))
-    return KeyFrames(np.array(times), found)
+    return KeyFrames(np.array(times), found, ending)
 
 
-def _keys(view: View, video: _Video) -> Iterator[tuple[float, decode.Picture]]:
+def _keys(view: View, video: _Video, ending: Ending) -> Iterator[tuple[float, decode.Picture]]:
     last = 0.0
     with progress.bar(f"scan {video.vod}", video.duration, "s") as advance:
-        for time, picture in decode.scan(video.path, view):
+        for time, picture in decode.scan(video.path, view, ending=ending):
             advance(time - last)
             last = time
             yield time, picture

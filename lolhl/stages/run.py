@@ -93,7 +93,7 @@ class _Ahead:
     def _look(self) -> KeyFrames:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         engine = open_engine(self.used.network.to(device), device)
-        return look(engine, self.coming.keys(self.used.view))
+        return look(engine, lambda ending: self.coming.keys(self.used.view, ending))
 
 
 @contextmanager

@@ -34,10 +34,13 @@ class Coming:
                 self._parts.get_nowait()
         self._parts.put(video)
 
-    def keys(self, view: View) -> Iterator[tuple[float, Picture]]:
+    def keys(self, view: View, ending: decode.Ending | None = None) -> Iterator[tuple[float, Picture]]:
         """What `decode.scan` yields of the whole video, as soon as the segments are there.
 
         A segment that cannot be read, or whose times are not plain, is left for when the whole video is there.
+
+        Args:
+            ending: as of `decode.scan`: filled from the end of the whole video.
 
         Raises:
             VideoError: as `decode.scan`.
@@ -56,7 +59,7 @@ class Coming:
                     is_plain = segment.suffix == ".ts" and abs(start - Fraction(begin)) < _JUMP
                     if not is_plain:
                         continue
-                    for time, picture in reader.keys(0, None):
+                    for time, picture in reader.keys(0):
                         # To the tick, as the times of the whole are, so that they are the same floats.
                         last = round((start + Fraction(time)) * _TICKS) / _TICKS
                         yield last, picture
@@ -64,6 +67,6 @@ class Coming:
             except VideoError:  # it may have gone, since the video is whole
                 is_plain = False
         if part is not None:
-            for time, picture in decode.scan(part, view, begin=max(0, int(last))):
+            for time, picture in decode.scan(part, view, begin=max(0, int(last)), ending=ending):
                 if time > last:
                     yield time, picture

@@ -9,7 +9,7 @@ pictures alone, and is exact all the same.
 import math
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -25,20 +25,23 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from lolhl import grid
 from lolhl.errors import VideoError
-from lolhl.vod import ffmpeg
+from lolhl.vod import clock, ffmpeg
+from lolhl.vod.clock import KeyTimes
 from lolhl.vod.view import LONGEST, Picture, View
 
 _RUN = 1200  # packets that are looked at together at most: a whole GOP of 20 s at 60 pictures a second
 _AHEAD = 32  # packets beyond them, to know when the last of them leaves the screen; twice H.264's reorder depth
 _MARGIN = 2.0  # seconds; seeking may land after the key frame that was meant, in MPEG-TS
 _REFRESH = 4.0  # seconds; more than encoders take to refresh a picture bit by bit
-_LOOKED_AT = 30  # seconds of a video from which the distance of its key frames is known
+_LOOKED_AT = 30  # seconds of a video in which a quick look sees key frames
 _SEEKABLE = {"mp4", "matroska", "mpegts"}
 _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 _START = -(2**40)  # a tick before all others
 _TAKEN = 1 << 20  # bytes that a reader takes at a time from a file that others read too
 _HIGHEST = 2  # times as high as wide is a still at most: no JPEG has more than 65,500 pixels on a side
+KeyPacket = tuple[float, "av.Packet[VideoStream]"]  # with its time in seconds
 _IDR = 5  # type of a NAL unit in H.264: no picture after it refers to one before it
 
 
@@ -109,6 +112,22 @@ class _File:
 
     def close(self) -> None:
         self._container.close()
+
+    def key_times(self) -> KeyTimes | None:
+        """From the index of an .mp4, with no packet read; times of decoding, which are at most as late. Else None."""
+        if not self.shared:
+            return None
+        times = [
+            (float((entry.timestamp - self.start) * self.base), entry.is_keyframe)
+            for entry in self.stream.index_entries
+            if not entry.is_discard
+        ]
+        keys = [max(0.0, time) for time, is_key in times if is_key]
+        return KeyTimes(keys, max((time for time, _ in times), default=0.0))
+
+    def can_seek(self) -> bool:
+        """Whether a seek by time leads to the right place."""
+        return not (clock.BROKEN & self.formats and clock.clock(self.video).restarts)
 
     def again(self) -> "_File":
         """For another reader."""
@@ -192,6 +211,9 @@ class Reader:
         step = 1 / (view.fps * base)
         self._up, self._down = step.numerator, step.denominator
         self._end: int | None = None  # the tick at which the last picture leaves the screen, once known
+        self._last: tuple[int, int] | None = (
+            None  # tick and duration of the last to appear of the packets that were read
+        )
         self._tick = 0  # of the last decoded picture
 
     def close(self) -> None:
@@ -199,29 +221,62 @@ class Reader:
             self._file.close()
 
     @property
+    def video(self) -> Path:
+        """Where it lies."""
+        return self._file.video
+
+    @property
     def start(self) -> Fraction:
         """The timestamp of time 0, in seconds."""
         return self._start * self._base
 
-    def key_gap(self) -> float:
-        """The longest time without a key frame in the first half minute, in seconds; infinite if not known.
+    def key_times(self, *, quick: bool) -> KeyTimes | None:
+        """Where key frames lie; None if that is not known, since the container cannot be searched or has no times.
 
-        It is not known where the container cannot be searched.
+        Args:
+            quick: look at the first half minute only, where the container has no index.
         """
         if not _SEEKABLE & self._file.formats:
-            return math.inf
-        last = longest = tick = 0
+            return None
+        if (indexed := self._file.key_times()) is not None:
+            return indexed
+        if not quick:
+            return clock.clock(self._file.video).key_times
+        tick = 0
+        keys = []
         for found in self._packets(0):
             if found.tick is None:
                 if found.packet.is_discard:
                     continue
-                return math.inf
+                return None
             tick = max(tick, found.tick)
-            longest = max(longest, tick - last)
-            last = tick if found.packet.is_keyframe else last
+            if found.packet.is_keyframe:
+                keys.append(float(max(0, found.tick) * self._base))
             if tick * self._base > _LOOKED_AT:
                 break
-        return float(longest * self._base)
+        return KeyTimes(sorted(keys), float(tick * self._base))
+
+    def has_times(self) -> bool:
+        """Whether the container says when its first key frame appears."""
+        shown = (found for found in self._packets(0) if found.packet.is_keyframe and not found.packet.is_discard)
+        first = next(shown, None)
+        return first is None or first.tick is not None
+
+    def can_seek(self) -> bool:
+        """Whether the pictures at a time are found without reading all before: not where timestamps start again."""
+        return self._file.can_seek()
+
+    def count(self, first: int, stop: int | None) -> int:
+        """How many instants from first to stop have a picture on screen, by the times of packets: none is decoded."""
+        end = None
+        for run in self._runs(first * self._up // self._down):
+            end = run.end
+            if stop is not None and run.ticks and run.ticks[-1] * self._down >= stop * self._up:
+                return stop - first
+        if end is None:
+            return 0
+        last = -(-end * self._down // self._up)
+        return max(0, (last if stop is None else min(stop, last)) - first)
 
     def grid(self, first: int, stop: int | None) -> Iterator[Picture]:
         """The pictures on screen at first / fps … (stop - 1) / fps; fewer where the video ends before."""
@@ -251,19 +306,39 @@ class Reader:
         scaled = self._scaled(frame, *((height, width) if turns % 2 else (width, height)))
         return np.ascontiguousarray(np.rot90(scaled, turns))
 
-    def keys(self, begin: int, end: int | None) -> Iterator[tuple[float, Picture]]:
-        """The key frames with begin ≤ time < end, and their times; in seconds."""
-        low, high = math.ceil(begin / self._base), None if end is None else math.ceil(end / self._base)
+    def keys(self, begin: int) -> Iterator[tuple[float, Picture]]:
+        """The key frames from this second on, and their times in seconds."""
+        for time, packet in self.key_packets(begin):
+            yield from self.key_pictures([(time, packet)])
+
+    def key_packets(self, begin: int) -> Iterator[KeyPacket]:
+        """The packets of the key frames from this second on, and their times in seconds; each decodes alone."""
+        low = math.ceil(begin / self._base)
         self.ended = False
+        parameters = None
         # Not with AVDISCARD_NONKEY: .mp4 then comes with wrong times.
         for found in self._packets(low):
+            # Parameters of the codec that change on the way are told once, but who decodes may not have heard it.
+            if found.packet.has_sidedata("new_extradata"):
+                parameters = found.packet.get_sidedata("new_extradata")
             if found.tick is None or not found.packet.is_keyframe or found.tick < low:
                 continue
-            if high is not None and found.tick >= high:
-                return
-            for frame in [*self._decode(found.packet), *self._decode(None)]:
-                yield float(found.tick * self._base), self._picture(frame)
+            if parameters is not None and not found.packet.has_sidedata("new_extradata"):
+                found.packet.set_sidedata(parameters)
+            yield float(found.tick * self._base), found.packet
+        self._end = None if self._last is None else sum(self._last)
         self.ended = True
+
+    def key_pictures(self, packets: Iterable[KeyPacket]) -> Iterator[tuple[float, Picture]]:
+        """What these packets, of this reader or of another of the same video, show; nothing for damaged ones."""
+        for time, packet in packets:
+            for frame in [*self._decode(packet), *self._decode(None)]:
+                yield time, self._picture(frame)
+
+    @property
+    def end(self) -> Fraction | None:
+        """When the last picture leaves the screen, in seconds; None before the end was reached, or if nobody knows."""
+        return None if self._end is None else self._end * self._base
 
     def _is_over(self, number: int) -> bool:
         """Whether the video ends before this instant."""
@@ -274,7 +349,8 @@ class Reader:
         number = first
         shown: VideoFrame | None = None
         for frame, tick in self._frames(first, stop):
-            while shown is not None and number != stop and number * self._up < tick * self._down:
+            before = tick if self._end is None else min(tick, self._end)
+            while shown is not None and number != stop and number * self._up < before * self._down:
                 yield shown
                 number += 1
             shown = frame  # the first one also stands in for instants before it
@@ -339,7 +415,8 @@ class Reader:
             ticks = sorted({found.tick for found in packets if found.tick is not None})
             end = None
             if not more and ticks:
-                end = max(f.tick + self._duration(f.packet) for f in packets if f.tick is not None)
+                assert self._last is not None
+                end = sum(self._last)
                 ticks.append(end)
             yield _Run(packets[:cut], ticks, self._is_closed(follow), end)
             packets = follow
@@ -369,7 +446,7 @@ class Reader:
 
     def _duration(self, packet: "av.Packet[VideoStream]") -> int:
         """In ticks; by the mean rate where the container has none."""
-        return packet.duration or self._mean_duration()
+        return max(0, packet.duration or 0) or self._mean_duration()
 
     def _mean_duration(self) -> int:
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -378,8 +455,9 @@ class Reader:
     def _packets(self, tick: int) -> Iterator[_Packet]:
         """Packets in decoding order, from a key frame at or before this tick (or the start) on."""
         back = 0.0 if "mp4" in self._file.formats else _MARGIN
+        can_seek = tick > 0 and self._file.can_seek()
         while True:
-            target = tick - round(back / self._base)
+            target = tick - round(back / self._base) if can_seek else 0
             source = self._demux(target if target > 0 else _START)
             if target <= 0:
                 break
@@ -404,6 +482,7 @@ class Reader:
         self._context.flush_buffers()
         file, mine = self._file, object()
         last: av.Packet[VideoStream] | None = None
+        self._last = None
         more = True
         while more:
             taken: list[av.Packet[VideoStream]] = []
@@ -419,9 +498,23 @@ class Reader:
                 except FFmpegError as error:
                     self.problem, more = error.strerror, False
             for packet in taken:
+                if self._is_restart(last, packet):
+                    self.problem, more = f"its timestamps start again after {self._until()}", False
+                    break
                 last = packet
                 hidden = packet.pts is None or packet.is_discard
-                yield _Packet(packet, None if hidden or packet.pts is None else packet.pts - self._start)
+                shown = None if hidden or packet.pts is None else packet.pts - self._start
+                if shown is not None and (self._last is None or shown >= self._last[0]):
+                    self._last = shown, self._duration(packet)
+                yield _Packet(packet, shown)
+
+    def _is_restart(self, last: "av.Packet[VideoStream] | None", packet: "av.Packet[VideoStream]") -> bool:
+        if "mp4" in self._file.formats or last is None or last.dts is None or packet.dts is None:
+            return False
+        return clock.is_restart(float((packet.dts - last.dts) * self._base))
+
+    def _until(self) -> str:
+        return grid.format_time(float(sum(self._last or ()) * self._base))
 
     def _seek(self, tick: int) -> None:
         try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lolhl.errors import MachineError, ToolMissing, VideoError
 from lolhl.vod import ffmpeg, process
-from lolhl.vod.probe import probe
+from lolhl.vod.cpu import Reader
 from lolhl.vod.view import LONGEST, Picture, View
 
 # NVIDIA's cards have up to 7 engines (A100: 5, L4: 4, T4: 2), and a session uses one. Two more than
@@ -28,7 +28,7 @@ _SEEK_MARGIN = 4.0  # seconds; more than a usual GOP, so that the picture before
 def problem(video: Path, view: View) -> str | None:
     """Why this file cannot be decoded on a GPU, or None when it can: seen by decoding one picture."""
     try:
-        command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, 0, on_card=True)]
+        command = [ffmpeg.path(), *ffmpeg.QUIET, *_arguments(video, view, 0, Fraction(0), on_card=True)]
         done = process.run([*command, "-frames:v", "1", "-f", "null", "-"], *process.GPU)
     except (VideoError, ToolMissing, MachineError) as error:
         return str(error)
@@ -43,13 +43,17 @@ class Session:
         problem: what ffmpeg said when it gave up before the end of the file, else None.
     """
 
-    def __init__(self, video: Path, view: View, *, on_card: bool = True) -> None:
+    def __init__(self, reader: Reader, view: View, *, on_card: bool = True) -> None:
         self.ended = False
         self.problem: str | None = None
-        self._video, self._view, self._on_card = video, view, on_card
+        self._reader, self._video, self._view, self._on_card = reader, reader.video, view, on_card
 
     def close(self) -> None:
-        """Nothing stays open between two parts."""
+        self._reader.close()
+
+    def count(self, first: int, stop: int | None) -> int:
+        """As that of the reader: how many pictures `grid` yields, if ffmpeg can decode any."""
+        return self._reader.count(first, stop)
 
     def grid(self, first: int, stop: int | None) -> Iterator[Picture]:
         """The pictures on screen at first / fps … (stop - 1) / fps; fewer where the video ends before.
@@ -58,29 +62,38 @@ class Session:
             VideoError: ffmpeg was killed.
         """
         view = self._view
-        command = _arguments(self._video, view, first, on_card=self._on_card)
-        command += [] if stop is None else ["-frames:v", str(stop - first)]
+        self.ended, self.problem = True, None
+        # ffmpeg's own end of a video is up to an instant off, as it goes by the last picture's usual duration.
+        end = first + self.count(first, stop)
+        if end == first:
+            return
+        command = _arguments(self._video, view, first, self._reader.start, on_card=self._on_card)
+        command += ["-frames:v", str(end - first)]
         command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
         shape, size = (view.size, view.size, 3), view.size * view.size * 3
-        number = first
+        number, picture = first, None
         with ExitStack() as stack:
             errors = stack.enter_context(tempfile.TemporaryFile())
             running = stack.enter_context(ffmpeg.start(command, stdout=subprocess.PIPE, stderr=errors))
             stack.callback(running.kill)  # the reader may stop early
             assert running.stdout is not None
             while len(data := running.stdout.read(size)) == size:
-                yield np.frombuffer(data, dtype=np.uint8).reshape(shape)
+                picture = np.frombuffer(data, dtype=np.uint8).reshape(shape)
+                yield picture
                 number += 1
             code = running.wait()
             errors.seek(0)
             said = errors.read()
         if code < 0:
             raise VideoError(f"{self._video}: ffmpeg was killed by signal {-code} at frame {number}: run again")
+        while picture is not None and number < end:
+            yield picture
+            number += 1
         self.ended = number != stop
         self.problem = ffmpeg.reason(said) if code > 0 else None
 
 
-def _arguments(video: Path, view: View, first: int, *, on_card: bool) -> list[str]:
+def _arguments(video: Path, view: View, first: int, start: Fraction, *, on_card: bool) -> list[str]:
     """Input and filters. Times stay those of the file, counted from its start, also after a seek.
 
     ffmpeg's `fps` filter shows the picture on screen with `round=up`; its default is up to half a
@@ -94,14 +107,9 @@ def _arguments(video: Path, view: View, first: int, *, on_card: bool) -> list[st
     if on_card:
         options += ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"]
     # Counted from where the first stream starts. (-start_at_zero counts .ts from the first of those that are read.)
-    grid = f"setpts=PTS-{_start(video):.6f}/TB,fps=fps={view.fps}:round=up:start_time={float(begin):.9f}"
+    grid = f"setpts=PTS-{float(start):.6f}/TB,fps=fps={view.fps}:round=up:start_time={float(begin):.9f}"
     filters = ",".join([grid, *(_scale_on_card(view) if on_card else _scale(view))])
     return [*ffmpeg.source(video, *options), "-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough"]
-
-
-@functools.lru_cache(maxsize=64)
-def _start(video: Path) -> float:
-    return probe(video).start_time
 
 
 def _scale(view: View) -> list[str]:

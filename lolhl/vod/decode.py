@@ -5,22 +5,28 @@ video are decoded side by side, on all cores or on all engines of a card; the pi
 whatever their number.
 """
 
+import logging
+import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from lolhl import grid
 from lolhl.errors import UsageError, VideoError
 from lolhl.vod import cuda
-from lolhl.vod.cpu import Reader
+from lolhl.vod.clock import KeyTimes
+from lolhl.vod.cpu import KeyPacket, Reader
 from lolhl.vod.side_by_side import in_order
 from lolhl.vod.view import Fit as Fit
 from lolhl.vod.view import Picture as Picture
 from lolhl.vod.view import View as View
+
+log = logging.getLogger(__name__)
 
 Decoder = Literal["cpu", "cuda"]
 Mode = Literal["grid", "scan", "refine"]
@@ -30,8 +36,9 @@ Item = TypeVar("Item")
 # part is a process, which takes its time to start.
 _PART = {"cpu": 60, "cuda": 300}
 _OFTEN = 10.0  # seconds between key frames, up to which parts of a video are decoded on their own
-_AS_ON_TWITCH = 2.5  # seconds between key frames at most for scan mode to be chosen: Twitch has 2
-_SCANNED = 600  # seconds of a part of which only key frames are decoded
+AS_ON_TWITCH = 2.5  # seconds between key frames at most for them to show what happens: Twitch has 2
+_KEYS = 8  # key frames that a thread of a scan decodes at a time
+_MOSTLY = 0.5  # share of a video in which key frames come as on Twitch, for its key frames to be looked at first
 _WAITING = {"cpu": 48_000_000, "cuda": 160_000_000}  # bytes of pictures that wait, per worker
 
 
@@ -58,10 +65,16 @@ def choose_decoder(video: Path, wanted: str, view: View) -> Decoder:
 class Ending:
     """How decoding ended; filled when `decode` has yielded its last picture.
 
-    `problem` says why the file could not be read to its end, else None.
+    `problem` says why the file could not be read to its end, else None. `end` is when its last picture leaves
+    the screen, in seconds; None if it cannot be known. `scan` fills it, and says with it how long the grid is.
     """
 
     problem: str | None = None
+    end: Fraction | None = None
+
+    def count(self, fps: Fraction) -> int:
+        """How many instants of the grid have a picture on screen."""
+        return 0 if self.end is None else grid.first_frame_at(self.end, fps)
 
 
 def decode(
@@ -85,11 +98,15 @@ def decode(
     Raises:
         VideoError: nothing at all could be decoded, or ffmpeg was killed.
     """
-    with _opened(video, view, decoder) as opened:
-        # Where key frames come seldom, each part would decode again what the one before did.
-        whole = isinstance(opened, Reader) and opened.key_gap() > _OFTEN
-        parts = [(first, stop)] if whole else _parts(first, stop, max(1, round(_PART[decoder] * view.fps)))
-        over = yield from _all(_in_parts(opened, view, parts, 1 if whole else workers), ending)
+    with closing(Reader(video, view)) as opened:
+        frames = max(1, round(_PART[decoder] * view.fps))
+        decoder = _decoder_for(opened, decoder)
+        if decoder == "cuda":
+            parts = _parts(first, stop, frames)
+        else:
+            key_times = opened.key_times(quick=False) if opened.can_seek() else None
+            parts = _parts_at_keys(first, stop, frames, key_times, view.fps)
+        over = yield from _all(_filled(_in_parts(opened, view, parts, decoder, workers)), ending)
     if not over.yielded and first == 0 and stop != 0:
         raise VideoError(f"{video} holds no picture that can be decoded ({over.why}): download it again")
 
@@ -104,8 +121,9 @@ def decode_stretches(
         decoder, workers: as of `decode`.
     """
     parts = ((stretch.start, stretch.stop) for stretch in stretches)
-    with _opened(video, view, decoder) as opened:
-        yield from _all(_in_parts(opened, view, parts, workers), None)
+    with closing(Reader(video, view)) as opened:
+        decoder = _decoder_for(opened, decoder)
+        yield from _all(_filled(_in_parts(opened, view, parts, decoder, workers)), None)
 
 
 def choose_mode(video: Path, wanted: Mode | Literal["auto"], decoder: Decoder) -> Mode:
@@ -115,21 +133,30 @@ def choose_mode(video: Path, wanted: Mode | Literal["auto"], decoder: Decoder) -
     of the work (see tests/benchmarks/).
 
     Args:
-        wanted: the mode; "auto" for a refined scan on a CPU where key frames come often, else the grid.
+        wanted: the mode; "auto" for a refined scan on a CPU where key frames come often in most of the video,
+            else the grid. A video that does not say when its key frames appear has no other mode.
     """
-    if wanted != "auto":
-        return wanted
-    return "refine" if decoder == "cpu" and key_gap(video) <= _AS_ON_TWITCH else "grid"
+    if wanted == "grid" or (wanted == "auto" and decoder != "cpu"):
+        return "grid"
+    with closing(Reader(video, View(Fraction(1), 16, "squeeze"))) as reader:
+        if wanted == "auto":
+            key_times = reader.key_times(quick=True)
+            return "refine" if key_times and key_times.share_beyond(AS_ON_TWITCH) <= 1 - _MOSTLY else "grid"
+        if reader.has_times():
+            return wanted
+    log.warning("%s does not say when its pictures appear: --mode %s gives way to --mode grid", video.name, wanted)
+    return "grid"
 
 
 def key_gap(video: Path) -> float:
-    """The longest time without a key frame in the first half minute, in seconds; infinite if not known.
+    """The longest time without a key frame, in seconds; infinite if not known.
 
     Raises:
         VideoError: it cannot be opened, or holds no pictures.
     """
     with closing(Reader(video, View(Fraction(1), 16, "squeeze"))) as reader:
-        return reader.key_gap()
+        key_times = reader.key_times(quick=False)
+        return key_times.gap() if key_times else math.inf
 
 
 def scan(
@@ -137,7 +164,8 @@ def scan(
 ) -> Iterator[tuple[float, Picture]]:
     """The key frames, which decode alone, and their times in seconds: pictures as `decode` gives them.
 
-    On Twitch there is one every 2 s; `view.fps` plays no part.
+    On Twitch there is one every 2 s; `view.fps` plays no part. Packets are read once, in order, and decoded by
+    several threads.
 
     Args:
         begin: seconds; key frames before are left out.
@@ -146,29 +174,20 @@ def scan(
     Raises:
         VideoError: there is none.
     """
-    parts: Iterable[tuple[int, int | None]] = ((start, start + _SCANNED) for start in count(begin, _SCANNED))
     with closing(Reader(video, view)) as opened:
-        whole = opened.key_gap() > _OFTEN
         found = in_order(
             lambda: closing(Reader(opened, view)),
-            [(begin, None)] if whole else parts,
+            _batches(opened.key_packets(begin)),
             _keys,
-            workers=1 if whole else workers or _cores(),
+            workers=workers or _cores(),
             waiting=_waiting(view, "cpu"),
         )
         over = yield from _all(found, ending)
+        if ending is not None:
+            ending.problem, ending.end = opened.problem, opened.end
+        why = opened.problem or over.why
     if not over.yielded and begin == 0:
-        raise VideoError(f"{video} holds no key frame that can be decoded ({over.why}): download it again")
-
-
-@contextmanager
-def _opened(video: Path, view: View, decoder: Decoder) -> Iterator[Reader | Path]:
-    """What parts are decoded from: on the CPU a reader, which stays open beside those of all threads."""
-    if decoder == "cuda":
-        yield video
-    else:
-        with closing(Reader(video, view)) as reader:
-            yield reader
+        raise VideoError(f"{video} holds no key frame that can be decoded ({why}): download it again")
 
 
 def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> Iterator[Picture | None]:
@@ -191,15 +210,42 @@ def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> It
         )
 
 
-def _in_parts(
-    opened: Reader | Path, view: View, parts: Iterable[tuple[int, int | None]], workers: int | None
-) -> Generator[Picture, None, "_Over | None"]:
-    def worker() -> AbstractContextManager[Reader | cuda.Session]:
-        return closing(Reader(opened, view) if isinstance(opened, Reader) else cuda.Session(opened, view))
+def _decoder_for(opened: Reader, decoder: Decoder) -> Decoder:
+    """On a card a part is found by seeking, and its length is known by the times of its packets."""
+    return decoder if opened.can_seek() and opened.has_times() else "cpu"
 
-    decoder: Decoder = "cpu" if isinstance(opened, Reader) else "cuda"
+
+def _in_parts(
+    opened: Reader, view: View, parts: Iterable[tuple[int, int | None]], decoder: Decoder, workers: int | None
+) -> Generator[Picture | None, None, "_Over | None"]:
+    def worker() -> AbstractContextManager[Reader | cuda.Session]:
+        reader = Reader(opened, view)
+        return closing(reader if decoder == "cpu" else cuda.Session(reader, view))
+
     most = _cores() if decoder == "cpu" else cuda.SESSIONS
     return in_order(worker, parts, _pictures, workers=workers or most, waiting=_waiting(view, decoder))
+
+
+def _filled(
+    pictures: Generator[Picture | None, None, "_Over | None"],
+) -> Generator[Picture, None, "_Over | None"]:
+    """Where there is no picture, the one before is still on screen; the first one stands in for those before it."""
+    missing, last = 0, None
+    with closing(pictures):
+        while True:
+            try:
+                picture = next(pictures)
+            except StopIteration as stopped:
+                over: _Over | None = stopped.value
+                return over
+            if picture is None and last is None:
+                missing += 1
+                continue
+            last = last if picture is None else picture
+            assert last is not None
+            for _ in range(1 + missing):
+                yield last
+            missing = 0
 
 
 def _waiting(view: View, decoder: Decoder) -> int:
@@ -216,6 +262,21 @@ def _parts(first: int, stop: int | None, frames: int) -> Iterator[tuple[int, int
         end = (first // frames + 1) * frames
         yield first, end if stop is None else min(end, stop)
         first = end
+
+
+def _parts_at_keys(
+    first: int, stop: int | None, frames: int, key_times: KeyTimes | None, fps: Fraction
+) -> Iterator[tuple[int, int | None]]:
+    """The same without borders that no key frame comes shortly before: both parts would decode what lies between."""
+    begin = first
+    for _, border in _parts(first, stop, frames):
+        if key_times is None or border is None or border == stop or border / fps > key_times.until:
+            break
+        if key_times.has_one_in(float(border / fps) - _OFTEN, float(border / fps)):
+            yield begin, border
+            begin = border
+    if begin != stop:
+        yield begin, stop
 
 
 @dataclass(frozen=True)
@@ -251,11 +312,28 @@ def _all(found: Generator[Item, None, _Over | None], ending: Ending | None) -> G
     return _All(yielded, problem or "nothing in it is a picture")
 
 
-def _pictures(reader: Reader | cuda.Session, part: tuple[int, int | None]) -> Generator[Picture, None, _Over | None]:
-    yield from reader.grid(*part)
-    return _Over(reader.problem) if reader.ended else None
+def _pictures(
+    reader: Reader | cuda.Session, part: tuple[int, int | None]
+) -> Generator[Picture | None, None, _Over | None]:
+    """The pictures of a part; None for each instant that has one on screen, where nothing can be decoded."""
+    first, stop = part
+    is_empty = True
+    for picture in reader.grid(first, stop):
+        is_empty = False
+        yield picture
+    ended, problem = reader.ended, reader.problem
+    if is_empty and ended:
+        count = reader.count(first, stop)
+        ended = first + count != stop
+        yield from repeat(None, count)
+    return _Over(problem) if ended else None
 
 
-def _keys(reader: Reader, part: tuple[int, int | None]) -> Generator[tuple[float, Picture], None, _Over | None]:
-    yield from reader.keys(*part)
-    return _Over(reader.problem) if reader.ended else None
+def _batches(keys: Iterator[KeyPacket]) -> Iterator[list[KeyPacket]]:
+    while batch := list(islice(keys, _KEYS)):
+        yield batch
+
+
+def _keys(reader: Reader, packets: list[KeyPacket]) -> Generator[tuple[float, Picture], None, _Over | None]:
+    yield from reader.key_pictures(packets)
+    return None

@@ -47,6 +47,29 @@ def join(playlist: Path, target: Path) -> None:
     ffmpeg.run([*_source(playlist, 0.0), *_STREAMS, *_MP4], playlist, target)
 
 
+def remux(video: Path, target: Path) -> Path:
+    """Copies a video whose timestamps start again; in the copy they run on, since ffmpeg mends them as it reads.
+
+    Args:
+        target: its suffix becomes .mp4, or .mkv where an .mp4 cannot hold the video.
+
+    Returns:
+        The copy.
+
+    Raises:
+        VideoError: ffmpeg cannot read it.
+    """
+    arguments = [*ffmpeg.source(video), *_STREAMS]
+    try:
+        made = target.with_suffix(".mp4")
+        ffmpeg.run([*arguments, *_MP4], video, made)
+    except VideoError:
+        target.with_suffix(".mp4").unlink(missing_ok=True)
+        made = target.with_suffix(".mkv")
+        ffmpeg.run([*arguments, "-c", "copy", *_PLAIN, "-f", "matroska"], video, made)
+    return made
+
+
 def trim(video: Path, target: Path, start: float, stop: float | None) -> float | None:
     """Writes the pictures shown in [start, stop) as an .mp4 whose time 0 is the first of them.
 

@@ -113,7 +113,7 @@ def test_a_closer_look_is_at_all_between_the_key_frames_with_the_highest_scores(
     gaps: list[float], fps: Fraction, share: float, seed: int
 ) -> None:
     times = np.cumsum(gaps) - gaps[0]
-    instants = grid.times(grid.count_shown(times.tolist(), times[-1] + 2, fps), fps)
+    instants = grid.times(grid.first_frame_at(times[-1] + 2, fps), fps)
     scores = np.random.default_rng(seed).random(len(instants)).astype(np.float32)
     wanted = _between(times, instants, scores, share)
     group = np.searchsorted(times, instants, side="right")

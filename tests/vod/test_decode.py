@@ -136,11 +136,11 @@ def test_readers_of_one_file_do_not_disturb_each_other(
     view = View(Fraction(3), 64, "squeeze")
     with closing(cpu.Reader(video, view)) as reader:
         alone = [list(reader.grid(first, None)) for first in (0, 9, 14)]
-        times = list(reader.keys(0, None))
+        times = list(reader.keys(0))
     monkeypatch.setattr(cpu, "_TAKEN", 1)  # so that readers take turns at each packet
     with closing(cpu.Reader(video, view)) as first, closing(cpu.Reader(first, view)) as second:
         third, fourth = cpu.Reader(first, view), cpu.Reader(second, view)
-        turns = zip_longest(first.grid(0, None), second.grid(9, None), third.grid(14, None), fourth.keys(0, None))
+        turns = zip_longest(first.grid(0, None), second.grid(9, None), third.grid(14, None), fourth.keys(0))
         together = [[item for item in items if item is not None] for items in zip(*turns, strict=True)]
         assert [reader.problem for reader in (first, second, third, fourth)] == [None] * 4
     for one, other in zip(alone, together[:3], strict=True):
@@ -223,7 +223,7 @@ def test_a_session_of_ffmpeg_shows_the_same_pictures(tmp_path: Path) -> None:
     """Sessions run on a GPU; but for where they decode, they are the same without."""
     video = numbered_video(tmp_path / "v.ts", seconds=30, fps=Fraction(60000, 1001), size=(426, 240))
     whole = list(decode(video, THREE))
-    session = cuda.Session(video, THREE, on_card=False)
+    session = cuda.Session(cpu.Reader(video, THREE), THREE, on_card=False)
     for first, stop in ((0, 20), (20, 60), (60, 200), (90, None)):
         found = list(session.grid(first, stop))
         assert session.ended == (stop != 60 and stop != 20)
@@ -247,7 +247,7 @@ def test_odd_sizes_and_rotation(tmp_path: Path) -> None:
     info = probe(turned)
     assert (info.width, info.height) == (240, 320)
     found = list(decode(turned, THREE))
-    as_ffmpeg = list(cuda.Session(turned, THREE, on_card=False).grid(0, None))
+    as_ffmpeg = list(cuda.Session(cpu.Reader(turned, THREE), THREE, on_card=False).grid(0, None))
     assert [read_number(p) for p in found] != expected(9, Fraction(30))
     assert len(found) == len(as_ffmpeg)
     assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(found, as_ffmpeg, strict=True)) < 2
@@ -272,7 +272,8 @@ def test_stills_are_upright_and_as_wide_as_shown(tmp_path: Path) -> None:
     assert tall is not None
     assert wide is not None
     assert (tall.shape, wide.shape) == ((160, 120, 3), (45, 120, 3))
-    frame = next(cuda.Session(turned, View(Fraction(3), 120, "squeeze"), on_card=False).grid(1, None))
+    view = View(Fraction(3), 120, "squeeze")
+    frame = next(cuda.Session(cpu.Reader(turned, view), view, on_card=False).grid(1, None))
     assert np.abs(tall[::4, ::3].astype(int) - frame[::3, ::3]).mean() < 12  # turned as ffmpeg turns it
 
 
