@@ -13,6 +13,7 @@ from safetensors.torch import load, save
 from lolhl import manifest
 from lolhl.errors import ModelError
 from lolhl.manifest import Output
+from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
 from lolhl.models.network import Architecture, Network
 from lolhl.storage import Root
@@ -21,10 +22,6 @@ from lolhl.vod.decode import View
 
 def weights_key(name: str) -> str:
     return f"models/{name}/model.safetensors"
-
-
-def manifest_key(name: str) -> str:
-    return f"models/{name}/model.json"
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         DatasetError: the dataset has no positives, or a guard narrower than the clips.
         UsageError: the backbone is unknown.
     """
-    champion.check_new(name)
+    champion.check_new(root, name)
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
     described = manifest.load(root, source, f"lolhl dataset {config.dataset}", fresh=True)
     inputs = {source: described.content_digest()}
