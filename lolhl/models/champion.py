@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from lolhl import manifest, storage
 from lolhl.errors import Conflict, MissingInput, StorageError, UsageError
-from lolhl.models import tracking
+from lolhl.models import publication, tracking
 from lolhl.models.tracking import CHAMPION
 from lolhl.storage import Root, check_name
 
@@ -118,6 +118,6 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     name = listed[-1].model
     check_there(root, name)
     made = manifest.load(root, manifest_key(name), f"lolhl train {name}")
-    tracking.give_alias(root, name, made, CHAMPION)
+    tracking.publish(root, name, made, publication.find(root, name, made).register, CHAMPION)
     data = json.dumps({"champions": [asdict(one) for one in listed]}, indent=1) + "\n"
     root.write_if(KEY, data.encode(), etag)
