@@ -9,7 +9,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-from lolhl.errors import LolhlError, StorageError
+from lolhl.errors import LolhlError, StorageError, UsageError
 from lolhl.manifest import Manifest
 from lolhl.models import tracking
 from lolhl.storage import Root
@@ -60,16 +60,17 @@ def publish(root: Root, model: str, made: Manifest, register: str, alias: str) -
 def find(root: Root, model: str, made: Manifest) -> Publication:
     """What was published of this model the last time, or is to be."""
     found = root.find(key(model))
-    recorded = Publication(made.digest, made.config.get("register"), made.config.get("alias"), done=found is None)
     if found:
         with suppress(ValueError, TypeError, RecursionError):  # damaged: to publish again costs little
-            read = Publication(**json.loads(found[0]))
-            recorded = read if isinstance(read.register, str) else recorded
-    if not isinstance(recorded.register, str):
-        raise StorageError(
-            f"{root.url}/models/{model}/model.json is damaged: its config has no register: train it again"
-        )
-    return recorded
+            recorded = Publication(**json.loads(found[0]))
+            if isinstance(recorded.register, str):
+                return recorded
+    try:
+        tracking.check_names(made.config["register"], made.config["alias"])
+    except (UsageError, KeyError, TypeError) as error:
+        where = f"{root.url}/models/{model}/model.json"
+        raise StorageError(f"{where} is damaged: its config says not how it is registered: train again") from error
+    return Publication(made.digest, made.config["register"], made.config["alias"], done=found is None)
 
 
 def _bytes(publication: Publication) -> bytes:

@@ -7,7 +7,6 @@ again, training goes on from an epoch finished a second or two before, with the 
 finishes its step, saves, and leaves with code 143: run again, it goes on from that step.
 """
 
-import io
 import logging
 import os
 import shutil
@@ -22,7 +21,6 @@ from typing import Any
 import lightning
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import sklearn
 import torch
 
@@ -30,7 +28,7 @@ import lolhl
 from lolhl import manifest, metrics
 from lolhl.config import Config, option
 from lolhl.data import cache
-from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, rows, wanted
+from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
 from lolhl.errors import DatasetError, LolhlError, UsageError
 from lolhl.frames.frameset import FrameSet
 from lolhl.highlights.cut import Limits, find
@@ -277,24 +275,14 @@ def _plan(
 
 def _samples(root: Root, dataset: str, described: Manifest) -> dict[str, Samples]:
     """The dataset's two sides; both count VODs in the same order."""
-    redo = f"lolhl dataset {dataset} {' '.join(described.result['vods'])} --force"
-    table = pl.read_parquet(io.BytesIO(described.read(root, f"datasets/{dataset}/samples.parquet", redo)))
-    vods = tuple(sorted(table["vod"].unique()))
-    place = {vod: number for number, vod in enumerate(vods)}
-    sides = {}
-    for side in ("train", "validation"):
-        rows = table.filter(pl.col("split") == side)
-        if not rows.height or not rows["label"].any() or rows["label"].all():
+    key, vods = f"datasets/{dataset}/samples.parquet", described.result["vods"]
+    redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
+    sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
+    for side, samples in sides.items():
+        if not samples.label.any() or samples.label.all():
             raise DatasetError(
                 f"dataset {dataset}: its {side} side needs frames inside and outside of highlights: label more"
             )
-        sides[side] = Samples(
-            vods,
-            np.array([place[vod] for vod in rows["vod"]], dtype=np.int64),
-            rows["frame"].to_numpy(),
-            rows["label"].to_numpy(),
-            rows["chunk"].to_numpy().astype(str),
-        )
     return sides
 
 

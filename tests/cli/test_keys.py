@@ -69,7 +69,13 @@ odd = st.sampled_from(
     ]
 )
 names = odd | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,4}", fullmatch=True)
-worlds = st.fixed_dictionaries({kind: names.filter(lambda name, kind=kind: is_new(kind, name)) for kind in FILES})
+
+
+def new(kind: str) -> st.SearchStrategy[str]:
+    return names.filter(lambda name: is_new(kind, name))
+
+
+worlds: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries({kind: new(kind) for kind in FILES})
 
 
 @given(worlds, worlds)

@@ -59,9 +59,11 @@ def bundle(root: Root, alias: str = "challenger") -> bytes:
 def places(root: Root) -> list[str]:
     """All that MLflow's tables say of places of artifacts."""
     with closing(sqlite3.connect(f"{root.url}/mlflow/mlflow.db")) as connection:
-        queries = ("select artifact_location from experiments where name = 'lolhl'", "select artifact_uri from runs")
-        queries += ("select source from model_versions", "select storage_location from model_versions")
-        return [row[0] for query in queries for row in connection.execute(query) if row[0]]
+        found = connection.execute(
+            "select artifact_location from experiments where name = 'lolhl' union select artifact_uri from runs "
+            "union select source from model_versions union select storage_location from model_versions"
+        )
+        return [place for (place,) in found if place]
 
 
 def test_a_root_that_moved_goes_on_where_it_is_now(root: Root, tmp_path: Path) -> None:
