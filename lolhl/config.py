@@ -3,10 +3,15 @@
 The command line is made from these classes, so a setting is written down once.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+
+from lolhl.errors import StorageError, UsageError
 
 
 def option(
@@ -48,3 +53,36 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case _:
             return value
+
+
+C = TypeVar("C", bound=Config)
+
+
+def restored(kind: type[C], recorded: Mapping[str, Any], place: str) -> C:
+    """The settings that a manifest recorded, as far as there still are such.
+
+    Args:
+        recorded: as `Config.recorded` gives them.
+        place: the manifest's name, for the error's message.
+
+    Raises:
+        StorageError: a value is none that the setting can have.
+    """
+    there = [field for field in fields(kind) if field.name in recorded]
+    try:
+        for field in there:
+            value, choices = recorded[field.name], field.metadata.get("choices", ())
+            if choices and value not in choices:
+                raise ValueError(f"{value!r} is none of {', '.join(choices)} - at `$.{field.name}`")
+        known = {field.name: recorded[field.name] for field in there}
+        return msgspec.convert(known, kind, dec_hook=_exact)
+    except (msgspec.ValidationError, UsageError, ValueError) as error:
+        why = str(error).splitlines()[0].replace("$.", "config.")
+        raise StorageError(f"{place} is damaged ({why}): remove it and run its stage again") from error
+
+
+def _exact(kind: type, value: Any) -> Any:
+    """A rate as `recorded` writes it."""
+    if kind is not Fraction or not (isinstance(value, str) and re.fullmatch(r"\d{1,9}(/[1-9]\d{0,8})?", value)):
+        raise ValueError(f"{str(value)[:40]!r} is no rate")
+    return Fraction(value)

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lolhl.errors import StorageError
+from lolhl.tables import read_table
 
 Clips = npt.NDArray[np.int64]
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -37,6 +41,48 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+
+_SCHEMA = {"vod": pl.String, "frame": pl.Int64, "label": pl.Boolean, "chunk": pl.String, "split": pl.String}
+_SIDES = ("train", "validation")
+
+
+def read_sides(data: bytes, vods: Sequence[str], place: str, redo: str) -> dict[str, Samples]:
+    """The two sides of a samples.parquet; both count VODs in the same order.
+
+    Args:
+        data: of the file.
+        vods: that may be in it.
+        place: the file's name, for the error's message.
+        redo: the command that makes it anew, for the same.
+
+    Raises:
+        StorageError: the file holds something else.
+    """
+    table = read_table(data, _SCHEMA, place, redo)
+    checks = {
+        "VODs that the dataset does not have": table["vod"].is_in(sorted(vods)).all(),
+        "a split that is neither train nor validation": table["split"].is_in(_SIDES).all(),
+        "frames before the first": (table["frame"] >= 0).all(),
+        "samples twice or out of order": table.select(pl.struct("vod", "frame").is_sorted()).item()
+        and not table.select("vod", "frame").is_duplicated().any(),
+    }
+    for what, holds in checks.items():
+        if not holds:
+            raise StorageError(f"{place} is wrong (it has {what}): run `{redo}`")
+    names = tuple(sorted(table["vod"].unique()))
+    number = {vod: at for at, vod in enumerate(names)}
+    sides = {}
+    for side in _SIDES:
+        rows = table.filter(split=side)
+        sides[side] = Samples(
+            names,
+            np.array([number[vod] for vod in rows["vod"]], dtype=np.int64),
+            rows["frame"].to_numpy(),
+            rows["label"].to_numpy(),
+            rows["chunk"].to_numpy().astype(str),
+        )
+    return sides
 
 
 def wanted(sides: Sequence[tuple[Samples, Clips]]) -> dict[str, npt.NDArray[np.int64]]:

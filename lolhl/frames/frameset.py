@@ -18,6 +18,7 @@ from lolhl.errors import NotFound, StorageError
 from lolhl.frames.shards import Entry, shard_key
 from lolhl.results import Frames
 from lolhl.storage import Root
+from lolhl.tables import read_table
 from lolhl.vod.decode import View
 
 _INDEX = {"frame": pl.Int64, "time": pl.Float64, "shard": pl.Int64, "offset": pl.Int64, "length": pl.Int64}
@@ -72,10 +73,11 @@ class FrameSet:
         """
         asked = root.ahead([manifest_key(vod), index_key(vod), f"vods/{vod}/vod.json"])
         said = manifest.load(asked, manifest_key(vod), Frames, f"lolhl extract {vod}", fresh=True)
-        index = pl.read_parquet(io.BytesIO(said.read(asked, index_key(vod), f"lolhl extract {vod} --force")))
-        index = index.sort("frame")
+        redo, place = f"lolhl extract {vod} --force", f"{root.url}/{index_key(vod)}"
+        index = read_table(said.read(asked, index_key(vod), redo), _INDEX, place, redo).sort("frame")
         view = View(said.result.fps, said.result.size, said.result.fit)
         count = said.result.frames
+        _check_index(index, count, place, redo)
         times, shards, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
         nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, view.fps))
         return cls(root, vod, view, said.content_digest(), count, times, nearest, shards, offsets, lengths)
@@ -114,9 +116,28 @@ class FrameSet:
         with path.open("rb", buffering=0) as file:
             jpeg = os.pread(file.fileno(), int(self.lengths[place]), int(self.offsets[place]))
         try:
-            return np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
+            picture = np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
         except ValueError as error:
             raise StorageError(f"{where} is damaged at picture {place}: {redo}") from error
+        side = self.view.size
+        if picture.shape != (side, side, 3):
+            height, width = picture.shape[:2]
+            raise StorageError(f"{where} has a picture of {width} × {height} in place of {side} × {side} px: {redo}")
+        return picture
+
+
+def _check_index(index: pl.DataFrame, count: int, place: str, redo: str) -> None:
+    """Raises StorageError unless each row, in order of frames, may say where a picture of the grid lies."""
+    checks = {
+        "no picture": len(index) > 0,
+        f"frames that are none of {count}": index["frame"].is_between(0, count - 1).all(),
+        "a frame twice": index["frame"].is_unique().all(),
+        "times that go back": index["time"].is_sorted(),
+        "places before a file's beginning": all((index[name] >= 0).all() for name in ("shard", "offset", "length")),
+    }
+    for what, holds in checks.items():
+        if not holds:
+            raise StorageError(f"{place} is wrong (it has {what}): run `{redo}`")
 
 
 def _nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

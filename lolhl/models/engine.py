@@ -39,6 +39,7 @@ class Engine:
     Attributes:
         name: of the library and the precision, as in "openvino-bf16".
         digest: of the backbone, see `backbones.digest`.
+        width: of the features.
         batch: how many pictures `run` is best given at once.
         run: pictures uint8 [n, S, S, 3] (RGB, n from 1 to `batch`, S always the same) → their features
             float16 [n, D], in order. Some batches are asked for ahead, while earlier ones are worked on.
@@ -48,6 +49,7 @@ class Engine:
     name: str
     digest: str
     batch: int
+    width: int
     run: Callable[[Iterable[Pictures]], Iterator[Features]]
 
     @property
@@ -65,13 +67,19 @@ def open_engine(network: Network, device: torch.device) -> Engine:
     digest = backbones.digest(network.backbone)
     if device.type == "cuda":
         kind = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        return Engine(f"torch-{_short(kind)}", digest, _GPU_BATCH, functools.partial(_on_gpu, network, device, kind))
+        return Engine(
+            f"torch-{_short(kind)}",
+            digest,
+            _GPU_BATCH,
+            network.width,
+            functools.partial(_on_gpu, network, device, kind),
+        )
     openvino = _openvino()
     if openvino is None:
-        return Engine("torch-f32", digest, _CPU_BATCH, functools.partial(_on_cpu, network))
+        return Engine("torch-f32", digest, _CPU_BATCH, network.width, functools.partial(_on_cpu, network))
     precision = _precision(openvino)
     run = functools.partial(_by_openvino, _Known(digest, network), precision)
-    return Engine(f"openvino-{precision}", digest, _OPENVINO_BATCH, run)
+    return Engine(f"openvino-{precision}", digest, _OPENVINO_BATCH, network.width, run)
 
 
 def _short(kind: torch.dtype) -> str:

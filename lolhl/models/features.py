@@ -6,6 +6,7 @@ run that was killed goes on where it stopped. They stay in files: no array grows
 """
 
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid, progress
-from lolhl.errors import NotFound
+from lolhl.errors import ModelError, NotFound
 from lolhl.frames.frameset import FrameSet
 from lolhl.models.engine import Engine, Pictures
 from lolhl.models.engine import Features as Features
 from lolhl.storage import Root, each
 from lolhl.vod.decode import Picture
+
+log = logging.getLogger(__name__)
 
 _PART = 2048  # frames in a stored part: some seconds of work
 _BATCH = 512  # frames that are read or interpolated at once
@@ -104,24 +107,30 @@ def of_frames(engine: Engine, frames: FrameSet) -> Iterator[Features]:
 
 
 def stored(engine: Engine, frames: FrameSet) -> FrameFeatures:
-    """Features of a whole VOD: what earlier runs stored, and what is missing, which is stored now.
+    """Features of a whole VOD: what earlier runs stored, and what is missing or damaged, which is stored now.
 
     Right for a frozen backbone, whose features are asked for again.
 
     Raises:
         StorageError: frames are missing or damaged.
+        ModelError: the backbone gives features that are no numbers.
     """
     folder = f"frames/{frames.vod}/features/{engine.key}"
     pictures = len(frames.times)
     parts = {f"{folder}/{at:08}.npy": range(at, min(at + _PART, pictures)) for at in range(0, pictures, _PART)}
     paths = []
     with progress.bar(f"features {frames.vod}", pictures, "frames") as advance:
-        there = each(lambda key: _whole(frames.root, key, len(parts[key])), parts)
+        there = each(lambda key: _whole(frames.root, key, (len(parts[key]), engine.width)), parts)
         for (key, numbers), path in zip(parts.items(), there, strict=True):
             if path:
                 advance(len(numbers))
             else:
-                frames.root.write(key, _npy(np.concatenate(list(_run(engine, frames, numbers, advance)))))
+                part = np.concatenate(list(_run(engine, frames, numbers, advance)))
+                if not np.isfinite(part).all():
+                    raise ModelError(
+                        f"the features of VOD {frames.vod} by {engine.name} are no numbers: choose another --backbone"
+                    )
+                frames.root.write(key, _npy(part))
             paths.append(path or frames.root.local(key))
     return FrameFeatures(frames, _Rows(frames.root, tuple(parts), tuple(paths)))
 
@@ -177,13 +186,17 @@ def _stacked(pictures: Iterable[Picture], size: int) -> Iterator[Pictures]:
         yield np.stack(waiting)
 
 
-def _whole(root: Root, key: str, count: int) -> Path | None:
-    """The file of this part, if an earlier run stored it and it is not damaged."""
-    with suppress(NotFound, ValueError, EOFError):
+def _whole(root: Root, key: str, shape: tuple[int, int]) -> Path | None:
+    """The file of this part, if an earlier run stored it and it holds what it must: else it is made anew."""
+    try:
         path = root.local(key)
+    except NotFound:
+        return None
+    with suppress(ValueError, EOFError, OSError):
         part = np.load(path, mmap_mode="r")
-        if part.ndim == 2 and part.dtype == np.float16 and len(part) == count:
+        if part.shape == shape and part.dtype == np.float16 and np.isfinite(part).all():
             return path
+    log.warning("%s/%s is damaged, and is made anew", root.url, key)
     return None
 
 

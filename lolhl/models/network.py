@@ -6,11 +6,13 @@ where clips overlap, as they do when whole streams are scored, each frame is enc
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
+from lolhl.errors import ModelError
 from lolhl.models import backbones
 
 _PIECE = 256  # frames
@@ -34,10 +36,10 @@ class Architecture:
 
     kind: Kind
     backbone: str
-    clip_frames: int
-    clip_stride: int
-    hidden: int
-    dropout: float
+    clip_frames: Annotated[int, Meta(ge=1, le=10_000)]
+    clip_stride: Annotated[int, Meta(ge=1, le=10_000)]
+    hidden: Annotated[int, Meta(ge=1, le=8192)]
+    dropout: Annotated[float, Meta(ge=0, lt=1)]
 
     def offsets(self) -> list[int]:
         """Where the clip's frames lie, in grid steps from the frame that is scored."""
@@ -142,3 +144,16 @@ class Network(Classifier):
 
     def decide(self, encoded: Tensor) -> Tensor:
         return self.head.decide(encoded)
+
+
+def outline(architecture: Architecture) -> Network:
+    """The network without memory for its weights: their names, shapes and types, and what it must be given.
+
+    Raises:
+        UsageError: there is no such backbone.
+    """
+    try:
+        with torch.device("meta"):
+            return Network(architecture)
+    except ModelError:  # some of timm's backbones compute while they are built
+        return Network(architecture)

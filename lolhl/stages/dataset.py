@@ -23,7 +23,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
-from lolhl.storage import Root, check_name, each
+from lolhl.storage import Root, check_name, check_new, each
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ def dataset(
     vods = sorted({check_name(vod, "VOD") for vod in vods})
     if not vods:
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
-    key = f"datasets/{check_name(name, 'dataset')}/dataset.json"
+    key = f"datasets/{name}/dataset.json"
+    check_new(root, key, name, "dataset")
     asked = [of for vod in vods for of in (f"frames/{vod}/frameset.json", f"vods/{vod}/vod.json", labels_key(vod))]
     root = root.ahead([key, *asked])
     framesets = {

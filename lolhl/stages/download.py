@@ -26,7 +26,7 @@ from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Vod
 from lolhl.stages.scratch import Scratch, open_scratch
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root, check_name, check_new
 from lolhl.storage.folder import Folder
 from lolhl.vod import fetch, trim, twitch
 from lolhl.vod.probe import probe
@@ -98,8 +98,9 @@ def download(
         TwitchError, VideoError: the video cannot be had, or is none.
     """
     origin = _origin(source)
-    vod = check_name(origin.name if name is None else name, "VOD")
+    vod = origin.name if name is None else name
     key = f"vods/{vod}/vod.json"
+    check_new(root, key, vod, "VOD")
     before = manifest.find(root, key, Vod)
     inputs = origin.inputs(root, before)
     _, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)

@@ -5,7 +5,6 @@ beside them, for looking only.
 """
 
 import hashlib
-import io
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +16,10 @@ from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from lolhl import grid, manifest, metrics, progress
 from lolhl.config import Config, option
-from lolhl.errors import StorageError, TwitchError, UsageError, VideoError, VodNotFound
+from lolhl.errors import TwitchError, UsageError, VideoError, VodNotFound
 from lolhl.figures import FrameFigures
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
@@ -35,6 +33,7 @@ from lolhl.report.pictures import thumbnails
 from lolhl.results import Agreement, Dataset, Model, ModelFigures, Report, ReportedHighlight, Scoring, Vod
 from lolhl.stages.source import has_source, stretches
 from lolhl.storage import Root, check_name
+from lolhl.tables import read_scores
 from lolhl.vod import cut
 
 log = logging.getLogger(__name__)
@@ -212,10 +211,7 @@ def _scores(root: Root, vod: str, scored: Manifest[Scoring]) -> npt.NDArray[np.f
     """The probabilities on the grid: float32 [n]."""
     key = f"highlights/{vod}/scores.parquet"
     redo = f"lolhl infer {scored.result.model} {vod} --force"
-    scores = pl.read_parquet(io.BytesIO(scored.read(root, key, redo)))["score"].to_numpy()
-    if not np.isfinite(scores).all():
-        raise StorageError(f"{root.url}/{key} holds scores that are no numbers: train the model again")
-    return scores.astype(np.float32)
+    return read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scored.result.frames)
 
 
 def _learnt_from(root: Root, scored: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:

@@ -20,23 +20,21 @@ average precision must lie above that of random ranking.
 """
 
 import hashlib
-import io
 import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from lolhl import grid, manifest, metrics
-from lolhl.config import Config, option
-from lolhl.errors import DatasetError, MissingInput, UsageError
+from lolhl.config import Config, option, restored
+from lolhl.errors import DatasetError, MissingInput, StorageError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, shown
 from lolhl.frames.frameset import manifest_key
 from lolhl.highlights.cut import Limits, find
@@ -50,6 +48,7 @@ from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdi
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root, check_name, each
+from lolhl.tables import read_scores
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +113,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     labels = _labelled(root)
     judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
     frames = _frames(root, labels)
-    settings = _settings(root, config.like)
+    like = None if config.like is None else champion.resolve(root, config.like)
+    settings = _settings(root, like)
     files = each(root.read, map(labels_key, labels))
     read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
     read |= {manifest_key(vod): made.content_digest() for vod, made in frames.items()}
@@ -123,7 +123,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     if earlier:
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
-    model = _learn(root, {vod: labels[vod] for vod in labels if vod not in judge}, read, settings)
+    model = _learn(root, {vod: labels[vod] for vod in labels if vod not in judge}, read, settings, like)
     unseen = {vod: labels[vod] for vod in judge}
     challenger = _judged(root, model, unseen, force)
     # A run that was killed after it had promoted finds its own work: compared is with the champion before.
@@ -235,8 +235,8 @@ def _frames(root: Root, labels: Labels) -> dict[str, Manifest[Frames]]:
     for vod, made in there.items():
         if made is None:
             old = manifest.find(root, manifest_key(vod), Frames)
-            said = _known(ExtractConfig, old.config if old else others)
-            made = extract(root, vod, ExtractConfig(**{**said, "fps": Fraction(said.get("fps", ExtractConfig.fps))}))
+            config = restored(ExtractConfig, old.config if old else others, f"{root.url}/{manifest_key(vod)}")
+            made = extract(root, vod, config)
         frames[vod] = made
     return frames
 
@@ -251,27 +251,26 @@ def _settings(root: Root, like: str | None) -> dict[str, dict[str, Any]]:
     """What a model and its dataset were made with, but for names."""
     if like is None:
         return {"dataset": {}, "train": {}}
-    name = champion.resolve(root, like)
-    made = manifest.load(root, f"models/{name}/model.json", Model, f"lolhl train {name}")
-    source = next(key for key in made.inputs if key.startswith("datasets/"))
+    key = champion.manifest_key(like)
+    made = manifest.load(root, key, Model, f"lolhl train {like}")
+    source = next((source for source in made.inputs if source.startswith("datasets/")), None)
+    if source is None:
+        raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `lolhl train {like} --force`")
     splitting = dict(manifest.load(root, source, Dataset, "lolhl dataset").config)
-    if splitting["holdout"] not in ("auto", "chunks", "vods"):  # names of VODs
+    if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
     training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
     return {"dataset": splitting, "train": training}
 
 
-def _known(kind: type[Config], recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """The recorded settings that there still are."""
-    return {field.name: recorded[field.name] for field in fields(kind) if field.name in recorded}
-
-
-def _learn(root: Root, labels: Labels, read: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> str:
+def _learn(
+    root: Root, labels: Labels, read: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]], like: str | None
+) -> str:
     """Trains a model on these VODs, under a name that depends on all that it learns from. Returns the name."""
     from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
 
-    splitting = DatasetConfig(**_known(DatasetConfig, settings["dataset"]))
-    training = TrainConfig(**_known(TrainConfig, settings["train"]))
+    splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}")
+    training = restored(TrainConfig, settings["train"], f"{root.url}/{champion.manifest_key(like or '')}")
     own = [read[key] for vod in labels for key in (labels_key(vod), manifest_key(vod))]
     name = f"retrain-{_digest([list(labels), own, splitting.recorded(), training.recorded()])[:8]}"
     log.info("retrain: learning %s from %s", name, ", ".join(labels))
@@ -332,9 +331,9 @@ def _judged(root: Root, model: str, labels: Labels, force: bool) -> _Judged:
     for vod, spans in labels.items():
         place = f"retrain/scores/{model}"
         scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
-        data = scored.read(root, scores_key(vod, place), "lolhl retrain --force")
+        key, redo = scores_key(vod, place), "lolhl retrain --force"
         fps, threshold = scored.result.fps, scored.result.threshold
-        scores = pl.read_parquet(io.BytesIO(data))["score"].to_numpy()
+        scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scored.result.frames)
         smoothed, count = centred_mean(scores, fps, scored.result.smooth_seconds), len(scores)
         whole = np.full(count, vod)
         groups = whole if len(labels) >= VODS_ENOUGH else np.char.add(f"{vod}/", chunks(spans, count, fps).astype(str))

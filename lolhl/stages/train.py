@@ -7,13 +7,12 @@ again, training goes on from an epoch finished a second or two before, with the 
 finishes its step, saves, and leaves with code 143: run again, it goes on from that step.
 """
 
-import io
 import logging
 import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,6 @@ from pathlib import Path
 import lightning
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import sklearn
 import torch
 
@@ -29,17 +27,18 @@ import lolhl
 from lolhl import manifest, metrics
 from lolhl.config import Config, option
 from lolhl.data import cache
-from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, rows, wanted
-from lolhl.errors import DatasetError, UsageError
+from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
+from lolhl.errors import DatasetError, LolhlError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures
 from lolhl.frames.frameset import FrameSet
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, features, ranks, scoring, tracking
+from lolhl.models import bundle, champion, features, publication, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
+from lolhl.models.publication import Publication
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
 from lolhl.results import Dataset, Model, ModelFigures
 from lolhl.storage import Root, check_name, each
@@ -179,21 +178,26 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         MissingInput: the dataset or its frames do not exist.
         DatasetError: the dataset has no positives, or a guard narrower than the clips.
         UsageError: the backbone is unknown.
+        LolhlError: MLflow does not answer: before the training, or after it, when the model is finished all the
+            same. It is not only a warning, because others rely on the registry; the same call publishes the model.
     """
-    champion.check_new(name)
+    champion.check_new(root, name)
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
     described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset}", fresh=True)
     inputs = {source: described.content_digest()}
     ours = ranks.join()
-    todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
+    todo, earlier = _plan(root, name, config, inputs, force=force)
     ours.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
     if earlier:
         if ours.first:
             root.delete(checkpoint.key)
+            publication.publish(root, name, earlier, config.register, config.alias)
         return earlier
-    if ours.first and force:
-        root.delete(checkpoint.key)
+    if ours.first:
+        tracking.check(root)
+        if force:
+            root.delete(checkpoint.key)
     ours.wait()
 
     samples = _samples(root, config.dataset, described)
@@ -220,13 +224,20 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     batches = {side: ClipDataset(of.label, rows(of, clips, needed)) for side, (of, clips) in sides.items()}
     run = tracking.start(root, name, todo.digest, todo.config) if ours.first else None
 
+    follows = True  # whether MLflow answers
+
     def show(number: int, epoch: Epoch) -> None:
         log.info(
             "train %s: epoch %d/%d, loss %.4f, validation loss %.4f, average precision %.4f",
             name, number + 1, config.epochs, epoch.train_loss, epoch.val_loss, epoch.val_ap,
         )  # fmt: skip
-        if run:
-            run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
+        nonlocal follows
+        if run and follows:
+            try:
+                run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
+            except LolhlError as error:  # what is missing is logged when the model is published
+                follows = False
+                log.warning("train %s: %s; training goes on", name, error)
 
     learner.train()  # Lightning keeps the mode that it finds
     ours.wait()  # from here on no process is long behind another: see `ranks.join`
@@ -240,33 +251,39 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         todo = todo.begin()
         output = bundle.store_weights(root, name, network)
         result = _describe(network, config, described, frames, fitted, judged)
-        _publish(root, run, todo.manifest(result, [output]), judged, config)
-        todo.finish(result, [output])
+        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+        made = todo.finish(result, [output])
         root.delete(checkpoint.key)
+        publication.publish(root, name, made, config.register, config.alias)
     ours.wait()
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
 
 
+def _plan(
+    root: Root, name: str, config: TrainConfig, inputs: Mapping[str, str], *, force: bool
+) -> tuple[manifest.Plan[Model], Manifest[Model] | None]:
+    """As `manifest.plan`. What the model is called in the registry changes nothing that is learnt."""
+    key = bundle.manifest_key(name)
+    made = None if force else manifest.find(root, key, Model)
+    if made:
+        with suppress(UsageError, KeyError, TypeError):  # what is recorded may be no name
+            as_before = replace(config, register=made.config["register"], alias=made.config["alias"])
+            todo, earlier = manifest.plan(root, key, Model, as_before, inputs)
+            if earlier:
+                return todo, earlier
+    return manifest.plan(root, key, Model, config, inputs, force=force)
+
+
 def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
     """The dataset's two sides; both count VODs in the same order."""
-    redo = f"lolhl dataset {dataset} {' '.join(described.result.vods)} --force"
-    table = pl.read_parquet(io.BytesIO(described.read(root, f"datasets/{dataset}/samples.parquet", redo)))
-    vods = tuple(sorted(table["vod"].unique()))
-    place = {vod: number for number, vod in enumerate(vods)}
-    sides = {}
-    for side in ("train", "validation"):
-        rows = table.filter(pl.col("split") == side)
-        if not rows.height or not rows["label"].any() or rows["label"].all():
+    key, vods = f"datasets/{dataset}/samples.parquet", described.result.vods
+    redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
+    sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
+    for side, samples in sides.items():
+        if not samples.label.any() or samples.label.all():
             raise DatasetError(
                 f"dataset {dataset}: its {side} side needs frames inside and outside of highlights: label more"
             )
-        sides[side] = Samples(
-            vods,
-            np.array([place[vod] for vod in rows["vod"]], dtype=np.int64),
-            rows["frame"].to_numpy(),
-            rows["label"].to_numpy(),
-            rows["chunk"].to_numpy().astype(str),
-        )
     return sides
 
 
@@ -404,29 +421,4 @@ def _describe(
             "lightning": lightning.__version__,
             "scikit-learn": sklearn.__version__,
         },
-    )
-
-
-def _publish(root: Root, run: tracking.Run, made: Manifest[Model], judged: _Judged, config: TrainConfig) -> None:
-    """Hands the bundle to MLflow; before the manifest is written, so that a kill in between repeats it."""
-    figures = judged.smoothed.model
-    named = {
-        "average_precision": figures.average_precision,
-        "f1": figures.f1,
-        "precision": figures.precision,
-        "recall": figures.recall,
-        "average_precision_raw": judged.raw.average_precision,
-        "average_precision_random": judged.smoothed.random.average_precision,
-        "f1_constant": judged.smoothed.constant.f1,
-        "threshold": judged.threshold,
-        **{f"event_f1_tiou_{at.tiou:g}": at.f1 for at in judged.events},
-        **{f"event_precision_tiou_{at.tiou:g}": at.precision for at in judged.events},
-        **{f"event_recall_tiou_{at.tiou:g}": at.recall for at in judged.events},
-    }
-    weights = made.outputs[0].key
-    run.finish(
-        {name: value for name, value in named.items() if value is not None},
-        {Path(weights).name: root.local(weights).read_bytes(), "model.json": made.to_bytes()},
-        config.register,
-        config.alias,
     )

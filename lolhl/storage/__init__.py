@@ -18,6 +18,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_FILES = (".json", ".tsv", ".parquet", ".tar", ".safetensors", ".ckpt")  # how names of a root's own files end
+_PORTS = [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
+_WINDOWS = frozenset(("con", "prn", "aux", "nul", *_PORTS))  # names of devices there, whatever follows a dot
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,33 @@ def check_name(name: str, what: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a {what}: use letters, digits, '_', '-' and '.', at most 128")
+    return name
+
+
+def check_new(root: Root, key: str, name: str, what: str) -> str:
+    """The name itself, if something new may be made under it, whose manifest is to lie at the key FOLDER/NAME/FILE.
+
+    A root lists things by name in folders of their own. The names are such that no two things share a key and no
+    key lies below another one, on any file system that the root may be copied to. What is there already keeps
+    its name.
+
+    Raises:
+        UsageError: the name is none (see `check_name`), ends as the files between the folders do or as Windows
+            does not allow, or differs from another one in upper and lower case only.
+    """
+    check_name(name, what)
+    if root.stat(key):
+        return name
+    no_name = f"{name!r} is no name for a new {what}"
+    if name.lower().endswith(_FILES):
+        raise UsageError(f"{no_name}: files of lolhl end in {name[name.rindex('.') :]}: choose another")
+    if name.endswith(".") or name.partition(".")[0].lower() in _WINDOWS:
+        raise UsageError(f"{no_name}: Windows has no file of this name: choose another")
+    names = {stat.key.split("/")[1] for stat in root.list(f"{key.split('/')[0]}/")}
+    if twin := min((other for other in names if other != name and other.lower() == name.lower()), default=None):
+        raise UsageError(
+            f"{no_name}: there is {twin!r}, which many computers take for the same: use that, or choose another"
+        )
     return name
 
 
