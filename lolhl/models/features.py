@@ -111,7 +111,7 @@ def stored(engine: Engine, frames: FrameSet) -> FrameFeatures:
     Raises:
         StorageError: frames are missing or damaged.
     """
-    folder = f"frames/{frames.vod}/features/{engine.key}"
+    folder = f"{frames.features}/{engine.key}"
     pictures = len(frames.times)
     parts = {f"{folder}/{at:08}.npy": range(at, min(at + _PART, pictures)) for at in range(0, pictures, _PART)}
     paths = []

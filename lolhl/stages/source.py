@@ -148,7 +148,6 @@ def _fetch_one(
     info = probe(video)
     begin = round(segments.begin, 6)
     todo, _ = manifest.plan(root, f"{name}.json", "source", Config(), _inputs(vod), force=True)
-    todo = todo.begin()
     result: dict[str, Any] = {
         "video": f"{name}.mp4",
         "begin": begin,
@@ -158,7 +157,8 @@ def _fetch_one(
         "height": info.height,
         "fps": str(info.fps),
     }
-    return todo.finish(result, [Output.upload(root, video, f"{name}.mp4")])
+    with todo.begin() as begun:
+        return begun.finish(result, [Output.upload(root, video, f"{name}.mp4")])
 
 
 def _clock(seconds: float) -> str:

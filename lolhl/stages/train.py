@@ -33,6 +33,7 @@ from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, rows, wanted
 from lolhl.errors import DatasetError, UsageError
 from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import among
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
@@ -197,7 +198,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
     samples = _samples(root, config.dataset, described)
     vods = samples["train"].vods
-    frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod), vods), strict=True))
+    specs = among(described.inputs)
+    frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
     _check(config, described, samples, frames)
     lightning.seed_everything(config.seed, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
@@ -236,11 +238,11 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
         judged = _judge(samples["validation"], raw, frames, config)
-        todo = todo.begin()
-        output = bundle.store_weights(root, name, network)
-        result = _describe(network, config, described, frames, fitted, judged)
-        _publish(root, run, todo.manifest(result, [output]), judged, config)
-        todo.finish(result, [output])
+        with todo.begin() as begun:
+            output = bundle.store_weights(root, name, network)
+            result = _describe(network, config, described, frames, fitted, judged)
+            _publish(root, run, begun.manifest(result, [output]), judged, config)
+            begun.finish(result, [output])
         root.delete(checkpoint.key)
     ours.wait()
     return manifest.load(root, bundle.manifest_key(name), f"lolhl train {name}")

@@ -11,6 +11,7 @@ recipe (see `tests.benchmarks.blog`) reaches; both begin with frames on the disk
 """
 
 import dataclasses
+import hashlib
 import logging
 import subprocess
 import sys
@@ -27,9 +28,8 @@ from lolhl import manifest
 from lolhl.data import cache
 from lolhl.data.augment import augmented
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader
-from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet, index_bytes
-from lolhl.frames.shards import Entry, shard_key
+from lolhl.frames.shards import Entry
 from lolhl.labels.rows import ANY
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
@@ -61,6 +61,7 @@ NOTES = {
 }
 CPU = torch.device("cpu")
 CLIP = TrainConfig().architecture
+GRID = ExtractConfig(mode="grid")
 
 
 def main() -> int:
@@ -98,14 +99,14 @@ def _add(root: Root, stream: str) -> None:
     video, table = _files(stream)
     download(root, str(video), name=stream)
     save_labels(root, stream, read_table(table.read_bytes(), str(table), ANY)[stream])
-    extract(root, stream, ExtractConfig(mode="grid"))
+    extract(root, stream, GRID)
 
 
 # The loader
 
 
 def _loader(root: Root, folder: Path) -> Table:
-    frames = FrameSet.load(root, LEARNT)
+    frames = FrameSet.load(root, LEARNT, GRID.spec)
     labels = on_grid(load_labels(root, LEARNT), len(frames), FPS)
     some = np.arange(PICTURES)
     pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
@@ -208,18 +209,23 @@ def _done(root: Root, words: Sequence[str]) -> str:
 
 def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     """A VOD that is the stream over and over: index, labels, features; its shards are the stream's."""
-    of = FrameSet.load(root, stream)
+    of = FrameSet.load(root, stream, GRID.spec)
     count = HOURS * 3600 * int(FPS)
-    for shard in np.unique(of.shards).tolist():
-        long.write(shard_key(vod, shard), root.read(shard_key(stream, shard)))
+    made = manifest.load(root, GRID.spec.manifest_key(stream), "")
+    shards = [output for output in made.outputs if output.key.endswith(".tar")]
+    outputs = []
+    for number, shard in enumerate(shards):
+        key = GRID.spec.shard_key(vod, number, shard.sha256)
+        long.write(key, root.read(shard.key))
+        outputs.append(dataclasses.replace(shard, key=key))
     places = np.arange(count) % len(of)
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
-    long.write(frameset.index_key(vod), index)
-    said = manifest.load(root, frameset.manifest_key(stream), "").result
-    todo, _ = manifest.plan(long, frameset.manifest_key(vod), "extract", ExtractConfig(mode="grid"), {"tiled": vod})
-    shown = {**said, "vod": vod, "frames": count, "pictures": count, "ended_at": float(count / FPS)}
-    todo.finish(shown, [manifest.Output.of(frameset.index_key(vod), index)])
+    outputs.append(manifest.Output.of(GRID.spec.index_key(vod, hashlib.sha256(index).hexdigest()), index))
+    long.write(outputs[-1].key, index)
+    todo, _ = manifest.plan(long, GRID.spec.manifest_key(vod), "extract", GRID, {"tiled": vod})
+    shown = {**made.result, "vod": vod, "frames": count, "pictures": count, "ended_at": float(count / FPS)}
+    todo.finish(shown, outputs)
 
     length = float(len(of) / FPS)
     turns = [length * turn for turn in range(round(count / len(of)))]
@@ -237,7 +243,7 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
             at += len(batch)
 
     # The library itself stores them: what is tiled stands in the place of the engine's work.
-    features.stored(dataclasses.replace(engine, run=run), FrameSet.load(long, vod))
+    features.stored(dataclasses.replace(engine, run=run), FrameSet.load(long, vod, GRID.spec))
 
 
 # Against the blog's recipe

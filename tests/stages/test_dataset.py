@@ -15,12 +15,14 @@ from lolhl import manifest
 from lolhl.config import Config
 from lolhl.data.split import stretch
 from lolhl.errors import DatasetError, LabelError, LolhlError, MissingInput, UsageError
+from lolhl.frames.spec import FrameSpec
 from lolhl.labels.spans import Span, merge, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.stages.dataset import DatasetConfig, assign, dataset, table
 from lolhl.storage import Root, open_root
 from lolhl.storage.folder import Folder
+from lolhl.vod.view import View
 from tests.labels.real import REAL, real_labels
 
 
@@ -31,8 +33,10 @@ def root(tmp_path: Path) -> Root:
 
 def extracted(root: Root, vod: str, seconds: int, spans: Sequence[Span] | None, **more: Any) -> None:
     """What extract and labels leave of a VOD, without the pictures."""
-    todo, _ = manifest.plan(root, f"frames/{vod}/frameset.json", "extract", Config(), {}, force=True)
-    todo.finish({"vod": vod, "fps": "3", "size": 224, "fit": "crop", "frames": seconds * 3, **more}, [])
+    result = {"vod": vod, "fps": "3", "size": 224, "fit": "crop", "frames": seconds * 3, **more}
+    spec = FrameSpec(View(Fraction(result["fps"]), result["size"], result["fit"]), 90, "grid")
+    todo, _ = manifest.plan(root, spec.manifest_key(vod), "extract", Config(), {}, force=True)
+    todo.finish(result, [])
     if spans is not None:
         save_labels(root, vod, list(spans))
 
@@ -205,7 +209,7 @@ def test_the_table(root: Root, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_is_missing(root: Root) -> None:
-    with pytest.raises(MissingInput, match=r"frames/a/frameset.json does not exist: run `lolhl extract a`"):
+    with pytest.raises(MissingInput, match="VOD a has no frames: run `lolhl extract a` first"):
         dataset(root, "d", ["a"])
     extracted(root, "a", 900, None)
     with pytest.raises(MissingInput, match=r"labels/a.tsv does not exist: .*`lolhl labels FILE`"):
@@ -220,7 +224,12 @@ def test_what_is_missing(root: Root) -> None:
     [
         ([], {}, UsageError, "no VOD was named"),
         (["../a"], {}, UsageError, "'../a' is no name for a VOD"),
-        (["a", "other"], {}, DatasetError, "the frame sets differ: size is 224 for VOD a and 160 for VOD other"),
+        (
+            ["a", "other"],
+            {},
+            DatasetError,
+            "the frame sets differ: VOD a has 3fps-224px-crop and VOD other 3fps-160px-crop",
+        ),
         (["quiet"], {}, DatasetError, "no frame lies in a highlight: import labels"),
         (["tiny"], {}, DatasetError, "validation would have no highlight"),
         (["full"], {}, DatasetError, "train would have nothing but highlights"),
