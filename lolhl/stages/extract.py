@@ -20,7 +20,7 @@ from typing import Any
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import Conflict, NotFound, StorageError, UsageError
+from lolhl.errors import Conflict, NotFound, UsageError
 from lolhl.frames.frameset import features_folder, index_bytes
 from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack
 from lolhl.frames.spec import FrameSpec, old_key
@@ -233,9 +233,9 @@ def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: 
 def _finish(todo: Plan, stored: _Stored, result: dict[str, Any], outputs: list[Output]) -> Manifest:
     """Writes the manifest, and removes what is not of it."""
     root, vod, spec = todo.root, stored.vod, stored.spec
-    # Listed before: what comes later is of a run that sees this manifest, or that loses by it.
-    before = _check_there(root, vod, outputs)
     try:
+        # Listed before: what comes later is of a run that sees this manifest, or that loses by it.
+        before = _check_there(root, vod, outputs)
         made = todo.finish(result, outputs)
     except Conflict:
         winner = manifest.find(root, todo.key)
@@ -249,18 +249,20 @@ def _finish(todo: Plan, stored: _Stored, result: dict[str, Any], outputs: list[O
     _remove_old(root, vod, before)
     try:
         _check_there(root, vod, outputs)
-    except StorageError:  # a run that lost removed what both had
-        root.delete(todo.key)
+    except Conflict:  # a run that lost removed what both had, or one that came later has taken this one's place
+        standing = root.find(todo.key)
+        if standing and standing[0] == made.to_bytes():
+            root.delete(todo.key)
         raise
     return made
 
 
 def _check_there(root: Root, vod: str, outputs: list[Output]) -> list[str]:
-    """All keys of the VOD's frames. Raises StorageError when one of these outputs is not among them."""
+    """All keys of the VOD's frames. Raises Conflict when one of these outputs is not among them."""
     sizes = {stat.key: stat.size for stat in root.list(f"frames/{vod}/")}
     for output in outputs:
         if sizes.get(output.key) != output.size:
-            raise StorageError(f"{root.url}/{output.key} was removed by another run in the meantime: run again")
+            raise Conflict(f"{root.url}/{output.key} was removed by another run in the meantime: run again")
     return list(sizes)
 
 

@@ -228,7 +228,7 @@ def test_what_is_missing(root: Root) -> None:
             ["a", "other"],
             {},
             DatasetError,
-            "the frame sets differ: VOD a has 3fps-224px-crop and VOD other 3fps-160px-crop",
+            "differ: VOD a has 3fps-224px-crop and VOD other 3fps-160px-crop",
         ),
         (["quiet"], {}, DatasetError, "no frame lies in a highlight: import labels"),
         (["tiny"], {}, DatasetError, "validation would have no highlight"),
