@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Root:
 def extracted(root: Root, vod: str, seconds: int, spans: Sequence[Span] | None, **more: Any) -> None:
     """What extract and labels leave of a VOD, without the pictures."""
     result = {"vod": vod, "fps": "3", "size": 224, "fit": "crop", "frames": seconds * 3, **more}
-    spec = FrameSpec(View(Fraction(result["fps"]), result["size"], result["fit"]), 90, "grid")
+    spec = FrameSpec(View(Fraction(result["fps"]), result["size"], result["fit"]), more.get("quality", 90), "grid")
     todo, _ = manifest.plan(root, spec.manifest_key(vod), "extract", Config(), {}, force=True)
     todo.finish(result, [])
     if spans is not None:
@@ -217,6 +217,26 @@ def test_what_is_missing(root: Root) -> None:
     root.write("labels/a.tsv", b"vid_id\tstart\tstop\na\t0:10\t0:05\n")
     with pytest.raises(LabelError, match=r"labels/a.tsv:2: .*inverted"):
         dataset(root, "d", ["a"])
+
+
+def test_of_several_frame_sets_the_view_that_all_have_is_taken_or_has_to_be_named(root: Root) -> None:
+    spans = [Span(at, at + 8) for at in range(5, 890, 40)]
+    for vod in "ab":
+        extracted(root, vod, 900, spans)
+    extracted(root, "a", 900, None, size=96)
+    extracted(root, "a", 900, None, quality=95)
+    made = dataset(root, "d", ["a", "b"])
+    assert made.result["size"] == 224
+    assert {key for key in made.inputs if key.startswith("frames/")} == {
+        "frames/a/3fps-224px-crop-q95/frameset.json",
+        "frames/b/3fps-224px-crop-q90/frameset.json",
+    }
+    with pytest.raises(UsageError, match="of 2 views, 3fps-224px-crop and 3fps-96px-crop: choose by --fps, --size"):
+        dataset(root, "d", ["a"])
+    assert dataset(root, "small", ["a"], DatasetConfig(size=96)).result["size"] == 96
+    assert dataset(root, "d", ["a", "b"], DatasetConfig(fps=Fraction(3), fit="crop")) == made  # it is the same work
+    with pytest.raises(MissingInput, match="VOD b has no such frames, but 3fps-224px-crop: run `lolhl extract b"):
+        dataset(root, "d", ["a", "b"], DatasetConfig(size=96))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from lolhl.errors import MissingInput, StorageError, UsageError, VideoError
 from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import FrameSpec, stored
 from lolhl.manifest import Manifest
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
@@ -176,6 +177,63 @@ def test_bad_input(root: Root, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "root" / "vods")
     with pytest.raises(MissingInput):
         extract(root, "v", SMALL)
+
+
+def test_frame_sets_lie_side_by_side(root: Root) -> None:
+    made = extract(root, "v", SMALL)
+    for config in (ExtractConfig(size=64), replace(SMALL, quality=80), replace(SMALL, fps=Fraction(30000, 1001)), SCAN):
+        extract(root, "v", config)
+    assert extract(root, "v", SMALL) == made
+    assert [spec.name for spec in stored(root, "v")] == [
+        "3fps-96px-crop-q90",
+        "3fps-64px-squeeze-q90",
+        "30000_1001fps-96px-crop-q90",
+        "3fps-96px-crop-q80",
+        "3fps-96px-crop-q90-scan",
+    ]
+    assert all(FrameSpec.parse(spec.name) == spec for spec in stored(root, "v"))
+    assert numbers(root) == list(range(0, 600, 10))
+
+
+@pytest.mark.parametrize("fps", ["3", "1/2", "30000/1001", "240"])
+def test_a_name_says_which_frame_set_it_is(fps: str) -> None:
+    spec = ExtractConfig(fps=Fraction(fps), size=16, fit="crop", quality=1).spec
+    assert "/" not in spec.name
+    assert FrameSpec.parse(spec.name) == spec
+    for name in (
+        "features",
+        "3fps-224px-squeeze",
+        "3fps-224px-squeeze-q90-",
+        "0fps-224px-crop-q90",
+        "1_0fps-2px-crop-q9",
+    ):
+        assert FrameSpec.parse(name) is None
+
+
+def test_frames_at_the_place_of_lolhl_0_1_are_refused_until_they_are_made_anew(root: Root) -> None:
+    made = extract(root, "v", SMALL)
+    old = ["frameset.json", "index.parquet", "shard-000000.tar", "features/x/0.npy"]
+    for name in old:
+        root.write(f"frames/v/{name}", b"{}")
+    with pytest.raises(MissingInput, match=r"frames/v/frameset\.json was made by an earlier lolhl.*`lolhl extract v`"):
+        stored(root, "v")
+    assert extract(root, "v", SMALL) == made
+    assert stored(root, "v") == [SMALL.spec]
+    assert not any(root.stat(f"frames/v/{name}") for name in old)
+
+
+def test_bytes_of_a_shard_are_compared_with_their_digest(root: Root) -> None:
+    made = extract(root, "v", SMALL)
+    shard = root.local(made.outputs[2].key)
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1  # padding, which no picture needs
+    shard.write_bytes(data)
+    frames = FrameSet.load(root, "v", SMALL.spec)
+    assert read_number(frames.read([0])[0]) == 0
+    with pytest.raises(StorageError, match=rf"{shard.name} is damaged: run `lolhl extract v .*--quality 90 --force`"):
+        frames.read(range(60))
+    assert extract(root, "v", SMALL, force=True) == made
+    assert numbers(root) == list(range(0, 600, 10))
 
 
 def test_a_damaged_shard_is_named(root: Root) -> None:

@@ -127,6 +127,17 @@ def test_a_closer_look_is_at_all_between_the_key_frames_with_the_highest_scores(
     assert min(unseen.sum(), share * len(instants) - (~unseen).sum()) <= wanted.sum() < share * len(instants) + largest
 
 
+def test_of_several_frame_sets_the_best_that_fits_is_scored(root: Root) -> None:
+    train(root, "m", QUICK)
+    assert infer(root, "m", "b").result["frame_set"] == "3fps-96px-squeeze-q90"
+    for config in (ExtractConfig(size=64), ExtractConfig(size=96, quality=99, mode="scan")):
+        extract(root, "b", config)
+        assert infer(root, "m", "b").result["frame_set"] == "3fps-96px-squeeze-q90"
+    extract(root, "b", ExtractConfig(size=96, quality=95))
+    assert infer(root, "m", "b").result["frame_set"] == "3fps-96px-squeeze-q95"
+    assert infer(root, "m", "b", InferConfig(source="video")).result["frame_set"] is None
+
+
 def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
     shutil.rmtree(Path(root.url) / "frames")
     for vod in "ab":
