@@ -107,11 +107,11 @@ def test_whichever_call_another_run_comes_before(downloaded: Root, tmp_path: Pat
             def other(root: Root = root, stop: int | None = stop) -> None:
                 second = root if stop is None else Unlocked(root, stop, die)
                 with suppress(Killed):
-                    extract(second, "v", OTHER, force=True)  # type: ignore[arg-type]
+                    extract(second, "v", OTHER, force=True)
 
             first = Unlocked(root, number, other)
             try:
-                extract(first, "v", ONE, force=True)  # type: ignore[arg-type]
+                extract(first, "v", ONE, force=True)
                 seen.add("won")
             except Conflict:
                 seen.add("lost")
@@ -134,7 +134,7 @@ def test_in_a_folder_the_later_one_waits(downloaded: Root, tmp_path: Path) -> No
     assert {stat.key.split("/")[2] for stat in root.list("frames/v/")} == {
         "3fps-96px-crop-q90", "3fps-64px-squeeze-q90", "3fps-80px-squeeze-q95",
     }  # fmt: skip
-    assert not list(root.path.glob(".unfinished*"))
+    assert not list(Path(root.url).glob(".unfinished*"))
 
 
 def test_in_a_bucket_nothing_is_spoilt(
