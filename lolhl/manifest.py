@@ -7,7 +7,8 @@ and no machine's name, so that the same work gives the same bytes.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -117,11 +118,19 @@ class Manifest(Generic[R]):
         return data
 
     def local(self, root: Root, key: str, redo: str) -> Path:
-        """A file of an output's bytes, as `Root.local`, unchecked. Raises NotFound, as `read` does."""
+        """A file of an output's bytes, as `Root.local`. Of its bytes the number is checked alone, which costs nothing.
+
+        Raises:
+            StorageError: it is gone, or has another size.
+        """
         try:
-            return root.local(key)
+            path = root.local(key)
         except NotFound as error:
             raise NotFound(f"{root.url}/{key} is gone: run `{redo}`") from error
+        size = path.stat().st_size
+        if size not in [output.size for output in self.outputs if output.key == key]:
+            raise StorageError(f"{root.url}/{key} was changed since it was stored ({size} bytes now): run `{redo}`")
+        return path
 
     def content_digest(self) -> str:
         """Of all that the manifest says: what the next stage records as its input."""
@@ -190,13 +199,16 @@ class Plan(Generic[R]):
     etag: str | None
     digest: str
 
-    def begin(self) -> "Plan[R]":
-        """Takes an earlier run's manifest away; call it before the first output is overwritten.
+    @contextmanager
+    def begin(self) -> Iterator["Plan[R]"]:
+        """Takes an earlier run's manifest away; use it before the first output is overwritten.
 
-        From here to `finish` the stage's output does not exist, whatever happens in between.
+        From here to `finish` the stage's output does not exist, whatever happens in between. Other runs that want
+        to write the same wait until the block is left, and then do their work in place of this one's.
         """
-        self.root.delete(self.key)
-        return replace(self, etag=None)
+        with self.root.lock(self.key):
+            self.root.delete(self.key)
+            yield replace(self, etag=None)
 
     def manifest(self, result: R, outputs: list[Output]) -> Manifest[R]:
         """What `finish` is going to write."""
@@ -207,14 +219,20 @@ class Plan(Generic[R]):
         """Writes the manifest: from now on the stage's output exists.
 
         Raises:
-            Conflict: another run finished this stage in the meantime, with another result.
+            Conflict: another run finished this stage in the meantime, with another result. Where both wrote the
+                same keys, its output does not exist any more either: nobody knows whose bytes lie there.
         """
         made = self.manifest(result, outputs)
         try:
             self.root.write_if(self.key, made.to_bytes(), self.etag)
         except Conflict:
-            if self.root.read(self.key) != made.to_bytes():
-                raise
+            other = find(self.root, self.key, self.kind)
+            if other and other.to_bytes() == made.to_bytes():  # it did the same work
+                return made
+            written = {output.key: output for output in outputs}
+            if other and any(written.get(output.key, output) != output for output in other.outputs):
+                self.root.delete(self.key)
+            raise
         return made
 
 

@@ -216,6 +216,7 @@ class Scoring(Result):
     fps: Fraction
     frames: Count
     source: Literal["frames", "video"]
+    frame_set: str | None = None
     mode: Literal["grid", "scan", "refine"]
     model: str
     model_digest: str

@@ -4,14 +4,13 @@ Frames are decoded, and features read, once. The file is for what memory has no 
 processes of one machine that train together: the first makes it, the others wait for it and map it.
 """
 
-import fcntl
 import hashlib
 import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from lolhl import progress
 from lolhl.errors import StorageError
+from lolhl.storage.lock import locked
 
 _AT_ONCE = 64  # rows that a thread reads in one go
 _UNFINISHED = ".unfinished"
@@ -115,7 +115,7 @@ def _mapped(label: str, parts: Sequence[Part], shape: tuple[int, ...], dtype: to
     path = folder / _digest(parts, shape, dtype)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder / _LOCK, str(folder)):  # those that come later find the file made
             if not path.exists() or path.stat().st_size != size:
                 path.unlink(missing_ok=True)
                 _make_room(folder, size)
@@ -144,14 +144,6 @@ def _digest(parts: Sequence[Part], shape: tuple[int, ...], dtype: torch.dtype) -
         seen.update(f"{part.digest} {len(part.numbers)}\n".encode())
         seen.update(part.numbers.tobytes())
     return seen.hexdigest()[:40]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time; those that come later find the file made. The lock goes with its process."""
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _make_room(folder: Path, size: int) -> None:

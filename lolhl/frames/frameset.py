@@ -1,11 +1,13 @@
 """Frame sets: the frames of one VOD at one fps and size, read back as pictures."""
 
+import hashlib
 import io
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +17,20 @@ import simplejpeg
 
 from lolhl import grid, manifest
 from lolhl.errors import NotFound, StorageError
-from lolhl.frames.shards import Entry, shard_key
+from lolhl.frames.shards import Entry
+from lolhl.frames.spec import FrameSpec
+from lolhl.manifest import Output
 from lolhl.results import Frames
 from lolhl.storage import Root
 from lolhl.tables import read_table
-from lolhl.vod.decode import View
+from lolhl.vod.view import View
 
 _INDEX = {"frame": pl.Int64, "time": pl.Float64, "shard": pl.Int64, "offset": pl.Int64, "length": pl.Int64}
 
 
-def manifest_key(vod: str) -> str:
-    return f"frames/{vod}/frameset.json"
-
-
-def index_key(vod: str) -> str:
-    return f"frames/{vod}/index.parquet"
+def features_folder(spec: FrameSpec, vod: str, digest: str) -> str:
+    """Where features of a frame set lie: below its manifest's digest, so that they are never those of other frames."""
+    return f"{spec.folder(vod)}/features/{digest[:16]}"
 
 
 def index_bytes(entries: Sequence[Entry]) -> bytes:
@@ -55,7 +56,7 @@ class FrameSet:
 
     root: Root
     vod: str
-    view: View
+    spec: FrameSpec
     digest: str
     count: int
     times: npt.NDArray[np.float64]
@@ -63,24 +64,39 @@ class FrameSet:
     shards: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
-    _files: "_Files" = field(default_factory=lambda: _Files(), compare=False, repr=False)
+    _files: "_Files" = field(compare=False, repr=False)
 
     @classmethod
-    def load(cls, root: Root, vod: str) -> "FrameSet":
-        """Raises MissingInput when the VOD's frames were not extracted, or come from an earlier download.
+    def load(cls, root: Root, vod: str, spec: FrameSpec) -> "FrameSet":
+        """The frame set of this name; see `lolhl.frames.spec.stored` for those that there are.
 
-        Raises StorageError when the index is gone or damaged.
+        Raises:
+            MissingInput: it was not extracted, or comes from an earlier download.
+            StorageError: its index is gone or damaged.
         """
-        asked = root.ahead([manifest_key(vod), index_key(vod), f"vods/{vod}/vod.json"])
-        said = manifest.load(asked, manifest_key(vod), Frames, f"lolhl extract {vod}", fresh=True)
-        redo, place = f"lolhl extract {vod} --force", f"{root.url}/{index_key(vod)}"
-        index = read_table(said.read(asked, index_key(vod), redo), _INDEX, place, redo).sort("frame")
-        view = View(said.result.fps, said.result.size, said.result.fit)
-        count = said.result.frames
-        _check_index(index, count, place, redo)
-        times, shards, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
-        nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, view.fps))
-        return cls(root, vod, view, said.content_digest(), count, times, nearest, shards, offsets, lengths)
+        key, redo = spec.manifest_key(vod), f"{spec.command(vod)} --force"
+        asked = root.ahead([key, f"vods/{vod}/vod.json"])
+        made = manifest.load(asked, key, Frames, spec.command(vod), fresh=True)
+        shards = [output for output in made.outputs if output.key.endswith(".tar")]
+        index_keys = [output.key for output in made.outputs if output.key.endswith(".parquet")]
+        if not index_keys:
+            raise StorageError(f"{root.url}/{key} names no index: run `{redo}`")
+        place, count = f"{root.url}/{index_keys[0]}", made.result.frames
+        index = read_table(made.read(root, index_keys[0], redo), _INDEX, place, redo).sort("frame")
+        _check_index(index, count, len(shards), place, redo)
+        times, places, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
+        nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, spec.view.fps))
+        files = _Files(root, tuple(shards), redo)
+        return cls(root, vod, spec, made.content_digest(), count, times, nearest, places, offsets, lengths, files)
+
+    @property
+    def view(self) -> View:
+        return self.spec.view
+
+    @property
+    def features(self) -> str:
+        """The folder that holds features of these frames."""
+        return features_folder(self.spec, self.vod, self.digest)
 
     def __len__(self) -> int:
         return self.count
@@ -108,32 +124,27 @@ class FrameSet:
 
     def _picture(self, place: int) -> npt.NDArray[np.uint8]:
         shard = int(self.shards[place])
-        where, redo = f"{self.root.url}/{shard_key(self.vod, shard)}", f"run `lolhl extract {self.vod} --force`"
-        try:
-            path = self._files.path(self.root, self.vod, shard, int(self.shards[-1]))
-        except NotFound as error:
-            raise NotFound(f"{where} is gone: {redo}") from error
-        with path.open("rb", buffering=0) as file:
+        with self._files.path(shard).open("rb", buffering=0) as file:
             jpeg = os.pread(file.fileno(), int(self.lengths[place]), int(self.offsets[place]))
         try:
             picture = np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
         except ValueError as error:
-            raise StorageError(f"{where} is damaged at picture {place}: {redo}") from error
+            raise self._files.damaged(shard) from error
         side = self.view.size
         if picture.shape != (side, side, 3):
-            height, width = picture.shape[:2]
-            raise StorageError(f"{where} has a picture of {width} × {height} in place of {side} × {side} px: {redo}")
+            raise self._files.damaged(shard)
         return picture
 
 
-def _check_index(index: pl.DataFrame, count: int, place: str, redo: str) -> None:
+def _check_index(index: pl.DataFrame, count: int, shards: int, place: str, redo: str) -> None:
     """Raises StorageError unless each row, in order of frames, may say where a picture of the grid lies."""
     checks = {
         "no picture": len(index) > 0,
         f"frames that are none of {count}": index["frame"].is_between(0, count - 1).all(),
         "a frame twice": index["frame"].is_unique().all(),
         "times that go back": index["time"].is_sorted(),
-        "places before a file's beginning": all((index[name] >= 0).all() for name in ("shard", "offset", "length")),
+        f"shards that are none of {shards}": index["shard"].is_between(0, shards - 1).all(),
+        "places before a file's beginning": all((index[name] >= 0).all() for name in ("offset", "length")),
     }
     for what, holds in checks.items():
         if not holds:
@@ -149,28 +160,50 @@ def _nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) ->
 class _Files:
     """The shards that are on this machine or on their way to it; threads may share them."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Root, shards: tuple[Output, ...], redo: str) -> None:
+        self._root, self._shards, self._redo = root, shards, redo
         self._lock = threading.Lock()
         self._files: dict[int, Future[Path]] = {}
 
-    def __reduce__(self) -> tuple[type["_Files"], tuple[()]]:
-        return _Files, ()  # threads do not travel to other processes
+    def __reduce__(self) -> "tuple[type[_Files], tuple[Root, tuple[Output, ...], str]]":
+        return _Files, (self._root, self._shards, self._redo)  # threads do not travel to other processes
 
-    def path(self, root: Root, vod: str, shard: int, last: int) -> Path:
-        """A bucket's shard is fetched whole, once, not picture by picture; the next one while this one is read."""
+    def path(self, shard: int) -> Path:
+        """A bucket's shard is fetched whole, once, not picture by picture; the next one while this one is read.
+
+        Its bytes are compared with their digest then, and not again for each picture.
+
+        Raises:
+            StorageError: it is gone or damaged.
+        """
         with self._lock:
-            for wanted in range(shard, min(shard + 1, last) + 1):
+            for wanted in range(shard, min(shard + 2, len(self._shards))):
                 if wanted not in self._files:
-                    self._files[wanted] = _in_background(root, shard_key(vod, wanted))
+                    self._files[wanted] = _in_background(partial(self._fetch, wanted))
         return self._files[shard].result()
 
+    def damaged(self, shard: int) -> StorageError:
+        return StorageError(f"{self._root.url}/{self._shards[shard].key} is damaged: run `{self._redo}`")
 
-def _in_background(root: Root, key: str) -> "Future[Path]":
+    def _fetch(self, shard: int) -> Path:
+        output = self._shards[shard]
+        try:
+            path = self._root.local(output.key)
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (NotFound, FileNotFoundError) as error:
+            raise NotFound(f"{self._root.url}/{output.key} is gone: run `{self._redo}`") from error
+        if digest != output.sha256:
+            raise self.damaged(shard)
+        return path
+
+
+def _in_background(do: Callable[[], Path]) -> "Future[Path]":
     future: Future[Path] = Future()
 
     def fetch() -> None:
         try:
-            future.set_result(root.local(key))
+            future.set_result(do())
         except Exception as error:
             future.set_exception(error)  # comes out where the shard is read
 

@@ -3,6 +3,7 @@
 Any tar program opens a shard; whoever has the index reads one frame with one pread.
 """
 
+import hashlib
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,10 +37,6 @@ class Entry(NamedTuple):
     length: int
 
 
-def shard_key(vod: str, shard: int) -> str:
-    return f"frames/{vod}/shard-{shard:06}.tar"
-
-
 def encode(picture: Picture, quality: int) -> bytes:
     """The picture (uint8 [height, width, 3], RGB) as JPEG with 4:2:0 colours; the same bytes each time."""
     return bytes(simplejpeg.encode_jpeg(picture, quality=quality, colorspace="RGB", colorsubsampling="420"))
@@ -60,20 +57,27 @@ class ShardWriter:
     is_last: bool = False
 
     def __post_init__(self) -> None:
-        self._file = self.path.open("wb")
+        self._file, self._digest = self.path.open("wb"), hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
 
     def add(self, made: Encoded) -> None:
         header = tarfile.TarInfo(f"{made.frame:08}.jpg")  # no owner and no clock time: the same bytes each time
         header.size = len(made.jpeg)
         block = header.tobuf(tarfile.USTAR_FORMAT) + made.jpeg + b"\0" * (-len(made.jpeg) % _BLOCK)
-        self._file.write(block)
         self.entries.append(Entry(made.frame, made.time, self.shard, self.size + _BLOCK, len(made.jpeg)))
-        self.size += len(block)
+        self._write(block)
 
     def close(self) -> None:
-        self._file.write(_END)
-        self.size += len(_END)
+        self._write(_END)
         self._file.close()
+
+    def _write(self, block: bytes) -> None:
+        self._file.write(block)
+        self._digest.update(block)
+        self.size += len(block)
 
 
 def pack(frames: Iterator[Encoded], folder: Path, shard: int, shard_bytes: int) -> Iterator[ShardWriter]:

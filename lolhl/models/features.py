@@ -115,7 +115,7 @@ def stored(engine: Engine, frames: FrameSet) -> FrameFeatures:
         StorageError: frames are missing or damaged.
         ModelError: the backbone gives features that are no numbers.
     """
-    folder = f"frames/{frames.vod}/features/{engine.key}"
+    folder = f"{frames.features}/{engine.key}"
     pictures = len(frames.times)
     parts = {f"{folder}/{at:08}.npy": range(at, min(at + _PART, pictures)) for at in range(0, pictures, _PART)}
     paths = []

@@ -7,7 +7,7 @@ First the split, then the guard between its sides, and only then the rebalancing
 import hashlib
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,12 +18,14 @@ from lolhl import grid, manifest
 from lolhl.config import Config, option
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
-from lolhl.errors import DatasetError, UsageError
+from lolhl.errors import DatasetError, MissingInput, UsageError
+from lolhl.frames.spec import FrameSpec, stored, view_name
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import Root, check_name, check_new, each
+from lolhl.vod.view import View
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,14 @@ class DatasetConfig(Config):
     )
     positives: float = option(0.30, "share of positive frames in training, reached by dropping negatives")
     seed: int = option(0, "seed of the split and of the rebalancing")
+    # Which frame sets these mean in this root is among the inputs.
+    fps: Fraction | None = option(
+        None, "where the VODs have frames of several views: those with so many per second", neutral=True
+    )
+    size: int | None = option(None, "as --fps: those of this width and height, in pixels", neutral=True)
+    fit: str | None = option(
+        None, "as --fps: those with the whole picture, or its middle", neutral=True, choices=("squeeze", "crop")
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.chunk_seconds <= 3600:
@@ -70,7 +80,10 @@ class DatasetConfig(Config):
 def dataset(
     root: Root, name: str, vods: Sequence[str], config: DatasetConfig = DatasetConfig(), *, force: bool = False
 ) -> Manifest[Dataset]:
-    """Makes datasets/<name>/ from frames/<vod>/ and labels/<vod>.tsv of each VOD.
+    """Makes datasets/<name>/ from frames and labels/<vod>.tsv of each VOD.
+
+    All frames have one view. Of frame sets that differ in how they are stored, the best is taken: whole before
+    scanned, then by JPEG quality.
 
     samples.parquet has the columns vod (str), frame (int64), label (bool), chunk (str, unique over
     VODs), split (str, "train" or "validation"), in order of vod and frame. Frames that were dropped
@@ -96,22 +109,20 @@ def dataset(
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
     key = f"datasets/{name}/dataset.json"
     check_new(root, key, name, "dataset")
-    asked = [of for vod in vods for of in (f"frames/{vod}/frameset.json", f"vods/{vod}/vod.json", labels_key(vod))]
-    root = root.ahead([key, *asked])
-    framesets = {
-        vod: manifest.load(root, f"frames/{vod}/frameset.json", Frames, f"lolhl extract {vod}", fresh=True)
-        for vod in vods
-    }
+    specs = _chosen(dict(zip(vods, each(lambda vod: stored(root, vod), vods), strict=True)), config)
+    keys = {vod: specs[vod].manifest_key(vod) for vod in vods}
+    root = root.ahead([key, *(of for vod in vods for of in (keys[vod], f"vods/{vod}/vod.json", labels_key(vod)))])
+    framesets = {vod: manifest.load(root, keys[vod], Frames, specs[vod].command(vod), fresh=True) for vod in vods}
     labels = {vod: load_labels(root, vod) for vod in vods}
-    inputs = {f"frames/{vod}/frameset.json": made.content_digest() for vod, made in framesets.items()}
+    inputs = {keys[vod]: made.content_digest() for vod, made in framesets.items()}
     files = each(root.read, map(labels_key, vods))
     inputs |= {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(vods, files, strict=True)}
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     if earlier:
         return earlier
 
-    common = _in_common({vod: made.result for vod, made in framesets.items()})
-    fps = common.fps
+    view = specs[vods[0]].view
+    fps = view.fps
     stretches = [
         split.stretch(vod, labels[vod], framesets[vod].result.frames, fps, config.chunk_seconds) for vod in vods
     ]
@@ -119,8 +130,8 @@ def dataset(
     frames = assign(stretches, fps, held, config)
     result = Dataset(
         fps=fps,
-        size=common.size,
-        fit=common.fit,
+        size=view.size,
+        fit=view.fit,
         vods=vods,
         holdout="chunks" if held is None else "vods",
         chunk_seconds=config.chunk_seconds,
@@ -135,9 +146,9 @@ def dataset(
     output = io.BytesIO()
     samples.write_parquet(output)
     samples_key = f"datasets/{name}/samples.parquet"
-    todo = todo.begin()
-    root.write(samples_key, output.getvalue())
-    return todo.finish(result, [Output.of(samples_key, output.getvalue())])
+    with todo.begin() as begun:
+        root.write(samples_key, output.getvalue())
+        return begun.finish(result, [Output.of(samples_key, output.getvalue())])
 
 
 def assign(
@@ -200,18 +211,43 @@ def table(result: Dataset) -> str:
     return "\n".join(lines)
 
 
-def _in_common(framesets: Mapping[str, Frames]) -> Frames:
-    """The first frame set, whose pictures look like those of all. Raises DatasetError where they differ."""
-    first, *others = framesets
-    for other in others:
-        for setting in ("fps", "size", "fit"):
-            a, b = (getattr(framesets[vod], setting) for vod in (first, other))
-            if a != b:
-                raise DatasetError(
-                    f"the frame sets differ: {setting} is {a} for VOD {first} and {b} for VOD {other}: "
-                    "extract both with the same settings"
-                )
-    return framesets[first]
+def _chosen(stored: Mapping[str, Sequence[FrameSpec]], config: DatasetConfig) -> dict[str, FrameSpec]:
+    """The frame set of each VOD: all of one view, the only one that all VODs have and that is asked for.
+
+    Args:
+        stored: those that each VOD has, best first.
+    """
+    for vod, specs in stored.items():
+        if not specs:
+            raise MissingInput(f"VOD {vod} has no frames: run `lolhl extract {vod}` first")
+    views = {vod: {spec.view for spec in specs if _is_asked_for(spec.view, config)} for vod, specs in stored.items()}
+    for vod, some in views.items():
+        if not some:
+            raise MissingInput(
+                f"VOD {vod} has no such frames, but {_listed(spec.view for spec in stored[vod])}: run `lolhl extract "
+                f"{vod}` with the same settings"
+            )
+    first, *others = views
+    common = views[first].intersection(*(views[vod] for vod in others))
+    if not common:
+        other = next(vod for vod in others if not views[first] & views[vod])
+        raise DatasetError(
+            f"the frame sets differ: VOD {first} has {_listed(views[first])} and VOD {other} {_listed(views[other])}: "
+            "extract both with the same settings"
+        )
+    if len(common) > 1:
+        raise UsageError(
+            f"the VODs have frames of {len(common)} views, {_listed(common)}: choose by --fps, --size, --fit"
+        )
+    return {vod: next(spec for spec in specs if spec.view in common) for vod, specs in stored.items()}
+
+
+def _is_asked_for(view: View, config: DatasetConfig) -> bool:
+    return config.fps in (None, view.fps) and config.size in (None, view.size) and config.fit in (None, view.fit)
+
+
+def _listed(views: Iterable[View]) -> str:
+    return " and ".join(sorted({view_name(view) for view in views}))
 
 
 def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:

@@ -7,16 +7,18 @@ again, the stage goes on with what is there.
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from io import RawIOBase
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from lolhl import grid, manifest, progress
@@ -27,12 +29,13 @@ from lolhl.manifest import Manifest, Output
 from lolhl.results import Vod
 from lolhl.stages.scratch import Scratch, open_scratch
 from lolhl.storage import Root, check_name, check_new
-from lolhl.storage.folder import Folder
 from lolhl.vod import fetch, trim, twitch
 from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
 
+_BLOCK = 1024 * 1024  # bytes that are read at once
+_CLONED = 64 * 1024 * 1024  # bytes that the kernel is asked to copy at once: whole blocks, as sharing them needs
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 
 
@@ -120,31 +123,31 @@ def download(
             return earlier
         got = origin.fetch(scratch, config, watch)
         info = probe(got.video)
-        todo = todo.begin()
-        outputs = [Output.upload(root, got.video, f"vods/{vod}/video{got.suffix}")]
-        if got.comments is not None:
-            outputs.append(_write_chat(root, vod, got, info.duration))
-        made = todo.finish(
-            Vod(
-                vod=vod,
-                title=got.title,
-                source=origin.source,
-                twitch_id=got.twitch_id,
-                offset=got.offset,
-                clock=got.clock,
-                rendition=got.rendition,
-                qualities=list(got.qualities),
-                video=f"vods/{vod}/video{got.suffix}",
-                duration=info.duration,
-                width=info.width,
-                height=info.height,
-                fps=info.fps,
-                chapters=list(_shifted(got.chapters, got.offset, info.duration)),
-                muted=list(_shifted(got.muted, got.offset, info.duration)),
-                chat=f"vods/{vod}/chat.json" if got.comments is not None else None,
-            ),
-            outputs,
-        )
+        with todo.begin() as begun:
+            outputs = [_store_video(root, got, f"vods/{vod}/video{got.suffix}")]
+            if got.comments is not None:
+                outputs.append(_write_chat(root, vod, got, info.duration))
+            made = begun.finish(
+                Vod(
+                    vod=vod,
+                    title=got.title,
+                    source=origin.source,
+                    twitch_id=got.twitch_id,
+                    offset=got.offset,
+                    clock=got.clock,
+                    rendition=got.rendition,
+                    qualities=list(got.qualities),
+                    video=f"vods/{vod}/video{got.suffix}",
+                    duration=info.duration,
+                    width=info.width,
+                    height=info.height,
+                    fps=info.fps,
+                    chapters=list(_shifted(got.chapters, got.offset, info.duration)),
+                    muted=list(_shifted(got.muted, got.offset, info.duration)),
+                    chat=f"vods/{vod}/chat.json" if got.comments is not None else None,
+                ),
+                outputs,
+            )
         for old in {output.key for output in before.outputs} - {output.key for output in outputs} if before else ():
             root.delete(old)
         if before and before.result.source != origin.source:
@@ -175,12 +178,14 @@ class _Got:
     """A video on this machine, which may be moved away.
 
     Attributes:
+        sha256: of the video's bytes, where it is known.
         offset: of its time 0, in seconds of the whole video; so are all other times here.
     """
 
     video: Path
     suffix: str
     title: str
+    sha256: str | None = None
     offset: float = 0.0
     twitch_id: str | None = None
     clock: float | None = None
@@ -329,31 +334,52 @@ class _File:
     def name(self) -> str:
         return _name_of(self.path, self.source)
 
-    def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:
-        if before and "video" in before.inputs and self._is_stored(root, before):
-            return before.inputs
-        with self.path.open("rb") as file:
-            return {"video": hashlib.file_digest(file, "sha256").hexdigest()}
+    @cached_property
+    def _at_first(self) -> tuple[int, int]:
+        """Its size and time of change, before anything of it is read."""
+        return self._now()
 
-    def _is_stored(self, root: Root, before: Manifest[Vod]) -> bool:
-        """Whether this is the very file that the VOD holds, unchanged since: then it need not be read."""
-        if not isinstance(root, Folder):
-            return False
-        vod, key = before.result.vod, before.result.video
-        size = next(output.size for output in before.outputs if output.key == key)
-        with suppress(OSError):
-            said, stored = (root.path / f"vods/{vod}/vod.json").stat(), root.path / key
-            own = self.path.stat()
-            return stored.samefile(self.path) and own.st_size == size and own.st_mtime_ns < said.st_mtime_ns
-        return False
+    def _now(self) -> tuple[int, int]:
+        stat = self.path.stat()
+        return stat.st_size, stat.st_mtime_ns
+
+    @cached_property
+    def _sha256(self) -> str:
+        with self.path.open("rb") as file, progress.bar(f"read {self.path.name}", self._at_first[0] / 1e6, "MB") as bar:
+            return _digest_of(file, bar)
+
+    def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
+        return {"video": self._sha256}
 
     def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
+        """The part that is wanted, or a copy: what becomes of the file later is of no concern to what is stored.
+
+        Raises:
+            VideoError: it was changed since it was first looked at.
+        """
         _check_video(self.path, self.source)
         if not config.whole:
-            return _part(self.path, self.path, self.source, scratch, config)
-        link = scratch.path / "linked"
-        _link(self.path, link, copy=scratch.in_root)
-        return _part(link, self.path, self.source, scratch, config)
+            part = _part(self.path, self.path, self.source, scratch, config)
+            self._check_unchanged()
+            return part
+        copy = scratch.path / "copied"
+        with progress.bar(f"copy {self.path.name}", self._at_first[0] / 1e6, "MB") as bar:
+            digest = _copy(self.path, copy, bar)
+        self._check_unchanged(digest)
+        return replace(_part(copy, self.path, self.source, scratch, config), sha256=digest)
+
+    def _check_unchanged(self, copied: str | None = None) -> None:
+        if self._now() != self._at_first or copied not in (None, self._sha256):
+            raise VideoError(f"{self.source} is still being written: run again when it is finished")
+
+
+def _digest_of(file: BinaryIO, advance: progress.Advance) -> str:
+    """The sha256 of what the file holds, told of in MB."""
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        advance(len(block) / 1e6)
+    return digest.hexdigest()
 
 
 def _name_of(file: Path, source: str) -> str:
@@ -386,7 +412,7 @@ def _part(video: Path, file: Path, source: str, scratch: Scratch, config: Downlo
         return _Got(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)
     target = scratch.path / "video.mp4"
     offset = trim.trim(video, target, config.start, config.stop)
-    return _Got(target, ".mp4", file.stem, _found(offset, source, config))
+    return _Got(target, ".mp4", file.stem, offset=_found(offset, source, config))
 
 
 def _found(offset: float | None, source: str, config: DownloadConfig) -> float:
@@ -398,15 +424,34 @@ def _found(offset: float | None, source: str, config: DownloadConfig) -> float:
     return round(offset, 6)
 
 
-def _link(file: Path, link: Path, *, copy: bool) -> None:
-    """Another name for the file, which may be moved away; where that cannot be, a copy or a mere pointer."""
-    try:
-        link.hardlink_to(file)
-    except OSError:
-        if copy:
-            shutil.copyfile(file, link)
-        else:
-            link.symlink_to(file)
+def _copy(file: Path, copy: Path, advance: progress.Advance) -> str:
+    """Copies the bytes, and tells of them in MB. Returns the sha256 of the copy."""
+    digest = hashlib.sha256()
+    with file.open("rb", buffering=0) as source, copy.open("wb") as target, copy.open("rb", buffering=0) as stored:
+        while _copy_some(source, target):
+            while block := stored.read(_BLOCK):
+                digest.update(block)
+                advance(len(block) / 1e6)
+    return digest.hexdigest()
+
+
+def _copy_some(source: RawIOBase, target: BinaryIO) -> int:
+    """Copies bytes from where both files stand; the kernel lets both share them, where the file system can."""
+    if hasattr(os, "copy_file_range"):
+        with suppress(OSError):  # not every file system can, and not from every one to every other
+            if count := os.copy_file_range(source.fileno(), target.fileno(), _CLONED):
+                return count
+    count = target.write(source.read(_CLONED) or b"")
+    target.flush()
+    return count
+
+
+def _store_video(root: Root, got: _Got, key: str) -> Output:
+    if got.sha256 is None:
+        return Output.upload(root, got.video, key)
+    output = Output(key, got.video.stat().st_size, got.sha256)
+    root.upload(got.video, key)
+    return output
 
 
 def _write_chat(root: Root, vod: str, got: _Got, duration: float) -> Output:

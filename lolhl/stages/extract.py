@@ -6,6 +6,7 @@ stored. In scan mode only key frames are decoded, on Twitch one every 2 s; the i
 have no picture of their own.
 """
 
+import hashlib
 import json
 import logging
 import tempfile
@@ -20,9 +21,10 @@ from typing import Any, Literal
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import UsageError
-from lolhl.frames.frameset import index_bytes, index_key, manifest_key
-from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack, shard_key
+from lolhl.errors import Conflict, NotFound, UsageError
+from lolhl.frames.frameset import features_folder, index_bytes
+from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack
+from lolhl.frames.spec import FrameSpec, old_key
 from lolhl.manifest import Manifest, Output, Plan
 from lolhl.results import Frames, Vod
 from lolhl.storage import Root, check_name, each
@@ -58,9 +60,18 @@ class ExtractConfig(Config):
     def view(self) -> View:
         return View(self.fps, self.size, self.fit)
 
+    @property
+    def spec(self) -> FrameSpec:
+        """What frame set is made: its name is made of this, and others lie beside it."""
+        return FrameSpec(self.view, self.quality, "scan" if self.mode == "scan" else "grid")
+
 
 def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, force: bool = False) -> Manifest[Frames]:
-    """Makes frames/<vod>/ from vods/<vod>/.
+    """Makes frames/<vod>/<name>/ from vods/<vod>/; the name is that of `config.spec`.
+
+    Keys of shards and index hold the digest of their bytes. So the frame set that was there before stays whole
+    until the manifest of the new one takes its place in one step; no other run at the same time, and no kill, can
+    leave a manifest that names bytes which are not there. Of two runs with other settings in a bucket, one loses.
 
     Args:
         root: where the data lies.
@@ -75,21 +86,30 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
     Raises:
         MissingInput: the VOD was not downloaded.
         VideoError: nothing in the video can be decoded.
+        Conflict: another run made this frame set in the meantime, with other settings.
     """
     video_key = f"vods/{check_name(vod, 'VOD')}/vod.json"
-    root = root.ahead([video_key, manifest_key(vod), _unfinished_key(vod)])
-    source = manifest.load(root, video_key, Vod, f"lolhl download … --name {vod}")
+    key = config.spec.manifest_key(vod)
+    ahead = root.ahead([video_key, key])
+    source = manifest.load(ahead, video_key, Vod, f"lolhl download … --name {vod}")
     inputs = {video_key: source.content_digest()}
-    todo, earlier = manifest.plan(root, manifest_key(vod), Frames, config, inputs, force=force)
-    noted = root.find(_unfinished_key(vod))
+    _, earlier = manifest.plan(ahead, key, Frames, config, inputs, force=force)
     if earlier:
-        if noted:
-            root.delete(_unfinished_key(vod))
+        left = [stat.key for stat in root.list(f"frames/{vod}/")]
+        _remove_old(root, vod, left)
+        _delete(root, [key for key in left if key == _note_key(vod, config.spec)])  # of a run killed at its very end
         return earlier
+    with root.lock(key):
+        # Planned anew: a run that this one waited for may have done the work.
+        todo, earlier = manifest.plan(root, key, Frames, config, inputs, force=force)
+        return earlier or _extract(todo, vod, source, config)
 
+
+def _extract(todo: Plan[Frames], vod: str, source: Manifest[Vod], config: ExtractConfig) -> Manifest[Frames]:
+    root = todo.root
     video = source.local(root, source.result.video, f"lolhl download … --name {vod} --force")
     decoder = video_decode.choose_decoder(video, config.decoder, config.view)
-    stored = _Stored.load(noted[0] if noted else None, f"{todo.digest}-{decoder}")
+    stored = _Stored.load(root, vod, config.spec, f"{todo.digest}-{decoder}")
     ending = Ending()
     duration = source.result.duration
     mode = video_decode.choose_mode(video, config.mode, decoder)
@@ -97,7 +117,7 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         pictures = (
             _scanned(video, config, stored, ending) if mode == "scan" else _grid(video, config, decoder, stored, ending)
         )
-        todo, index = _store(todo, vod, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
+        index = _store(root, _encoded(pictures, config, advance), stored, round(config.shard_mb * 1e6))
 
     times = [entry.time for entry in stored.entries]
     count = ending.count(config.fps) if mode == "scan" else len(times)
@@ -122,10 +142,7 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         problem=ending.problem,
         decoder=decoder,
     )
-    made = todo.finish(result, [*stored.shards, index])
-    if stored.is_noted:
-        root.delete(_unfinished_key(vod))
-    return made
+    return _finish(todo, stored, result, [*stored.shards, index])
 
 
 def _grid(
@@ -168,10 +185,6 @@ def _encoded(
         shown = time
 
 
-def _unfinished_key(vod: str) -> str:
-    return f"frames/{vod}/unfinished.json"
-
-
 @dataclass
 class _Stored:
     """What has safely reached the root: noted there after each shard, so that a later run goes on.
@@ -179,70 +192,104 @@ class _Stored:
     The last shard is not noted: the manifest comes at once.
     """
 
+    vod: str
+    spec: FrameSpec
     digest: str
     shards: list[Output]
     entries: list[Entry]
-    is_noted: bool = False
 
     @classmethod
-    def load(cls, found: bytes | None, digest: str) -> "_Stored":
-        """What an earlier, unfinished run of the same work stored, by its note; else nothing."""
-        with suppress(ValueError, KeyError, TypeError):  # what is damaged is of no use
-            said: dict[str, Any] = json.loads(found) if found else {"digest": None}
-            if said["digest"] == digest:
-                shards = [Output(**shard) for shard in said["shards"]]
-                return cls(digest, shards, [Entry(*entry) for entry in said["entries"]], is_noted=True)
-        return cls(digest, [], [])
+    def load(cls, root: Root, vod: str, spec: FrameSpec, digest: str) -> "_Stored":
+        """What an earlier, unfinished run of the same work stored, by its note, if it is there; else nothing."""
+        sizes = {stat.key: stat.size for stat in root.list(f"{spec.folder(vod)}/")}
+        with suppress(ValueError, KeyError, TypeError, NotFound):  # what is damaged is of no use
+            if _note_key(vod, spec) in sizes:
+                note: dict[str, Any] = json.loads(root.read(_note_key(vod, spec)))
+                shards = [Output(**shard) for shard in note["shards"]]
+                if note["digest"] == digest and all(sizes.get(shard.key) == shard.size for shard in shards):
+                    return cls(vod, spec, digest, shards, [Entry(*entry) for entry in note["entries"]])
+        return cls(vod, spec, digest, [], [])
 
-    def add(self, root: Root, vod: str, output: Output, shard: ShardWriter) -> None:
+    def add(self, root: Root, shard: ShardWriter) -> None:
+        if shard.shard != len(self.shards):
+            return  # the upload before this one failed; its error comes out where it was handed in
+        key = self.spec.shard_key(self.vod, shard.shard, shard.sha256)
+        output = Output(key, shard.size, shard.sha256)
+        root.upload(shard.path, key)
+        shard.path.unlink(missing_ok=True)
         self.shards.append(output)
         self.entries += shard.entries
-        if shard.is_last:
-            return
-        said = {
-            "digest": self.digest,
-            "shards": [asdict(s) for s in self.shards],
-            "entries": self.entries,
-        }
-        root.write(_unfinished_key(vod), json.dumps(said).encode())
-        self.is_noted = True
+        if not shard.is_last:
+            note = {"digest": self.digest, "shards": [asdict(s) for s in self.shards], "entries": self.entries}
+            root.write(_note_key(self.vod, self.spec), json.dumps(note).encode())
 
 
-def _store(
-    todo: Plan[Frames], vod: str, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int
-) -> tuple[Plan[Frames], Output]:
-    """Packs and uploads, the uploads in the background and in order. Returns the plan, begun, and the index."""
+def _note_key(vod: str, spec: FrameSpec) -> str:
+    return f"{spec.folder(vod)}/unfinished.json"
+
+
+def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> Output:
+    """Packs and uploads, the uploads in the background and in order. Returns the index."""
     entries = list(stored.entries)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch, ThreadPoolExecutor(1) as uploader:
-        begun = uploader.submit(_begin, todo, vod, stored)  # while the first pictures are decoded
         on_their_way: list[Future[None]] = []
         for shard in pack(frames, Path(scratch), len(stored.shards), shard_bytes):
             entries += shard.entries
-            on_their_way.append(uploader.submit(_upload, begun, vod, shard, stored))
+            on_their_way.append(uploader.submit(stored.add, root, shard))
             if len(on_their_way) > _UPLOADS_AHEAD:
                 on_their_way.pop(0).result()
-        todo, index = begun.result(), index_bytes(entries)
-        todo.root.write(index_key(vod), index)  # while the last shard is on its way
+        data = index_bytes(entries)
+        index = Output.of(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
+        root.write(index.key, data)  # while the last shard is on its way
         for upload in on_their_way:
             upload.result()
-    return todo, Output.of(index_key(vod), index)
+    return index
 
 
-def _begin(todo: Plan[Frames], vod: str, stored: _Stored) -> Plan[Frames]:
-    """Takes away what earlier runs left, but for what this one goes on from."""
-    todo = todo.begin()
-    if not stored.is_noted:
-        todo.root.delete(_unfinished_key(vod))  # before what it says is there
-        left_over = [stat.key for stat in todo.root.list(f"frames/{vod}/")]
-        for _ in each(todo.root.delete, left_over):
-            pass
-    return todo
+def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[Output]) -> Manifest[Frames]:
+    """Writes the manifest, and removes what is not of it."""
+    root, vod, spec = todo.root, stored.vod, stored.spec
+    try:
+        # Listed before: what comes later is of a run that sees this manifest, or that loses by it.
+        before = _check_there(root, vod, outputs)
+        made = todo.finish(result, outputs)
+    except Conflict:
+        winner = manifest.find(root, todo.key, Frames)
+        keys = {output.key for output in winner.outputs} if winner else set()
+        _delete(root, [output.key for output in outputs if output.key not in keys])
+        raise
+    own = {todo.key, *(output.key for output in outputs)}
+    features = features_folder(spec, vod, made.content_digest())
+    folder = [key for key in before if key.startswith(f"{spec.folder(vod)}/")]
+    _delete(root, [key for key in folder if key not in own and not key.startswith(features)])
+    _remove_old(root, vod, before)
+    try:
+        _check_there(root, vod, outputs)
+    except Conflict:  # a run that lost removed what both had, or one that came later has taken this one's place
+        standing = root.find(todo.key)
+        if standing and standing[0] == made.to_bytes():
+            root.delete(todo.key)
+        raise
+    return made
 
 
-def _upload(begun: "Future[Plan[Frames]]", vod: str, shard: ShardWriter, stored: _Stored) -> None:
-    root = begun.result().root
-    if shard.shard != len(stored.shards):
-        return  # the upload before this one failed; its error comes out where it was handed in
-    output = Output.upload(root, shard.path, shard_key(vod, shard.shard))
-    shard.path.unlink(missing_ok=True)
-    stored.add(root, vod, output, shard)
+def _check_there(root: Root, vod: str, outputs: list[Output]) -> list[str]:
+    """All keys of the VOD's frames. Raises Conflict when one of these outputs is not among them."""
+    sizes = {stat.key: stat.size for stat in root.list(f"frames/{vod}/")}
+    for output in outputs:
+        if sizes.get(output.key) != output.size:
+            raise Conflict(f"{root.url}/{output.key} was removed by another run in the meantime: run again")
+    return list(sizes)
+
+
+def _remove_old(root: Root, vod: str, keys: list[str]) -> None:
+    """Removes the frame set of lolhl 0.1, which lay in the VOD's folder itself; its manifest last, which says so."""
+    folder = f"frames/{vod}/"
+    old = [key for key in keys if "/" not in key.removeprefix(folder) or key.startswith(f"{folder}features/")]
+    _delete(root, [key for key in old if key != old_key(vod)])
+    _delete(root, [key for key in old if key == old_key(vod)])
+
+
+def _delete(root: Root, keys: list[str]) -> None:
+    for _ in each(root.delete, keys):
+        pass

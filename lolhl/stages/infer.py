@@ -22,8 +22,8 @@ import torch
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
 from lolhl.errors import MissingInput, ModelError, UsageError
-from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import stored, view_name, view_options
 from lolhl.manifest import Manifest, Output
 from lolhl.models import features, scoring
 from lolhl.models.bundle import Bundle, load_bundle
@@ -113,7 +113,7 @@ def infer(
     model = used.name
     frames = _frames(root, vod, config, used)
     if frames:
-        inputs = {frameset.manifest_key(vod): frames.digest}
+        inputs = {frames.spec.manifest_key(vod): frames.digest}
     else:
         downloaded = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
         inputs = {f"vods/{vod}/vod.json": downloaded.content_digest()}
@@ -147,13 +147,12 @@ def infer(
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, ending.problem)
 
     data = _parquet(scores, used)
-    todo = todo.begin()
-    root.write(scores_key(vod, place), data)
     result = Scoring(
         vod=vod,
         fps=used.view.fps,
         frames=len(scores),
         source="frames" if frames else "video",
+        frame_set=frames.spec.name if frames else None,
         mode=mode,
         model=model,
         model_digest=used.digest,
@@ -161,40 +160,44 @@ def infer(
         smooth_seconds=used.smooth_seconds,
         model_metrics=used.metrics,
     )
-    return todo.finish(result, [Output.of(scores_key(vod, place), data)])
+    with todo.begin() as begun:
+        root.write(scores_key(vod, place), data)
+        return begun.finish(result, [Output.of(scores_key(vod, place), data)])
 
 
 def _frames(root: Root, vod: str, config: InferConfig, used: Bundle) -> FrameSet | None:
-    """The VOD's frame set, if it is to be used.
+    """The best of the VOD's frame sets that fit the model, if one is to be used.
 
     Raises:
-        ModelError: it was asked for, or is the only source, and is not what the model needs.
+        MissingInput: frames were asked for, or are the only source, and there are none, or none newer than the video.
+        ModelError: there are some, and none is what the model needs.
     """
-    source = config.source
-    if source == "video" or (source == "auto" and root.stat(frameset.manifest_key(vod)) is None):
+    if config.source == "video":
         return None
-    may_decode = source == "auto" and root.stat(f"vods/{vod}/vod.json") is not None
-    try:
-        frames = FrameSet.load(root, vod)
-    except MissingInput:  # they are older than the video
-        if may_decode:
-            return None
-        raise
-    has_all = frames.is_whole or config.mode in ("auto", "scan")
-    if frames.view == used.view and has_all:
-        return frames
+    specs = stored(root, vod)
+    may_decode = config.source == "auto" and (not specs or root.stat(f"vods/{vod}/vod.json") is not None)
+    needed = f"lolhl extract {vod} {view_options(used.view)}"
+    if not specs and not may_decode:
+        raise MissingInput(f"VOD {vod} has no frames: run `{needed}` first, or use --source video")
+    fitting = [spec for spec in specs if spec.view == used.view]
+    usable = [spec for spec in fitting if spec.mode == "grid" or config.mode in ("auto", "scan")]
+    for spec in usable:
+        try:
+            return FrameSet.load(root, vod, spec)
+        except MissingInput:  # they are older than the video
+            if not may_decode and spec is usable[-1]:
+                raise
     if may_decode:
         return None
-    if not has_all:
+    if fitting:
         raise ModelError(
-            f"{vod} has the key frames only, which do not do for --mode {config.mode}: run "
-            f"`lolhl extract {vod} --mode grid`, or use --source video"
+            f"{vod} has the key frames only, which do not do for --mode {config.mode}: run `{needed}`, or use "
+            "--source video"
         )
-    has, needs = frames.view, used.view
+    has = " and ".join(sorted({view_name(spec.view) for spec in specs}))
     raise ModelError(
-        f"model {used.name} needs frames at {needs.fps} fps, {needs.size} px, {needs.fit}, but {vod} has "
-        f"{has.fps} fps, {has.size} px, {has.fit}: run `lolhl extract {vod} --fps {needs.fps} --size {needs.size} "
-        f"--fit {needs.fit}`, or use --source video"
+        f"model {used.name} needs frames at {used.view.fps} fps, {used.view.size} px, {used.view.fit}, but {vod} has "
+        f"{has}: run `{needed}`, or use --source video"
     )
 
 

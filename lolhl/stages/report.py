@@ -148,37 +148,36 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     media = _media(root, source, video, chosen if config.clips != "none" else [], config)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         clips, files = _cut(vod, media, config, Path(scratch))
-        todo = todo.begin()
-        _clear(root, vod)
-        outputs = [Output.upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
-
-    texts = _tables(vod, found, source, media)
-    beside = [*texts, *(name for name in files if name not in clips.values())]
-    shown = [
-        page.Shown(highlight, picture, quote(clips[highlight.rank]) if highlight.rank in clips else None)
-        for highlight, picture in zip(found.highlights, pictures, strict=True)
-    ]
-    texts["report.html"] = page.render(_page(found, shown, scored, source, labels, agreement, beside, config))
-    for name, text in texts.items():
-        root.write(f"highlights/{vod}/{name}", text.encode())
-        outputs.append(Output.of(f"highlights/{vod}/{name}", text.encode()))
-    result = Report(
-        vod=vod,
-        title=source.result.title,
-        model=scored.result.model,
-        threshold=found.limits.threshold,
-        smooth_seconds=found.smooth_seconds,
-        highest=float(found.smoothed.max(initial=0.0)),
-        duration=found.duration,
-        highlights=[_described(highlight, vod, clips) for highlight in found.highlights],
-        reason=found.reason,
-        labelled=agreement,
-        page=f"highlights/{vod}/report.html",
-        reel=f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
-        clips_from=media.quality if clips else None,
-        source_may_come=media.may_come,
-    )
-    return todo.finish(result, outputs)
+        texts = _tables(vod, found, source, media)
+        beside = [*texts, *(name for name in files if name not in clips.values())]
+        shown = [
+            page.Shown(highlight, picture, quote(clips[highlight.rank]) if highlight.rank in clips else None)
+            for highlight, picture in zip(found.highlights, pictures, strict=True)
+        ]
+        texts["report.html"] = page.render(_page(found, shown, scored, source, labels, agreement, beside, config))
+        result = Report(
+            vod=vod,
+            title=source.result.title,
+            model=scored.result.model,
+            threshold=found.limits.threshold,
+            smooth_seconds=found.smooth_seconds,
+            highest=float(found.smoothed.max(initial=0.0)),
+            duration=found.duration,
+            highlights=[_described(highlight, vod, clips) for highlight in found.highlights],
+            reason=found.reason,
+            labelled=agreement,
+            page=f"highlights/{vod}/report.html",
+            reel=f"highlights/{vod}/reel.mp4" if "reel.mp4" in files else None,
+            clips_from=media.quality if clips else None,
+            source_may_come=media.may_come,
+        )
+        with todo.begin() as begun:
+            _clear(root, vod)
+            outputs = [Output.upload(root, path, f"highlights/{vod}/{name}") for name, path in files.items()]
+            for name, text in texts.items():
+                root.write(f"highlights/{vod}/{name}", text.encode())
+                outputs.append(Output.of(f"highlights/{vod}/{name}", text.encode()))
+            return begun.finish(result, outputs)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from lolhl import grid, manifest, metrics
 from lolhl.config import Config, option, restored
 from lolhl.errors import DatasetError, MissingInput, StorageError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, shown
-from lolhl.frames.frameset import manifest_key
+from lolhl.frames.spec import FrameSpec, among, stored, view_name
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
@@ -49,6 +49,7 @@ from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root, check_name, each
 from lolhl.tables import read_scores
+from lolhl.vod.view import View
 
 log = logging.getLogger(__name__)
 
@@ -112,18 +113,19 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     last = manifest.find(root, KEY, Retraining)
     labels = _labelled(root)
     judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
-    frames = _frames(root, labels)
     like = None if config.like is None else champion.resolve(root, config.like)
-    settings = _settings(root, like)
+    settings, view = _settings(root, like)
+    frames = _frames(root, labels, view, last)
     files = each(root.read, map(labels_key, labels))
     read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
-    read |= {manifest_key(vod): made.content_digest() for vod, made in frames.items()}
+    read |= {of.spec.manifest_key(vod): of.made.content_digest() for vod, of in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
     if earlier:
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
-    model = _learn(root, {vod: labels[vod] for vod in labels if vod not in judge}, read, settings, like)
+    learnt = {vod: frames[vod] for vod in labels if vod not in judge}
+    model = _learn(root, learnt, read, settings, like)
     unseen = {vod: labels[vod] for vod in judge}
     challenger = _judged(root, model, unseen, force)
     # A run that was killed after it had promoted finds its own work: compared is with the champion before.
@@ -177,7 +179,7 @@ def _labelled(root: Root) -> dict[str, Sequence[Span]]:
 
 def _labels(root: Root, vod: str) -> Sequence[Span] | None:
     """None where there is nothing to look at."""
-    if root.stat(f"vods/{vod}/vod.json") or root.stat(manifest_key(vod)):
+    if root.stat(f"vods/{vod}/vod.json") or stored(root, vod):
         return load_labels(root, vod)
     log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
     return None
@@ -227,54 +229,86 @@ def _hash(vod: str) -> float:
     return int(hashlib.sha256(vod.encode()).hexdigest()[:8], 16) / 16**8
 
 
-def _frames(root: Root, labels: Labels) -> dict[str, Manifest[Frames]]:
-    """The frame sets of all VODs. Those that are missing or too old are extracted, as they were or as others are."""
-    there = dict(zip(labels, each(lambda vod: _fresh(root, vod), labels), strict=True))
-    others = next((made.config for made in there.values() if made), {})
+@dataclass(frozen=True)
+class _Frames:
+    """One VOD's frame set, and which it is."""
+
+    spec: FrameSpec
+    made: Manifest[Frames]
+
+
+def _frames(root: Root, labels: Labels, view: View | None, last: Manifest[Retraining] | None) -> dict[str, _Frames]:
+    """The frame sets of all VODs, of one view: those that are missing or too old are extracted, as they or others were.
+
+    Args:
+        view: that of the model to learn like; None for that of the last retraining, or else the one most VODs have.
+    """
+    there = dict(zip(labels, each(lambda vod: stored(root, vod), labels), strict=True))
+    specs = [spec for some in there.values() for spec in some]
+    if view is None and last:
+        view = next((spec.view for spec in among(last.inputs).values() if spec in specs), None)
+    if view is None:
+        views = [spec.view for some in there.values() for spec in {spec.view: spec for spec in some}.values()]
+        default = ExtractConfig().view
+        view = max(views, key=lambda one: (views.count(one), one == default, view_name(one)), default=default)
+    best = {vod: next((spec for spec in some if spec.view == view), None) for vod, some in there.items()}
+    made = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best), strict=True))
+    others = next((one.config for one in made.values() if one), {})
     frames = {}
-    for vod, made in there.items():
-        if made is None:
-            old = manifest.find(root, manifest_key(vod), Frames)
-            config = restored(ExtractConfig, old.config if old else others, f"{root.url}/{manifest_key(vod)}")
-            made = extract(root, vod, config)
-        frames[vod] = made
+    for vod, spec in best.items():
+        fresh = made[vod]
+        if fresh is None:
+            key = spec.manifest_key(vod) if spec else ""
+            old = manifest.find(root, key, Frames) if spec else None
+            like = restored(ExtractConfig, old.config if old else others, f"{root.url}/{key}")
+            config = replace(like, fps=view.fps, size=view.size, fit=view.fit)
+            spec, fresh = config.spec, extract(root, vod, config)
+        assert spec
+        frames[vod] = _Frames(spec, fresh)
     return frames
 
 
-def _fresh(root: Root, vod: str) -> Manifest[Frames] | None:
+def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> Manifest[Frames] | None:
     with suppress(MissingInput):
-        return manifest.load(root, manifest_key(vod), Frames, f"lolhl extract {vod}", fresh=True)
+        return manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True) if spec else None
     return None
 
 
-def _settings(root: Root, like: str | None) -> dict[str, dict[str, Any]]:
-    """What a model and its dataset were made with, but for names."""
+def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], View | None]:
+    """What a model and its dataset were made with, but for names; and what its frames look like."""
     if like is None:
-        return {"dataset": {}, "train": {}}
+        return {"dataset": {}, "train": {}}, None
     key = champion.manifest_key(like)
     made = manifest.load(root, key, Model, f"lolhl train {like}")
     source = next((source for source in made.inputs if source.startswith("datasets/")), None)
     if source is None:
         raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `lolhl train {like} --force`")
-    splitting = dict(manifest.load(root, source, Dataset, "lolhl dataset").config)
+    described = manifest.load(root, source, Dataset, "lolhl dataset")
+    splitting, result = dict(described.config), described.result
     if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
     training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
-    return {"dataset": splitting, "train": training}
+    return {"dataset": splitting, "train": training}, View(result.fps, result.size, result.fit)
 
 
 def _learn(
-    root: Root, labels: Labels, read: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]], like: str | None
+    root: Root,
+    frames: Mapping[str, _Frames],
+    read: Mapping[str, str],
+    settings: Mapping[str, Mapping[str, Any]],
+    like: str | None,
 ) -> str:
     """Trains a model on these VODs, under a name that depends on all that it learns from. Returns the name."""
     from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
 
+    view = next(iter(frames.values())).spec.view
     splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}")
+    splitting = replace(splitting, fps=view.fps, size=view.size, fit=view.fit)
     training = restored(TrainConfig, settings["train"], f"{root.url}/{champion.manifest_key(like or '')}")
-    own = [read[key] for vod in labels for key in (labels_key(vod), manifest_key(vod))]
-    name = f"retrain-{_digest([list(labels), own, splitting.recorded(), training.recorded()])[:8]}"
-    log.info("retrain: learning %s from %s", name, ", ".join(labels))
-    dataset(root, name, list(labels), splitting)
+    own = [read[key] for vod, used in frames.items() for key in (labels_key(vod), used.spec.manifest_key(vod))]
+    name = f"retrain-{_digest([list(frames), own, splitting.recorded(), training.recorded()])[:8]}"
+    log.info("retrain: learning %s from %s", name, ", ".join(frames))
+    dataset(root, name, list(frames), splitting)
     train(root, name, replace(training, dataset=name))
     return name
 

@@ -22,12 +22,10 @@ class Scratch:
 
     Attributes:
         lock: a file descriptor; a process that holds it keeps other runs out of the folder.
-        in_root: whether it lies beside the data, where what is whole need only be renamed.
     """
 
     path: Path
     lock: int
-    in_root: bool
 
 
 @contextmanager
@@ -35,7 +33,7 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
     """A folder beside the data, or in the cache where the root is a bucket; waits while another run is in it.
 
     It stays when the work is cut off, unless there is nothing in it. What lies in it as "video.mp4" or
-    "linked" is made anew by each run and does not stay.
+    "copied" is made anew by each run and does not stay.
 
     Args:
         kind: "downloads" or "source": what is fetched.
@@ -50,11 +48,11 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
         path = cache / kind / f"{hashlib.sha256(root.url.encode()).hexdigest()[:16]}-{vod}"
     try:
         lock = _locked(path)
-        made_anew = (path / "video.mp4", path / "linked")
+        made_anew = (path / "video.mp4", path / "copied")
         try:
             for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
                 file.unlink(missing_ok=True)
-            yield Scratch(path, lock, isinstance(root, Folder))
+            yield Scratch(path, lock)
         finally:
             for file in made_anew:
                 file.unlink(missing_ok=True)

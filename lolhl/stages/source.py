@@ -145,7 +145,6 @@ def _fetch_one(
     info = probe(video)
     begin = round(segments.begin, 6)
     todo, _ = manifest.plan(root, f"{name}.json", SourceStretch, Config(), _inputs(vod), force=True)
-    todo = todo.begin()
     result = SourceStretch(
         video=f"{name}.mp4",
         begin=begin,
@@ -155,7 +154,8 @@ def _fetch_one(
         height=info.height,
         fps=info.fps,
     )
-    return todo.finish(result, [Output.upload(root, video, f"{name}.mp4")])
+    with todo.begin() as begun:
+        return begun.finish(result, [Output.upload(root, video, f"{name}.mp4")])
 
 
 def _clock(seconds: float) -> str:

@@ -31,6 +31,7 @@ from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides
 from lolhl.errors import DatasetError, LolhlError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures
 from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import among
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
@@ -202,7 +203,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
     samples = _samples(root, config.dataset, described)
     vods = samples["train"].vods
-    frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod), vods), strict=True))
+    specs = among(described.inputs)
+    frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
     _check(config, described, samples, frames)
     lightning.seed_everything(config.seed, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
@@ -248,11 +250,11 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
         judged = _judge(samples["validation"], raw, frames, config)
-        todo = todo.begin()
-        output = bundle.store_weights(root, name, network)
-        result = _describe(network, config, described, frames, fitted, judged)
-        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-        made = todo.finish(result, [output])
+        with todo.begin() as begun:
+            output = bundle.store_weights(root, name, network)
+            result = _describe(network, config, described, frames, fitted, judged)
+            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+            made = begun.finish(result, [output])
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     ours.wait()

@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -62,6 +63,13 @@ class Root(Protocol):
 
         Raises:
             Conflict: somebody else wrote other bytes to the key in between.
+        """
+
+    def lock(self, key: str) -> AbstractContextManager[None]:
+        """Keeps other runs out that lock this key, and waits while one is in; the lock ends with its process.
+
+        In a bucket it keeps nobody out: there keys that hold a digest of their content, and `write_if`, see to it
+        that no run spoils another's work.
         """
 
     def upload(self, path: Path, key: str) -> None:

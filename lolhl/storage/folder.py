@@ -1,12 +1,11 @@
 """A root on a local disk."""
 
-import fcntl
 import hashlib
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -14,6 +13,7 @@ from uuid import uuid4
 
 from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError
 from lolhl.storage import Stat, check_key, check_prefix
+from lolhl.storage.lock import locked
 
 _UNFINISHED = ".unfinished-"  # how names of half-written files and of folders with such begin; they are never listed
 _ABANDONED = 86_400.0  # seconds without a change
@@ -59,13 +59,21 @@ class Folder:
         target = self._at(key)
         with self._explained(key):
             self.path.mkdir(parents=True, exist_ok=True)
-            with (self.path / f"{_UNFINISHED}lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locked(self.path / f"{_UNFINISHED}lock"):
                 now = self.stat(key)
                 if (now.etag if now else None) == etag:
                     self.write(key, data)
                 elif now is None or self.read(key) != data:
                     raise Conflict(f"{target} was written by another run in the meantime: run again")
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        name = hashlib.sha256(check_key(key).encode()).hexdigest()[:32]
+        with ExitStack() as held:
+            with self._explained(""):
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self.path / f"{_UNFINISHED}{name}.lock", f"{self.path / key}"))
+            yield
 
     def upload(self, path: Path, key: str) -> None:
         target = self._at(key)

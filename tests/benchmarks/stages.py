@@ -62,7 +62,7 @@ def _report(root: Root) -> str:
 
 
 def _pictures(root: Root) -> str:
-    frames = FrameSet.load(root, VOD)
+    frames = FrameSet.load(root, VOD, ExtractConfig(mode="grid").spec)
     count = len(frames.times)
     batches = (range(first, min(first + 64, count)) for first in range(0, count, 64))
     return f"{sum(len(batch) for batch in each(frames.pictures, batches, ahead=2))} frames"

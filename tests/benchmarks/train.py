@@ -11,6 +11,7 @@ recipe (see `tests.benchmarks.blog`) reaches; both begin with frames on the disk
 """
 
 import dataclasses
+import hashlib
 import logging
 import subprocess
 import sys
@@ -28,9 +29,8 @@ from lolhl import manifest
 from lolhl.data import cache
 from lolhl.data.augment import augmented
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader
-from lolhl.frames import frameset
 from lolhl.frames.frameset import FrameSet, index_bytes
-from lolhl.frames.shards import Entry, shard_key
+from lolhl.frames.shards import Entry
 from lolhl.labels.rows import ANY
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
@@ -63,6 +63,7 @@ NOTES = {
 }
 CPU = torch.device("cpu")
 CLIP = TrainConfig().architecture
+GRID = ExtractConfig(mode="grid")
 
 
 def main() -> int:
@@ -100,14 +101,14 @@ def _add(root: Root, stream: str) -> None:
     video, table = _files(stream)
     download(root, str(video), name=stream)
     save_labels(root, stream, read_table(table.read_bytes(), str(table), ANY)[stream])
-    extract(root, stream, ExtractConfig(mode="grid"))
+    extract(root, stream, GRID)
 
 
 # The loader
 
 
 def _loader(root: Root, folder: Path) -> Table:
-    frames = FrameSet.load(root, LEARNT)
+    frames = FrameSet.load(root, LEARNT, GRID.spec)
     labels = on_grid(load_labels(root, LEARNT), len(frames), FPS)
     some = np.arange(PICTURES)
     pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
@@ -210,18 +211,23 @@ def _done(root: Root, words: Sequence[str]) -> str:
 
 def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     """A VOD that is the stream over and over: index, labels, features; its shards are the stream's."""
-    of = FrameSet.load(root, stream)
+    of = FrameSet.load(root, stream, GRID.spec)
     count = HOURS * 3600 * int(FPS)
-    for shard in np.unique(of.shards).tolist():
-        long.write(shard_key(vod, shard), root.read(shard_key(stream, shard)))
+    made = manifest.load(root, GRID.spec.manifest_key(stream), Frames, "")
+    shards = [output for output in made.outputs if output.key.endswith(".tar")]
+    outputs = []
+    for number, shard in enumerate(shards):
+        key = GRID.spec.shard_key(vod, number, shard.sha256)
+        long.write(key, root.read(shard.key))
+        outputs.append(dataclasses.replace(shard, key=key))
     places = np.arange(count) % len(of)
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
-    long.write(frameset.index_key(vod), index)
-    frames = manifest.load(root, frameset.manifest_key(stream), Frames, "").result
-    todo, _ = manifest.plan(long, frameset.manifest_key(vod), Frames, ExtractConfig(mode="grid"), {"tiled": vod})
-    result = replace(frames, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))
-    todo.finish(result, [manifest.Output.of(frameset.index_key(vod), index)])
+    outputs.append(manifest.Output.of(GRID.spec.index_key(vod, hashlib.sha256(index).hexdigest()), index))
+    long.write(outputs[-1].key, index)
+    todo, _ = manifest.plan(long, GRID.spec.manifest_key(vod), Frames, GRID, {"tiled": vod})
+    result = replace(made.result, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))
+    todo.finish(result, outputs)
 
     length = float(len(of) / FPS)
     turns = [length * turn for turn in range(round(count / len(of)))]
@@ -239,7 +245,7 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
             at += len(batch)
 
     # The library itself stores them: what is tiled stands in the place of the engine's work.
-    features.stored(dataclasses.replace(engine, run=run), FrameSet.load(long, vod))
+    features.stored(dataclasses.replace(engine, run=run), FrameSet.load(long, vod, GRID.spec))
 
 
 # Against the blog's recipe

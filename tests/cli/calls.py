@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root
 
-Damage = Callable[[Root], None]
+Damage = Callable[[Root], object]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ def halved(key: str) -> Damage:
     return lambda root: root.write(key, root.read(key)[: len(root.read(key)) // 2])
 
 
+def blanked(key: str) -> Damage:
+    return lambda root: root.write(key, b"x" * len(root.read(key)))
+
+
 def flipped(key: str) -> Damage:
     """The last byte is another, so that a safetensors file still loads."""
     return lambda root: root.write(key, root.read(key)[:-1] + bytes([root.read(key)[-1] ^ 1]))
@@ -55,6 +60,16 @@ def without(key: str, *path: str) -> Damage:
         root.write(key, json.dumps(whole).encode())
 
     return damage
+
+
+def beginning(prefix: str, damage: Callable[[str], Damage]) -> Damage:
+    """The damage to the first object whose key begins so."""
+    return lambda root: damage(next(stat.key for stat in root.list(prefix)))(root)
+
+
+def extracted(vod: str) -> Damage:
+    """It has frames as VOD a has them."""
+    return lambda root: extract(root, vod, ExtractConfig(size=64))
 
 
 def holding(key: str, value: object, *path: str) -> Damage:
@@ -79,7 +94,9 @@ def championed(*models: str) -> Damage:
 SEE = "--help)"
 SCRATCH = "--backbone resnet18 --weights none --tune all"
 MODEL = "models/m/model.json"
-SHARD = "frames/a/shard-000000.tar"
+FRAMES = "frames/a/3fps-64px-squeeze-q90"
+INDEX, SHARD = f"{FRAMES}/index-", f"{FRAMES}/shard-000000-"
+EXTRACT = "extract a --fps 3 --size 64 --fit squeeze --quality 90"
 NO_MANIFESTS = (b"", b"{}", b"[1, 2]", b"null", b"\xff\xfe", b"[" * 100_000)
 CALLS = [
     Bad("", 2, "VERB", SEE),
@@ -234,11 +251,13 @@ CALLS = [
     # What is not there
     Bad("extract zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
     Bad("extract a", 1, "vods/a/video.mp4", "lolhl download", removed("vods/a/video.mp4")),
-    Bad("dataset n zzz", 1, "frames/zzz/frameset.json", "run `lolhl extract zzz"),
-    Bad("dataset n c", 1, "frames/c/frameset.json", "run `lolhl extract c"),
+    Bad("dataset n zzz", 1, "VOD zzz has no frames", "run `lolhl extract zzz"),
+    Bad("dataset n c", 1, "VOD c has no frames", "run `lolhl extract c"),
+    Bad("dataset n a --size 96", 1, "has no such frames, but 3fps-64px-squeeze", "run `lolhl extract a"),
+    Bad("dataset n a", 1, "frames/a/frameset.json", "run `lolhl extract a", replaced("frames/a/frameset.json", b"{}")),
     Bad("dataset n a", 1, "labels/a.tsv", "lolhl labels FILE", removed("labels/a.tsv")),
     Bad("dataset n b", 1, "no frame lies in a highlight", "lolhl labels FILE"),
-    Bad("dataset n a b", 1, "fps is 3 for VOD a and 2 for VOD b", "extract both"),
+    Bad("dataset n a b", 1, "VOD a has 3fps-64px-squeeze and VOD b 2fps-96px-squeeze", "extract both"),
     Bad("dataset n a --chunk-seconds 3600", 1, "validation", "label more"),
     Bad("train m --dataset zzz", 1, "datasets/zzz/dataset.json", "run `lolhl dataset zzz"),
     Bad("train n --dataset d --kind video --clip-frames 99", 1, "clips reach", "use shorter clips"),
@@ -247,7 +266,7 @@ CALLS = [
     Bad("train n --dataset d --backbone vit_tiny_patch16_224 --weights none --tune all", 1, "vit_tiny", "--size 224"),
     Bad("infer zzz a", 1, "models/zzz/model.json", "run `lolhl train zzz"),
     Bad("infer m zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
-    Bad("infer m c --source frames", 1, "frames/c/frameset.json", "run `lolhl extract c"),
+    Bad("infer m c --source frames", 1, "VOD c has no frames", "run `lolhl extract c --fps 3 --size 64"),
     Bad("infer m b --source frames", 1, "needs frames at 3 fps, 64 px", "--source video"),
     Bad("infer m c", 1, "vods/c/video.mp4", "lolhl download", removed("vods/c/video.mp4")),
     Bad("infer champion a", 1, "no champion yet", "lolhl retrain"),
@@ -255,7 +274,7 @@ CALLS = [
     Bad("retrain --like champion", 1, "no champion yet", "name a model"),
     Bad("retrain --like zzz", 1, "models/zzz/model.json", "run `lolhl train zzz"),
     Bad("retrain", 1, "has 1 labelled VODs", "lolhl labels", removed("labels/b.tsv")),
-    Bad("retrain", 1, "no frame lies in a highlight", "lolhl labels FILE"),  # a is held out
+    Bad("retrain", 1, "no frame lies in a highlight", "lolhl labels FILE", extracted("b")),  # a is held out
     Bad("rollback", 1, "there is no champion", "lolhl retrain"),
     Bad("rollback", 1, "m is the first champion", "lolhl retrain", championed("m")),
     Bad("rollback", 1, "models/gone/model.json", "bring it back", championed("gone", "m")),
@@ -304,12 +323,12 @@ CALLS = [
             ("extract a", "vods/a/vod.json"),
             ("download {films}/film.mp4 --name a", "vods/a/vod.json"),
             ("labels {films}/good.tsv", "vods/a/vod.json"),
-            ("dataset n a", "frames/a/frameset.json"),
+            ("dataset n a", f"{FRAMES}/frameset.json"),
             ("train m --dataset d", "datasets/d/dataset.json"),
             ("infer m a", "models/m/model.json"),
             ("run {films}/film.mp4 --model m", "models/m/model.json"),
             ("report a", "highlights/a/scores.json"),
-            ("retrain", "frames/a/frameset.json"),
+            ("retrain", f"{FRAMES}/frameset.json"),
             ("retrain --like m", "models/m/model.json"),
         )
         for damage in (halved, *map(filled, NO_MANIFESTS))
@@ -320,7 +339,7 @@ CALLS = [
             ("download {films}/film.mp4 --name a", "vods/a/vod.json", "source"),
             ("extract c", "vods/c/vod.json", "video"),
             ("labels {films}/good.tsv", "vods/a/vod.json", "duration"),
-            ("dataset n a", "frames/a/frameset.json", "fps"),
+            ("dataset n a", f"{FRAMES}/frameset.json", "frames"),
             ("train n --dataset d", "datasets/d/dataset.json", "guard_seconds"),
             ("infer m c", "vods/c/vod.json", "duration"),
             ("report a", "highlights/a/scores.json", "threshold"),
@@ -334,10 +353,10 @@ CALLS = [
             ("extract c", "vods/c/vod.json", "result video", None),
             ("extract c", "vods/c/vod.json", "inputs", "video"),
             ("labels {films}/good.tsv", "vods/a/vod.json", "result duration", "long"),
-            ("dataset n a", "frames/a/frameset.json", "result fps", "fast"),
-            ("dataset n a", "frames/a/frameset.json", "result fps", [3]),
-            ("dataset n a", "frames/a/frameset.json", "result frames", "many"),
-            ("dataset n a", "frames/a/frameset.json", "outputs 0 size", "big"),
+            ("dataset n a", f"{FRAMES}/frameset.json", "result fps", "fast"),
+            ("dataset n a", f"{FRAMES}/frameset.json", "result fps", [3]),
+            ("dataset n a", f"{FRAMES}/frameset.json", "result frames", "many"),
+            ("dataset n a", f"{FRAMES}/frameset.json", "outputs 0 size", "big"),
             ("train n --dataset d", "datasets/d/dataset.json", "result guard_seconds", []),
             ("train n --dataset d", "datasets/d/dataset.json", "digest", 7),
             ("infer m c", "vods/c/vod.json", "result duration", None),
@@ -353,24 +372,26 @@ CALLS = [
     ],
     # Other files that are damaged, changed or gone
     *[
-        Bad(call, 1, key, f"run `lolhl {redo}", damage(key))
+        Bad(call, 1, key, f"run `lolhl {redo}", beginning(key, damage))
         for call, key, redo in (
             ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
-            ("train n --dataset d", "frames/a/index.parquet", "extract a --force"),
+            ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
             ("infer m c", "models/m/model.safetensors", "train m --force"),
             ("report a --force", "highlights/a/scores.parquet", "infer"),
         )
         for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
     ],
     *[
-        Bad(f"train n --dataset d {SCRATCH}", 1, "frames/a/shard-000000.tar", "run `lolhl extract a", damage(SHARD))
-        for damage in (halved, removed)
+        Bad(f"train n --dataset d {SCRATCH}", 1, SHARD, f"run `lolhl {EXTRACT} --force", beginning(SHARD, damage))
+        for damage in (halved, removed, flipped)
     ],
     Bad("train n --dataset d", 1, "unfinished.ckpt", "remove it", replaced("models/n/unfinished.ckpt", b"x")),
     Bad("train n --dataset d", 1, "mlflow/mlflow.db", "mend it", replaced("mlflow/mlflow.db", b"no database" * 99)),
-    Bad("extract c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
-    Bad("infer m c", 1, "video.mp4", "download it again", replaced("vods/c/video.mp4", b"x" * 1000)),
-    Bad("report a --force", 1, "video.mp4", "download it again", replaced("vods/a/video.mp4", b"x" * 1000)),
+    *[
+        Bad(call, 1, "video.mp4", advice, damage(f"vods/{vod}/video.mp4"))
+        for call, vod in (("extract c", "c"), ("infer m c", "c"), ("report a --force", "a"))
+        for damage, advice in ((halved, f"--name {vod} --force"), (blanked, "download it again"))
+    ],
     *[
         Bad("retrain", 1, "retrain/retrain.json", "run its stage again", replaced("retrain/retrain.json", data))
         for data in NO_MANIFESTS

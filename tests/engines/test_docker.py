@@ -131,7 +131,7 @@ def test_replicas_share_the_vods(images: dict[str, str], root: Root, tmp_path: P
         [*command, "--", "c", "d", "e", "--root", root.url], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert all(root.stat(f"frames/{vod}/frameset.json") for vod in "cde")
+    assert all(root.stat(f"frames/{vod}/3fps-224px-squeeze-q90/frameset.json") for vod in "cde")
     containers = docker.docker(
         "ps", "-aq", "--filter", f"label={APP}", "--filter", "label=torchx.pytorch.org/role-name=extract"
     ).split()

@@ -188,7 +188,7 @@ def test_the_pipeline_in_pods(ready: Ready, tmp_path: Path) -> None:
 
     handle, phase = ready.run("extract", "--replicas", "2", "--", "a", "b")
     assert phase == "Completed", ready.logs(handle)
-    assert all(ready.root.stat(f"frames/{vod}/frameset.json") for vod in "ab")
+    assert all(ready.root.stat(f"frames/{vod}/3fps-224px-squeeze-q90/frameset.json") for vod in "ab")
     status = ready.torchx("status", handle)
     assert "SUCCEEDED" in status.stdout
     said = [ready.torchx("log", f"{handle}/extract/{replica}").stdout for replica in (0, 1)]

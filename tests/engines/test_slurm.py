@@ -133,7 +133,7 @@ def test_replicas_share_the_vods(slurm: Cluster, tmp_path: Path, root: Root) -> 
     for number, vod in enumerate("ab"):
         log = torchx(slurm, tmp_path, "log", "--streams", "stdout", f"{job.handle}/extract/{number}")
         assert f"extract/{number} extract: vod {vod}, fps 3, size 96" in log
-        assert root.stat(f"frames/{vod}/frameset.json")
+        assert root.stat(f"frames/{vod}/3fps-96px-squeeze-q90/frameset.json")
     assert "peak memory" in torchx(slurm, tmp_path, "log", f"{job.handle}/extract/0")
 
 

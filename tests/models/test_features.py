@@ -36,8 +36,9 @@ def frames(folder: Path, mode: Literal["grid", "scan"]) -> FrameSet:
     """20 s: 60 instants; in scan mode with a picture every 2 s."""
     root = open_root(str(folder / "root"))
     download(root, str(action_video(folder / "v.mp4", [Span(6, 11)], seconds=20)))
-    extract(root, "v", ExtractConfig(size=32, mode=mode))
-    return FrameSet.load(root, "v")
+    config = ExtractConfig(size=32, mode=mode)
+    extract(root, "v", config)
+    return FrameSet.load(root, "v", config.spec)
 
 
 def counting(engine: Engine, seen: list[int], most: int = 10**9) -> Engine:
@@ -85,7 +86,7 @@ def test_a_run_that_was_killed_goes_on_and_damage_is_mended(
     seen: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         features.stored(counting(engine, seen, most=30), of)
-    folder = f"frames/v/features/{engine.key}/"
+    folder = f"{of.features}/{engine.key}/"
     parts = [stat.key for stat in of.root.list(folder)]
     assert 2 <= len(parts) <= 4
     of.root.write(parts[1], of.root.read(parts[1])[:-2])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lolhl.data.split import stretch
 from lolhl.errors import DatasetError, LabelError, LolhlError, MissingInput, UsageError
+from lolhl.frames.spec import FrameSpec
 from lolhl.labels.spans import Span, merge, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
@@ -20,6 +21,7 @@ from lolhl.results import FrameCount
 from lolhl.stages.dataset import DatasetConfig, assign, dataset, table
 from lolhl.storage import Root, open_root
 from lolhl.storage.folder import Folder
+from lolhl.vod.view import View
 from tests.labels.real import REAL, real_labels
 from tests.results import FRAMES, store
 
@@ -31,7 +33,9 @@ def root(tmp_path: Path) -> Root:
 
 def extracted(root: Root, vod: str, seconds: int, spans: Sequence[Span] | None, **more: Any) -> None:
     """What extract and labels leave of a VOD, without the pictures."""
-    store(root, f"frames/{vod}/frameset.json", replace(FRAMES, vod=vod, fit="crop", frames=seconds * 3), **more)
+    result = replace(FRAMES, **{"vod": vod, "fit": "crop", "frames": seconds * 3, **more})
+    spec = FrameSpec(View(result.fps, result.size, result.fit), result.quality, "grid")
+    store(root, spec.manifest_key(vod), result)
     if spans is not None:
         save_labels(root, vod, list(spans))
 
@@ -200,7 +204,7 @@ def test_the_table(root: Root, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_is_missing(root: Root) -> None:
-    with pytest.raises(MissingInput, match=r"frames/a/frameset.json does not exist: run `lolhl extract a`"):
+    with pytest.raises(MissingInput, match="VOD a has no frames: run `lolhl extract a` first"):
         dataset(root, "d", ["a"])
     extracted(root, "a", 900, None)
     with pytest.raises(MissingInput, match=r"labels/a.tsv does not exist: .*`lolhl labels FILE`"):
@@ -210,12 +214,37 @@ def test_what_is_missing(root: Root) -> None:
         dataset(root, "d", ["a"])
 
 
+def test_of_several_frame_sets_the_view_that_all_have_is_taken_or_has_to_be_named(root: Root) -> None:
+    spans = [Span(at, at + 8) for at in range(5, 890, 40)]
+    for vod in "ab":
+        extracted(root, vod, 900, spans)
+    extracted(root, "a", 900, None, size=96)
+    extracted(root, "a", 900, None, quality=95)
+    made = dataset(root, "d", ["a", "b"])
+    assert made.result.size == 224
+    assert {key for key in made.inputs if key.startswith("frames/")} == {
+        "frames/a/3fps-224px-crop-q95/frameset.json",
+        "frames/b/3fps-224px-crop-q90/frameset.json",
+    }
+    with pytest.raises(UsageError, match="of 2 views, 3fps-224px-crop and 3fps-96px-crop: choose by --fps, --size"):
+        dataset(root, "d", ["a"])
+    assert dataset(root, "small", ["a"], DatasetConfig(size=96)).result.size == 96
+    assert dataset(root, "d", ["a", "b"], DatasetConfig(fps=Fraction(3), fit="crop")) == made  # it is the same work
+    with pytest.raises(MissingInput, match="VOD b has no such frames, but 3fps-224px-crop: run `lolhl extract b"):
+        dataset(root, "d", ["a", "b"], DatasetConfig(size=96))
+
+
 @pytest.mark.parametrize(
     ("vods", "config", "error", "message"),
     [
         ([], {}, UsageError, "no VOD was named"),
         (["../a"], {}, UsageError, "'../a' is no name for a VOD"),
-        (["a", "other"], {}, DatasetError, "the frame sets differ: size is 224 for VOD a and 160 for VOD other"),
+        (
+            ["a", "other"],
+            {},
+            DatasetError,
+            "differ: VOD a has 3fps-224px-crop and VOD other 3fps-160px-crop",
+        ),
         (["quiet"], {}, DatasetError, "no frame lies in a highlight: import labels"),
         (["tiny"], {}, DatasetError, "validation would have no highlight"),
         (["full"], {}, DatasetError, "train would have nothing but highlights"),

@@ -292,7 +292,7 @@ def test_a_file(film: Path, root: Root, tmp_path: Path) -> None:
     assert (result.vod, result.title) == ("My-stream-1-e", "My stream #1 (é)")
     assert (result.source, result.twitch_id, result.offset) == (str(source), None, 0.0)
     assert (result.chapters, result.muted, result.chat) == ([], [], None)
-    assert root.local(result.video).samefile(source)  # no second copy
+    assert not root.local(result.video).samefile(source)
     assert numbers(root, made) == list(range(720))
 
 
@@ -323,16 +323,44 @@ def test_a_file_that_is_done_and_one_that_changed(
     assert numbers(root, download(root, str(copy), name="b"))[-1] == 719
 
 
-def test_a_file_changed_in_place_is_read_again(film: Path, root: Root, tmp_path: Path) -> None:
+def test_a_later_write_to_the_file_does_not_reach_what_is_stored(film: Path, root: Root, tmp_path: Path) -> None:
     source = tmp_path / "a.mp4"
     source.write_bytes(film.read_bytes())
     made = download(root, str(source))
-    with source.open("r+b") as file:  # the VOD holds the same file: it changes too
+    with source.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"x")
+    check(root, made, "video.mp4")
+    assert root.read(made.result.video) == film.read_bytes()
     again = download(root, str(source))
     assert again.inputs != made.inputs
     check(root, again, "video.mp4")
+
+
+@pytest.mark.parametrize("config", [DownloadConfig(), DownloadConfig(start=1, stop=5)], ids=["whole", "part"])
+def test_a_file_that_is_being_written_is_refused(
+    film: Path, root: Root, tmp_path: Path, config: DownloadConfig
+) -> None:
+    source = tmp_path / "a.mp4"
+    source.write_bytes(film.read_bytes())
+    stop = threading.Event()
+
+    def record() -> None:
+        with source.open("ab", buffering=0) as file:
+            while not stop.wait(0.001):
+                file.write(b"more")
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    try:
+        with pytest.raises(VideoError, match=r"a\.mp4 is still being written: run again when it is finished"):
+            download(root, str(source), config)
+    finally:
+        stop.set()
+        recorder.join()
+    assert not list(root.list())
+    assert check(root, download(root, str(source)), "video.mp4").duration == 24
+    assert download(root, str(source)).inputs == {"video": hashlib.sha256(source.read_bytes()).hexdigest()}
 
 
 def test_a_name_that_is_taken(film: Path, root: Root, tmp_path: Path) -> None:

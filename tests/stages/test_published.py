@@ -114,7 +114,7 @@ def test_a_failed_publication_costs_no_model_and_is_repeated(root: Root, caplog:
     with pytest.raises(LolhlError, match="model new is finished, but not published") as caught:
         train(root, "new", changed(seed=1))
     assert "\n" not in str(caught.value)
-    assert infer(root, "new", "b").result["model"] == "new"
+    assert infer(root, "new", "b").result.model == "new"
     assert root.stat("models/new/unfinished.ckpt") is None
     before = root.stat("models/new/model.json")
     with pytest.raises(LolhlError, match="not published"):

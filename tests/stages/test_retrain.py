@@ -271,7 +271,7 @@ Folder.write = write_or_die
 sys.exit(cli.main(["retrain", "--like", "m", "--root", sys.argv[1]]))
 """
     for last, who in {
-        "frames/c/frameset.json": "wrong",
+        "frames/c/3fps-96px-squeeze-q90/frameset.json": "wrong",
         f"datasets/{new}/dataset.json": "wrong",
         f"models/{new}/model.json": "wrong",
         "report.md": "wrong",

@@ -128,7 +128,19 @@ def test_a_closer_look_is_at_all_between_the_key_frames_with_the_highest_scores(
     assert min(unseen.sum(), share * len(instants) - (~unseen).sum()) <= wanted.sum() < share * len(instants) + largest
 
 
+def test_of_several_frame_sets_the_best_that_fits_is_scored(root: Root) -> None:
+    train(root, "m", QUICK)
+    assert infer(root, "m", "b").result.frame_set == "3fps-96px-squeeze-q90"
+    for config in (ExtractConfig(size=64), ExtractConfig(size=96, quality=99, mode="scan")):
+        extract(root, "b", config)
+        assert infer(root, "m", "b").result.frame_set == "3fps-96px-squeeze-q90"
+    extract(root, "b", ExtractConfig(size=96, quality=95))
+    assert infer(root, "m", "b").result.frame_set == "3fps-96px-squeeze-q95"
+    assert infer(root, "m", "b", InferConfig(source="video")).result.frame_set is None
+
+
 def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
+    shutil.rmtree(Path(root.url) / "frames")
     for vod in "ab":
         extract(root, vod, ExtractConfig(size=96, mode="scan"))
     dataset(root, "d", ["a"], DatasetConfig(context_seconds=10))
@@ -151,7 +163,8 @@ def test_a_head_that_learnt_from_one_engine_s_features_works_on_another_s(
         infer(root, "m", "b", InferConfig(source="frames"))
         by_torch = scores(root, "b")
     infer(root, "m", "b", InferConfig(source="frames"), force=True)
-    assert {stat.key.split("/")[3].partition("-")[2] for stat in root.list("frames/b/features/")} > {"torch-f32"}
+    keys = [stat.key.split("/") for stat in root.list("frames/b/")]
+    assert {parts[5].partition("-")[2] for parts in keys if "features" in parts} > {"torch-f32"}
     assert np.abs(scores(root, "b") - by_torch).mean() < 0.05
     assert average_precision(root, "b") > 0.9
 
@@ -290,6 +303,7 @@ def test_what_does_not_fit_together_is_refused(root: Root) -> None:
     with pytest.raises(MissingInput, match="lolhl train nix"):
         infer(root, "nix", "b")
     train(root, "m", QUICK)
+    shutil.rmtree(Path(root.url) / "frames/b")
     extract(root, "b", ExtractConfig(size=64))
     with pytest.raises(ModelError, match="needs frames at 3 fps, 96 px"):
         infer(root, "m", "b", InferConfig(source="frames"))

@@ -44,7 +44,7 @@ def test_only_whole_files_lie_there_under_their_names(root: Folder, tmp_path: Pa
     root.write_if("c", b"x", None)
     assert sorted(stat.key for stat in root.list()) == ["a", "b", "c"]
     assert not file.exists()
-    assert sorted(path.name for path in root.path.iterdir()) == [".unfinished-lock", "a", "b", "c"]
+    assert sorted(path.name for path in root.path.iterdir()) == ["a", "b", "c"]
 
 
 def test_what_a_killed_run_left_is_not_listed_and_goes_in_time(root: Folder) -> None:

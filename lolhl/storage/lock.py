@@ -1,0 +1,35 @@
+"""Locks between processes, by files that are made for it and do not stay."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def locked(path: Path, what: str | None = None) -> Iterator[None]:
+    """One process at a time; the others wait. The lock ends with its process. Raises OSError.
+
+    Machines that share the folder keep each other out where its file system passes `flock` on.
+
+    Args:
+        path: of the lock's file, in a folder that exists.
+        what: is locked, for the people who wait for it; None where that is short.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if what:
+            log.warning("%s: another run is at it: waiting", what)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()  # still locked: whoever waits sees that this file is gone, and makes its own
+        lock.release()
