@@ -113,7 +113,7 @@ def test_a_killed_run_leaves_nothing_finished_and_no_lock(folder: Path) -> None:
     numbers = np.arange(300)
     held = hold("test", [Part("0", numbers, lambda n: np.repeat(n[:, None], 8, 1).astype(np.uint8))], MAPPED)
     assert held[:, 0].tolist() == (numbers % 256).tolist()
-    assert len(list(folder.iterdir())) == 2  # the file and the lock
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_processes_that_come_together_share_one_file(folder: Path) -> None:

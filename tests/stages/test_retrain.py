@@ -25,7 +25,7 @@ from lolhl.models import champion
 from lolhl.models.champion import Champion
 from lolhl.results import LabelChange, Model, Retraining, Scoring
 from lolhl.stages import retrain as stage
-from lolhl.stages.dataset import dataset
+from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import infer
@@ -237,7 +237,7 @@ def test_a_failed_stage_leaves_the_champion(retrained: Root, tmp_path: Path, pro
     elif problem == "broken video":
         error = VideoError
         download(root, str(action_video(tmp_path / "new.mp4", [], seconds=20)))
-        root.write("vods/new/video.mp4", b"x" * 1000)
+        root.write("vods/new/video.mp4", b"x" * len(root.read("vods/new/video.mp4")))
         save_labels(root, "new", [Span(2, 5)])
     else:
         error = UsageError
@@ -294,9 +294,8 @@ def test_a_champion_for_other_frames_is_judged_from_the_video(
 ) -> None:
     root = copy(ready, tmp_path)
     extract(root, "a", ExtractConfig(size=64, fps=Fraction(2)))
-    dataset(root, "other", ["a"])
+    dataset(root, "other", ["a"], DatasetConfig(size=64))
     train(root, "other", TrainConfig(**{**vars(QUICK), "dataset": "other"}))
-    extract(root, "a", ExtractConfig(size=96))
     champion.point(root, (Champion("other", "nobody"),), champion.champions(root).etag)
     on_both = RetrainConfig(like="m", judge="a,c")
     result = retrain(root, on_both).result
