@@ -226,7 +226,7 @@ def cluster(folder: Path, status: int, told: Any) -> Iterator[dict[str, str]]:
         config["clusters"] = [{"name": "c", "cluster": {"server": f"http://{address}"}}]
         config["users"] = [{"name": "u", "user": {"token": "t"}}]
         file.write_text(yaml.safe_dump(config))
-        yield {"KUBECONFIG": str(file)}
+        yield {"KUBECONFIG": str(file), "address": address}
 
 
 def refusal(code: int, message: str) -> tuple[int, dict[str, Any]]:
@@ -275,6 +275,18 @@ def test_no_cluster_is_one_line(tmp_path: Path) -> None:
     done = torchx(*run, KUBECONFIG=str(tmp_path / "none"))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith("torchx: no cluster is known: ")
+
+
+@pytest.mark.parametrize("scheduler", ["local_docker", "kubernetes"])
+def test_a_scheduler_that_does_not_answer_is_one_line(scheduler: str, tmp_path: Path) -> None:
+    with cluster(tmp_path, 200, {}) as environment:
+        pass  # nothing answers at this address any more
+    environment["DOCKER_HOST"] = "tcp://" + environment.pop("address")
+    done = torchx("run", "-s", scheduler, "components/extract.py:extract", "--", "x", **environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line for line in done.stderr.splitlines() if "WARNING" not in line] == done.stderr.splitlines()[-1:]
+    assert re.search(r"^torchx: .* does not answer: .*Connection refused", done.stderr.splitlines()[-1])
+    assert "object at 0x" not in done.stderr.splitlines()[-1]
 
 
 def test_retries_are_not_warned_of() -> None:
