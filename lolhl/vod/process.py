@@ -14,7 +14,19 @@ from lolhl import machine
 from lolhl.errors import MachineError, ToolMissing
 
 # Patterns of names. Those of Windows are needed to start any program there.
-_FOR_ALL = ("PATH", "HOME", "USER", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH")
+_FOR_ALL: tuple[str, ...] = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "LD_LIBRARY_PATH",
+)
 _FOR_ALL += ("SYSTEMROOT", "USERPROFILE", "LOCALAPPDATA", "PATHEXT", "COMSPEC")
 GPU = ("CUDA_*", "NVIDIA_*")
 NETWORK = ("*_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
