@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lolhl import machine
 from lolhl.errors import StorageError
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
@@ -61,7 +62,8 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
                     folder.rmdir()
             os.close(lock)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror or error}") from error
+        advice = machine.advice(error.errno)
+        raise StorageError(f"{path}: {error.strerror or error}" + (f": {advice}" if advice else "")) from error
 
 
 def _locked(path: Path) -> int:

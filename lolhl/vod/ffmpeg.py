@@ -146,6 +146,8 @@ def run(arguments: Sequence[str], video: Path, target: Path) -> None:
     done = process.run([path(), *QUIET, *arguments, "-y", f"file:{target}"], *process.GPU)
     if done.returncode != 0:
         raise failure(done.returncode, done.stderr, video, target)
+    if not target.exists():
+        check()
 
 
 def failure(code: int, stderr: bytes, video: Path, target: Path | None = None) -> LolhlError:
@@ -156,9 +158,11 @@ def failure(code: int, stderr: bytes, video: Path, target: Path | None = None) -
         target: what it wrote to.
     """
     why = reason(stderr)
+    if not _works(path()):
+        return _broken("it does not say its version")
     text = stderr.decode(errors="replace").replace(str(video), "").replace(str(target), "")
-    if code in _NO_PROGRAM or any(lack in text for lack in _LACKS) or not _works():
-        return ToolMissing(f"{path()} is no ffmpeg that works here ({why}): install one (apt-get install ffmpeg)")
+    if code in _NO_PROGRAM or any(lack in text for lack in _LACKS):
+        return _broken(why)
     if shortage := machine.shortage(text):
         place = target.parent if target and machine.is_of_disk(shortage) and os.access(video, os.R_OK) else video
         return MachineError(f"{place}: ffmpeg failed ({os.strerror(shortage)}): {machine.advice(shortage)}")
@@ -174,10 +178,23 @@ def _name(number: int) -> str:
     return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
+def check() -> None:
+    """For when ffmpeg did not fail, but gave nothing.
+
+    Raises:
+        ToolMissing: what is called ffmpeg is none.
+    """
+    if not _works(path()):
+        raise _broken("it does not say its version")
+
+
+def _broken(why: str) -> ToolMissing:
+    return ToolMissing(f"{path()} is no ffmpeg that works here ({why}): install one (apt-get install ffmpeg)")
+
+
 @functools.cache
-def _works() -> bool:
-    """Whether what is called ffmpeg is ffmpeg."""
-    done = process.run([path(), "-version"], *process.GPU)
+def _works(program: str) -> bool:
+    done = process.run([program, "-version"], *process.GPU)
     return done.returncode == 0 and done.stdout.startswith(b"ffmpeg version")
 
 

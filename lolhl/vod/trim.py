@@ -142,6 +142,8 @@ def _packets(video: Path, seek: float) -> Iterator[tuple[Fraction, Fraction]]:
                         _, decoded, shown, *_ = line.split(b",")
                         yield int(shown) * base + Fraction(seek), int(decoded) * base + Fraction(seek)
                 code = process.wait()
+                if not base:
+                    ffmpeg.check()
             finally:
                 process.kill()
         errors.seek(0)

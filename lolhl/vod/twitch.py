@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lolhl import grid
-from lolhl.errors import StillLive, SubscriberOnly, ToolMissing, TwitchError, UsageError, VodNotFound
+from lolhl import grid, machine
+from lolhl.errors import MachineError, StillLive, SubscriberOnly, ToolMissing, TwitchError, UsageError, VodNotFound
 from lolhl.labels.spans import Span, merge
 from lolhl.vod import process
 from lolhl.vod.probe import probe
@@ -448,8 +448,10 @@ def _subscribers(vod: str) -> SubscriberOnly:
     )
 
 
-def _error(vod: str, said: str) -> TwitchError | ToolMissing:
+def _error(vod: str, said: str) -> TwitchError | ToolMissing | MachineError:
     """twitch-dl's complaint, in one plain sentence."""
+    if shortage := machine.shortage(said):
+        return MachineError(f"VOD {vod}: twitch-dl failed ({os.strerror(shortage)}): {machine.advice(shortage)}")
     if "No module named twitchdl" in said:
         return ToolMissing("twitch-dl is missing: pip install twitch-dl")
     if "subscriber-only" in said or "AuthRequiredError" in said:

@@ -398,6 +398,10 @@ def test_a_file_of_another_kind_replaces_the_old_one(film: Path, root: Root, tmp
     assert film.exists()
 
 
+MPD = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT24S" minBufferTime="PT1S"
+ profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet mimeType="video/mp4">
+ <Representation id="0" bandwidth="100000"><BaseURL>file://{}</BaseURL></Representation>
+</AdaptationSet></Period></MPD>"""
 BAD_SOURCES = {
     "": "no file",
     "no-such-file.mp4": "no file",
@@ -409,6 +413,9 @@ BAD_SOURCES = {
     "empty.mp4": "is no video",
     "list.m3u8": "is a playlist",
     "list.ffconcat": "is a playlist",
+    "list.mpd": "is a playlist",
+    "mpd.mp4": "is a playlist",
+    "picture.png": "is a still picture",
     "日本語.mp4": "give a --name",
     "file:///etc/passwd": "no address of a file",
     "ftp://127.0.0.1/a.mp4": "no address of a file",
@@ -429,10 +436,14 @@ def test_a_bad_source(
     Path("empty.mp4").touch()
     Path("list.m3u8").write_text(f"#EXTM3U\n#EXTINF:24,\nfile://{film}\n#EXT-X-ENDLIST\n")
     Path("list.ffconcat").write_text(f"ffconcat version 1.0\nfile {film}\n")
+    for name in ("list.mpd", "mpd.mp4"):
+        Path(name).write_text(MPD.format(film))
+    Path("picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     Path("日本語.mp4").write_bytes(film.read_bytes())
-    with pytest.raises((UsageError, VideoError), match=words) as raised:
-        download(root, source)
-    assert "\n" not in str(raised.value)
+    for part in (DownloadConfig(), DownloadConfig(start=1, stop=5)):
+        with pytest.raises((UsageError, VideoError), match=words) as raised:
+            download(root, source, part)
+        assert "\n" not in str(raised.value)
     assert [path.name for path in Path("root").rglob("*") if path.is_file()] == []
 
 
@@ -502,10 +513,12 @@ def test_an_address_goes_on_after_a_dropped_connection(film: Path, root: Root, w
 
 def test_an_address_of_no_video(root: Root, web: Web, tmp_path: Path) -> None:
     web.files |= {"/a.mp4": b"hello" * 1000, "/b.m3u8": b"#EXTM3U\nhttp://127.0.0.1:1/x.ts\n", "/c": b"<html>"}
+    web.files["/e.mp4"] = MPD.format("/etc/passwd").encode()
     web.types["/c"] = "text/html"
     for path, words in (
         ("/a.mp4", "/a.mp4 is no video"),
         ("/b.m3u8", "is a playlist"),
+        ("/e.mp4", "is a playlist"),
         ("/c", "web page"),
         ("/d.mp4", "no such file"),
     ):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import subprocess
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -173,6 +174,68 @@ def test_no_sound_is_no_matter(tmp_path: Path) -> None:
     make_root(root, "v1", silent, bumps(SECONDS, PEAKS))
     said = report(root, "v1", COPY).result
     assert not probe.probe(root.local(str(said.reel))).has_audio
+
+
+def drawn(target: Path, *options: str, size: str = "64x48") -> Path:
+    source = f"testsrc2=size={size}:rate=5:duration=12"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, *options, target], check=True)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.gif", ()),
+        ("a.flv", ()),
+        ("a.y4m", ()),
+        ("a.wmv", ()),
+        ("a.mkv", ("-c:v", "ffv1")),
+        ("b.mkv", ("-c:v", "libvpx")),
+        ("c.mkv", ("-c:v", "prores_ks")),
+        ("a.avi", ("-c:v", "rawvideo")),
+        ("tiny.mkv", ("-c:v", "ffv1", "-vf", "scale=1:1", "-pix_fmt", "yuv444p")),
+    ],
+)
+def test_clips_that_cannot_be_copies_are_encoded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, options: tuple[str, ...]
+) -> None:
+    root = Folder(tmp_path / "root")
+    make_root(root, "v1", drawn(tmp_path / name, *options), bumps(12, [(3, 0.9, 2), (9, 0.9, 2)]))
+    said = report(root, "v1", ReportConfig(min_length=1, pad_before=0.5, pad_after=0.5)).result
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "encoded anew (--clips exact)" in warning
+    assert warning.startswith("report v1: video.")
+    for highlight in said["highlights"]:
+        clip = probe.probe(root.local(highlight["clip"]))
+        assert clip.codec == "h264"
+        assert clip.duration == pytest.approx(highlight["stop"] - highlight["start"], abs=0.25)
+    assert probe.probe(root.local(said["reel"])).duration > 2
+
+
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        ("16x4096", ()),
+        ("4096x16", ()),
+        ("2x2", ()),
+        ("64x48", ("-vf", "setsar=1/1000")),
+        ("64x48", ("-vf", "setsar=1000/1")),
+        ("64x64", ("-vf", "scale=1:1", "-pix_fmt", "yuv444p")),
+    ],
+)
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_pictures_of_any_shape(tmp_path: Path, size: str, options: tuple[str, ...], degrees: int) -> None:
+    video, turned = drawn(tmp_path / "a.mp4", "-c:v", "libx264", *options, size=size), tmp_path / "turned.mp4"
+    turn = ("-c", "copy", "-metadata:s:v", f"rotate={degrees}")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", video, *turn, turned], check=True)
+    root = Folder(tmp_path / "root")
+    make_root(root, "v1", turned, bumps(12, [(5, 0.9, 4)]))
+    report(root, "v1", ReportConfig(min_length=1))
+    page = root.read("highlights/v1/report.html").decode()
+    (picture,) = re.findall(r"data:image/jpeg;base64,([^\"']+)", page)
+    height, width, *_ = simplejpeg.decode_jpeg_header(base64.b64decode(picture))
+    assert width <= 320
+    assert height <= 640
 
 
 def test_what_is_missing_is_named_with_its_command(make: Make, tmp_path: Path) -> None:

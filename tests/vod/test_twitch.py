@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lolhl.errors import StillLive, SubscriberOnly, TwitchError, UsageError, VodNotFound
+from lolhl.errors import MachineError, StillLive, SubscriberOnly, TwitchError, UsageError, VodNotFound
 from lolhl.labels.spans import Span
 from lolhl.vod import twitch
 from lolhl.vod.probe import probe
@@ -201,6 +202,36 @@ def test_a_subscriber_s_token(vod: Vod, serve: Serve, tmp_path: Path, monkeypatc
         monkeypatch.setenv("LOLHL_TWITCH_TOKEN", "stale")
         with pytest.raises(SubscriberOnly):
             twitch.describe(ID)
+
+
+def test_twitch_dl_sees_the_token_and_no_other_secret(
+    vod: Vod, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, sys\nif 'twitchdl' in sys.orig_argv: open(os.environ['HOME'] + '/seen', 'w')"
+    code += ".write(repr(os.environ))"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOLHL_TWITCH_TOKEN", TOKEN)
+    for name in ("AWS_SECRET_ACCESS_KEY", "LOLHL_OTHER", "MLFLOW_TRACKING_PASSWORD", "SOMETHING_ELSE"):
+        monkeypatch.setenv(name, "s3cret")
+    with serve(dataclasses.replace(vod, state="subscribers")) as server:
+        twitch.describe(ID)
+        seen = (tmp_path / "seen").read_text()
+        assert "s3cret" not in seen
+        assert all(value in seen for value in (*server.environ.values(), TOKEN))
+
+
+def test_a_full_disk_is_not_twitch_s_fault(vod: Vod, serve: Serve, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", disk], check=False).returncode != 0:
+        pytest.skip("only root may mount a small disk")
+    try:
+        with serve(vod), pytest.raises(MachineError, match=r"No space left on device\): free some space there"):
+            fetch(disk / "segments")
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.parametrize(("part", "status"), [("/video", 503), ("/vod/", 500), ("index-dvr", 502), ("/3-muted", 429)])
