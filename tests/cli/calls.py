@@ -1,9 +1,13 @@
 """Calls that are wrong, and the damage that some of them meet."""
 
+import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import polars as pl
+
+from lolhl.manifest import Manifest, Output
 from lolhl.storage import Root
 
 Damage = Callable[[Root], None]
@@ -68,6 +72,28 @@ def holding(key: str, value: object, *path: str) -> Damage:
         root.write(key, json.dumps(whole).encode())
 
     return damage
+
+
+def rewritten(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
+    """Another index of the frames of a, which its manifest says is right."""
+    folder, key = "frames/a/frameset.json", "frames/a/index.parquet"
+
+    def damage(root: Root) -> None:
+        buffer = io.BytesIO()
+        change(pl.read_parquet(io.BytesIO(root.read(key)))).write_parquet(buffer)
+        made = Manifest.from_bytes(root.read(folder), folder)
+        outputs = [Output.of(key, buffer.getvalue()) if output.key == key else output for output in made.outputs]
+        root.write(key, buffer.getvalue())
+        root.write(folder, replace(made, outputs=outputs).to_bytes())
+
+    return damage
+
+
+def small_pictures(root: Root) -> None:
+    """A frame set and its dataset of another size than the pictures in the shards."""
+    holding("frames/a/frameset.json", 64, "result", "size")(root)
+    made = Manifest.from_bytes(root.read("frames/a/frameset.json"), "frames/a")
+    holding("datasets/d/dataset.json", made.content_digest(), "inputs", "frames/a/frameset.json")(root)
 
 
 def championed(*models: str) -> Damage:
@@ -365,6 +391,21 @@ CALLS = [
     *[
         Bad(f"train n --dataset d {SCRATCH}", 1, "frames/a/shard-000000.tar", "run `lolhl extract a", damage(SHARD))
         for damage in (halved, removed)
+    ],
+    *[
+        Bad("infer m a --source frames", 1, "frames/a/index.parquet", "run `lolhl extract a", rewritten(change))
+        for change in (
+            lambda table: table.drop("time"),
+            lambda table: table.cast({"frame": pl.String}),
+            lambda table: table.with_columns(pl.col("frame") + 10**9),
+            lambda table: table.with_columns(-pl.col("offset")),
+            lambda table: table[:0],
+        )
+    ],
+    Bad(f"train n --dataset d {SCRATCH}", 1, SHARD, "run `lolhl extract a --force", small_pictures),
+    *[
+        Bad("retrain --like m", 1, MODEL, name, holding(MODEL, value, "config", name))
+        for name, value in (("seed", "0"), ("seed", -1), ("seed", None), ("kind", "x"), ("hidden", 1.5), ("batch", []))
     ],
     Bad("train n --dataset d", 1, "unfinished.ckpt", "remove it", replaced("models/n/unfinished.ckpt", b"x")),
     Bad("train n --dataset d", 1, "mlflow/mlflow.db", "mend it", replaced("mlflow/mlflow.db", b"no database" * 99)),
