@@ -91,7 +91,7 @@ def rewritten(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
 
 def small_pictures(root: Root) -> None:
     """A frame set and its dataset of another size than the pictures in the shards."""
-    holding("frames/a/frameset.json", 64, "result", "size")(root)
+    holding("frames/a/frameset.json", 80, "result", "size")(root)
     made = Manifest.from_bytes(root.read("frames/a/frameset.json"), "frames/a")
     holding("datasets/d/dataset.json", made.content_digest(), "inputs", "frames/a/frameset.json")(root)
 
