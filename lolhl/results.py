@@ -17,6 +17,7 @@ from lolhl.vod.twitch import Rendition
 from lolhl.vod.view import Fit
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Window = Annotated[float, Meta(ge=0, le=3600)]  # seconds
 Count = Annotated[int, Meta(ge=0, le=10**12)]
 Pixels = Annotated[int, Meta(ge=1, le=100_000)]
 FrameSize = Annotated[int, Meta(ge=16, le=2048)]
@@ -198,7 +199,7 @@ class Model(Result):
     frozen: bool
     threshold: Probability
     threshold_chosen: str
-    smooth_seconds: Seconds
+    smooth_seconds: Window
     dataset_digest: str
     dataset_holdout: Literal["chunks", "vods"]
     metrics: ModelFigures
@@ -221,7 +222,7 @@ class Scoring(Result):
     model: str
     model_digest: str
     threshold: Probability
-    smooth_seconds: Seconds
+    smooth_seconds: Window
     model_metrics: ModelFigures | None
 
 
@@ -266,7 +267,7 @@ class Report(Result):
     title: str | None
     model: str
     threshold: float
-    smooth_seconds: Seconds
+    smooth_seconds: Window
     highest: float
     duration: Seconds
     highlights: list[ReportedHighlight]

@@ -78,6 +78,8 @@ class FrameSet:
         asked = root.ahead([key, f"vods/{vod}/vod.json"])
         made = manifest.load(asked, key, Frames, spec.command(vod), fresh=True)
         shards = [output for output in made.outputs if output.key.endswith(".tar")]
+        if View(made.result.fps, made.result.size, made.result.fit) != spec.view:
+            raise StorageError(f"{root.url}/{key} is of other frames than its folder's name says: run `{redo}`")
         index_keys = [output.key for output in made.outputs if output.key.endswith(".parquet")]
         if not index_keys:
             raise StorageError(f"{root.url}/{key} names no index: run `{redo}`")

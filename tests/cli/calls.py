@@ -1,9 +1,13 @@
 """Calls that are wrong, and the damage that some of them meet."""
 
+import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+import polars as pl
+
+from lolhl.manifest import Output
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root
 
@@ -81,6 +85,22 @@ def holding(key: str, value: object, *path: str) -> Damage:
             part = part[int(step) if step.isdigit() else step]
         part[path[-1]] = value
         root.write(key, json.dumps(whole).encode())
+
+    return damage
+
+
+def rewritten(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
+    """Another index of the frames of a, which its manifest says is right."""
+
+    def damage(root: Root) -> None:
+        place = f"{FRAMES}/frameset.json"
+        made = json.loads(root.read(place))
+        output = next(output for output in made["outputs"] if output["key"].endswith(".parquet"))
+        buffer = io.BytesIO()
+        change(pl.read_parquet(io.BytesIO(root.read(output["key"])))).write_parquet(buffer)
+        output |= asdict(Output.of(output["key"], buffer.getvalue()))
+        root.write(output["key"], buffer.getvalue())
+        root.write(place, json.dumps(made).encode())
 
     return damage
 
@@ -384,6 +404,30 @@ CALLS = [
     *[
         Bad(f"train n --dataset d {SCRATCH}", 1, SHARD, f"run `lolhl {EXTRACT} --force", beginning(SHARD, damage))
         for damage in (halved, removed, flipped)
+    ],
+    *[
+        Bad("infer m a --source frames", 1, INDEX, f"run `lolhl {EXTRACT} --force", rewritten(change))
+        for change in (
+            lambda table: table.drop("time"),
+            lambda table: table.cast({"frame": pl.String}),
+            lambda table: table.with_columns(pl.col("frame") + 10**9),
+            lambda table: table.with_columns(-pl.col("offset")),
+            lambda table: table[:0],
+        )
+    ],
+    *[
+        Bad(
+            "infer m a --source frames",
+            1,
+            f"{FRAMES}/frameset.json",
+            "--force",
+            holding(f"{FRAMES}/frameset.json", *to),
+        )
+        for to in ((80, "result", "size"), ("5", "result", "fps"), ("crop", "result", "fit"))
+    ],
+    *[
+        Bad("retrain --like m", 1, MODEL, name, holding(MODEL, value, "config", name))
+        for name, value in (("seed", "0"), ("seed", -1), ("seed", None), ("kind", "x"), ("hidden", 1.5), ("batch", []))
     ],
     Bad("train n --dataset d", 1, "unfinished.ckpt", "remove it", replaced("models/n/unfinished.ckpt", b"x")),
     Bad("train n --dataset d", 1, "mlflow/mlflow.db", "mend it", replaced("mlflow/mlflow.db", b"no database" * 99)),

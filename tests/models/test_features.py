@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lolhl import grid
+from lolhl.errors import ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
 from lolhl.models import features
@@ -94,6 +95,28 @@ def test_a_run_that_was_killed_goes_on_and_damage_is_mended(
     found = features.stored(counting(engine, seen), of)
     assert sum(seen) == 60 - 8 * (len(parts) - 1)
     np.testing.assert_array_equal(found[np.arange(60)], np.concatenate(list(features.of_frames(engine, of))))
+
+
+@pytest.mark.parametrize("damage", ["no numbers", "too narrow", "other kind"])
+def test_stored_features_that_are_wrong_are_made_anew(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    of = frames(tmp_path, "scan")
+    right = features.stored(engine, of)[np.arange(60)]
+    (key,) = [stat.key for stat in of.root.list(f"frames/v/features/{engine.key}/")]
+    part = np.load(of.root.local(key))
+    changed = {"no numbers": part * np.nan, "too narrow": part[:, 1:], "other kind": part.astype(np.float32)}[damage]
+    of.root.write(key, features._npy(changed))
+    np.testing.assert_array_equal(features.stored(engine, of)[np.arange(60)], right)
+    assert f"{key} is damaged, and is made anew" in caplog.text
+
+
+def test_a_backbone_whose_features_are_no_numbers_is_named(engine: Engine, tmp_path: Path) -> None:
+    of = frames(tmp_path, "scan")
+    broken = replace(engine, run=lambda batches: (batch * np.float16("inf") for batch in engine.run(batches)))
+    with pytest.raises(ModelError, match=r"VOD v .* no numbers: choose another --backbone"):
+        features.stored(broken, of)
+    assert not list(of.root.list("frames/v/features/"))
 
 
 def test_features_of_another_engine_are_not_mixed_in(engine: Engine, tmp_path: Path) -> None:

@@ -205,11 +205,11 @@ def test_clips_that_cannot_be_copies_are_encoded(
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "encoded anew (--clips exact)" in warning
     assert warning.startswith("report v1: video.")
-    for highlight in said["highlights"]:
-        clip = probe.probe(root.local(highlight["clip"]))
+    for highlight in said.highlights:
+        clip = probe.probe(root.local(str(highlight.clip)))
         assert clip.codec == "h264"
-        assert clip.duration == pytest.approx(highlight["stop"] - highlight["start"], abs=0.25)
-    assert probe.probe(root.local(said["reel"])).duration > 2
+        assert clip.duration == pytest.approx(highlight.stop - highlight.start, abs=0.25)
+    assert probe.probe(root.local(str(said.reel))).duration > 2
 
 
 @pytest.mark.parametrize(
