@@ -499,7 +499,8 @@ class Reader:
                     self.problem, more = error.strerror, False
             for packet in taken:
                 if self._is_restart(last, packet):
-                    self.problem, more = f"its timestamps start again after {self._until()}: download it again with --force", False
+                    self.problem = f"its timestamps start again after {self._until()}: download it again with --force"
+                    more = False
                     break
                 last = packet
                 hidden = packet.pts is None or packet.is_discard
