@@ -504,10 +504,10 @@ class Reader:
                     break
                 last = packet
                 hidden = packet.pts is None or packet.is_discard
-                tick = None if hidden or packet.pts is None else packet.pts - self._start
-                if tick is not None and (self._last is None or tick >= self._last[0]):
-                    self._last = tick, self._duration(packet)
-                yield _Packet(packet, tick)
+                shown = None if hidden or packet.pts is None else packet.pts - self._start
+                if shown is not None and (self._last is None or shown >= self._last[0]):
+                    self._last = shown, self._duration(packet)
+                yield _Packet(packet, shown)
 
     def _is_restart(self, last: "av.Packet[VideoStream] | None", packet: "av.Packet[VideoStream]") -> bool:
         if "mp4" in self._file.formats or last is None or last.dts is None or packet.dts is None:
