@@ -29,7 +29,7 @@ from lolhl.manifest import Manifest, Output
 from lolhl.results import Vod
 from lolhl.stages.scratch import Scratch, open_scratch
 from lolhl.storage import Root, check_name, check_new
-from lolhl.vod import fetch, trim, twitch
+from lolhl.vod import clock, fetch, trim, twitch
 from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
@@ -407,6 +407,9 @@ def _part(video: Path, file: Path, source: str, scratch: Scratch, config: Downlo
         file: what it is really called.
         source: what the user calls it.
     """
+    if remuxed := clock.run_on(video, scratch.path / "remuxed"):
+        log.info("download %s: its timestamps start again or leap; what is stored is a copy on one clock", source)
+        video, file = remuxed, file.with_suffix(remuxed.suffix)
     if config.whole:
         suffix = file.suffix.lower()
         return _Got(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)

@@ -257,10 +257,10 @@ class Reader:
         return KeyTimes(sorted(keys), float(tick * self._base))
 
     def has_times(self) -> bool:
-        """Whether the container says when its first key frame appears."""
+        """Whether there is a key frame that is shown, and the container says when."""
         shown = (found for found in self._packets(0) if found.packet.is_keyframe and not found.packet.is_discard)
         first = next(shown, None)
-        return first is None or first.tick is not None
+        return first is not None and first.tick is not None
 
     def can_seek(self) -> bool:
         """Whether the pictures at a time are found without reading all before: not where timestamps start again."""
@@ -499,7 +499,8 @@ class Reader:
                     self.problem, more = error.strerror, False
             for packet in taken:
                 if self._is_restart(last, packet):
-                    self.problem, more = f"its timestamps start again after {self._until()}", False
+                    self.problem = f"its timestamps start again after {self._until()}: download it again with --force"
+                    more = False
                     break
                 last = packet
                 hidden = packet.pts is None or packet.is_discard

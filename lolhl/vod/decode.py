@@ -144,7 +144,7 @@ def choose_mode(video: Path, wanted: Mode | Literal["auto"], decoder: Decoder) -
             return "refine" if key_times and key_times.share_beyond(AS_ON_TWITCH) <= 1 - _MOSTLY else "grid"
         if reader.has_times():
             return wanted
-    log.warning("%s does not say when its pictures appear: --mode %s gives way to --mode grid", video.name, wanted)
+    log.warning("%s does not say when its key frames appear: --mode %s gives way to --mode grid", video.name, wanted)
     return "grid"
 
 

@@ -13,7 +13,7 @@ from lolhl.stages.run import run
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.vod.coming import Coming
-from lolhl.vod.decode import Mode
+from lolhl.vod.decode import Ending, Mode
 from lolhl.vod.view import View
 from tests.servers.twitch import Vod, rendition, twitch
 from tests.streams import action_video, some_spans
@@ -52,8 +52,8 @@ def test_scores_are_the_same_as_without_looking_ahead(
         if mode != "grid":  # the last segment comes when a key frame was seen, or not at all
             server.faults.held["/29.ts"] = begun
 
-        def noted(coming: Coming, view: View) -> object:
-            for time, picture in keys(coming, view):
+        def noted(coming: Coming, view: View, ending: Ending | None = None) -> object:
+            for time, picture in keys(coming, view, ending):
                 seen.append(time)
                 begun.set()
                 yield time, picture
