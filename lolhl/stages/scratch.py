@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lolhl.errors import StorageError
+from lolhl.errors import StorageError, explain
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 
@@ -63,7 +63,7 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
                     folder.rmdir()
             os.close(lock)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror or error}") from error
+        raise StorageError(explain(error, path)) from error
 
 
 def _locked(path: Path) -> int:
