@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import typing
 from dataclasses import fields
 from fractions import Fraction
@@ -223,22 +224,21 @@ def test_what_the_machine_refuses_comes_with_advice(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
-def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
-    vods = tmp_path / "root/vods"
-    vods.mkdir(parents=True)
-    for folder in [tmp_path, *tmp_path.parents]:
-        if folder.stat().st_uid == 0 and folder.stat().st_mode & 0o005 != 0o005:
-            pytest.skip("another user cannot come here")
-    vods.chmod(0o700)
-    process = os.fork()
-    if process == 0:
-        os.setresuid(65534, 65534, 65534)
-        try:
-            [*open_root(str(tmp_path / "root")).list("vods/")]
-        except LolhlError as error:
-            os._exit(0 if "no permission" in str(error) and "vods" in str(error) else 2)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+def test_a_folder_that_cannot_be_read_is_not_empty() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to others
+        Path(folder).chmod(0o755)
+        vods = Path(folder) / "root/vods"
+        vods.mkdir(parents=True)
+        vods.chmod(0o700)
+        process = os.fork()
+        if process == 0:
+            os.setresuid(65534, 65534, 65534)
+            try:
+                [*open_root(f"{folder}/root").list("vods/")]
+            except LolhlError as error:
+                os._exit(0 if "no permission" in str(error) and str(vods) in str(error) else 2)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
 def test_a_file_size_limit_is_no_fault_of_the_disk(root: Root) -> None:
