@@ -34,8 +34,9 @@ def bar(label: str, total: float, unit: str) -> Iterator[Advance]:
     if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
         form = "{desc}: {share:4.0%} |{bar}| {count} " + unit + " [{remaining} left, {speed}]"
         unknown = "{desc}: {count} " + unit + " [{elapsed}, {speed}]"
-        wanted = {"total": total or None, "bar_format": form if total else unknown}
-        with _Bar(desc=label, unit=unit, file=text.beneath(sys.stderr), **wanted) as shown:
+        shape = form if total else unknown
+        stream = text.beneath(sys.stderr)
+        with _Bar(desc=label, total=total or None, unit=unit, bar_format=shape, file=stream) as shown:
 
             def advance(amount: float) -> None:
                 shown.update(amount)
