@@ -4,28 +4,30 @@ The options of a verb are the fields of its stage's configuration: they are writ
 """
 
 import argparse
-import json
 import logging
 import os
+import re
 import sys
+import traceback
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import lolhl
-from lolhl import grid, memory
+from lolhl import memory, text
 from lolhl.config import Config
-from lolhl.errors import LolhlError, UsageError
-from lolhl.figures import EventFigures
-from lolhl.manifest import Manifest
-from lolhl.results import Report
-from lolhl.stages.share import WHOLE, parse_share, shared
+from lolhl.errors import LolhlError, UsageError, explain, is_short_of_memory
 from lolhl.storage import Root, open_root
+
+if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too short for it
+    from lolhl.figures import EventFigures
+    from lolhl.manifest import Manifest
+    from lolhl.results import Report
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class Verb:
     epilog: str = ""
 
 
-# Each verb imports its stage when it is chosen: torch alone takes seconds.
+# Each verb imports its stage when it is chosen: torch alone takes seconds. Where memory is short an import
+# can fail, and `main` can say so only of those that happen in it.
 
 
 def _download() -> Verb:
@@ -66,6 +69,7 @@ def _download() -> Verb:
 
 def _extract() -> Verb:
     from lolhl.stages.extract import ExtractConfig, extract
+    from lolhl.stages.share import shared
 
     def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(ExtractConfig, said)
@@ -125,6 +129,7 @@ def _train() -> Verb:
 
 def _infer() -> Verb:
     from lolhl.stages.infer import InferConfig, infer
+    from lolhl.stages.share import shared
 
     def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(InferConfig, said)
@@ -140,6 +145,7 @@ def _infer() -> Verb:
 
 def _report() -> Verb:
     from lolhl.stages.report import ReportConfig, report
+    from lolhl.stages.share import shared
 
     def call(root: Root, said: Said) -> Iterable[Told]:
         config = _config(ReportConfig, said)
@@ -222,45 +228,93 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb. Returns the exit code: 0, 1 for a failure, 2 for a wrong call."""
+    """Runs one verb. Returns the exit code: 0, 1 for a failure, 2 for a wrong call.
+
+    With $LOLHL_TRACEBACK set, a failure shows where in the code it happened.
+    """
+    text.open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if word in VERBS), None)
     name = f"lolhl {chosen}"
-    try:
-        verb = VERBS[chosen][1]() if chosen else None
-        said = _parser(chosen, verb).parse_args(words)
-        assert verb is not None
-        level = logging.WARNING if said.quiet else logging.INFO
-        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-        logging.getLogger("botocore").setLevel(logging.WARNING)
-        output = sys.stdout
-        with redirect_stdout(sys.stderr):  # what libraries print is no result
-            for line, value in verb.call(open_root(said.root), said):
-                if said.json:
-                    line = json.dumps({**value, "peak_memory_mb": memory.peaks()}, ensure_ascii=False)
-                print(line, file=output, flush=True)
-            log.info("%s: %s", name, _told_memory())
-    except LolhlError as error:
-        return _fail(f"{name}: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        return _fail(f"{name}: interrupted; the same command goes on from here", 130)
-    except BrokenPipeError:  # whoever reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        return _fail(f"{name}: {error.filename or 'this machine'}: {error.strerror or error}", 1)
+    with redirect_stderr(typing.cast(TextIO, text.PrintableStream(sys.stderr))):
+        try:
+            _run_verb(chosen, name, words)
+        except LolhlError as error:
+            return _fail(f"{name}: {error}", error.exit_code)
+        except KeyboardInterrupt:
+            return _fail(f"{name}: interrupted; the same command goes on from here", 130)
+        except _ReaderGone:
+            return 0
+        except Exception as error:
+            if is_short_of_memory(error):
+                return _fail(
+                    f"{name}: this machine has too little memory for it, or allows too little ({_shown_error(error)}): "
+                    "free some, or allow more (`ulimit -v`, the memory limit of the container)",
+                    1,
+                )
+            if isinstance(error, OSError):
+                return _fail(f"{name}: {explain(error)}", 1)
+            return _fail(
+                f"{name}: {_shown_error(error)}: this is a fault in lolhl; with LOLHL_TRACEBACK=1 the same command "
+                "shows where: please report that",
+                1,
+            )
     return 0
 
 
+def _run_verb(chosen: str | None, name: str, words: Sequence[str]) -> None:
+    output = sys.stdout
+    with redirect_stdout(sys.stderr):
+        verb = VERBS[chosen][1]() if chosen else None
+    said = _parser(chosen, verb).parse_args(words)
+    assert verb is not None
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(text.PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING if said.quiet else logging.INFO, handlers=[handler])
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    with redirect_stdout(sys.stderr):  # what libraries print is no result
+        for line, value in verb.call(open_root(said.root), said):
+            if said.json:
+                _print(text.json_line({**value, "peak_memory_mb": memory.peaks()}, output.encoding), output)
+            else:
+                _print(text.printable(text.redacted(line), keep="\n"), output)
+        log.info("%s: %s", name, _told_memory())
+
+
+class _ReaderGone(Exception):
+    """Whoever reads the results has read enough."""
+
+
+def _print(line: str, output: TextIO) -> None:
+    try:
+        print(line, file=output, flush=True)
+    except OSError as error:
+        with suppress(OSError, ValueError):  # what waits to be written must not fail once more at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise _ReaderGone from error
+        raise LolhlError(f"the work is done, but {explain(error, 'standard output')}") from error
+
+
 def _fail(message: str, code: int) -> int:
-    print(" ".join(message.split()), file=sys.stderr)
+    with suppress(OSError):  # nobody can be told
+        if os.environ.get("LOLHL_TRACEBACK"):
+            traceback.print_exc()
+        print(text.one_line(message), file=text.beneath(sys.stderr), flush=True)
     return code
 
 
-def _told(made: Manifest[Any]) -> Told:
+def _shown_error(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _told(made: "Manifest[Any]") -> Told:
     """A stage's manifest for people: the plain values of its result."""
     values = made.result_values()
     plain = {k: v for k, v in values.items() if v is not None and not isinstance(v, dict | list)}
-    shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items())
+    shown = ", ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {text.printable(str(v))}" for k, v in plain.items()
+    )
     return f"{made.stage}: {shown}", values
 
 
@@ -270,8 +324,10 @@ def _told_memory() -> str:
     return f"peak memory {peaks['resident']} MB, {child}"
 
 
-def _told_report(root: Root, made: Manifest[Report]) -> Told:
+def _told_report(root: Root, made: "Manifest[Report]") -> Told:
     """The highlights, the figures where the stream is labelled, and where the page lies."""
+    from lolhl import grid
+
     result = made.result
     lines = [f"report {result.vod}: {len(result.highlights)} highlights"]
     lines += [f"  {result.reason}"] if result.reason else []
@@ -285,7 +341,7 @@ def _told_report(root: Root, made: Manifest[Report]) -> Told:
     return "\n".join(lines), made.result_values()
 
 
-def _told_events(events: Iterable[EventFigures]) -> list[str]:
+def _told_events(events: "Iterable[EventFigures]") -> list[str]:
     return [
         f"events at tIoU {at.tiou}: {at.matched} of {at.labelled} found by {at.predicted} highlights" for at in events
     ]
@@ -295,7 +351,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, " ".join(f"{self.prog}: {message} (see {self.prog} --help)".split()) + "\n")
+        self.exit(2, text.one_line(f"{self.prog}: {message} (see {self.prog} --help)") + "\n")
 
 
 def _parser(chosen: str | None, verb: Verb | None) -> _Parser:
@@ -318,8 +374,8 @@ def _parser(chosen: str | None, verb: Verb | None) -> _Parser:
 
 
 def _add(parser: argparse.ArgumentParser, verb: Verb) -> None:
-    for name, (count, text) in verb.positionals.items():
-        parser.add_argument(name, nargs=count, help=text, metavar=name.upper())
+    for name, (count, help_text) in verb.positionals.items():
+        parser.add_argument(name, nargs=count, help=help_text, metavar=name.upper())
     for flag, how in verb.options.items():
         parser.add_argument(flag, **how)
     for config in verb.configs:
@@ -344,21 +400,40 @@ def _add_option(group: "argparse._ArgumentGroup", field: "Field[Any]", hint: Any
     assert field.default is not MISSING, f"{field.name} needs a default"
     flag = "--" + field.name.replace("_", "-")
     shown = "" if field.default is None else f" (default: {_shown(field.default)})"
-    text = (field.metadata["help"] + shown).replace("%", "%%")
+    help_text = (field.metadata["help"] + shown).replace("%", "%%")
     kind = next(t for t in typing.get_args(hint) if t is not types.NoneType) if _is_optional(hint) else hint
     if kind is bool:
-        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=text)
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=help_text)
         return
-    by_type: dict[Any, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: int, float: float}
+    from lolhl import grid
+
+    by_type: dict[Any, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: parse_int, float: parse_float}
     read = field.metadata["parse"] or by_type.get(kind, str)
     group.add_argument(
         flag,
         default=field.default,
-        help=text,
+        help=help_text,
         choices=field.metadata["choices"] or None,
         type=_reader(read),
         metavar=None if field.metadata["choices"] else field.name.rsplit("_", 1)[-1].upper(),
     )
+
+
+def parse_int(number: str) -> int:
+    """A whole number. Raises UsageError for what is none, or has more digits than any setting needs."""
+    if not re.fullmatch(r"[+-]?\d{1,18}", number.strip(), re.ASCII):
+        raise UsageError(f"{number[:40]!r} is not a whole number of at most 18 digits")
+    return int(number)
+
+
+def parse_float(number: str) -> float:
+    """A number, also inf and nan, which each setting refuses by its bounds. Raises UsageError for what is none."""
+    try:
+        if number.isascii():
+            return float(number)
+    except ValueError:
+        pass
+    raise UsageError(f"{number[:40]!r} is not a number")
 
 
 def _shown(default: Any) -> str:
@@ -369,8 +444,10 @@ def _shown(default: Any) -> str:
 
 def _share() -> dict[str, dict[str, Any]]:
     """The option of verbs whose VODs several processes share."""
-    text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
-    return {"--share": {"type": _reader(parse_share), "default": WHOLE, "metavar": "PART/PARTS", "help": text}}
+    from lolhl.stages.share import WHOLE, parse_share
+
+    help_text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
+    return {"--share": {"type": _reader(parse_share), "default": WHOLE, "metavar": "PART/PARTS", "help": help_text}}
 
 
 def _is_optional(hint: Any) -> bool:
@@ -378,9 +455,9 @@ def _is_optional(hint: Any) -> bool:
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    def reader(text: str) -> Any:
+    def reader(word: str) -> Any:
         try:
-            return read(text)
+            return read(word)
         except UsageError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 

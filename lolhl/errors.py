@@ -23,21 +23,8 @@ Every message is one line that names the input, what is wrong and what to do.
 
 import errno
 
-_ADVICE = {
-    errno.ENOSPC: "make room on its disk",
-    errno.EDQUOT: "make room, or ask for a higher quota",
-    errno.EROFS: "choose a place that can be written to (--root, TMPDIR, LOLHL_CACHE)",
-    errno.EACCES: "mend its rights, or run as the user that it belongs to",
-    errno.EPERM: "mend its rights, or run as the user that it belongs to",
-    errno.EMFILE: "allow more open files, with `ulimit -n 4096`",
-    errno.ENFILE: "close other programs: no more files can be opened on this machine",
-    errno.EFBIG: "allow larger files, by `ulimit -f` or another file system",
-    errno.ENOEXEC: "it is a program for another kind of machine, or none: install it anew",
-    errno.ENAMETOOLONG: "use shorter names",
-    errno.EIO: "check the disk",
-    errno.ENOLCK: "choose a --root on a file system that knows locks",
-    errno.ENOENT: "check that it is there",
-}
+from lolhl import machine
+
 _MEMORY = (  # how those say that memory is short who raise no MemoryError
     "failed to map segment",
     "cannot allocate memory",
@@ -61,7 +48,7 @@ def explain(error: OSError, place: object = None) -> str:
         return f"{reason}: make room there, or set TMPDIR to a folder that can be written to"
     if where == "this machine" and error.errno == errno.ENOSPC:
         return f"{where}: {reason}: make room on the disks of --root, TMPDIR and LOLHL_CACHE"
-    return f"{where}: {reason}: {_ADVICE.get(error.errno or 0, 'mend that and run again')}"
+    return f"{where}: {reason}: {machine.advice(error.errno) or 'mend that and run again'}"
 
 
 def is_short_of_memory(error: BaseException | None) -> bool:

@@ -12,7 +12,12 @@ import numpy.typing as npt
 
 from lolhl.errors import UsageError
 
-_TIME = re.compile(r"(?:(?P<h>\d+):)?(?P<m>\d{1,2}):(?P<s>\d{1,2}(?:\.\d+)?)|(?P<plain>\d+(?:\.\d+)?)")
+# Hours up to a million hours, fractions down to a nanosecond: more is no time of a video.
+_TIME = re.compile(
+    r"(?:(?P<h>\d{1,6}):)?(?P<m>\d{1,2}):(?P<s>\d{1,2}(?:\.\d{1,9})?)|(?P<plain>\d{1,10}(?:\.\d{1,9})?)", re.ASCII
+)
+_FPS = re.compile(r"\d{1,9}/\d{1,9}|\d{0,9}\.?\d{1,9}|\d{1,9}\.", re.ASCII)
+SLOWEST, FASTEST = Fraction(1, 1000), Fraction(240)  # frames per second
 
 
 def parse_time(text: str) -> float:
@@ -21,14 +26,14 @@ def parse_time(text: str) -> float:
     Raises:
         UsageError: the text is no such time.
     """
-    found = _TIME.fullmatch(text.strip())
-    if not found:
-        raise UsageError(f"{text!r} is not a time: write h:mm:ss, h:mm:ss.fff or seconds")
-    if found["plain"]:
-        return float(found["plain"])
-    hours, minutes, seconds = float(found["h"] or 0), int(found["m"]), float(found["s"])
-    if seconds >= 60 or (found["h"] and minutes >= 60):
-        raise UsageError(f"{text!r} is not a time: minutes and seconds go up to 59")
+    match = _TIME.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"{text[:40]!r} is not a time: write h:mm:ss, h:mm:ss.fff or seconds")
+    if match["plain"]:
+        return float(match["plain"])
+    hours, minutes, seconds = float(match["h"] or 0), int(match["m"]), float(match["s"])
+    if seconds >= 60 or (match["h"] and minutes >= 60):
+        raise UsageError(f"{text[:40]!r} is not a time: minutes and seconds go up to 59")
     return hours * 3600 + minutes * 60 + seconds
 
 
@@ -45,14 +50,18 @@ def parse_fps(text: str) -> Fraction:
     """A frame rate such as "3", "0.5", "30000/1001"; "29.97" and its like mean n·1000/1001.
 
     Raises:
-        UsageError: the text is no positive rate, or one above 240.
+        UsageError: the text is no rate from 0.001 to 240.
     """
+    # Looked at before a number is made of it: 1e9999999 takes half a minute.
+    match = _FPS.fullmatch(text.strip())
     try:
-        fps = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
+        fps = Fraction(match[0]) if match else Fraction(0)
+    except ZeroDivisionError:
         fps = Fraction(0)
-    if not 0 < fps <= 240:
-        raise UsageError(f"{text!r} is not a frame rate: write frames per second, as 3, 0.5 or 30000/1001")
+    if not SLOWEST <= fps <= FASTEST:
+        raise UsageError(
+            f"{text[:40]!r} is not a frame rate: write frames per second, as 3, 0.5 or 30000/1001, from 0.001 to 240"
+        )
     return exact_fps(fps)
 
 

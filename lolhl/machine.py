@@ -3,31 +3,52 @@
 import errno
 import os
 
-_FULL = "free some space there, or work on another disk (TMPDIR, LOLHL_CACHE and --root choose it)"
-_ADVICE = {
+_PLACES = "--root, TMPDIR and LOLHL_CACHE choose it"
+_FULL = f"make room there, or work on another disk ({_PLACES})"
+_RIGHTS = f"mend its rights, run as the user that it belongs to, or work elsewhere ({_PLACES})"
+# Of a place on a disk.
+_OF_DISK = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EROFS: "work on a disk that can be written to (TMPDIR, LOLHL_CACHE and --root choose it)",
-    errno.EACCES: "get the right to read and write it, or work elsewhere (TMPDIR, LOLHL_CACHE and --root choose it)",
-    errno.EFBIG: "raise the largest size of a file (ulimit -f), or work on another disk",
-    errno.ENOMEM: "end other programs, raise ulimit -v, or take a machine with more memory",
-    errno.EMFILE: "raise the number of open files (ulimit -n)",
-    errno.ENFILE: "end other programs: the machine has too many files open",
-    errno.EAGAIN: "end other programs, or raise the number of processes (ulimit -u)",
+    errno.EROFS: f"work on a disk that can be written to ({_PLACES})",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EFBIG: "allow larger files, by `ulimit -f` or another file system",
 }
-_OF_MEMORY = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
+# Of the machine as a whole.
+_OF_MACHINE = {
+    errno.ENOMEM: "end other programs, raise `ulimit -v`, or take a machine with more memory",
+    errno.EMFILE: "allow more open files, with `ulimit -n 4096`",
+    errno.ENFILE: "end other programs: no more files can be opened on this machine",
+    errno.EAGAIN: "end other programs, or raise the number of processes (`ulimit -u`)",
+}
+_ADVICE = {
+    **_OF_DISK,
+    **_OF_MACHINE,
+    errno.ENOEXEC: "it is a program for another kind of machine, or none: install it anew",
+    errno.ENAMETOOLONG: "use shorter names",
+    errno.EIO: "check the disk",
+    errno.ENOLCK: "choose a --root on a file system that knows locks",
+    errno.ENOENT: "check that it is there",
+}
 
 
 def shortage(text: str) -> int | None:
     """The error number of what the machine ran short of, when a program's message names one; else None."""
-    return next((number for number in _ADVICE if number != errno.EAGAIN and os.strerror(number) in text), None)
+    named = {*_OF_DISK, *_OF_MACHINE} - {errno.EAGAIN}  # programs try again by themselves
+    return next((number for number in named if os.strerror(number) in text), None)
 
 
 def is_of_disk(number: int) -> bool:
     """Whether this error number is of a place on a disk, and not of the machine as a whole."""
-    return number in _ADVICE and number not in _OF_MEMORY
+    return number in _OF_DISK
+
+
+def is_shortage(number: int | None) -> bool:
+    """Whether the machine is at fault where this error number is seen, and not what was asked of it."""
+    return number in _OF_DISK or number in _OF_MACHINE
 
 
 def advice(number: int | None) -> str | None:
-    """What to do about this error number, when the machine and not the input is at fault; else None."""
+    """What to do about this error number, where something can be said; else None."""
     return _ADVICE.get(number or 0)

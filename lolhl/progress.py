@@ -12,6 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from lolhl import text
+
 Advance = Callable[[float], None]
 
 log = logging.getLogger(__name__)
@@ -28,10 +30,13 @@ def bar(label: str, total: float, unit: str) -> Iterator[Advance]:
         total: how much there is in all; 0 when that is unknown.
         unit: of the total. "s" means seconds of video: the rate is then shown as times real time.
     """
+    label = text.printable(text.redacted(label))
     if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
         form = "{desc}: {share:4.0%} |{bar}| {count} " + unit + " [{remaining} left, {speed}]"
         unknown = "{desc}: {count} " + unit + " [{elapsed}, {speed}]"
-        with _Bar(desc=label, total=total or None, unit=unit, bar_format=form if total else unknown) as shown:
+        shape = form if total else unknown
+        stream = text.beneath(sys.stderr)
+        with _Bar(desc=label, total=total or None, unit=unit, bar_format=shape, file=stream) as shown:
 
             def advance(amount: float) -> None:
                 shown.update(amount)
@@ -46,6 +51,8 @@ def _speed(rate: float, unit: str) -> str:
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
+    monitor_interval = 0  # no thread that watches for bars that stand still
+
     @property
     def format_dict(self) -> MutableMapping[str, Any]:
         known = super().format_dict

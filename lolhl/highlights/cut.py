@@ -15,6 +15,7 @@ from lolhl import grid
 from lolhl.errors import UsageError
 from lolhl.labels.spans import Span, merge
 
+_SHORTEST = 0.1  # seconds that a highlight may be long at the least, if it were as long as it may be
 _ROUNDING = 0.002  # seconds: borders are whole milliseconds, so a length may be off by that
 
 
@@ -46,7 +47,9 @@ class Limits:
         for name in ("threshold", "low_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{_flag(name)} {getattr(self, name)}: give a number from 0 to 1")
-        if self.max_length <= 0 or self.max_length < 2 * self.min_length:
+        if self.max_length < _SHORTEST:
+            raise UsageError(f"--max-length {self.max_length:g}: give at least {_SHORTEST:g} s")
+        if self.max_length < 2 * self.min_length:
             raise UsageError(
                 f"--max-length {self.max_length:g}: give at least twice --min-length, which is {self.min_length:g}, "
                 "so that a highlight that is too long can be split"
@@ -135,20 +138,25 @@ def _padded(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, 
 def _split(
     span: Span, smoothed: npt.NDArray[np.floating], instants: npt.NDArray[np.float64], limits: Limits
 ) -> Iterator[Span]:
-    """The span itself, or touching parts of it of at most the maximum length.
+    """The span itself, or touching parts of it of at most the maximum length, in order of time.
 
     It is split at its lowest instant, but no part becomes shorter than the minimum, nor than a
     quarter of the maximum: a lull near an end is no place to split.
     """
-    if span.duration <= limits.max_length + _ROUNDING:
-        yield span
-        return
     least = max(limits.min_length, limits.max_length / 4)
-    inside = np.flatnonzero((instants >= span.start + least) & (instants <= span.stop - least))
-    at = float(instants[inside[np.argmin(smoothed[inside])]]) if len(inside) else (span.start + span.stop) / 2
-    at = _millis(at)
-    yield from _split(Span(span.start, at), smoothed, instants, limits)
-    yield from _split(Span(at, span.stop), smoothed, instants, limits)
+    parts = [span]
+    while parts:
+        part = parts.pop()
+        if part.duration <= limits.max_length + _ROUNDING:
+            yield part
+            continue
+        first = np.searchsorted(instants, part.start + least)
+        end = np.searchsorted(instants, part.stop - least, side="right")
+        lowest = (
+            float(instants[first + np.argmin(smoothed[first:end])]) if first < end else (part.start + part.stop) / 2
+        )
+        at = _millis(lowest)
+        parts += [Span(at, part.stop), Span(part.start, at)]
 
 
 def _described(

@@ -121,7 +121,7 @@ def _columns(header: Sequence[str], needed: Sequence[str], place: str) -> dict[s
 def _time(text: str, column: str, place: str) -> float:
     try:
         seconds = parse_time(text)
-    except (UsageError, ValueError, OverflowError):  # the last two: numbers of hundreds of digits
+    except UsageError:
         raise LabelError(f"{place}: {column} {text[:40]!r} is not a time: write h:mm:ss or h:mm:ss.fff") from None
     if seconds > LONGEST:
         raise LabelError(f"{place}: {column} {text[:40]!r} is later than any video ends ({LONGEST / 3600:.0f} hours)")

@@ -5,13 +5,16 @@ be written and changed by hand as well. The whole file is checked before anythin
 """
 
 import logging
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from stat import S_ISREG
 
 from lolhl import manifest
 from lolhl.config import Config, option
 from lolhl.errors import LabelError, UsageError
+from lolhl.grid import FASTEST, SLOWEST
 from lolhl.labels.label_studio import read_label_studio
 from lolhl.labels.rows import Known
 from lolhl.labels.spans import Span
@@ -22,6 +25,7 @@ from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
 
+_LARGEST = 64_000_000  # bytes of a label file
 _FORMATS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".json": "label-studio"}
 
 
@@ -45,8 +49,8 @@ class LabelsConfig(Config):
     allow_unknown: bool = option(False, "accept labels of VODs that were not downloaded (yet)")
 
     def __post_init__(self) -> None:
-        if self.fps is not None and self.fps <= 0:
-            raise UsageError(f"--fps {self.fps}: a frame rate is above 0")
+        if self.fps is not None and not SLOWEST <= self.fps <= FASTEST:
+            raise UsageError(f"--fps {float(self.fps):g}: a frame rate is from 0.001 to 240")
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,28 @@ def _read(file: Path, config: LabelsConfig, known: Known) -> dict[str, list[Span
         )
     if form != "label-studio" and (config.fps is not None or config.seconds):
         raise UsageError(f"{file}: --fps and --seconds are for label-studio only: a table holds times")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise LabelError(f"{file}: it cannot be read: {error.strerror}") from None
+    data = _bytes(file)
     if form == "label-studio":
         return read_label_studio(data, str(file), known, fps=config.fps, vod=config.vod)
     separators = "\t" if form == "tsv" else ",;\t"  # spreadsheets take ; where the comma is in numbers
     return read_table(data, str(file), known, separators=separators, vod=config.vod)
+
+
+def _bytes(file: Path) -> bytes:
+    """What is in the file, if it is one: a pipe or a device may never end."""
+    try:
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:  # a pipe would wait for its writer
+            if not S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise LabelError(f"{file}: it cannot be read: it is a folder, a pipe or a device: give a plain file")
+            data = opened.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # the latter for a name with a zero byte
+        why = error.strerror if isinstance(error, OSError) else error
+        raise LabelError(f"{file}: it cannot be read: {why}: check its path and its rights") from None
+    if len(data) > _LARGEST:
+        raise LabelError(
+            f"{file}: it has more than {_LARGEST // 1_000_000} MB, as no file of labels has: check its path"
+        )
+    return data
 
 
 def _known(root: Root, config: LabelsConfig) -> Known:

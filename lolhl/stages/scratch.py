@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lolhl import machine
-from lolhl.errors import StorageError
+from lolhl.errors import StorageError, explain
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 
@@ -62,8 +61,7 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
                     folder.rmdir()
             os.close(lock)
     except OSError as error:
-        advice = machine.advice(error.errno)
-        raise StorageError(f"{path}: {error.strerror or error}" + (f": {advice}" if advice else "")) from error
+        raise StorageError(explain(error, path)) from error
 
 
 def _locked(path: Path) -> int:

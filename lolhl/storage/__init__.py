@@ -116,7 +116,12 @@ def open_root(url: str) -> Root:
         path = Path(url).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{url!r} is no root ({error}): give a folder or s3://bucket/prefix") from error
-    if file := next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None):
+    try:
+        file = next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None)
+    except (OSError, ValueError) as error:  # the latter for a zero byte
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{url[:200]!r} is no root ({why}): give a folder or s3://bucket/prefix") from error
+    if file:
         raise UsageError(f"{url!r} is no root, because {file} is a file: give a folder or s3://bucket/prefix")
     return Folder(path)
 

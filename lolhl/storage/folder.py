@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 from uuid import uuid4
 
-from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError
+from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, explain
 from lolhl.storage import Stat, check_key, check_prefix
 from lolhl.storage.lock import locked
 
@@ -98,14 +98,25 @@ class Folder:
     def list(self, prefix: str = "") -> Iterator[Stat]:
         check_prefix(prefix)
         below = self.path / prefix if prefix.endswith("/") or not prefix else (self.path / prefix).parent
-        keys = sorted(
-            path.as_posix()
-            for path in (file.relative_to(self.path) for file in below.rglob("*") if file.is_file())
-            if not any(part.startswith(_UNFINISHED) for part in path.parts)
-        )
+        with self._explained(below.relative_to(self.path).as_posix()):
+            keys = sorted(self._keys(below))
         for key in keys:
             if key.startswith(prefix) and (found := self.stat(key)):
                 yield found
+
+    def _keys(self, below: Path) -> Iterator[str]:
+        """Of all files there. Raises OSError for a folder that cannot be read: it must not pass for an empty one."""
+
+        def refuse(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):  # it may be gone by now
+                raise error
+
+        for folder, folders, files in os.walk(below, onerror=refuse):
+            folders[:] = [name for name in folders if not name.startswith(_UNFINISHED)]
+            for name in files:
+                path = Path(folder, name)
+                if not name.startswith(_UNFINISHED) and path.is_file():
+                    yield path.relative_to(self.path).as_posix()
 
     def delete(self, key: str) -> None:
         with suppress(NotFound), self._explained(key):
@@ -113,8 +124,9 @@ class Folder:
 
     def local(self, key: str) -> Path:
         path = self._at(key)
-        if not path.is_file():
-            raise NotFound(f"{path} does not exist")
+        with self._explained(key):
+            if not path.is_file():
+                raise NotFound(f"{path} does not exist")
         return path
 
     def _at(self, key: str) -> Path:
@@ -145,9 +157,10 @@ class Folder:
         except (IsADirectoryError, NotADirectoryError) as error:
             raise NotFound(f"{self.path / key}: {error.strerror}") from error
         except PermissionError as error:
-            raise AccessDenied(f"{self.path / key}: no permission: choose another --root or mend its rights") from error
+            place = error.filename or self.path / key
+            raise AccessDenied(f"{place}: no permission: choose another --root or mend its rights") from error
         except OSError as error:
-            raise StorageError(f"{self.path / key}: {error.strerror}") from error
+            raise StorageError(explain(error, self.path / key)) from error
 
 
 def _etag(found: os.stat_result) -> str:

@@ -21,7 +21,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from lolhl.errors import VideoError
-from lolhl.vod import trim
+from lolhl.vod import ffmpeg, trim
 
 BROKEN = {"mpegts", "mpeg"}  # formats in which timestamps may start again
 _GAP = 10.0  # seconds; ffmpeg takes a longer step for a clock that was set anew, and closes it
@@ -113,12 +113,7 @@ def run_on(video: Path, target: Path) -> Path | None:
 
 @contextmanager
 def _opened(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        options = {"protocol_whitelist": "file,pipe,crypto,data"}
-        container = av.open(f"file:{video}", options=options, metadata_errors="replace")
-    except (FFmpegError, OSError) as error:
-        raise VideoError(f"{video} is no video that can be read ({error.strerror}): download it again") from error
-    with container:
+    with ffmpeg.open_video(video) as container:
         pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not pictures or pictures[0].time_base is None:
             raise VideoError(f"{video} holds no picture that can be decoded: download it again")

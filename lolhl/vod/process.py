@@ -71,8 +71,8 @@ def start(
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=env, **options)
     except OSError as error:
         what = f"{command[0]} cannot be started ({error.strerror})"
-        if (advice := machine.advice(error.errno)) and not machine.is_of_disk(error.errno or 0):
-            raise MachineError(f"{what}: {advice}") from error
+        if machine.is_shortage(error.errno) and not machine.is_of_disk(error.errno or 0):
+            raise MachineError(f"{what}: {machine.advice(error.errno)}") from error
         raise ToolMissing(f"{what}: install it anew, or put one that works on PATH") from error
 
 

@@ -3,17 +3,17 @@
 import io
 import subprocess
 from contextlib import closing
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
-from lolhl.config import Config
-from lolhl.manifest import plan
 from lolhl.models.bundle import manifest_key, store_weights
 from lolhl.models.network import Architecture, Network
 from lolhl.stages.download import download
@@ -22,22 +22,16 @@ from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod import cpu, cuda
-from lolhl.vod.decode import Ending, View, decode, scan, stills
+from lolhl.vod.decode import Ending, Mode, View, decode, scan, stills
+from tests.results import MODEL, store
 from tests.videos import numbered_video, read_number
 
-MODEL = {
-    "kind": "image",
-    "backbone": "resnet18",
-    "clip_frames": 1,
-    "clip_stride": 1,
-    "hidden": 8,
-    "dropout": 0.0,
-}
+SMALLEST = Architecture(kind="image", backbone="test_resnet", clip_frames=1, clip_stride=1, hidden=8, dropout=0.0)
 VIEW = View(Fraction(3), 64, "squeeze")
 GAP = "select='lt(t,3)+gt(t,5)*lt(t,5.05)'"
 
 # What a file is made with, by numbered_video, and how many instants it has at 3 a second.
-PLAIN = {
+PLAIN: dict[str, tuple[float, int | Fraction, tuple[str, ...], int | None]] = {
     "ends with B-frames.mp4": (7.0, 30, (), 21),
     "starts late.ts": (7.0, 30, ("-output_ts_offset", "3.7"), 21),
     "wraps.ts": (7.0, 30, ("-output_ts_offset", "95440"), 21),
@@ -115,12 +109,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Root:
     """A root with a model m that has learnt nothing."""
     root = open_root(str(tmp_path_factory.mktemp("model")))
     torch.manual_seed(0)
-    network = Network(Architecture(**MODEL))
-    todo, _ = plan(root, manifest_key("m"), "train", Config(), {})
-    weights = store_weights(root, "m", network)
+    network = Network(SMALLEST)
     view = {"fps": "3", "size": 64, "fit": "squeeze"}
-    said = {"architecture": MODEL, "view": view, "normalisation": network.normalisation, "frozen": True}
-    todo.finish({**said, "threshold": 0.5, "smooth_seconds": 1.0, "metrics": {}}, [weights])
+    result = replace(MODEL, architecture=asdict(SMALLEST), view=view, normalisation=network.normalisation)
+    store(root, manifest_key("m"), result, (store_weights(root, "m", network),))
     return root
 
 
@@ -129,20 +121,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Root:
 def test_the_grid_is_as_long_in_all_stages_and_modes(videos: Path, model: Root, name: str) -> None:
     vod = name.replace(" ", "-").replace(".", "-")
     made = download(model, str(videos / name), name=vod)
-    counts = [extract(model, vod, ExtractConfig(size=64, mode=mode)).result["frames"] for mode in ("grid", "scan")]
-    modes = ("auto", "grid", "scan", "refine")
-    counts += [infer(model, "m", vod, InferConfig(source="video", mode=mode)).result["frames"] for mode in modes]
+    stored: tuple[Literal["grid", "scan"], ...] = ("grid", "scan")
+    counts = [extract(model, vod, ExtractConfig(size=64, mode=mode)).result.frames for mode in stored]
+    modes: tuple[Literal["auto", "grid", "scan", "refine"], ...] = ("auto", "grid", "scan", "refine")
+    counts += [infer(model, "m", vod, InferConfig(source="video", mode=mode)).result.frames for mode in modes]
     assert len(set(counts)) == 1
-    end = report(model, vod, ReportConfig(clips="none", threshold=0.01)).result["duration"]
+    end = report(model, vod, ReportConfig(clips="none", threshold=0.01)).result.duration
     assert end <= counts[0] / 3
-    assert made.result["duration"] == 0 or abs(end - made.result["duration"]) < 1 or name in (*CUT, "long sound.mp4")
+    assert made.result.duration == 0 or abs(end - made.result.duration) < 1 or name in (*CUT, "long sound.mp4")
 
 
 def test_a_spliced_video_is_stored_whole_and_the_user_s_file_stays(videos: Path, tmp_path: Path) -> None:
     root, before = open_root(str(tmp_path / "root")), (videos / SPLICED).read_bytes()
     made = download(root, str(videos / SPLICED))
-    assert made.result["duration"] == pytest.approx(12, abs=0.1)
-    pictures = list(decode(root.local(made.result["video"]), View(Fraction(3), 64, "squeeze")))
+    assert made.result.duration == pytest.approx(12, abs=0.1)
+    pictures = list(decode(root.local(made.result.video), View(Fraction(3), 64, "squeeze")))
     shown = [read_number(picture) for picture in pictures]
     assert [shown[0], shown[-1]] == [0, max(shown)]
     assert sum(later < earlier for earlier, later in pairwise(shown)) == 2
@@ -156,10 +149,11 @@ def test_a_spliced_video_that_was_stored_before_says_what_is_left_out(
     root = open_root(str(tmp_path / "root"))
     monkeypatch.setattr("lolhl.vod.clock.run_on", lambda *_: None)
     download(root, str(videos / SPLICED))
-    for mode in ("grid", "scan"):
+    modes: tuple[Literal["grid", "scan"], ...] = ("grid", "scan")
+    for mode in modes:
         made = extract(root, "spliced", ExtractConfig(size=64, mode=mode)).result
-        assert made["truncated"]
-        assert made["frames"] in (9, 10)
+        assert made.truncated
+        assert made.frames in (9, 10)
         assert "its timestamps start again after 0:00:03" in caplog.text
         caplog.clear()
 
@@ -168,7 +162,8 @@ def test_refine_sees_what_follows_the_last_key_frame(videos: Path, model: Root) 
     vod = "starved"
     download(model, str(videos / "key frames stop.mp4"), name=vod)
     tables = {}
-    for mode in ("grid", "refine"):
+    modes: tuple[Mode, ...] = ("grid", "refine")
+    for mode in modes:
         infer(model, "m", vod, InferConfig(source="video", mode=mode, closer=0.01))
         tables[mode] = model.read(f"highlights/{vod}/scores.parquet")
     scores = {mode: pl.read_parquet(io.BytesIO(table))["score"].to_numpy() for mode, table in tables.items()}

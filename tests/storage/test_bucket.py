@@ -199,7 +199,7 @@ def test_wrong_keys(
         assert isinstance(error, AccessDenied), (name, error)
         text = one_line(error, server)
         assert "AWS_ACCESS_KEY_ID" in text
-        assert server.endpoint in text
+        assert "/".join(server.endpoint.split("/")[:3]) in text  # its path may be a secret
         assert "wrong" not in text
 
 

@@ -228,7 +228,7 @@ def test_a_full_disk_is_not_twitch_s_fault(vod: Vod, serve: Serve, tmp_path: Pat
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", disk], check=False).returncode != 0:
         pytest.skip("only root may mount a small disk")
     try:
-        with serve(vod), pytest.raises(MachineError, match=r"No space left on device\): free some space there"):
+        with serve(vod), pytest.raises(MachineError, match=r"No space left on device\): make room there"):
             fetch(disk / "segments")
     finally:
         subprocess.run(["umount", disk], check=True)
