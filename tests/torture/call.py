@@ -163,14 +163,13 @@ def _become(call: Call) -> None:
             os.setuid(call.user)
         if call.fresh:
             command = [*call.wrapped, sys.executable, "-m", "lolhl", *call.words]
-            os.execvpe(command[0], command, dict(call.environ))
+            os.execvpe(command[0], command, dict(call.environ))  # noqa: S606
         os.environ.clear()
         os.environ.update(call.environ)
         time.tzset()
         tempfile.tempdir = None
-        sys.stdin, sys.stdout, sys.stderr = (
-            open(0), open(1, "w", encoding="utf-8"), open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace"),
-        )  # fmt: skip  # noqa: PTH123, SIM115
+        sys.stdin, sys.stdout = open(0), open(1, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         code = _main(list(call.words))
         sys.stdout.flush()
         sys.stderr.flush()

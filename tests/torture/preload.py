@@ -13,5 +13,8 @@ for _, verb in cli.VERBS.values():
 for name in (
     "mlflow", "mlflow.store.tracking.sqlalchemy_store", "alembic", "openvino", "simplejpeg", "boto3.session",
     "lolhl.models.engine", "tests.torture.families",
+    # What is imported late; as another user, the interpreter's own files may be out of reach.
+    "encodings.utf_8_sig", "encodings.utf_16", "encodings.utf_32", "encodings.idna", "encodings.ascii",
+    "encodings.latin_1",
 ):  # fmt: skip
     importlib.import_module(name)

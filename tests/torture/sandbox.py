@@ -64,7 +64,9 @@ class Sandbox:
             "HOME": str(self.home),
             "TMPDIR": str(self.tmp),
             "LOLHL_ROOT": str(self.root),
-            **dict.fromkeys(("LOLHL_CACHE", "TORCH_HOME", "HF_HOME", "XDG_CACHE_HOME"), str(self.cache)),
+            **dict.fromkeys(
+                ("LOLHL_CACHE", "TORCH_HOME", "HF_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"), str(self.cache)
+            ),
             **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NO_WAY_OUT),
             **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
             **dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), str(self.home / "none")),
@@ -205,6 +207,10 @@ class Sandbox:
             for file in _files(folder):
                 if file.stat().st_nlink == 1 and file.stat().st_size < 50_000_000 and secret in file.read_bytes():
                     self.problems.append(f"{file.relative_to(self.folder)} holds a secret")
+
+    def allow_changes(self) -> None:
+        """The case itself has changed its inputs while a call was running."""
+        self._outside = None
 
     def _check_outside(self) -> None:
         """Notes what calls changed outside of the root; before the case itself changes its inputs, and at the end."""

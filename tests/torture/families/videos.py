@@ -175,7 +175,7 @@ def lists(folder: Path) -> dict[str, str]:
         "list.asx": f'<asx version="3.0"><entry><ref href="file:{path}"/></entry></asx>\n',
         "list.xspf": f"<playlist><trackList><track><location>file://{path}</location></track></trackList></playlist>\n",
         "list.smil": f'<smil><body><video src="{path}"/></body></smil>\n',
-        "list.cpl": f"<CompositionPlaylist><Id>urn:uuid:1</Id><ContentTitle>{path}</ContentTitle></CompositionPlaylist>\n",
+        "list.cpl": f"<CompositionPlaylist><Id>urn:uuid:1</Id><Asset>{path}</Asset></CompositionPlaylist>\n",
         "movie=planted.mp4": f"movie={path}\n",
         "list.avs": f'FFmpegSource2("{path}")\n',
         "list.vpy": "import os\nos.system('touch vpy-ran')\n",
@@ -386,7 +386,12 @@ def _odd(sandbox: Sandbox) -> None:
     if filters:
         arguments += ["-vf", ",".join(filters)]
     if rng.random() < 0.3:
-        arguments += ["-metadata", f"title={rng.choice(TITLES)}", "-metadata:s:v:0", f"handler_name={rng.choice(TITLES)}"]
+        arguments += [
+            "-metadata",
+            f"title={rng.choice(TITLES)}",
+            "-metadata:s:v:0",
+            f"handler_name={rng.choice(TITLES)}",
+        ]
     if rng.random() < 0.2 and ending in ("mp4", "mov"):
         arguments += ["-metadata:s:v:0", f"rotate={rng.choice([90, 180, 270, 45, 1])}"]
     if rng.random() < 0.25 and ending in ("ts", "mkv", "mp4", "nut"):
