@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.torture.families.values import TEXTS
 from tests.torture.families.videos import film
@@ -405,7 +406,7 @@ def _surroundings(sandbox: Sandbox) -> None:
         ("--help",), ("train", "--help"), ("report", "a", "--json"),
     ])  # fmt: skip
     environ: dict[str, str | None] = {}
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     match rng.randrange(9):
         case 0:
             environ = {"PYTHONIOENCODING": rng.choice(("ascii", "latin-1", "utf-16", "cp1252"))}

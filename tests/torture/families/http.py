@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.torture.families.videos import film
 from tests.torture.sandbox import LIMIT, Sandbox
@@ -96,7 +97,7 @@ def _sound(data: bytes) -> Answer:
     return answer
 
 
-def _plain(data: bytes, status: str = "200 OK", *, body: bytes | None = None, **headers: object) -> Answer:
+def _plain(data: bytes, status: str = "200 OK", *, body: Any = None, **headers: Any) -> Answer:
     """The same for every request."""
 
     def answer(_: Request) -> Iterator[bytes]:
@@ -106,9 +107,18 @@ def _plain(data: bytes, status: str = "200 OK", *, body: bytes | None = None, **
     return answer
 
 
-def _cut(data: bytes, **headers: object) -> Answer:
+def _cut(data: bytes, **headers: Any) -> Answer:
     """Half of the file, always."""
     return _plain(data, body=data[: len(data) // 2], **headers)
+
+
+def _many_headers(data: bytes) -> Answer:
+    def answer(_: Request) -> Iterator[bytes]:
+        many: dict[str, Any] = {f"X_{number}": 1 for number in range(300)}
+        yield head(Content_Type="video/mp4", **many)
+        yield data
+
+    return answer
 
 
 def _endless_chunk(data: bytes) -> Answer:
@@ -215,7 +225,7 @@ def answers(data: bytes) -> dict[str, Answer]:
         "no-http": _raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
         "no-status": _raw(b"HTTP/1.1 abc\r\n\r\n"),
         "long-headers": _plain(data, X="y" * 70_000),
-        "many-headers": _plain(data, **{f"X_{number}": 1 for number in range(300)}),
+        "many-headers": _many_headers(data),
         "control-header": _plain(data, ETag='"\x1b[31m"', Content_Length=size),
         "location-broken": _redirect("http://[::1"),
         "location-port": _redirect("http://127.0.0.1:99999/x"),
@@ -286,7 +296,7 @@ def host(*names: str) -> Callable[[Sandbox], None]:
 
 # Endpoints of buckets
 
-_XML = {"Content_Type": "application/xml"}
+_XML: dict[str, Any] = {"Content_Type": "application/xml"}
 
 
 def _xml(code: str) -> bytes:

@@ -3,6 +3,7 @@
 Each verb that reads it succeeds or says what to do. Whoever does that ends with the same root as before.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -14,10 +15,11 @@ from typing import Any
 
 from tests.torture.call import Done, apart
 from tests.torture.families.values import damage_bytes, mutate, set_value
-from tests.torture.sandbox import Sandbox, difference
+from tests.torture.sandbox import LIMIT, Sandbox, difference
 from tests.torture.world import INPUTS, STAGES
 
 ROUNDS = 8  # of advice that is followed
+LONG = 120.0  # seconds of a call that learns
 # Begin of a key → the calls that read it.
 READERS: dict[str, tuple[str, ...]] = {
     "vods/": ("extract a --size 64 --force", "infer t a --source video --force", "report a --force", "labels a.tsv",
@@ -60,7 +62,7 @@ def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> Done:
     done = None
     for _ in range(ROUNDS):
         kept = sandbox.contents()
-        done = sandbox.run(*words, limit=120)
+        done = sandbox.run(*words, limit=LONG if words[0] in ("train", "retrain") else LIMIT)
         if not done.failed or done.late:
             break
         own = _made_by(words)
@@ -82,7 +84,7 @@ def _follow(sandbox: Sandbox, key: str, done: Done) -> bool:
             _make_again(sandbox, named[0])
         return True
     if advice:
-        sandbox.run(*_words(advice[1]), limit=120)
+        sandbox.run(*_words(advice[1]), limit=LONG)
         return True
     if named and named[0].startswith("labels/"):  # which people write
         _make_again(sandbox, named[0])
@@ -114,9 +116,9 @@ def _make_again(sandbox: Sandbox, key: str) -> None:
     """Runs the stage that makes this file."""
     stages = [stage for stage in STAGES if key.startswith(stage)]
     if stages:
-        sandbox.run(*STAGES[max(stages, key=len)], limit=120)
+        sandbox.run(*STAGES[max(stages, key=len)], limit=LONG)
     elif key.startswith(("datasets/retrain", "models/retrain", "models/champion")):
-        sandbox.run("retrain", limit=120)
+        sandbox.run("retrain", limit=LONG)
 
 
 def _made_by(words: list[str]) -> tuple[str, ...]:
@@ -166,8 +168,6 @@ def damage_table(sandbox: Sandbox, key: str, change: Callable[[Any, Any], Any], 
     if not consistent:
         damage(sandbox, key, lambda _: data, *calls)
         return
-    import hashlib
-
     folder = (sandbox.finished / "root" / key).parent
     output = {"key": key, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     names = [path for path in folder.glob("*.json") if key in path.read_text()]
@@ -208,7 +208,7 @@ def other_picture(size: int) -> Callable[[bytes], bytes]:
         for quality in (90, 60, 30, 10, 1):
             jpeg = simplejpeg.encode_jpeg(np.zeros((size, size, 3), np.uint8), quality=quality)
             if len(jpeg) <= length:
-                return shard[:begin] + jpeg.ljust(length, b"\0") + shard[begin + length :]
+                return bytes(shard[:begin] + jpeg.ljust(length, b"\0") + shard[begin + length :])
         raise ValueError(f"no JPEG of {size} px in {length} bytes")
 
     return change

@@ -22,7 +22,9 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "nut": ("nut", X264),
     "flv": ("flv", X264),
     "h265": ("mp4", ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none")),
+    "flv1": ("flv", ("-c:v", "flv")),
     "avi": ("avi", ("-c:v", "mpeg4")),
+    "reordered": ("avi", ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-pix_fmt", "yuv420p")),
     "wmv": ("wmv", ("-c:v", "wmv2")),
     "mpg": ("mpg", ("-c:v", "mpeg2video", "-r", "25")),
     "vp8": ("webm", ("-c:v", "libvpx", "-b:v", "200k", "-deadline", "realtime")),
@@ -62,10 +64,12 @@ def film(
     sound: bool = False,
 ) -> str:
     """Writes a video with ffmpeg's test picture. Returns its name."""
-    inputs = ["-f", "lavfi", "-i", f"{source}=size={size}:rate={rate}:duration={seconds}"]
+    begin = f"{source}:" if "=" in source else f"{source}="
+    inputs = ["-f", "lavfi", "-i", f"{begin}size={size}:rate={rate}:duration={seconds}"]
+    often = () if "-g" in (*arguments, *codec) else ("-g", "15")
     if sound:
         inputs += ["-f", "lavfi", "-i", f"sine=frequency=300:duration={seconds}"]
-    sandbox.ffmpeg(*inputs, *codec, *arguments, name)
+    sandbox.ffmpeg(*inputs, *codec, *often, *arguments, name)
     return name
 
 
@@ -88,8 +92,8 @@ def through(sandbox: Sandbox, name: str, *, seconds: float | None = None, clips:
         sandbox.expect(seconds is None, f"{name} is a video of {seconds:g} s and is refused")
         return
     extracted = sandbox.result("extract", "v", "--size", "64")
-    counts = {"extract": extracted and extracted["frames"]}
     told = extracted or {}
+    counts: dict[str, Any] = {"extract": told.get("frames")}
     for mode in MODES:
         scored = sandbox.result("infer", "t", "v", "--source", "video", "--mode", mode, "--force")
         counts[mode] = scored and scored["frames"]
@@ -323,7 +327,7 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "jpg": still("jpg"),
     "webp": still("webp"),
     **{f"clips-{form}": clip_fallback(form)
-       for form in ("gif", "flv", "ffv1", "prores", "vp8", "wmv", "y4m", "avi")},
+       for form in ("gif", "flv", "flv1", "ffv1", "prores", "vp8", "wmv", "y4m", "avi", "reordered")},
 }  # fmt: skip
 
 
