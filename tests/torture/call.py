@@ -106,6 +106,8 @@ class Running:
 
 def start(call: Call) -> Running:
     begun = time.monotonic()
+    for kind in ("out", "err"):  # here, since the child may be killed before it gets anywhere
+        Path(f"{call.log}.{kind}").touch()
     process = os.fork()
     if process == 0:
         _become(call)

@@ -89,7 +89,7 @@ def through(sandbox: Sandbox, name: str, *, seconds: float | None = None, clips:
     sandbox.take("models/t")
     stored = sandbox.result("download", name, "--name", "v")
     if stored is None:
-        sandbox.expect(seconds is None, f"{name} is a video of {seconds:g} s and is refused")
+        sandbox.expect(seconds is None, f"{name} is a video of {seconds} s and is refused")
         return
     extracted = sandbox.result("extract", "v", "--size", "64")
     told = extracted or {}
