@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _DIES_WITH_ITS_PARENT = 1  # PR_SET_PDEATHSIG
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _MEMORY = 4 << 30  # bytes that a call may take
 
 
@@ -108,9 +109,12 @@ def start(call: Call) -> Running:
     begun = time.monotonic()
     for kind in ("out", "err"):  # here, since the child may be killed before it gets anywhere
         Path(f"{call.log}.{kind}").touch()
+    # A signal that comes before the child is `lolhl` would be no signal to `lolhl`.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     process = os.fork()
     if process == 0:
         _become(call)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     with suppress(OSError):  # the child does the same; whoever comes first
         os.setpgid(process, process)
     return Running(call, process, begun)
@@ -164,6 +168,7 @@ def _become(call: Call) -> None:
             os.setgid(call.user)
             os.setuid(call.user)
         if call.fresh:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             command = [*call.wrapped, sys.executable, "-m", "lolhl", *call.words]
             os.execvpe(command[0], command, dict(call.environ))  # noqa: S606
         os.environ.clear()
@@ -187,6 +192,10 @@ def _main(words: list[str]) -> int:
     from lolhl import cli
 
     sys.argv = ["lolhl", *words]
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    except KeyboardInterrupt:  # it came before
+        return 130
     try:
         return cli.main(words)
     except SystemExit as ended:
