@@ -8,7 +8,7 @@ BASE_IMAGE ?= python:3.11.14-slim-bookworm
 TORCH_INDEX ?=
 BENCHMARKS ?= decode engines infer train storage overlap memory
 
-.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes images bench bench-gpu clean
+.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture images bench bench-gpu clean
 
 demo:
 	@.ci/setup
@@ -32,6 +32,11 @@ test-fast:
 test-slow:
 	@.ci/setup test
 	$(BIN)/pytest -n 2 -m "slow and not engine"
+
+# An hour of hostile inputs, other ones each time: `make torture ARGUMENTS="--seed 1 --minutes 5 --family videos"`.
+torture:
+	@.ci/setup test
+	@$(BIN)/python -m tests.torture $(ARGUMENTS)
 
 # As root on Debian: each installs its engine, starts it, runs jobs on it and stops it.
 test-engines: test-docker test-slurm test-kubernetes

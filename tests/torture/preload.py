@@ -1,0 +1,20 @@
+"""All that `lolhl` imports, imported once: cases and calls are forks of the process that has it. No thread is used."""
+
+import importlib
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+from lolhl import cli
+
+for _, verb in cli.VERBS.values():
+    verb()
+for name in (
+    "mlflow", "mlflow.store.tracking.sqlalchemy_store", "alembic", "openvino", "simplejpeg", "boto3.session",
+    "lolhl.models.engine", "tests.torture.families",
+    # What is imported late; as another user, the interpreter's own files may be out of reach.
+    "encodings.utf_8_sig", "encodings.utf_16", "encodings.utf_32", "encodings.idna", "encodings.ascii",
+    "encodings.latin_1",
+):  # fmt: skip
+    importlib.import_module(name)
