@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from filelock import FileLock
@@ -47,6 +48,7 @@ def finished() -> Path:
             making = Path(tempfile.mkdtemp(dir=top))
             _make(making)
             making.replace(folder)
+            _clear(top)
     return folder
 
 
@@ -68,6 +70,13 @@ def _make(folder: Path) -> None:
     (folder / "root").rmdir()
     sandbox.root.replace(folder / "root")
     shutil.rmtree(folder / "sandbox")
+
+
+def _clear(top: Path) -> None:
+    """Takes away what was made by other states of the code more than a day ago."""
+    for old in top.iterdir():
+        if old.is_dir() and old.stat().st_mtime < time.time() - 86_400:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _make_tables(database: Path) -> None:
