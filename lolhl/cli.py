@@ -264,6 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_verb(chosen: str | None, name: str, words: Sequence[str]) -> None:
     output = sys.stdout
+    memory.check_limit()
     with redirect_stdout(sys.stderr):
         verb = VERBS[chosen][1]() if chosen else None
     said = _parser(chosen, verb).parse_args(words)

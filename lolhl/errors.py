@@ -58,6 +58,8 @@ def is_short_of_memory(error: BaseException | None) -> bool:
         seen.add(id(error))
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
+        if isinstance(error, NameError) and str(error.name).startswith("Py"):  # polars without its library
+            return True
         if not isinstance(error, LolhlError) and any(words in str(error).lower() for words in _MEMORY):
             return True
         error = error.__cause__ or error.__context__

@@ -5,6 +5,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from lolhl.errors import MachineError
+
+_LEAST = 1_000_000_000  # bytes
+
 
 def peaks() -> dict[str, float | None]:
     """Peaks up to now, in MB (10⁶ bytes).
@@ -22,6 +26,20 @@ def peaks() -> dict[str, float | None]:
         status = Path("/proc/self/status").read_text().splitlines()
         own = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     return {"resident": _mb(own), "largest_child": _mb(child) if child > own else None}
+
+
+def check_limit() -> None:
+    """Refuses to begin where next to no address space is allowed: OpenBLAS would ask for memory for ever.
+
+    Raises:
+        MachineError: the limit lies below `_LEAST`.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST:
+        raise MachineError(
+            f"this shell has too little memory: it allows {limit / 1e9:.2g} GB, and libraries alone need more than "
+            f"{_LEAST / 1e9:g}: allow more (`ulimit -v`)"
+        )
 
 
 def _peak(whose: int) -> int:

@@ -61,6 +61,8 @@ class DatasetConfig(Config):
     )
 
     def __post_init__(self) -> None:
+        if self.size is not None and not 16 <= self.size <= 2048:
+            raise UsageError(f"--size {self.size}: frames are 16 to 2048 pixels wide")
         if not 1 <= self.chunk_seconds <= 3600:
             raise UsageError(f"--chunk-seconds {self.chunk_seconds}: a chunk lasts 1 to 3600 seconds")
         if not 0 < self.validation < 1:

@@ -71,6 +71,14 @@ def beginning(prefix: str, damage: Callable[[str], Damage]) -> Damage:
     return lambda root: damage(next(stat.key for stat in root.list(prefix)))(root)
 
 
+def both(first: Damage, second: Damage) -> Damage:
+    def damage(root: Root) -> None:
+        first(root)
+        second(root)
+
+    return damage
+
+
 def extracted(vod: str) -> Damage:
     """It has frames as VOD a has them."""
     return lambda root: extract(root, vod, ExtractConfig(size=64))
@@ -381,7 +389,7 @@ CALLS = [
             ("train n --dataset d", "datasets/d/dataset.json", "digest", 7),
             ("infer m c", "vods/c/vod.json", "result duration", None),
             ("report a --force", "highlights/a/scores.json", "result threshold", "high"),
-            ("report a --force", "vods/a/vod.json", "result chapters", 3),
+            ("download {films}/film.mp4 --name a", "vods/a/vod.json", "result chapters", 3),
             ("report a", "datasets/d/dataset.json", "result vods", None),
             ("infer m c", "models/m/model.json", "result view", "wide"),
         )
@@ -426,7 +434,7 @@ CALLS = [
         for to in ((80, "result", "size"), ("5", "result", "fps"), ("crop", "result", "fit"))
     ],
     *[
-        Bad("retrain --like m", 1, MODEL, name, holding(MODEL, value, "config", name))
+        Bad("retrain --like m", 1, MODEL, name, both(extracted("b"), holding(MODEL, value, "config", name)))
         for name, value in (("seed", "0"), ("seed", -1), ("seed", None), ("kind", "x"), ("hidden", 1.5), ("batch", []))
     ],
     Bad("train n --dataset d", 1, "unfinished.ckpt", "remove it", replaced("models/n/unfinished.ckpt", b"x")),

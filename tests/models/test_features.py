@@ -103,7 +103,7 @@ def test_stored_features_that_are_wrong_are_made_anew(
 ) -> None:
     of = frames(tmp_path, "scan")
     right = features.stored(engine, of)[np.arange(60)]
-    (key,) = [stat.key for stat in of.root.list(f"frames/v/features/{engine.key}/")]
+    (key,) = [stat.key for stat in of.root.list(f"{of.features}/{engine.key}/")]
     part = np.load(of.root.local(key))
     changed = {"no numbers": part * np.nan, "too narrow": part[:, 1:], "other kind": part.astype(np.float32)}[damage]
     of.root.write(key, features._npy(changed))

@@ -47,7 +47,7 @@ def make_root(
     root.write(key, video.read_bytes())
     duration = float(len(scores) / FPS)
     stored = replace(VOD, vod=vod, title="A stream", source=str(video), video=key, duration=duration, height=240)
-    store(root, f"vods/{vod}/vod.json", stored, **changes)
+    store(root, f"vods/{vod}/vod.json", stored, (Output.of(key, video.read_bytes()),), **changes)
     add_scores(root, vod, scores, threshold=threshold, metrics=metrics)
     if labels is not None:
         save_labels(root, vod, list(labels))
