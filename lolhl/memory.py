@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lolhl.errors import MachineError
 
-_LEAST = 1_000_000_000  # bytes
+_LEAST = 2_200_000_000  # bytes of address space, below which libraries abort or hang as they are loaded
 
 
 def peaks() -> dict[str, float | None]:

@@ -102,7 +102,8 @@ def _no_video(video: Path, head: bytes, why: str) -> str:
         return f"{video} is a playlist and no video: give the video itself"
     if head.startswith(_STARTS_OF_PICTURES) or head[8:12] == b"WEBP" or head[4:12] in _BRANDS_OF_PICTURES:
         return still_picture(video)
-    return f"{video} is no video that ffmpeg can read{why}: give an .mp4, .ts, .mkv or other video file, or download it again"
+    advice = "give an .mp4, .ts, .mkv or other video file, or download it again"
+    return f"{video} is no video that ffmpeg can read{why}: {advice}"
 
 
 def still_picture(video: Path) -> str:
