@@ -121,7 +121,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     read |= {of.spec.manifest_key(vod): of.made.content_digest() for vod, of in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
-    if earlier:
+    # A list of champions that was damaged and removed is made anew, by judging again.
+    if earlier and (earlier.result.champion is None or champion.champions(root).model):
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
     learnt = {vod: frames[vod] for vod in labels if vod not in judge}

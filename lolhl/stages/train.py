@@ -184,7 +184,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     """
     champion.check_new(root, name)
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
-    described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset}", fresh=True)
+    described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
     inputs = {source: described.content_digest()}
     ours = ranks.join()
     todo, earlier = _plan(root, name, config, inputs, force=force)
@@ -301,7 +301,7 @@ def _check(
     if reach > guard:
         raise DatasetError(
             f"clips reach {reach:g} s but the dataset's sides lie {guard:g} s apart: "
-            f"run `lolhl dataset {config.dataset} --context-seconds {reach:g}`, or use shorter clips"
+            f"run `lolhl dataset {config.dataset} … --context-seconds {reach:g}`, or use shorter clips"
         )
     for side in samples.values():
         for number, vod in enumerate(side.vods):

@@ -394,3 +394,13 @@ def test_chunks_hold_whole_events_at_any_rate() -> None:
         changes = np.flatnonzero(np.diff(numbers))
         assert not (events[changes] & events[changes + 1]).any()
     assert all(set(a) == set(b) for a, b in itertools.pairwise(at.values()))
+
+
+@pytest.mark.slow
+def test_a_lost_list_of_champions_is_made_anew(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    best = champion.champions(root).model
+    root.delete(champion.KEY)
+    result = retrain(root, LIKE_M).result
+    assert (result.nothing_new, result.promoted, result.champion) == (False, True, best)
+    assert champion.champions(root).model == best
