@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -42,7 +42,14 @@ class Config:
 
     def recorded(self) -> dict[str, Any]:
         """The settings that decide the result, as JSON values: what a manifest holds."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if not f.metadata.get("neutral", False)}
+        kept = [f for f in fields(self) if not f.metadata.get("neutral", False)]
+        return {f.name: _plain(_as_declared(getattr(self, f.name), f.type)) for f in kept}
+
+
+def _as_declared(value: Any, kind: Any) -> Any:
+    """10 of a setting that is a float is 10.0, as when it is read again: the same settings have one digest."""
+    is_float = float in (kind, *get_args(kind))
+    return float(value) if is_float and type(value) is int else value
 
 
 def _plain(value: Any) -> Any:

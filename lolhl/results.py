@@ -31,6 +31,16 @@ class Result:
     stage: ClassVar[str]
 
 
+class OnGrid:
+    """What has a frame grid: unlike a video, which may not know its frame rate, it has a rate above 0."""
+
+    fps: Fraction
+
+    def __post_init__(self) -> None:
+        if self.fps <= 0:
+            raise ValueError("Expected a frame rate above 0 as `fps`")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vod(Result):
     """A VOD that is stored.
@@ -86,7 +96,7 @@ class SourceStretch(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frames(Result):
+class Frames(OnGrid, Result):
     """The frame set of a VOD.
 
     Attributes:
@@ -158,7 +168,7 @@ class VodCounts(SideCounts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset(SideCounts, Result):
+class Dataset(SideCounts, OnGrid, Result):
     """Samples to learn from and to be judged on. `fps`, `size` and `fit` are those of all its frame sets."""
 
     stage = "dataset"
@@ -209,7 +219,7 @@ class Model(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scoring(Result):
+class Scoring(OnGrid, Result):
     """The scores of a VOD: how many, by which model, and what goes with them."""
 
     stage = "infer"

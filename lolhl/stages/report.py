@@ -124,8 +124,8 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         VideoError: clips cannot be cut from its video.
     """
     scores = f"highlights/{check_name(vod, 'VOD')}/scores.json"
-    scored = manifest.load(root, scores, Scoring, f"lolhl infer … {vod}", fresh=True)
     source = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
+    scored = manifest.load(root, scores, Scoring, f"lolhl infer … {vod}", fresh=True)
     learnt_from = _learnt_from(root, scored)
     inputs = {
         f"highlights/{vod}/scores.json": scored.content_digest(),
@@ -348,7 +348,7 @@ def _tables(vod: str, found: _Found, source: Manifest[Vod], media: _Media) -> di
         events = [export.Event(name, span.start, span.stop, span.name) for name, span in cuts]
         lists = {"highlights.edl": (events, media.fps), "highlights-stored.edl": lists["highlights.edl"]}
     for file, (events, fps) in lists.items():
-        if fps > 0:
+        if round(fps) >= 1:  # a timecode counts whole pictures a second
             tables[f"exports/{file}"] = export.edl(events, fps, title)
     return tables
 

@@ -288,6 +288,7 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
     splitting, result = dict(described.config), described.result
     if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
+    restored(DatasetConfig, splitting, f"{root.url}/{source}")  # checked here, where its file is known
     training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
     return {"dataset": splitting, "train": training}, View(result.fps, result.size, result.fit)
 

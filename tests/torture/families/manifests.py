@@ -217,7 +217,7 @@ def other_picture(size: int) -> Callable[[bytes], bytes]:
 
 def jpeg_of_another_size(sandbox: Sandbox) -> None:
     deep = "train n --dataset d --epochs 1 --tune all --weights none --backbone resnet10t --kind image"
-    damage(sandbox, _here(sandbox, "frames/a/**/shard-000000.tar"), other_picture(32), deep, "infer t a --force")
+    damage(sandbox, _here(sandbox, "frames/a/**/shard-000000*.tar"), other_picture(32), deep, "infer t a --force")
 
 
 def nan_features(sandbox: Sandbox) -> None:
@@ -246,7 +246,7 @@ MODEL, VOD, FRAMES, SCORES, REPORT = (
     "models/m/model.json", "vods/a/vod.json", "frames/a/**/frameset.json", "highlights/a/scores.json",
     "highlights/a/highlights.json",
 )  # fmt: skip
-INDEX, SAMPLES, SCORED = "frames/a/**/index.parquet", "datasets/d/samples.parquet", "highlights/a/scores.parquet"
+INDEX, SAMPLES, SCORED = "frames/a/**/index*.parquet", "datasets/d/samples.parquet", "highlights/a/scores.parquet"
 LEARN = "train n --dataset d --epochs 1"
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "view-fps-0": holding(MODEL, "0", "result view fps", "infer m a --source video --force"),
