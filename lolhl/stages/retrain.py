@@ -132,6 +132,9 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     # A run that was killed after it had promoted finds its own work: compared is with the champion before.
     there = champion.champions(root)
     before = there.listed[:-1] if there.listed and there.listed[-1].by == todo.digest else there.listed
+    if gone := [one.model for one in before if root.stat(champion.manifest_key(one.model)) is None]:
+        log.warning("retrain: champions whose models are gone are passed over: %s", ", ".join(gone))
+        before = tuple(one for one in before if one.model not in gone)
     rival = _judged(root, before[-1].model, unseen, force) if before else None
     promoted, reason, gain = _decide(challenger, rival, config.tolerance)
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -381,7 +382,8 @@ class Bucket:
             return _BehindTheEnd(f"{self.url}/{key} ends before the bytes asked for")
         if status in (409, 412):
             return Conflict(f"{self.url}/{key} was written by another run in the meantime: run again")
-        if code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture") or "too skewed" in message:
+        skewed = code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture") or "too skewed" in message
+        if skewed or (status == 403 and _is_clock_off(error)):  # an answer to HEAD has no code
             now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
             return StorageError(
                 f"{endpoint} refuses because the clock of this machine is off ({code}): it says {now}: set it"
@@ -530,6 +532,14 @@ def _status(error: ClientError) -> int:
 
 def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
+
+
+def _is_clock_off(error: ClientError) -> bool:
+    """Whether the server's time differs from ours by more than the 15 minutes that signatures allow."""
+    with suppress(KeyError, TypeError, ValueError):
+        date = parsedate_to_datetime(error.response["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return abs(date.timestamp() - time.time()) > 15 * 60
+    return False
 
 
 def _one_line(message: str) -> str:

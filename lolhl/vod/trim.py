@@ -29,6 +29,11 @@ _PLAIN = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
 _MP4 = ["-c", "copy", *_PLAIN, "-movie_timescale", str(_TIMESCALE), "-f", "mp4"]
 _ENCODE = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", "-vf", ffmpeg.EVEN, "-c:a", "aac"]
 
+# Each packet follows the one before as in the source, or at once where the source leaps by over 10 s or goes back.
+_STEP = "if(between(DTS-PREV_INDTS\\,0\\,10/TB)\\,DTS-PREV_INDTS\\,max(DURATION\\,1))"
+_NEXT = f"if(eq(N\\,0)\\,DTS\\,PREV_OUTDTS+{_STEP})"
+_RUN_ON = f"setts=dts={_NEXT}:pts=PTS-DTS+{_NEXT}"
+
 # What a playlist may be read with: segments of these formats. (No .mp4 or .ts begins like a playlist.)
 _SEGMENTS = ("hls", "mpegts", "mov")
 _PLAIN_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]*")
@@ -48,7 +53,7 @@ def join(playlist: Path, target: Path) -> None:
 
 
 def remux(video: Path, target: Path) -> Path:
-    """Copies a video whose timestamps start again; in the copy they run on, since ffmpeg mends them as it reads.
+    """Copies a video whose timestamps start again or leap; in the copy they run on, picture and sound alike.
 
     Args:
         target: its suffix becomes .mp4, or .mkv where an .mp4 cannot hold the video.
@@ -59,7 +64,9 @@ def remux(video: Path, target: Path) -> Path:
     Raises:
         VideoError: ffmpeg cannot read it.
     """
-    arguments = [*ffmpeg.source(video), *_STREAMS]
+    # ffmpeg's own mending of timestamps as it reads takes sound and picture for one clock, and counts a gap twice.
+    arguments = [*ffmpeg.source(video, "-copyts"), *_STREAMS, "-bsf:v", _RUN_ON, "-bsf:a", _RUN_ON]
+    arguments += ["-avoid_negative_ts", "make_zero"]
     try:
         made = target.with_suffix(".mp4")
         ffmpeg.run([*arguments, *_MP4], video, made)

@@ -134,7 +134,7 @@ def test_the_grid_is_as_long_in_all_stages_and_modes(videos: Path, model: Root, 
 def test_a_spliced_video_is_stored_whole_and_the_user_s_file_stays(videos: Path, tmp_path: Path) -> None:
     root, before = open_root(str(tmp_path / "root")), (videos / SPLICED).read_bytes()
     made = download(root, str(videos / SPLICED))
-    assert made.result.duration == pytest.approx(12, abs=0.1)
+    assert made.result.duration == pytest.approx(12, abs=0.2)
     pictures = list(decode(root.local(made.result.video), View(Fraction(3), 64, "squeeze")))
     shown = [read_number(picture) for picture in pictures]
     assert [shown[0], shown[-1]] == [0, max(shown)]

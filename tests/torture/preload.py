@@ -2,9 +2,11 @@
 
 import importlib
 import os
+import sys
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # as lolhl.models.engine does
 
 from lolhl import cli
 

@@ -202,7 +202,7 @@ def escape_name(sandbox: Sandbox) -> None:
     """Control characters in the name of a file."""
     film(sandbox, "film.mp4", seconds=2)
     for name in ("esc\x1b]0;taken\x07a.mp4", "c1\x9b31m.mp4", "bell\x07.mp4"):
-        shutil.copy(sandbox.work / "film.mp4", sandbox.work / name)
+        sandbox.write(name, (sandbox.work / "film.mp4").read_bytes())
         sandbox.write(f"no{name}", "no video at all")
         sandbox.write(f"{name}.tsv", "no\nlabels\n")
         sandbox.run("download", name)
@@ -241,7 +241,7 @@ def postgresql(sandbox: Sandbox) -> None:
     """Places of MLflow whose drivers are not there."""
     sandbox.take("vods", "labels", "frames", "datasets/d")
     postgres = f"postgresql://me:{sandbox.secret}@127.0.0.1:9/x"
-    for uri in (postgres, "postgresql+nix://x", "nix://x", "sqlite:////none/x.db"):
+    for uri in (postgres, "postgresql+nix://x", "nix://x", "sqlite:////proc/none/x.db"):
         environ = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
         sandbox.refuse("train", "n", "--dataset", "d", "--epochs", "1", environ=environ, limit=60)
 

@@ -307,7 +307,7 @@ def _xml(code: str) -> bytes:
 
 def _skewed(_: Request) -> Iterator[bytes]:
     body = _xml("RequestTimeTooSkewed")
-    yield head("403 Forbidden", Content_Length=len(body), **_XML)
+    yield head("403 Forbidden", Content_Length=len(body), Date="Mon, 01 Jan 2035 00:00:00 GMT", **_XML)
     yield body
 
 
