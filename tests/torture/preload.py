@@ -8,7 +8,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # as lolhl.models.engine does
 
-from lolhl import cli
+from lolhl import cli  # noqa: E402
 
 for _, verb in cli.VERBS.values():
     verb()
