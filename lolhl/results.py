@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
 from lolhl.labels.spans import Span
-from lolhl.vod.twitch import Rendition
+from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]

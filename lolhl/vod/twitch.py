@@ -26,6 +26,7 @@ from lolhl.errors import MachineError, StillLive, SubscriberOnly, ToolMissing, T
 from lolhl.labels.spans import Span, merge
 from lolhl.vod import process
 from lolhl.vod.probe import probe
+from lolhl.vod.rendition import Rendition as Rendition
 
 log = logging.getLogger(__name__)
 
@@ -44,41 +45,6 @@ _MARGIN = 1  # seconds asked for beyond both ends: the playlist's lengths are ro
 _JUMP = 10.0  # seconds; a greater step of the timestamps is a new beginning of them, for ffmpeg too
 _WRAP = 2**33 / 90_000  # seconds until the timestamps of MPEG-TS begin anew
 _PAUSE = 1.0  # seconds before a dropped connection is tried again
-
-
-@dataclass(frozen=True)
-class Rendition:
-    """One quality that a VOD can be had in.
-
-    Attributes:
-        name: as people see it: "1080p60", "360p".
-        group: Twitch's own name of it: "chunked", "360p30".
-        width, height: in pixels; None when Twitch does not say.
-        fps: None when Twitch does not say.
-        is_source: it is what the streamer sent.
-    """
-
-    name: str
-    group: str
-    width: int | None
-    height: int | None
-    fps: int | None
-    is_source: bool
-
-    def serves(self, size: int, fps: Fraction) -> bool:
-        """Whether frames of size × size pixels at this rate lose nothing to its smallness.
-
-        The source serves by definition where Twitch does not say what it is; nothing else does.
-        """
-        if self.width is None or self.height is None:
-            return self.is_source
-        return min(self.width, self.height) >= size and (self.fps is None or self.fps >= fps)
-
-    @property
-    def cost(self) -> tuple[float, float, bool, str]:
-        """To compare by: the less, the less there is to fetch and to decode."""
-        pixels = self.width * self.height if self.width and self.height else float("inf")
-        return pixels, self.fps or float("inf"), self.is_source, self.group
 
 
 @dataclass(frozen=True)
