@@ -33,6 +33,7 @@ from lolhl.vod.decode import Ending, Fit, View
 
 log = logging.getLogger(__name__)
 
+_TRIES = 3  # of runs at the same time that left each other nothing
 _UPLOADS_AHEAD = 2  # shards on their way to the root while the next is filled: bounds disk and memory
 
 
@@ -99,10 +100,17 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         _remove_old(root, vod, left)
         _delete(root, [key for key in left if key == _note_key(vod, config.spec)])  # of a run killed at its very end
         return earlier
-    with root.lock(key):
-        # Planned anew: a run that this one waited for may have done the work.
-        todo, earlier = manifest.plan(root, key, Frames, config, inputs, force=force)
-        return earlier or _extract(todo, vod, source, config)
+    for tries_left in reversed(range(_TRIES)):
+        with root.lock(key):
+            # Planned anew: a run that this one waited for may have done the work.
+            todo, earlier = manifest.plan(root, key, Frames, config, inputs, force=force)
+            try:
+                return earlier or _extract(todo, vod, source, config)
+            except Conflict:
+                # Two runs in a bucket may remove each other's shards. Then no frame set stands, and one tries again.
+                if root.find(key) or not tries_left:
+                    raise
+    raise AssertionError
 
 
 def _extract(todo: Plan[Frames], vod: str, source: Manifest[Vod], config: ExtractConfig) -> Manifest[Frames]:

@@ -317,7 +317,7 @@ CALLS = [
         "rename the folder",
         replaced("models/champion.json/model.json", b"{}"),
     ),
-    Bad("report zzz", 1, "highlights/zzz/scores.json", "run `lolhl infer"),
+    Bad("report zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
     Bad("report c", 1, "highlights/c/scores.json", "run `lolhl infer"),
     Bad("report a --force", 1, "vods/a/vod.json", "run `lolhl download", removed("vods/a/vod.json")),
     # Label files

@@ -239,11 +239,11 @@ def test_pictures_of_any_shape(tmp_path: Path, size: str, options: tuple[str, ..
 
 
 def test_what_is_missing_is_named_with_its_command(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match="lolhl infer"):
+    with pytest.raises(MissingInput, match="lolhl download"):
         report(Folder(tmp_path / "empty"), "v1")
     root = make()
-    root.delete("vods/v1/vod.json")
-    with pytest.raises(MissingInput, match="lolhl download"):
+    root.delete("highlights/v1/scores.json")
+    with pytest.raises(MissingInput, match="lolhl infer"):
         report(root, "v1")
 
 

@@ -163,6 +163,37 @@ def test_in_a_bucket_nothing_is_spoilt(
     assert "won" in ends
 
 
+def test_two_runs_that_removed_each_others_shards_leave_one_frame_set(downloaded: Root, tmp_path: Path) -> None:
+    """The first writes the manifest that stood there already, so the second's condition holds all the same."""
+    folder = copied(downloaded, Folder(tmp_path / "root"))
+    extract(folder, "v", ONE)
+    uploaded, first_wrote, second_wrote = (threading.Event() for _ in range(3))
+
+    class First(Unlocked):
+        def write_if(self, key: str, data: bytes, _: str | None) -> None:
+            assert uploaded.wait(30)
+            assert folder.read(key) == data  # in a bucket, the ETag of the same bytes is the same
+            first_wrote.set()
+            assert second_wrote.wait(30)
+
+    class Second(Unlocked):
+        def write_if(self, key: str, data: bytes, etag: str | None) -> None:
+            uploaded.set()
+            assert first_wrote.wait(30)
+            folder.write_if(key, data, etag)
+            second_wrote.set()
+            first.join()
+
+    first = threading.Thread(target=extract, args=(First(folder, -1, die), "v", ONE), kwargs={"force": True})
+    first.start()
+    made = extract(Second(folder, -1, die), "v", OTHER, force=True)
+    first.join()
+    assert whole(folder)
+    assert {stat.key for stat in folder.list("frames/")} == {
+        ONE.spec.manifest_key("v"), *(output.key for output in made.outputs),
+    }  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Work(Result):
     stage = "x"
