@@ -7,6 +7,7 @@ and no machine's name, so that the same work gives the same bytes.
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -17,15 +18,16 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 import lolhl
-from lolhl import grid
 from lolhl.config import Config
-from lolhl.errors import Conflict, MissingInput, NotFound, StorageError, UsageError
+from lolhl.errors import Conflict, MissingInput, NotFound, StorageError
 from lolhl.results import Result
 from lolhl.storage import Root, each
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Result)
+
+_RATE = re.compile(r"\d{1,15}(/[1-9]\d{0,14})?", re.ASCII)  # a video may claim any fraction of two 32-bit numbers
 
 
 @dataclass(frozen=True)
@@ -174,13 +176,10 @@ def _plain(value: Any) -> Any:
 
 
 def _decoded(kind: type, value: Any) -> Any:
-    """Values of types that JSON does not know. 0 is the rate of a video that does not tell its rate."""
-    if kind is not Fraction or not isinstance(value, str):
-        raise ValueError(f"Expected a frame rate in quotes, got {value!r}"[:100])
-    try:
-        return Fraction(0) if value == "0" else grid.parse_fps(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from error
+    """Values of types that JSON does not know. Which rates make sense is up to the result."""
+    if kind is not Fraction or not isinstance(value, str) or not _RATE.fullmatch(value):
+        raise ValueError(f'Expected a frame rate in quotes as "3" or "30000/1001", got {value!r}'[:100])
+    return Fraction(value)
 
 
 def _no_manifest(name: str, why: object) -> StorageError:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
+from lolhl.grid import FASTEST, SLOWEST
 from lolhl.labels.spans import Span
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
@@ -19,7 +20,7 @@ from lolhl.vod.view import Fit
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Window = Annotated[float, Meta(ge=0, le=3600)]  # seconds
 Count = Annotated[int, Meta(ge=0, le=10**12)]
-Pixels = Annotated[int, Meta(ge=1, le=100_000)]
+Pixels = Annotated[int, Meta(ge=1, lt=2**31)]  # as many as FFmpeg knows
 FrameSize = Annotated[int, Meta(ge=16, le=2048)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Quality = Annotated[int, Meta(ge=1, le=100)]
@@ -32,13 +33,13 @@ class Result:
 
 
 class OnGrid:
-    """What has a frame grid: unlike a video, which may not know its frame rate, it has a rate above 0."""
+    """What has a frame grid: unlike a video, which may claim any rate or know none, it has one from 0.001 to 240."""
 
     fps: Fraction
 
     def __post_init__(self) -> None:
-        if self.fps <= 0:
-            raise ValueError("Expected a frame rate above 0 as `fps`")
+        if not SLOWEST <= self.fps <= FASTEST:
+            raise ValueError("Expected a frame rate from 0.001 to 240 as `fps`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Vod(Result):
         clock: the timestamp of its time 0, by which other renditions are aligned with this one.
         rendition, qualities: the one that is stored and those that Twitch had; None and empty for other videos.
         video, chat: keys in the root.
-        fps: average rate of the video's pictures; 0 when it is not known.
+        fps: average rate of the video's pictures, whatever the file claims; 0 when it is not known.
         chapters, muted: in seconds from time 0.
     """
 

@@ -348,7 +348,7 @@ def _tables(vod: str, found: _Found, source: Manifest[Vod], media: _Media) -> di
         events = [export.Event(name, span.start, span.stop, span.name) for name, span in cuts]
         lists = {"highlights.edl": (events, media.fps), "highlights-stored.edl": lists["highlights.edl"]}
     for file, (events, fps) in lists.items():
-        if round(fps) >= 1:  # a timecode counts whole pictures a second
+        if 1 <= round(fps) <= 100:  # a timecode counts whole pictures a second, with two digits
             tables[f"exports/{file}"] = export.edl(events, fps, title)
     return tables
 
