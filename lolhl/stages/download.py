@@ -408,7 +408,9 @@ def _part(video: Path, file: Path, source: str, scratch: Scratch, config: Downlo
         source: what the user calls it.
     """
     if remuxed := clock.run_on(video, scratch.path / "remuxed"):
-        log.info("download %s: its timestamps start again or leap; what is stored is a copy on one clock", source)
+        log.info(
+            "download %s: its timestamps start again, leap or start late; what is stored is a copy on one clock", source
+        )
         video, file = remuxed, file.with_suffix(remuxed.suffix)
     if config.whole:
         suffix = file.suffix.lower()
