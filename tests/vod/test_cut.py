@@ -147,3 +147,12 @@ def test_a_gif_is_cut_by_the_times_that_its_pictures_are_decoded_by(tmp_path: Pa
     cut.clip(film, Span(1, 3), tmp_path / "clip.mp4", exact=True)
     assert probe.probe(tmp_path / "clip.mp4").duration == pytest.approx(2, abs=0.05)
     assert probe.probe(tmp_path / "clip.mp4").fps == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_an_exact_clip_of_a_gap_shows_the_picture_on_screen(tmp_path: Path, ending: str) -> None:
+    gap = ("-vf", "select='lt(t,4)+gt(t,10)'", "-fps_mode", "vfr")
+    film = numbered_video(tmp_path / f"gap.{ending}", seconds=SECONDS, options=gap)
+    cut.clip(film, Span(6, 9), tmp_path / "clip.mp4", exact=True)
+    assert probe.probe(tmp_path / "clip.mp4").duration == pytest.approx(3, abs=0.1)
+    assert {number for _, number in pictures(tmp_path / "clip.mp4")} == {119}
