@@ -1,4 +1,4 @@
-# The two commands of a newcomer: `make demo` and `make test`. Both install what they need into .venv.
+# The two commands of a newcomer: `make demo` and `make test`. Both install what they need into .venv (see .ci/setup).
 ROOT ?= lolhl-data/demo
 STREAMS = lolhl-data/streams
 BIN = .venv/bin
