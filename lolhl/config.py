@@ -65,12 +65,13 @@ def _plain(value: Any) -> Any:
 C = TypeVar("C", bound=Config)
 
 
-def restored(kind: type[C], recorded: Mapping[str, Any], place: str) -> C:
+def restored(kind: type[C], recorded: Mapping[str, Any], place: str, remake: str) -> C:
     """The settings that a manifest recorded, as far as there still are such.
 
     Args:
         recorded: as `Config.recorded` gives them.
         place: the manifest's name, for the error's message.
+        remake: the command that makes it anew, for the same.
 
     Raises:
         StorageError: a value is none that the setting can have.
@@ -85,7 +86,7 @@ def restored(kind: type[C], recorded: Mapping[str, Any], place: str) -> C:
         return msgspec.convert(known, kind, dec_hook=_exact)
     except (msgspec.ValidationError, UsageError, ValueError) as error:
         why = str(error).splitlines()[0].replace("$.", "config.")
-        raise StorageError(f"{place} is damaged ({why}): remove it and run its stage again") from error
+        raise StorageError(f"{place} is damaged ({why}): run `{remake}`") from error
 
 
 def _exact(kind: type, value: Any) -> Any:

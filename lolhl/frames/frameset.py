@@ -86,6 +86,8 @@ class FrameSet:
         place, count = f"{root.url}/{index_keys[0]}", made.result.frames
         index = read_table(made.read(root, index_keys[0], redo), _INDEX, place, redo).sort("frame")
         _check_index(index, count, len(shards), place, redo)
+        if made.result.mode == "grid" and len(index) != count:
+            raise StorageError(f"{root.url}/{key} is of {count} frames and its index of {len(index)}: run `{redo}`")
         times, places, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
         nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, spec.view.fps))
         files = _Files(root, tuple(shards), redo)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.errors import ModelError, UsageError
 from lolhl.manifest import Output
 from lolhl.models.champion import manifest_key as manifest_key
@@ -76,7 +76,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
     name = resolve(root, name)
     root = root.ahead([manifest_key(name), weights_key(name)])
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
-    where, redo = f"{root.url}/{manifest_key(name)}", f"lolhl train {name} --force"
+    where, redo = f"{root.url}/{manifest_key(name)}", layout.remake(manifest_key(name))
     try:
         contract = msgspec.convert(vars(made.result), _Contract)
         contract.check()

@@ -89,7 +89,7 @@ def check_there(root: Root, model: str) -> None:
     if root.stat(manifest_key(model)) is None:
         raise MissingInput(
             f"{root.url}/{manifest_key(model)} does not exist, and {model} is in the list of champions: bring it back, "
-            f"or take it out of {root.url}/{KEY}"
+            "or run `lolhl retrain --force`, which finds a champion anew"
         )
 
 

@@ -104,7 +104,7 @@ def download(
     vod = origin.name if name is None else name
     key = f"vods/{vod}/vod.json"
     check_new(root, key, vod, "VOD")
-    before = manifest.find(root, key, Vod)
+    before = manifest.intact(root, key, Vod) if force else manifest.find(root, key, Vod)
     inputs = origin.inputs(root, before)
     _, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)
     if earlier:

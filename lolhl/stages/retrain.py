@@ -32,9 +32,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest, metrics
+from lolhl import grid, layout, manifest, metrics
 from lolhl.config import Config, option, restored
-from lolhl.errors import DatasetError, MissingInput, StorageError, UsageError
+from lolhl.errors import Damaged, DatasetError, MissingInput, ModelError, NotFound, StorageError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, shown
 from lolhl.frames.spec import FrameSpec, among, stored, view_name
 from lolhl.highlights.cut import Limits, find
@@ -97,7 +97,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         root: where the data lies. A labelled VOD counts if it has a video or frames; frames that are missing or
             older than their video are extracted.
         config: see `RetrainConfig`.
-        force: judge again where nothing is new. No model is trained again from the same labels and frames.
+        force: judge again where nothing is new. No model is trained again from the same labels and frames, unless
+            it is damaged.
 
     Returns:
         The manifest of this retraining; of the last one, with `nothing_new` in its result, where labels, frames
@@ -110,7 +111,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         DatasetError: their labels are not enough to learn from, or to judge by.
         LolhlError: as the stages do.
     """
-    last = manifest.find(root, KEY, Retraining)
+    last = manifest.intact(root, KEY, Retraining) if force else manifest.find(root, KEY, Retraining)
     labels = _labelled(root)
     judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
     like = None if config.like is None else champion.resolve(root, config.like)
@@ -126,14 +127,14 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
     learnt = {vod: frames[vod] for vod in labels if vod not in judge}
-    model = _learn(root, learnt, read, settings, like)
+    model = _learn(root, learnt, read, settings, like, force)
     unseen = {vod: labels[vod] for vod in judge}
     challenger = _judged(root, model, unseen, force)
     # A run that was killed after it had promoted finds its own work: compared is with the champion before.
     there = champion.champions(root)
     before = there.listed[:-1] if there.listed and there.listed[-1].by == todo.digest else there.listed
-    if gone := [one.model for one in before if root.stat(champion.manifest_key(one.model)) is None]:
-        log.warning("retrain: champions whose models are gone are passed over: %s", ", ".join(gone))
+    if gone := [one.model for one in before if _is_gone(root, one.model) or (force and _is_damaged(root, one.model))]:
+        log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(gone))
         before = tuple(one for one in before if one.model not in gone)
     rival = _judged(root, before[-1].model, unseen, force) if before else None
     promoted, reason, gain = _decide(challenger, rival, config.tolerance)
@@ -264,7 +265,7 @@ def _frames(root: Root, labels: Labels, view: View | None, last: Manifest[Retrai
         if fresh is None:
             key = spec.manifest_key(vod) if spec else ""
             old = manifest.find(root, key, Frames) if spec else None
-            like = restored(ExtractConfig, old.config if old else others, f"{root.url}/{key}")
+            like = restored(ExtractConfig, old.config if old else others, f"{root.url}/{key}", layout.remake(key))
             config = replace(like, fps=view.fps, size=view.size, fit=view.fit)
             spec, fresh = config.spec, extract(root, vod, config)
         assert spec
@@ -286,12 +287,13 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
     made = manifest.load(root, key, Model, f"lolhl train {like}")
     source = next((source for source in made.inputs if source.startswith("datasets/")), None)
     if source is None:
-        raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `lolhl train {like} --force`")
+        raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `{layout.remake(key)}`")
     described = manifest.load(root, source, Dataset, "lolhl dataset")
     splitting, result = dict(described.config), described.result
     if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
-    restored(DatasetConfig, splitting, f"{root.url}/{source}")  # checked here, where its file is known
+    # Checked here, where its file is known.
+    restored(DatasetConfig, splitting, f"{root.url}/{source}", layout.remake(source))
     training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
     return {"dataset": splitting, "train": training}, View(result.fps, result.size, result.fit)
 
@@ -302,20 +304,40 @@ def _learn(
     read: Mapping[str, str],
     settings: Mapping[str, Mapping[str, Any]],
     like: str | None,
+    force: bool,
 ) -> str:
     """Trains a model on these VODs, under a name that depends on all that it learns from. Returns the name."""
     from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
 
     view = next(iter(frames.values())).spec.view
-    splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}")
+    key = champion.manifest_key(like or "")
+    splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}", layout.remake(key))
     splitting = replace(splitting, fps=view.fps, size=view.size, fit=view.fit)
-    training = restored(TrainConfig, settings["train"], f"{root.url}/{champion.manifest_key(like or '')}")
+    training = restored(TrainConfig, settings["train"], f"{root.url}/{key}", layout.remake(key))
     own = [read[key] for vod, used in frames.items() for key in (labels_key(vod), used.spec.manifest_key(vod))]
-    name = f"retrain-{_digest([list(frames), own, splitting.recorded(), training.recorded()])[:8]}"
+    name = f"{layout.RETRAINED}{_digest([list(frames), own, splitting.recorded(), training.recorded()])[:8]}"
     log.info("retrain: learning %s from %s", name, ", ".join(frames))
-    dataset(root, name, list(frames), splitting)
-    train(root, name, replace(training, dataset=name))
+    dataset(root, name, list(frames), splitting, force=force)
+    train(root, name, replace(training, dataset=name), force=force and _is_damaged(root, name))
     return name
+
+
+def _is_gone(root: Root, model: str) -> bool:
+    return root.stat(champion.manifest_key(model)) is None
+
+
+def _is_damaged(root: Root, model: str) -> bool:
+    """Whether a model lies there that cannot be used."""
+    from lolhl.models.bundle import load_bundle  # takes seconds, as `train` does
+
+    try:
+        load_bundle(root, model)
+    except MissingInput:
+        return False
+    except (Damaged, NotFound, ModelError) as error:
+        log.warning("retrain: %s", error)
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -370,7 +392,8 @@ def _judged(root: Root, model: str, labels: Labels, force: bool) -> _Judged:
     for vod, spans in labels.items():
         place = f"retrain/scores/{model}"
         scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
-        key, redo = scores_key(vod, place), "lolhl retrain --force"
+        key = scores_key(vod, place)
+        redo = layout.remake(key)
         fps, threshold = scored.result.fps, scored.result.threshold
         scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scored.result.frames)
         smoothed, count = centred_mean(scores, fps, scored.result.smooth_seconds), len(scores)
@@ -420,7 +443,7 @@ def _decide(challenger: _Judged, rival: _Judged | None, tolerance: float) -> tup
 def _learnt_by(root: Root, model: str) -> set[str]:
     """The VODs that a model learnt from, as far as its dataset lies here."""
     made = manifest.load(root, f"models/{model}/model.json", Model, f"lolhl train {model}")
-    found = [manifest.find(root, key, Dataset) for key in made.inputs if key.startswith("datasets/")]
+    found = [manifest.intact(root, key, Dataset) for key in made.inputs if key.startswith("datasets/")]
     return {vod for one in found if one for vod in one.result.vods}
 
 

@@ -28,7 +28,7 @@ from lolhl import manifest, metrics
 from lolhl.config import Config, option
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
-from lolhl.errors import DatasetError, LolhlError, UsageError
+from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
@@ -283,8 +283,9 @@ def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str
     sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
-            raise DatasetError(
-                f"dataset {dataset}: its {side} side needs frames inside and outside of highlights: label more"
+            raise Damaged(
+                f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
+                f"run `{redo}`"
             )
     return sides
 
@@ -306,7 +307,10 @@ def _check(
     for side in samples.values():
         for number, vod in enumerate(side.vods):
             if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
-                raise DatasetError(f"{vod} was extracted again since the dataset was made: run `lolhl dataset` again")
+                raise DatasetError(
+                    f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
+                    f"{' '.join(described.result.vods)} --force`"
+                )
 
 
 def _check_size(config: TrainConfig, network: Network, frames: Mapping[str, FrameSet]) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from lolhl.manifest import Output
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root
+from tests.results import unsealed
 
 Damage = Callable[[Root], object]
 
@@ -57,7 +58,7 @@ def without(key: str, *path: str) -> Damage:
     """A manifest that lacks an element, as if another program had written it."""
 
     def damage(root: Root) -> None:
-        whole = part = json.loads(root.read(key))
+        whole = part = json.loads(unsealed(root.read(key)))
         for step in path[:-1]:
             part = part[step]
         del part[path[-1]]
@@ -88,7 +89,7 @@ def holding(key: str, value: object, *path: str) -> Damage:
     """A manifest with another value in it."""
 
     def damage(root: Root) -> None:
-        whole = part = json.loads(root.read(key))
+        whole = part = json.loads(unsealed(root.read(key)))
         for step in path[:-1]:
             part = part[int(step) if step.isdigit() else step]
         part[path[-1]] = value
@@ -102,7 +103,7 @@ def rewritten(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
 
     def damage(root: Root) -> None:
         place = f"{FRAMES}/frameset.json"
-        made = json.loads(root.read(place))
+        made = json.loads(unsealed(root.read(place)))
         output = next(output for output in made["outputs"] if output["key"].endswith(".parquet"))
         buffer = io.BytesIO()
         change(pl.read_parquet(io.BytesIO(root.read(output["key"])))).write_parquet(buffer)
@@ -346,7 +347,7 @@ CALLS = [
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
     # Manifests that are damaged, or of another shape
     *[
-        Bad(call, 1, key, "run its stage again", damage(key))
+        Bad(call, 1, key, "--force`", damage(key))
         for call, key in (
             ("extract a", "vods/a/vod.json"),
             ("download {films}/film.mp4 --name a", "vods/a/vod.json"),
@@ -362,7 +363,7 @@ CALLS = [
         for damage in (halved, *map(filled, NO_MANIFESTS))
     ],
     *[
-        Bad(call, 1, key, "run its stage again", without(key, "result", *lacks.split()))
+        Bad(call, 1, key, "--force`", without(key, "result", *lacks.split()))
         for call, key, lacks in (
             ("download {films}/film.mp4 --name a", "vods/a/vod.json", "source"),
             ("extract c", "vods/c/vod.json", "video"),
@@ -375,7 +376,7 @@ CALLS = [
         )
     ],
     *[
-        Bad(call, 1, key, "run its stage again", holding(key, value, *path.split()))
+        Bad(call, 1, key, "--force`", holding(key, value, *path.split()))
         for call, key, path, value in (
             ("download {films}/film.mp4 --name a", "vods/a/vod.json", "result source", 5),
             ("extract c", "vods/c/vod.json", "result video", None),
@@ -404,7 +405,7 @@ CALLS = [
         for call, key, redo in (
             ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
-            ("infer m c", "models/m/model.safetensors", "train m --force"),
+            ("infer m c", "models/m/model.safetensors", "train m … --force"),
             ("report a --force", "highlights/a/scores.parquet", "infer"),
         )
         for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
@@ -445,7 +446,7 @@ CALLS = [
         for damage, advice in ((halved, f"--name {vod} --force"), (blanked, "download it again"))
     ],
     *[
-        Bad("retrain", 1, "retrain/retrain.json", "run its stage again", replaced("retrain/retrain.json", data))
+        Bad("retrain", 1, "retrain/retrain.json", "--force`", replaced("retrain/retrain.json", data))
         for data in NO_MANIFESTS
     ],
     *[

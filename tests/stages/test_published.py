@@ -18,6 +18,7 @@ from lolhl.models.champion import Champion, champions, point
 from lolhl.stages.infer import infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.results import unsealed
 
 QUICK = TrainConfig(dataset="d", kind="image", epochs=2, batch=64)
 
@@ -184,7 +185,7 @@ def test_a_registered_name_that_is_none_is_the_manifest_s_fault(root: Root) -> N
     import json
 
     root.delete("models/m/publication.json")
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     said["config"]["register"] = 7
     root.write("models/m/model.json", json.dumps(said).encode())
     with pytest.raises(StorageError, match=r"models/m/model.json is damaged"):

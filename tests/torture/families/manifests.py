@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.results import unsealed
 from tests.torture.call import Done, apart
 from tests.torture.families.values import damage_bytes, mutate, set_value
 from tests.torture.sandbox import LIMIT, Sandbox, difference
@@ -37,6 +38,7 @@ READERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+_FOLDERS = {"train": "models", "dataset": "datasets"}
 WRITES = {"infer": "highlights/", "report": "highlights/", "run": "highlights/", "retrain": "retrain/"}
 
 
@@ -52,20 +54,23 @@ def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls:
     damaged = change(path.read_bytes())
     path.unlink()
     path.write_bytes(damaged)
+    verbs = [call.split()[0] for call in calls]
     for call in calls:
-        done = _repaired(sandbox, key, call.split())
+        done, advised = _repaired(sandbox, key, call.split())
+        verbs += [verb for verb in advised if verb == "retrain"]  # it tells what is new since the last time
         ended = done.code == 0 or "nothing to roll back to" in done.error  # as the finished root itself
         sandbox.expect(ended, f"{key} damaged: {done.call} still fails after all advice: {done.error}")
-    own = tuple(WRITES[call.split()[0]] for call in calls if call.split()[0] in WRITES)  # what the calls make anew
+    own = tuple(WRITES[verb] for verb in verbs if verb in WRITES)  # what the calls make anew
     before = {name: digest for name, digest in before.items() if not name.startswith(own)}
     after = {name: digest for name, digest in sandbox.contents().items() if name in before}
     if key in before and after.get(key) == before[key] and calls[0].split()[0] not in ("retrain", "rollback"):
         sandbox.expect(after == before, f"{key} damaged and made again: the root differs: {difference(before, after)}")
 
 
-def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> Done:
-    """Makes the call again and again, doing in between what its error says."""
+def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> tuple[Done, list[str]]:
+    """Makes the call again and again, doing in between what its error says. Returns also the verbs of that."""
     done = None
+    advised: list[str] = []
     for _ in range(ROUNDS):
         kept = sandbox.contents()
         done = sandbox.run(*words, limit=LONG if words[0] in ("train", "retrain") else LIMIT)
@@ -74,28 +79,29 @@ def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> Done:
         own = _made_by(words)
         lost = [name for name in kept if not (sandbox.root / name).exists() and not name.startswith(own)]
         sandbox.expect(not lost, f"{done.call}: fails and takes {', '.join(lost[:5])} away")
-        if not _follow(sandbox, key, done):
+        verb = _follow(sandbox, key, done)
+        if verb is None:
             break
+        advised.append(verb)
     assert done is not None
-    return done
+    return done, advised
 
 
-def _follow(sandbox: Sandbox, key: str, done: Done) -> bool:
-    """Does what the error says. False where it says nothing that can be done."""
+def _follow(sandbox: Sandbox, key: str, done: Done) -> str | None:
+    """Does what the error says. Returns the verb, "" where a file is removed, None where nothing can be done."""
     advice = re.search(r"`(lolhl [^`]*)`", done.error)
     named = [name for name in (key, *sandbox.contents()) if f"/{name}" in done.error]
     if "remove it" in done.error and named:
         (sandbox.root / named[0]).unlink(missing_ok=True)
-        if "its stage again" in done.error:
-            _make_again(sandbox, named[0])
-        return True
+        return ""
     if advice:
-        sandbox.run(*_words(advice[1]), limit=LONG)
-        return True
+        words = _words(advice[1])
+        sandbox.run(*words, limit=LONG)
+        return words[0]
     if named and named[0].startswith("labels/"):  # which people write
-        _make_again(sandbox, named[0])
-        return True
-    return False
+        sandbox.run(*STAGES[named[0].removesuffix(".tsv")])
+        return "labels"
+    return None
 
 
 def _words(advice: str) -> list[str]:
@@ -112,19 +118,10 @@ def _words(advice: str) -> list[str]:
             return ["infer", "m" if words[1] == "…" else words[1], *words[2:]]
         case "extract" if len(words) == 2 + len(force) and words[1] in ("a", "b"):
             return [*STAGES[f"frames/{words[1]}"], *force]
-        case "train" if len(words) > 1 and f"models/{words[1]}" in STAGES:
-            return [*STAGES[f"models/{words[1]}"], *force]
+        case "train" | "dataset" if (key := f"{_FOLDERS[words[0]]}/{words[1]}") in STAGES:
+            return [*STAGES[key], *force]
         case _:
             return words
-
-
-def _make_again(sandbox: Sandbox, key: str) -> None:
-    """Runs the stage that makes this file."""
-    stages = [stage for stage in STAGES if key.startswith(stage)]
-    if stages:
-        sandbox.run(*STAGES[max(stages, key=len)], limit=LONG)
-    elif key.startswith(("datasets/retrain", "models/retrain", "models/champion")):
-        sandbox.run("retrain", limit=LONG)
 
 
 def _made_by(words: list[str]) -> tuple[str, ...]:
@@ -180,7 +177,7 @@ def damage_table(sandbox: Sandbox, key: str, change: Callable[[Any, Any], Any], 
     described = min(names, key=lambda path: path.name != "scores.json")
 
     def change_manifest(old: bytes) -> bytes:
-        told = json.loads(old)
+        told = json.loads(unsealed(old))
         told["outputs"] = [output if one["key"] == key else one for one in told["outputs"]]
         target = sandbox.root / key
         target.unlink()
@@ -302,7 +299,8 @@ def draw(sandbox: Sandbox) -> None:
     call = re.sub(r"\ba\b", "b", call) if "/b/" in key and "dataset" not in call else call
     if kind == ".json":
         seeded = rng.randrange(2**32)
-        damage(sandbox, key, lambda data: mutate(type(rng)(seeded), data), call)
+        old = rng.random() < 0.25  # a manifest of lolhl 0.1, which holds no digest of its content
+        damage(sandbox, key, lambda data: mutate(type(rng)(seeded), unsealed(data) if old else data), call)
     elif kind == ".parquet" and rng.random() < 0.8:
         damage_table(sandbox, key, _table_change(rng), call, consistent=rng.random() < 0.6)
     elif key.endswith(".safetensors") and rng.random() < 0.5:
