@@ -80,7 +80,7 @@ def together(sandbox: Sandbox, first: Sequence[str], second: Sequence[str], dela
 
 
 def readable(sandbox: Sandbox) -> None:
-    """Each stage that says of itself that it is done has left what it says. Copies of manifests in MLflow may be old."""
+    """Each stage that says of itself that it is done has left what it says. MLflow's copies of manifests may be old."""
     now = sandbox.contents()
     for key in [key for key in now if key.endswith(".json")]:
         manifest = json.loads((sandbox.root / key).read_text())
