@@ -11,8 +11,8 @@ import sys
 import traceback
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,8 @@ from lolhl.errors import LolhlError, UsageError, explain, is_short_of_memory
 from lolhl.storage import Root, open_root
 
 if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too short for it
+    from _typeshed import SupportsWrite
+
     from lolhl.figures import EventFigures
     from lolhl.manifest import Manifest
     from lolhl.results import Report
@@ -235,8 +237,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text.open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if word in VERBS), None)
-    name = f"lolhl {chosen}"
-    with redirect_stderr(typing.cast(TextIO, text.PrintableStream(sys.stderr))):
+    name = f"lolhl {chosen}" if chosen else "lolhl"
+    with _flushed(sys.stderr), redirect_stderr(typing.cast(TextIO, text.PrintableStream(sys.stderr))):
         try:
             _run_verb(chosen, name, words)
         except LolhlError as error:
@@ -267,7 +269,8 @@ def _run_verb(chosen: str | None, name: str, words: Sequence[str]) -> None:
     memory.check_limit()
     with redirect_stdout(sys.stderr):
         verb = VERBS[chosen][1]() if chosen else None
-    said = _parser(chosen, verb).parse_args(words)
+    with _writing(output, "the help could not be shown"):
+        said = _parser(chosen, verb).parse_args(words)
     assert verb is not None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(text.PrintableFormatter("%(message)s"))
@@ -287,14 +290,39 @@ class _ReaderGone(Exception):
 
 
 def _print(line: str, output: TextIO) -> None:
+    with _writing(output, "the work is done, but cannot be told"):
+        print(line, file=output)
+
+
+@contextmanager
+def _writing(output: TextIO, failure: str) -> Iterator[None]:
+    """What the block writes to standard output is there when it is left, also by argparse after help.
+
+    Raises:
+        LolhlError: it cannot be written. The message begins with the failure.
+    """
     try:
-        print(line, file=output, flush=True)
+        try:
+            yield
+        finally:
+            output.flush()
     except OSError as error:
-        with suppress(OSError, ValueError):  # what waits to be written must not fail once more at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+        text.give_up(output)
         if isinstance(error, BrokenPipeError):
             raise _ReaderGone from error
-        raise LolhlError(f"the work is done, but {explain(error, 'standard output')}") from error
+        raise LolhlError(f"{failure}: {explain(error, 'standard output')}") from error
+
+
+@contextmanager
+def _flushed(stream: TextIO) -> Iterator[None]:
+    """Errors that cannot be told change no exit code."""
+    try:
+        yield
+    finally:
+        try:
+            stream.flush()
+        except OSError:
+            text.give_up(stream)
 
 
 def _fail(message: str, code: int) -> int:
@@ -350,8 +378,30 @@ def _told_events(events: "Iterable[EventFigures]") -> list[str]:
     ]
 
 
+class _Value(argparse.Action):
+    """Stores the value of an option. argparse of Python 3.11 drops `--`, and hands over the empty list that is left."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _: str | None = None
+    ) -> None:
+        if self.nargs is None and isinstance(values, list):
+            parser.error(f"argument {'/'.join(self.option_strings) or self.metavar}: '--' is no value for it")
+        setattr(namespace, self.dest, values)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.register("action", None, _Value)
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """As argparse does, which takes no notice of what cannot be written; for help and the version it counts."""
+        if file is sys.stdout:
+            sys.stdout.write(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, text.one_line(f"{self.prog}: {message} (see {self.prog} --help)") + "\n")

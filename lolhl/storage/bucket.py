@@ -206,14 +206,10 @@ class Bucket:
             Bucket=self.name, Prefix=above + check_prefix(prefix)
         )
         with self._explained(prefix):
-            found = [
-                Stat(entry["Key"].removeprefix(above), entry["Size"], entry["ETag"].strip('"'))
-                for page in pages
-                for entry in page.get("Contents", ())
-                if not entry["Key"].endswith("/")  # a folder that somebody made in a web page
-            ]
+            stats = [_listed(entry, above) for page in pages for entry in page.get("Contents", ())]
+        # A key with a slash at its end is a folder that somebody made in a web page.
         # R2 keeps this order itself; SeaweedFS lists "a/1" before "a-1".
-        yield from sorted(found, key=lambda stat: stat.key)
+        yield from sorted((stat for stat in stats if not stat.key.endswith("/")), key=lambda stat: stat.key)
 
     def delete(self, key: str) -> None:
         at = self._at(key)
@@ -309,7 +305,7 @@ class Bucket:
 
         try:
             unfinished.touch()
-            first = answer["ContentLength"]
+            first = _length(answer)
             parts = [range(first), *(range(b, min(b + _FETCHED, size)) for b in range(first, size, _FETCHED))]
             for _ in each(fetch, parts):
                 pass
@@ -365,7 +361,8 @@ class Bucket:
             ) from error
         except BotoCoreError as error:
             raise StorageError(f"{self.url}/{key}: {type(error).__name__}: {_one_line(str(error))}") from error
-        except (ResponseParserError, _NoS3Answer, ValueError) as error:  # the last: a header that is no number
+        # The latter three come out of botocore where a header is no number, a field is missing or is no text.
+        except (ResponseParserError, _NoS3Answer, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{self.shown_endpoint} does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL, which "
                 "may be the address of a web page or of a console"
@@ -373,7 +370,7 @@ class Bucket:
 
     def _refusal(self, error: ClientError, key: str) -> StorageError:
         code, status, endpoint = _code(error), _status(error), self.shown_endpoint
-        message = _one_line(error.response.get("Error", {}).get("Message", ""))
+        message = _one_line(str(error.response.get("Error", {}).get("Message") or ""))
         if code == "NoSuchBucket":
             return NotFound(f"there is no bucket {self.name} at {endpoint}: create it, or mend --root")
         if code in ("NoSuchKey", "404"):
@@ -517,13 +514,31 @@ def _etag(answer: Mapping[str, Any]) -> str:
 
 def _size(answer: Mapping[str, Any]) -> int:
     """Of the whole object that the answer brings, or begins to bring."""
+    return _checked_size(answer.get("ContentRange", "").rpartition("/")[2] or answer.get("ContentLength"))
+
+
+def _length(answer: Mapping[str, Any]) -> int:
+    """Of what the answer itself brings."""
+    return _checked_size(answer.get("ContentLength"))
+
+
+def _checked_size(size: Any) -> int:
+    """Raises _NoS3Answer for what is no size of an object."""
     try:
-        size = int(answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"])
-    except (KeyError, ValueError) as error:
+        size = int(size)
+    except (TypeError, ValueError) as error:
         raise _NoS3Answer from error
     if not 0 <= size < 1 << 60:
         raise _NoS3Answer
     return size
+
+
+def _listed(entry: Mapping[str, Any], above: str) -> Stat:
+    """An entry of a list of objects; `above` is what its key begins with in the bucket."""
+    key = entry.get("Key", "")
+    if not (key.startswith(above) and key):
+        raise _NoS3Answer
+    return Stat(key.removeprefix(above), _checked_size(entry.get("Size")), _etag(entry))
 
 
 def _status(error: ClientError) -> int:
@@ -531,7 +546,7 @@ def _status(error: ClientError) -> int:
 
 
 def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
+    return str(error.response.get("Error", {}).get("Code") or "")
 
 
 def _is_clock_off(error: ClientError) -> bool:

@@ -165,7 +165,19 @@ def test_results_that_cannot_be_written(root: Root) -> None:
     assert_one_line(done.stderr)
     assert "standard output: No space left on device: make room" in done.stderr
     assert in_shell(f"{{lolhl}} extract c --size 64 --root {root.url} 2> /dev/full").returncode == 0
+    assert in_shell(f"{{lolhl}} extract c --size 64 --root {root.url} > /dev/full 2>&1").returncode == 1
     assert in_shell(f"{{lolhl}} extract c --size 64 --quiet --root {root.url} | true").stderr == ""
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "train --help"])
+def test_help_that_cannot_be_written(words: str) -> None:
+    done = in_shell(f"{{lolhl}} {words} > /dev/full")
+    assert done.returncode == 1
+    assert_one_line(done.stderr)
+    assert "standard output: No space left on device: make room" in done.stderr
+    assert in_shell(f"{{lolhl}} {words} > /dev/full 2>&1").returncode == 1
+    done = in_shell(f"set -o pipefail; {{lolhl}} {words} | true")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("gigabytes", [0.3, 2.0])

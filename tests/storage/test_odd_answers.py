@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from s3transfer.manager import TransferConfig
 
 from lolhl.errors import LolhlError, NotFound
 from lolhl.storage import Root, bucket, open_root
@@ -100,3 +101,42 @@ def test_a_length_that_cannot_be(call: str, length: str, tmp_path: Path, monkeyp
 def test_a_refusal(call: str, reply: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = problem(call, reply, tmp_path, monkeypatch)
     assert re.search(words, message), message
+
+
+@pytest.mark.parametrize("lacking", ["Key", "Size", "ETag"])
+def test_a_list_whose_objects_lack_what_each_has(lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"Key": "data/a/b", "Size": "5", "ETag": '"t"'}
+    entry = "".join(f"<{name}>{value}</{name}>" for name, value in values.items() if name != lacking)
+    body = f"<ListBucketResult><IsTruncated>false</IsTruncated><Contents>{entry}</Contents></ListBucketResult>"
+    message = problem("list", answer("200 OK", body.encode()), tmp_path, monkeypatch)
+    assert "does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL" in message
+
+
+@pytest.mark.parametrize("size", ["-5", "9" * 30, "many", ""])
+def test_a_list_with_sizes_that_cannot_be(size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = f"<Key>data/a/b</Key><Size>{size}</Size><ETag>t</ETag>"
+    body = f"<ListBucketResult><Contents>{entry}</Contents></ListBucketResult>"
+    assert "check LOLHL_S3_ENDPOINT_URL" in problem("list", answer("200 OK", body.encode()), tmp_path, monkeypatch)
+
+
+def test_an_upload_in_parts_that_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "_TRANSFER", TransferConfig(multipart_threshold=1))
+    body = b"<InitiateMultipartUploadResult><Bucket>bkt</Bucket></InitiateMultipartUploadResult>"
+    message = problem("upload in parts", answer("200 OK", body), tmp_path, monkeypatch)
+    assert "check LOLHL_S3_ENDPOINT_URL" in message
+
+
+@pytest.mark.parametrize("length", [None, "-1"])
+def test_a_first_part_without_a_length(length: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "_READS", 1)
+    headers = ["HTTP/1.1 206 Partial Content", 'ETag: "t"', "Content-Range: bytes 0-4/5", "Connection: close"]
+    headers += [f"Content-Length: {length}"] if length else []
+    reply = "\r\n".join([*headers, "", "bytes"]).encode()
+    assert "check LOLHL_S3_ENDPOINT_URL" in problem("local", reply, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("call", ["read", "list", "write"])
+def test_an_error_whose_fields_are_no_text(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for body in (b"<Error><Code><a/></Code></Error>", b"<Error><Code>x</Code><Message><b>No.</b></Message></Error>"):
+        message = problem(call, answer("400 Bad Request", body), tmp_path, monkeypatch)
+        assert "check LOLHL_S3_ENDPOINT_URL" in message

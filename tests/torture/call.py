@@ -87,8 +87,8 @@ class Running:
         self.signal(signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         seconds = time.monotonic() - self.begun
-        out, err = (Path(f"{self.call.log}.{kind}").read_bytes() for kind in ("out", "err"))
-        return Done(self.call, code, _text(out), _text(err), seconds, late)
+        out, err = (_text(Path(f"{self.call.log}.{kind}").read_bytes(), self.call) for kind in ("out", "err"))
+        return Done(self.call, code, out, err, seconds, late)
 
     def ends_within(self, seconds: float) -> bool:
         handle = os.pidfd_open(self.process)
@@ -204,6 +204,9 @@ def _main(words: list[str]) -> int:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
 
-def _text(data: bytes) -> str:
-    """Bytes that are no UTF-8 become control characters, which nothing may print."""
-    return data.decode(errors="surrogateescape")
+def _text(data: bytes, call: Call) -> str:
+    """In the encoding that was asked for; bytes that are none become control characters, which nothing may print."""
+    encoding = call.environ.get("PYTHONIOENCODING") if call.fresh else None
+    if encoding == "utf-16":  # two bytes make a character: there is no control character for one
+        return data.decode(encoding, errors="replace").replace("\ufffd", "\x00")
+    return data.decode(encoding or "utf-8", errors="surrogateescape")

@@ -237,6 +237,20 @@ def closed(*numbers: int) -> Callable[[Sandbox], None]:
     return case
 
 
+def unwritable(sandbox: Sandbox) -> None:
+    """Standard output is a file that may not grow: one line, as far as that can be written."""
+    sandbox.take("vods", "frames")
+    for words in (("--help",), ("train", "--help"), ("extract", "a", "--size", "64")):
+        for most in (0, 150):
+            sandbox.run(*words, fresh=True, limits={resource.RLIMIT_FSIZE: most}, codes=(1,), check=most > 0)
+
+
+def wide_characters(sandbox: Sandbox) -> None:
+    """In UTF-16, what is printed begins with a mark that is no character."""
+    sandbox.take_inputs("a.tsv")
+    sandbox.run("labels", "a.tsv", fresh=True, environ={"PYTHONIOENCODING": "utf-16"}, codes=(0,))
+
+
 def postgresql(sandbox: Sandbox) -> None:
     """Places of MLflow whose drivers are not there."""
     sandbox.take("vods", "labels", "frames", "datasets/d")
@@ -344,6 +358,10 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "closed-stderr": closed(2),
     "closed-stdout": closed(1),
     "closed-all": closed(0, 1, 2),
+    "unwritable": unwritable,
+    "utf-16": wide_characters,
+    "no-value-train": refused("train", "n", "--dataset", "d", "--cache-gb=--"),
+    "no-value-retrain": refused("retrain", "--tolerance=--"),
     "postgresql": postgresql,
     "memory-0.5": little_memory(0.5, "extract", "a", "--size", "64", "--force"),
     "memory-1": little_memory(1, "infer", "t", "a", "--force"),

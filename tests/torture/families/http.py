@@ -370,7 +370,7 @@ FOUND = (
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     **{what: download(what) for what in FOUND},
     "hosts": host("a..b", f"{'a' * 64}.example", "." * 70, "x" * 300, "\u00e9" * 70, "127.0.0.1:0", "127.0.0.1:99999"),
-    **{f"s3-{what}": bucket(what) for what in ("html", "loop-307", "length-huge", "status-500", "skew")},
+    **{f"s3-{what}": bucket(what) for what in ("html", "loop-307", "length-huge", "status-500", "skew", "bad-list")},
 }
 
 

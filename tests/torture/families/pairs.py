@@ -80,16 +80,13 @@ def together(sandbox: Sandbox, first: Sequence[str], second: Sequence[str], dela
 
 
 def readable(sandbox: Sandbox) -> None:
-    """Each stage that says of itself that it is done has left what it says."""
+    """Each stage that says of itself that it is done has left what it says. MLflow's copies of manifests may be old."""
     now = sandbox.contents()
-    for path in [
-        *sandbox.root.rglob("frameset.json"),
-        *sandbox.root.rglob("vod.json"),
-        *sandbox.root.rglob("model.json"),
-    ]:
-        told = json.loads(path.read_text())
-        wrong = [one["key"] for one in told["outputs"] if now.get(one["key"]) != one["sha256"]]
-        sandbox.expect(not wrong, f"{told['stage']} says that it is done, and {', '.join(wrong)} is not what it wrote")
+    for key in [key for key in now if key.endswith(".json")]:
+        manifest = json.loads((sandbox.root / key).read_text())
+        if isinstance(manifest, dict) and "outputs" in manifest:
+            wrong = [output["key"] for output in manifest["outputs"] if now.get(output["key"]) != output["sha256"]]
+            sandbox.expect(not wrong, f"{key} says that its stage is done, and {', '.join(wrong)} is not what it wrote")
 
 
 def two_views(delay: float) -> Callable[[Sandbox], None]:
