@@ -8,7 +8,7 @@ BASE_IMAGE ?= python:3.11.14-slim-bookworm
 TORCH_INDEX ?=
 BENCHMARKS ?= decode engines infer train storage overlap memory
 
-.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture images bench bench-gpu clean
+.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture torture-mends images bench bench-gpu clean
 
 demo:
 	@.ci/setup
@@ -37,6 +37,11 @@ test-slow:
 torture:
 	@.ci/setup test
 	@$(BIN)/python -m tests.torture $(ARGUMENTS)
+
+# Takes each mend of a known fault back, and tells whether the torture finds it: `ARGUMENTS="--only twins dns"`.
+torture-mends:
+	@.ci/setup test
+	@$(BIN)/python -m tests.torture.mends $(ARGUMENTS)
 
 # As root on Debian: each installs its engine, starts it, runs jobs on it and stops it.
 test-engines: test-docker test-slurm test-kubernetes
