@@ -1,4 +1,4 @@
-"""Hostile inputs: videos, manifests, servers, pairs of runs, calls, names and label files that nobody should give to lolhl.
+"""Hostile inputs: videos, manifests, servers, pairs of runs, calls and label files that nobody should give to lolhl.
 
     python -m tests.torture --minutes 60            # every named case, then random ones; the seed is printed
     python -m tests.torture --family videos http    # some families only
