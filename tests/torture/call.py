@@ -1,6 +1,7 @@
 """Calls of `lolhl`, and of `torchx`: in a fork of this process, which has imported all that is heavy, or fresh."""
 
 import ctypes
+import importlib
 import os
 import resource
 import select
@@ -192,17 +193,14 @@ def _become(call: Call) -> None:
 
 
 def _main(program: str, words: list[str]) -> int:
-    if program == "lolhl":
-        from lolhl.cli import main
-    else:
-        from torchx.cli.main import main
+    module = importlib.import_module("lolhl.cli" if program == "lolhl" else "torchx.cli.main")
     sys.argv = [program, *words]
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     except KeyboardInterrupt:  # it came before
         return 130
     try:
-        return main(words) or 0
+        return int(module.main(words) or 0)
     except SystemExit as ended:
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)
