@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lolhl/__init__.py)
 BENCHMARKS ?= decode engines infer train storage overlap memory
 
-.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture images push-images version bench bench-gpu clean
+.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture torture-mends images push-images version bench bench-gpu clean
 
 demo:
 	@.ci/setup
@@ -38,6 +38,11 @@ test-slow:
 torture:
 	@.ci/setup test
 	@$(BIN)/python -m tests.torture $(ARGUMENTS)
+
+# Takes each mend of a known fault back, and tells whether the torture finds it: `ARGUMENTS="--only twins dns"`.
+torture-mends:
+	@.ci/setup test
+	@$(BIN)/python -m tests.torture.mends $(ARGUMENTS)
 
 # As root on Debian: each installs its engine, starts it, runs jobs on it and stops it.
 test-engines: test-docker test-slurm test-kubernetes

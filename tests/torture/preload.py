@@ -15,6 +15,8 @@ for _, verb in cli.VERBS.values():
 for name in (
     "mlflow", "mlflow.store.tracking.sqlalchemy_store", "alembic", "openvino", "simplejpeg", "boto3.session",
     "lolhl.models.engine", "tests.torture.families",
+    "torchx.cli.main", "torchx.schedulers.slurm_scheduler", "torchx.components.dist", "components._commands",
+    "components.schedulers.docker", "components.schedulers.kubernetes",
     # What is imported late; as another user, the interpreter's own files may be out of reach.
     "encodings.utf_8_sig", "encodings.utf_16", "encodings.utf_32", "encodings.idna", "encodings.ascii",
     "encodings.latin_1",

@@ -80,7 +80,8 @@ class Sandbox:
             "LOLHL_TWITCH_TOKEN": f"twitch-{secret}",
             "MLFLOW_TRACKING_PASSWORD": f"mlflow-{secret}",
             "MLFLOW_TRACKING_TOKEN": f"token-{secret}",
-            "DATABASE_URL": f"postgresql://me:{secret}@127.0.0.1/x",
+            # Not the bare secret: what is known of the environment would then be hidden in each text of a case.
+            "DATABASE_URL": f"postgresql://me:word-{secret}@127.0.0.1/x",
         }
 
     # Inputs

@@ -241,7 +241,7 @@ def nan_features(sandbox: Sandbox) -> None:
     path.unlink()
     path.write_bytes(data)
     done = sandbox.run("train", "n", "--dataset", "d", "--epochs", "1")
-    sandbox.expect("learning rate" not in done.error, f"NaN in stored features: {done.error}")
+    sandbox.expect("learning-rate" not in done.error, f"NaN in stored features: {done.error}")
 
 
 MODEL, VOD, FRAMES, SCORES, REPORT = (

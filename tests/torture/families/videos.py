@@ -290,6 +290,8 @@ def spliced(sandbox: Sandbox) -> None:
              for number, source in enumerate(("testsrc2", "testsrc", "smptebars"))]  # fmt: skip
     sandbox.write("film.ts", b"".join((sandbox.work / part).read_bytes() for part in parts))
     through(sandbox, "film.ts", seconds=9)
+    extracted = sandbox.result("extract", "v", "--size", "64")
+    sandbox.expect(extracted and extracted["frames"] >= 26, "film.ts: spliced of 9 s, and not all of it has frames")
 
 
 def wrapped(sandbox: Sandbox) -> None:
