@@ -15,6 +15,8 @@ from lolhl.errors import LabelError, MissingInput, StorageError, UsageError, Vid
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
 from lolhl.results import Agreement
+from lolhl.stages.clips import ClipsConfig, clips
+from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
@@ -27,6 +29,7 @@ SECONDS = 60
 PEAKS = [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]
 EXACT = ReportConfig(min_length=4, clips="exact")
 COPY = ReportConfig(min_length=4)
+NO_REEL = ClipsConfig(reel=False)
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +110,11 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
     root = make()
     report(root, "v1", COPY)
     made = report(root, "v1", ReportConfig(min_length=4, threshold=0.85, clips="copy", reel=False))
-    kept = {output.key for output in made.outputs}
+    manifests = {f"highlights/v1/{name}.json" for name in ("highlights", "clips", "report")}
+    parts = [highlights(root, "v1", HighlightsConfig(min_length=4, threshold=0.85)), clips(root, "v1", NO_REEL), made]
+    kept = {output.key for part in parts for output in part.outputs}
     assert len([key for key in kept if "/clips/" in key]) == 1
-    assert {key for key in files(root) if "scores." not in key} == kept | {"highlights/v1/highlights.json"}
+    assert {key for key in files(root) if "scores." not in key} == kept | manifests
 
 
 def test_only_the_best_are_cut_when_asked(make: Make) -> None:
@@ -258,7 +263,7 @@ def test_bad_inputs_leave_no_report(make: Make) -> None:
         report(root, "v1")
     with pytest.raises(UsageError):
         report(root, "../v1")
-    assert root.stat("highlights/v1/highlights.json") is None
+    assert root.stat("highlights/v1/report.json") is None
 
 
 def test_a_damaged_video_leaves_the_earlier_report(make: Make) -> None:
