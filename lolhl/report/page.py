@@ -99,13 +99,13 @@ class Report:
     intensity_seconds: float
     threshold: float
     low: float
-    highlights: Sequence[Shown]
+    highlights: Sequence[Shown] = ()
     reason: str | None
-    labels: Sequence[Span] | None
+    labels: Sequence[Span] | None = None
     chapters: Sequence[Span]
-    agreement: tuple[str, str] | None
-    tables: Sequence[Table]
-    files: Sequence[Link]
+    agreement: tuple[str, str] | None = None
+    tables: Sequence[Table] = ()
+    files: Sequence[Link] = ()
     settings: str
 
 

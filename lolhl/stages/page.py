@@ -1,8 +1,8 @@
 """page: highlights, their clips and the labels of a VOD → its page, and how well highlights and labels agree."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -98,15 +98,22 @@ def page(root: Root, vod: str, config: PageConfig = PageConfig(), *, force: bool
     learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
     pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
-    shown = _shown(vod, spans.result.highlights, pictures, labels, cut.result)
-    files = _files(vod, spans, cut)
-    html = render(
-        _content(stored.result, scoring.result, spans.result, scores, shown, labels, agreement, files, config)
+    content = replace(
+        _content(stored.result, scoring.result, spans.result, scores, config),
+        highlights=_shown(vod, spans.result.highlights, pictures, labels, cut.result),
+        labels=labels,
+        agreement=agreement_summary(agreement) if agreement else None,
+        tables=[
+            *([agreement_table(agreement)] if agreement else []),
+            *([model_table(scoring.result.model_metrics)] if scoring.result.model_metrics else []),
+        ],
+        files=_files(vod, spans, cut),
     )
     result = _result(vod, stored.result, spans.result, cut.result, agreement)
+    html = render(content).encode()
     with todo.begin() as begun:
-        root.write(result.page, html.encode())
-        return begun.finish(result, [Output.of(result.page, html.encode())])
+        root.write(result.page, html)
+        return begun.finish(result, [Output.of(result.page, html)])
 
 
 def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:
@@ -175,19 +182,10 @@ def _address(vod: str, key: str) -> str:
 
 
 def _content(
-    stored: Vod,
-    scoring: Scoring,
-    cut: Highlights,
-    scores: npt.NDArray[np.float32],
-    shown: Sequence[Shown],
-    labels: Sequence[Span] | None,
-    agreement: Agreement | None,
-    files: Sequence[Link],
-    config: PageConfig,
+    stored: Vod, scoring: Scoring, cut: Highlights, scores: npt.NDArray[np.float32], config: PageConfig
 ) -> Page:
+    """The page of the stream itself: its names, its curves, and the rule that spans were cut by."""
     video = PurePosixPath(stored.video)
-    tables = [agreement_table(agreement)] if agreement else []
-    tables += [model_table(scoring.model_metrics)] if scoring.model_metrics else []
     return Page(
         vod=stored.vod,
         title=stored.title or stored.vod,
@@ -203,13 +201,8 @@ def _content(
         intensity_seconds=config.intensity_seconds,
         threshold=cut.threshold,
         low=cut.low,
-        highlights=shown,
         reason=cut.reason,
-        labels=labels,
         chapters=stored.chapters,
-        agreement=agreement_summary(agreement) if agreement else None,
-        tables=tables,
-        files=files,
         settings=cut.rule,
     )
 

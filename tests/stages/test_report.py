@@ -29,7 +29,6 @@ SECONDS = 60
 PEAKS = [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]
 EXACT = ReportConfig(min_length=4, clips="exact")
 COPY = ReportConfig(min_length=4)
-NO_REEL = ClipsConfig(reel=False)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +110,9 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
     report(root, "v1", COPY)
     made = report(root, "v1", ReportConfig(min_length=4, threshold=0.85, clips="copy", reel=False))
     manifests = {f"highlights/v1/{name}.json" for name in ("highlights", "clips", "report")}
-    parts = [highlights(root, "v1", HighlightsConfig(min_length=4, threshold=0.85)), clips(root, "v1", NO_REEL), made]
-    kept = {output.key for part in parts for output in part.outputs}
+    spans = highlights(root, "v1", HighlightsConfig(min_length=4, threshold=0.85))
+    cut = clips(root, "v1", ClipsConfig(reel=False))
+    kept = {output.key for output in (*spans.outputs, *cut.outputs, *made.outputs)}
     assert len([key for key in kept if "/clips/" in key]) == 1
     assert {key for key in files(root) if "scores." not in key} == kept | manifests
 
