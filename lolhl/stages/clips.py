@@ -64,12 +64,14 @@ def manifest_key(vod: str) -> str:
     return f"highlights/{check_name(vod, 'VOD')}/clips.json"
 
 
-def clips(root: Root, vod: str, config: ClipsConfig = ClipsConfig(), *, force: bool = False) -> Manifest[Clips]:
+def clips(
+    root: Root, spans: Manifest[Highlights], config: ClipsConfig = ClipsConfig(), *, force: bool = False
+) -> Manifest[Clips]:
     """Makes highlights/<vod>/clips/, reel.mp4 and the edit lists in exports/. May use the network.
 
     Args:
         root: where the data lies.
-        vod: name of a VOD whose highlights were cut.
+        spans: the highlights of a VOD.
         config: see `ClipsConfig`.
         force: redo what is done.
 
@@ -77,15 +79,14 @@ def clips(root: Root, vod: str, config: ClipsConfig = ClipsConfig(), *, force: b
         The manifest. Where it says that the source may still come, the next run asks Twitch again.
 
     Raises:
-        MissingInput: the VOD has no highlights.json, or an older one than its scores, or was not downloaded.
-        StorageError: its video is gone or changed.
-        VideoError: clips cannot be cut from its video.
+        StorageError: the video is gone or changed.
+        VideoError: clips cannot be cut from the video.
+        Conflict: the VOD was downloaded anew since its highlights were cut.
     """
-    key, cut_key, vod_key = manifest_key(vod), highlights.manifest_key(vod), f"vods/{vod}/vod.json"
-    stored = manifest.load(root, vod_key, Vod, f"lolhl download … --name {vod}")
-    spans = manifest.load(root, cut_key, Highlights, f"lolhl report {vod}", fresh=True)
-    inputs = {cut_key: spans.content_digest(), vod_key: stored.content_digest()}
-    todo, earlier = manifest.plan(root, key, Clips, config, inputs, force=force)
+    vod = spans.result.vod
+    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
+    inputs = {highlights.manifest_key(vod): spans.content_digest(), f"vods/{vod}/vod.json": stored.content_digest()}
+    todo, earlier = manifest.plan(root, manifest_key(vod), Clips, config, inputs, force=force)
     if earlier and not earlier.result.source_may_come:
         return earlier
 

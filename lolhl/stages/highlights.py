@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from lolhl import manifest
 from lolhl.config import Config, option
-from lolhl.errors import UsageError
+from lolhl.errors import Conflict, UsageError
 from lolhl.highlights import export
 from lolhl.highlights.cut import Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.tables import write_table
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Highlights, Scoring, Vod
 from lolhl.storage import Root, check_name
 from lolhl.tables import read_scores
@@ -99,6 +99,18 @@ def highlights(
         for name, text in texts.items():
             root.write(f"highlights/{vod}/{name}", text)
         return begun.finish(result, [Output.of(f"highlights/{vod}/{name}", text) for name, text in texts.items()])
+
+
+def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R]) -> Manifest[R]:
+    """The manifest under this key that highlights were cut by.
+
+    Raises:
+        Conflict: it has been made anew since, or is gone.
+    """
+    made = manifest.find(root, key, kind)
+    if made is None or made.content_digest() != spans.inputs[key]:
+        raise Conflict(f"{root.url}/{key} was made anew since highlights were cut from it: run again")
+    return made
 
 
 def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray[np.float32]:

@@ -55,12 +55,20 @@ def manifest_key(vod: str) -> str:
     return f"highlights/{check_name(vod, 'VOD')}/report.json"
 
 
-def page(root: Root, vod: str, config: PageConfig = PageConfig(), *, force: bool = False) -> Manifest[Report]:
+def page(
+    root: Root,
+    spans: Manifest[Highlights],
+    cut: Manifest[Clips],
+    config: PageConfig = PageConfig(),
+    *,
+    force: bool = False,
+) -> Manifest[Report]:
     """Makes highlights/<vod>/report.html.
 
     Args:
         root: where the data lies.
-        vod: name of a VOD whose highlights and clips were cut.
+        spans: the highlights of a VOD.
+        cut: their clips.
         config: see `PageConfig`.
         force: redo what is done.
 
@@ -69,27 +77,24 @@ def page(root: Root, vod: str, config: PageConfig = PageConfig(), *, force: bool
         agree with the labels too.
 
     Raises:
-        MissingInput: the VOD has no clips.json, or an older one than its highlights, or was not downloaded.
-        LabelError: its label file is wrong.
+        LabelError: the VOD's label file is wrong.
+        StorageError: its video or its scores are gone or changed.
         VideoError: its video cannot be opened.
+        Conflict: the VOD was downloaded or scored anew since its highlights were cut.
     """
-    key, cut_key, clips_key = manifest_key(vod), highlights.manifest_key(vod), clips.manifest_key(vod)
-    vod_key, scores_key = f"vods/{vod}/vod.json", highlights.scores_key(vod)
-    stored = manifest.load(root, vod_key, Vod, f"lolhl download … --name {vod}")
-    scoring = manifest.load(root, scores_key, Scoring, f"lolhl infer … {vod}")
-    spans = manifest.load(root, cut_key, Highlights, f"lolhl report {vod}")
-    cut = manifest.load(root, clips_key, Clips, f"lolhl report {vod}", fresh=True)
+    vod = spans.result.vod
+    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
+    scoring = highlights.load_input(root, spans, highlights.scores_key(vod), Scoring)
     learnt_from = _learnt_from(root, scoring)
     inputs = {
-        **{made_key: made.content_digest() for made_key, made in learnt_from.items()},
-        vod_key: stored.content_digest(),
-        scores_key: scoring.content_digest(),
-        cut_key: spans.content_digest(),
-        clips_key: cut.content_digest(),
+        **spans.inputs,
+        **{key: dataset.content_digest() for key, dataset in learnt_from.items()},
+        highlights.manifest_key(vod): spans.content_digest(),
+        clips.manifest_key(vod): cut.content_digest(),
     }
     if root.stat(labels_key(vod)):
         inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
-    todo, earlier = manifest.plan(root, key, Report, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, manifest_key(vod), Report, config, inputs, force=force)
     if earlier:
         return earlier
 

@@ -7,12 +7,15 @@ both. Each has a manifest and settings of its own, and does nothing where it is 
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
+from lolhl import manifest
 from lolhl.config import Config
 from lolhl.errors import Conflict
-from lolhl.manifest import Manifest
-from lolhl.results import Report
+from lolhl.manifest import Manifest, R
+from lolhl.results import Clips, Highlights, Report
 from lolhl.stages.clips import ClipsConfig, clips
-from lolhl.stages.highlights import HighlightsConfig, highlights, manifest_key
+from lolhl.stages.clips import manifest_key as clips_key
+from lolhl.stages.highlights import HighlightsConfig, highlights
+from lolhl.stages.highlights import manifest_key as spans_key
 from lolhl.stages.page import PageConfig, page
 from lolhl.storage import Root
 
@@ -45,13 +48,21 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
         MissingInput: the VOD has no scores, or was not downloaded.
         LabelError: its label file is wrong.
         VideoError: clips cannot be cut from its video.
-        Conflict: another run cut its highlights anew in the meantime.
+        Conflict: another run with other settings, or of an earlier stage, changed what this one shows.
     """
-    cut = highlights(root, vod, _part(HighlightsConfig, config), force=force)
-    key = manifest_key(vod)
-    if clips(root, vod, _part(ClipsConfig, config), force=force).inputs[key] != cut.content_digest():
+    spans = highlights(root, vod, _part(HighlightsConfig, config), force=force)
+    cut = clips(root, spans, _part(ClipsConfig, config), force=force)
+    made = page(root, spans, cut, _part(PageConfig, config), force=force)
+    _check_unchanged(root, spans_key(vod), Highlights, spans)
+    _check_unchanged(root, clips_key(vod), Clips, cut)
+    return made
+
+
+def _check_unchanged(root: Root, key: str, kind: type[R], made: Manifest[R]) -> None:
+    """Raises Conflict where another run has put another result in its place. One that is gone may come again."""
+    now = manifest.find(root, key, kind)
+    if now is not None and now.content_digest() != made.content_digest():
         raise Conflict(f"{root.url}/{key} was made anew by another run in the meantime: run again")
-    return page(root, vod, _part(PageConfig, config), force=force)
 
 
 def _part(kind: type[C], config: ReportConfig) -> C:

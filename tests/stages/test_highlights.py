@@ -7,7 +7,6 @@ import pytest
 
 from lolhl.errors import MissingInput, StorageError
 from lolhl.labels.tables import read_table
-from lolhl.stages.clips import clips
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.storage.folder import Folder
 from tests.results import VOD, store
@@ -73,7 +72,7 @@ def test_spans_that_are_none_are_refused(root: Folder, changes: dict[str, float]
     damaged["result"]["highlights"][0]["span"].update(changes)
     root.write(KEY, json.dumps(damaged).encode())
     with pytest.raises(StorageError, match=r"highlights\.json .*spans within the video"):
-        clips(root, "v1")
+        highlights(root, "v1", SHORT)
 
 
 def test_scores_that_are_missing_are_named_with_their_command(root: Folder) -> None:

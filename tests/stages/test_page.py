@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from lolhl.errors import MissingInput
+from lolhl.errors import Conflict
 from lolhl.labels.spans import Span
 from lolhl.labels.store import save_labels
-from lolhl.results import Report
+from lolhl.manifest import Manifest
+from lolhl.results import Clips, Highlights, Report
 from lolhl.stages.clips import ClipsConfig, clips
 from lolhl.stages.highlights import HighlightsConfig, highlights
-from lolhl.stages.page import PageConfig, page
+from lolhl.stages.page import page
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
-from tests.stages.report_root import bumps, make_root
+from tests.stages.report_root import add_scores, bumps, make_root
 from tests.videos import numbered_video
 
 SECONDS = 60
@@ -71,26 +72,30 @@ def test_killed_in_a_stage_it_goes_on_there(root: Root, caplog: pytest.LogCaptur
     assert {stat.key: root.read(stat.key) for stat in root.list("highlights/")} == before
 
 
-def test_each_stage_names_the_command_that_makes_what_it_reads(root: Root) -> None:
-    with pytest.raises(MissingInput, match=r"highlights\.json does not exist: run `lolhl report v1`"):
-        clips(root, "v1")
-    highlights(root, "v1", HighlightsConfig(**SETTINGS))
-    with pytest.raises(MissingInput, match=r"clips\.json does not exist: run `lolhl report v1`"):
-        page(root, "v1")
-    clips(root, "v1", ClipsConfig(clips="none"))
-    highlights(root, "v1", HighlightsConfig(threshold=0.85))
-    with pytest.raises(MissingInput, match=r"clips\.json is older than .*highlights\.json: run `lolhl report v1`"):
-        page(root, "v1")
+def test_what_was_made_anew_in_the_meantime_is_refused(root: Root) -> None:
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    cut = clips(root, spans, ClipsConfig(clips="none"))
+    add_scores(root, "v1", bumps(SECONDS, [(20, 0.9, 6)]))
+    with pytest.raises(Conflict, match=r"scores\.json was made anew since highlights were cut from it: run again"):
+        page(root, spans, cut)
+    assert page(root, *both(root)).result.highlights[0].start == pytest.approx(16, abs=2)
+
+
+def both(root: Root) -> tuple[Manifest[Highlights], Manifest[Clips]]:
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    return spans, clips(root, spans, ClipsConfig(clips="none"))
 
 
 def test_clips_tell_what_they_were_cut_from(root: Root) -> None:
-    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS)).result.highlights
-    made = clips(root, "v1", ClipsConfig(top=2)).result
-    assert [clip.rank for clip in made.clips] == [1, 2]
-    assert {clip.video for clip in made.clips} == {"vods/v1/video.mp4"}
-    shown = page(root, "v1", PageConfig()).result.highlights
-    assert [highlight.clip for highlight in shown] == [*(clip.key for clip in made.clips), None]
-    assert [(shown.start, shown.stop) for shown in shown] == [(cut.span.start, cut.span.stop) for cut in spans]
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    made = clips(root, spans, ClipsConfig(top=2))
+    assert sorted(clip.rank for clip in made.result.clips) == [1, 2]
+    assert {clip.video for clip in made.result.clips} == {"vods/v1/video.mp4"}
+    keys = {clip.rank: clip.key for clip in made.result.clips}
+    shown = page(root, spans, made).result.highlights
+    assert [highlight.clip for highlight in shown] == [keys[1], keys[2], None]
+    times = [(cut.span.start, cut.span.stop) for cut in spans.result.highlights]
+    assert [(highlight.start, highlight.stop) for highlight in shown] == times
 
 
 def matches(root: Root, made: Report) -> list[int | None]:

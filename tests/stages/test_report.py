@@ -111,7 +111,7 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
     made = report(root, "v1", ReportConfig(min_length=4, threshold=0.85, clips="copy", reel=False))
     manifests = {f"highlights/v1/{name}.json" for name in ("highlights", "clips", "report")}
     spans = highlights(root, "v1", HighlightsConfig(min_length=4, threshold=0.85))
-    cut = clips(root, "v1", ClipsConfig(reel=False))
+    cut = clips(root, spans, ClipsConfig(reel=False))
     kept = {output.key for output in (*spans.outputs, *cut.outputs, *made.outputs)}
     assert len([key for key in kept if "/clips/" in key]) == 1
     assert {key for key in files(root) if "scores." not in key} == kept | manifests

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from lolhl import results
+from lolhl.errors import Conflict
 from lolhl.manifest import Manifest
 from lolhl.stages.download import DownloadConfig, download
+from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from tests.servers.seaweedfs import seaweedfs
@@ -200,6 +203,19 @@ class _Asked(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         self.now.set()
         return super().wait(timeout)
+
+
+def test_a_run_with_other_settings_in_the_meantime_is_told(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    held = server.faults.held["chunked/14.ts"] = _Asked()
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(report, root, ID, config())
+        assert held.now.wait(60)
+        highlights(root, ID, HighlightsConfig(threshold=0.85))
+        held.set()
+        with pytest.raises(Conflict, match=r"highlights\.json was made anew by another run in the meantime: run again"):
+            first.result()
+    assert report(root, ID, config()).result.clips_from == "source"
 
 
 @pytest.mark.slow
