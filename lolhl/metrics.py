@@ -210,25 +210,30 @@ def event_figures(
 ) -> EventFigures:
     """Counts of spans matched one to one, over all VODs.
 
-    As many pairs as possible are made, each of a labelled and a predicted span of one VOD whose
-    intersection is at least `tiou` of their union (Hopcroft and Karp's matching).
+    See `match_spans`, which matches those of one VOD.
 
     Args:
         labelled, predicted: VOD → spans.
         tiou: temporal intersection over union, above 0 and up to 1.
     """
-    matched = sum(_matches(spans, predicted.get(vod, ()), tiou) for vod, spans in labelled.items())
+    matched = sum(len(match_spans(spans, predicted.get(vod, ()), tiou)) for vod, spans in labelled.items())
     return EventFigures(tiou, _count(labelled), _count(predicted), matched)
 
 
-def _matches(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> int:
+def match_spans(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> list[tuple[int, int]]:
+    """The pairs of one labelled and one predicted span that show the same event, by their places in the lists.
+
+    As many pairs as possible are made, each of two spans whose intersection is at least `tiou` of their union
+    (Hopcroft and Karp's matching). No span is in two pairs. They are in order of the labelled spans.
+    """
     if not labelled or not predicted:
-        return 0
+        return []
     a, b = (np.array([(span.start, span.stop) for span in spans]) for spans in (labelled, predicted))
     shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
     union = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - shared
     pairs = (shared > 0) & (shared >= tiou * union - 1e-9)  # times in milliseconds are no exact floats
-    return int((maximum_bipartite_matching(csr_array(pairs), perm_type="column") >= 0).sum())
+    partners = maximum_bipartite_matching(csr_array(pairs), perm_type="column").tolist()  # -1 where there is none
+    return [(label, partner) for label, partner in enumerate(partners) if partner >= 0]
 
 
 def _count(spans: Mapping[str, Sequence[Span]]) -> int:

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
 from lolhl.grid import FASTEST, SLOWEST
+from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
@@ -238,6 +239,65 @@ class Scoring(OnGrid, Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Highlights(Result):
+    """The highlights of a VOD, best first.
+
+    Attributes:
+        threshold, low: smoothed probabilities at which highlights begin and end.
+        smooth_seconds: over which probabilities were averaged before highlights were cut.
+        highest: smoothed probability of the VOD.
+        duration: of the video, as far as it has scores; all highlights lie in it.
+        rule: how highlights were cut, in a sentence for people.
+        reason: why there are no highlights, when there are none.
+    """
+
+    stage = "highlights"
+    vod: str
+    model: str
+    threshold: Probability
+    low: Probability
+    smooth_seconds: Window
+    highest: float
+    duration: Seconds
+    rule: str
+    highlights: list[Highlight]
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        for highlight in self.highlights:
+            span = highlight.span
+            if not 0 <= span.start < span.stop <= self.duration or not span.start <= highlight.peak_time < span.stop:
+                raise ValueError("Expected spans within the video, each with its peak, as `highlights`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """The clip of the highlight of this rank: its key in the root, and that of the video that it was cut from."""
+
+    rank: Annotated[int, Meta(ge=1)]
+    key: str
+    video: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Result):
+    """The clips of a VOD's highlights, in order of time.
+
+    Attributes:
+        reel: key in the root; None when there is none.
+        clips_from: the quality that they were cut from; None when there are no clips.
+        source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
+    """
+
+    stage = "clips"
+    vod: str
+    clips: list[Clip]
+    reel: str | None
+    clips_from: Literal["source", "stored"] | None
+    source_may_come: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportedHighlight:
     """A highlight: its span, the second of its peak, and the key of its clip if there is one."""
 
@@ -262,15 +322,12 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Result):
-    """The highlights of a VOD, best first, and the files made of them.
+    """What the page of a VOD shows: its highlights, best first, with their clips, and the figures of a labelled VOD.
 
     Attributes:
-        highest: smoothed probability of the VOD.
-        reason: why there are no highlights, when there are none.
         labelled: None when nobody labelled the VOD.
-        page, reel: keys in the root.
-        clips_from: None when there are no clips.
-        source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
+        page: key in the root.
+        The others are those of `Highlights` and `Clips`.
     """
 
     stage = "report"

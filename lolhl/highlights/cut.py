@@ -55,6 +55,11 @@ class Limits:
                 "so that a highlight that is too long can be split"
             )
 
+    @property
+    def low(self) -> float:
+        """The smoothed probability below which a highlight ends."""
+        return self.threshold * self.low_ratio
+
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
@@ -122,7 +127,7 @@ def reason_for_none(smoothed: npt.NDArray[np.floating], limits: Limits) -> str:
 
 def _padded(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, limits: Limits) -> Iterator[Span]:
     """Stretches by hysteresis, padded, within the video."""
-    stays = smoothed >= limits.threshold * limits.low_ratio
+    stays = smoothed >= limits.low
     enters = smoothed >= limits.threshold
     borders = np.flatnonzero(np.diff(stays, prepend=False, append=False))
     for first, end in borders.reshape(-1, 2):

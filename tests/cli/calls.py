@@ -447,7 +447,7 @@ CALLS = [
     Bad("train n --dataset d", 1, "mlflow/mlflow.db", "mend it", replaced("mlflow/mlflow.db", b"no database" * 99)),
     *[
         Bad(call, 1, "video.mp4", advice, damage(f"vods/{vod}/video.mp4"))
-        for call, vod in (("extract c", "c"), ("infer m c", "c"), ("report a --force", "a"))
+        for call, vod in (("extract c", "c"), ("infer m c", "c"), ("report a --clips exact", "a"))
         for damage, advice in ((halved, f"--name {vod} --force"), (blanked, "download it again"))
     ],
     *[

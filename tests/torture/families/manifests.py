@@ -244,9 +244,9 @@ def nan_features(sandbox: Sandbox) -> None:
     sandbox.expect("learning-rate" not in done.error, f"NaN in stored features: {done.error}")
 
 
-MODEL, VOD, FRAMES, SCORES, REPORT = (
+MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (
     "models/m/model.json", "vods/a/vod.json", "frames/a/**/frameset.json", "highlights/a/scores.json",
-    "highlights/a/highlights.json",
+    "highlights/a/highlights.json", "highlights/a/clips.json", "highlights/a/report.json",
 )  # fmt: skip
 INDEX, SAMPLES, SCORED = "frames/a/**/index*.parquet", "datasets/d/samples.parquet", "highlights/a/scores.parquet"
 LEARN = "train n --dataset d --epochs 1"
@@ -264,6 +264,8 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "scores-threshold": holding(SCORES, 7, "result threshold", "report a --force"),
     "scores-figures": holding(SCORES, {"smoothed": {"model": 3}}, "result model_metrics", "report a --force"),
     "scores-events": holding(SCORES, "many", "result model_metrics events", "report a --force"),
+    "highlights-spans": holding(HIGHLIGHTS, [{"rank": "x", "span": None}], "result highlights", "report a"),
+    "clips-keys": holding(CLIPS, [{"rank": 0, "key": None}], "result clips", "report a"),
     "report-highlights": holding(REPORT, [{"rank": "x", "start": None}], "result highlights", "report a"),
     "report-labelled": holding(REPORT, {"frames": 3}, "result labelled", "report a"),
     "model-metrics": holding(MODEL, {"smoothed": 3}, "result metrics", "train m --dataset d --epochs 2"),
