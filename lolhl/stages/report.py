@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid, manifest, metrics, progress
-from lolhl.config import Config, option
-from lolhl.errors import TwitchError, UsageError, VideoError, VodNotFound
+from lolhl.config import setting, settings
+from lolhl.errors import TwitchError, VideoError, VodNotFound
 from lolhl.figures import FrameFigures
 from lolhl.highlights import export
-from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
+from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import labels_key, load_labels
@@ -43,62 +43,40 @@ _PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportConfig(Config):
+class ReportConfig(CutConfig):
     """How highlights are cut from scores."""
 
-    threshold: float | None = option(
-        None, "a highlight begins where the smoothed probability reaches this (default: the model's)"
+    threshold: float | None = setting(
+        None,
+        "a highlight begins where the smoothed probability reaches this (default: the model's)",
+        at_least=0,
+        at_most=1,
     )
-    smooth_seconds: float | None = option(
-        None, "seconds over which probabilities are averaged before cutting (default: the model's)"
+    smooth_seconds: float | None = setting(
+        None,
+        "seconds over which probabilities are averaged before cutting (default: the model's)",
+        at_least=0,
+        at_most=3600,
     )
-    low_ratio: float = option(Limits.low_ratio, "a highlight ends below the threshold times this, 0 to 1")
-    pad_before: float = option(Limits.pad_before, "seconds added before each highlight")
-    pad_after: float = option(Limits.pad_after, "seconds added after each highlight")
-    merge_gap: float = option(Limits.merge_gap, "highlights at most so many seconds apart become one")
-    min_length: float = option(Limits.min_length, "shorter highlights are dropped, in seconds")
-    max_length: float = option(Limits.max_length, "longer highlights are split, in seconds")
-    clips: str = option(
+    clips: Literal["copy", "exact", "none"] = setting(
         "copy",
         "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew, as copy does where "
         "the video's codec fits into no .mp4",
-        choices=("copy", "exact", "none"),
     )
-    clips_from: str = option(
+    clips_from: Literal["source", "stored"] = setting(
         "source",
         "source: clips of a Twitch VOD that is stored in a smaller rendition are cut from stretches that are fetched "
         "in source quality; stored: nothing is fetched",
-        choices=("source", "stored"),
     )
-    top: int | None = option(None, "cut clips of so many of the best highlights only (default: of all)")
-    reel: bool = option(True, "join the clips, in order of time, to one video")
-    intensity_seconds: float = option(30.0, "seconds over which the timeline's intensity is averaged")
-
-    def __post_init__(self) -> None:
-        self.limits(0.5 if self.threshold is None else self.threshold)
-        for name, seconds in (
-            ("--smooth-seconds", self.smooth_seconds),
-            ("--intensity-seconds", self.intensity_seconds),
-        ):
-            if seconds is not None and not 0 <= seconds <= 3600:
-                raise UsageError(f"{name} {seconds}: give 0 to 3600 seconds")
-        if self.clips not in ("copy", "exact", "none"):
-            raise UsageError(f"--clips {self.clips}: give copy, exact or none")
-        if self.clips_from not in ("source", "stored"):
-            raise UsageError(f"--clips-from {self.clips_from}: give source or stored")
-        if self.top is not None and self.top < 0:
-            raise UsageError(f"--top {self.top}: give a number of highlights, 0 or more")
+    top: int | None = setting(None, "cut clips of so many of the best highlights only (default: of all)", at_least=0)
+    reel: bool = setting(True, "join the clips, in order of time, to one video")
+    intensity_seconds: float = setting(
+        30.0, "seconds over which the timeline's intensity is averaged", at_least=0, at_most=3600
+    )
 
     def limits(self, threshold: float) -> Limits:
-        return Limits(
-            threshold=threshold,
-            low_ratio=self.low_ratio,
-            pad_before=self.pad_before,
-            pad_after=self.pad_after,
-            merge_gap=self.merge_gap,
-            min_length=self.min_length,
-            max_length=self.max_length,
-        )
+        """Those of these settings that `find` takes, with the threshold to use."""
+        return Limits(threshold=threshold, **{kept.name: getattr(self, kept.name) for kept in settings(CutConfig)})
 
 
 def manifest_key(vod: str) -> str:
