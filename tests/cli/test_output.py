@@ -148,13 +148,15 @@ def test_help_names_every_setting_and_its_default(
         for setting in settings(config):
             dests.append(setting.name)
             assert setting.flag in flags
-            assert " ".join(setting.help.split()) in shown
-            (described,) = re.findall(rf"(?m)^  {setting.flag}\b.*", out)
-            assert setting.choices == () or f"{{{','.join(setting.choices)}}}" in described
-            assert str(setting.range) in described
+            described = re.search(
+                rf"{setting.flag}\b(.*?) {re.escape(setting.help)}( \([^)]*\))?", shown.partition("options:")[2]
+            )
+            assert described
+            assert f"{{{','.join(setting.choices)}}}" in described[1] or not setting.choices
+            assert str(setting.range) in (described[2] or "")
             if setting.default is not None:
                 default = ("no", "yes")[setting.default] if setting.kind is bool else setting.default
-                assert described.endswith(f"default: {default})")
+                assert described[2].endswith(f"default: {default})")
     assert len(dests) == len(set(dests)), "two settings of one name overwrite each other"
     assert {"--root", "--force", "--json", "--quiet"} <= flags
 
