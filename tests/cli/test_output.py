@@ -140,7 +140,7 @@ def test_help_names_every_setting_and_its_default(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "1000")
     code, out, error = said(capsys, [verb, "--help"])
-    shown = " ".join(out.split())
+    options = " ".join(out.split()).partition("options:")[2]
     assert (code, error) == (0, "")
     flags = set(re.findall(r"(?m)^  (--[a-z-]+)", out))
     dests = [word.name for word in (*STAGES[verb].words, *STAGES[verb].options)]
@@ -148,9 +148,7 @@ def test_help_names_every_setting_and_its_default(
         for setting in settings(config):
             dests.append(setting.name)
             assert setting.flag in flags
-            described = re.search(
-                rf"{setting.flag}\b(.*?) {re.escape(setting.help)}( \([^)]*\))?", shown.partition("options:")[2]
-            )
+            described = re.search(rf"{setting.flag}\b(.*?) {re.escape(setting.help)}( \([^)]*\))?", options)
             assert described
             assert f"{{{','.join(setting.choices)}}}" in described[1] or not setting.choices
             assert str(setting.range) in (described[2] or "")
