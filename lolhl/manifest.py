@@ -60,7 +60,8 @@ class Manifest(Generic[R]):
 
     Attributes:
         stage: its name.
-        digest: of the stage, its settings and its inputs; the same digest means the same work.
+        digest: of the stage, its inputs and those of its settings that `Config.deciding` names; the same digest means
+            the same work.
         config: the settings that decide the result, as JSON values.
         inputs: key of each object that was read → its digest.
         result: what the stage made (counts, durations, figures).
@@ -278,11 +279,13 @@ def plan(
     """
     stored = root.find(key)
     recorded = config.recorded()
-    digest = _digest({"stage": kind.stage, "config": recorded, "inputs": dict(inputs)})
+    deciding = config.deciding(recorded)
+    digest = _digest({"stage": kind.stage, "config": deciding, "inputs": dict(inputs)})
     todo = Plan(root, key, kind, recorded, dict(inputs), stored[1] if stored else None, digest)
     if stored and not force:
         earlier = Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}", layout.remake(key))
-        if earlier.digest == digest:
+        # Not by its digest: lolhl 0.1 made that of all settings, also of those that change nothing.
+        if earlier.inputs == inputs and config.deciding(earlier.config) == deciding:
             log.info("%s: done already (%s)", kind.stage, key)
             return todo, earlier
     return todo, None

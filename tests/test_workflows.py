@@ -12,6 +12,7 @@ import yaml
 
 import lolhl
 from lolhl import cli
+from lolhl.stages import table
 
 FOLDER = Path(__file__).parents[1] / ".github/workflows"
 VALUES = {"file": "labels/a.tsv", "LOLHL_LIKE": "first"}
@@ -39,10 +40,10 @@ def test_what_is_called_parses() -> None:
     ]
     assert found == [["labels", "labels/a.tsv", "--allow-unknown"], ["retrain", "--like", "first"]]
     for words in found:
-        said = cli._parser(words[0], cli.VERBS[words[0]][1]()).parse_args(words)
+        said = cli.parser(words[0], table.load(words[0]).configs).parse_args(words)
         assert said.verb == words[0]
     with pytest.raises(SystemExit):  # that is: this test would notice
-        cli._parser("retrain", cli.VERBS["retrain"][1]()).parse_args(["retrain", "--lik", "first"])
+        cli.parser("retrain", table.load("retrain").configs).parse_args(["retrain", "--lik", "first"])
 
 
 def test_retraining_runs_on_labels_on_a_schedule_and_by_hand_and_never_twice_at_once() -> None:

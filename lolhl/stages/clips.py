@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lolhl import grid, manifest, progress
-from lolhl.config import Config, option
-from lolhl.errors import TwitchError, UsageError, VideoError, VodNotFound
+from lolhl.config import Config, setting
+from lolhl.errors import TwitchError, VideoError, VodNotFound
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
@@ -35,28 +35,18 @@ _REEL, _EDIT_LIST, _STORED_EDIT_LIST = "reel.mp4", "exports/highlights.edl", "ex
 class ClipsConfig(Config):
     """How clips are cut."""
 
-    clips: str = option(
+    clips: Literal["copy", "exact", "none"] = setting(
         "copy",
         "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew, as copy does where "
         "the video's codec fits into no .mp4",
-        choices=("copy", "exact", "none"),
     )
-    clips_from: str = option(
+    clips_from: Literal["source", "stored"] = setting(
         "source",
         "source: clips of a Twitch VOD that is stored in a smaller rendition are cut from stretches that are fetched "
         "in source quality; stored: nothing is fetched",
-        choices=("source", "stored"),
     )
-    top: int | None = option(None, "cut clips of so many of the best highlights only (default: of all)")
-    reel: bool = option(True, "join the clips, in order of time, to one video")
-
-    def __post_init__(self) -> None:
-        if self.clips not in ("copy", "exact", "none"):
-            raise UsageError(f"--clips {self.clips}: give copy, exact or none")
-        if self.clips_from not in ("source", "stored"):
-            raise UsageError(f"--clips-from {self.clips_from}: give source or stored")
-        if self.top is not None and self.top < 0:
-            raise UsageError(f"--top {self.top}: give a number of highlights, 0 or more")
+    top: int | None = setting(None, "cut clips of so many of the best highlights only (default: of all)", at_least=0)
+    reel: bool = setting(True, "join the clips, in order of time, to one video")
 
 
 def manifest_key(vod: str) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import manifest
-from lolhl.config import Config, option
-from lolhl.errors import Conflict, UsageError
+from lolhl.config import setting, settings
+from lolhl.errors import Conflict
 from lolhl.highlights import export
-from lolhl.highlights.cut import Limits, find, reason_for_none
+from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
@@ -24,38 +24,26 @@ _TABLE, _PLAYERS, _YOUTUBE = "highlights.tsv", "exports/chapters.vtt", "exports/
 
 
 @dataclass(frozen=True, kw_only=True)
-class HighlightsConfig(Config):
+class HighlightsConfig(CutConfig):
     """How highlights are cut from scores."""
 
-    threshold: float | None = option(
-        None, "a highlight begins where the smoothed probability reaches this (default: the model's)"
+    threshold: float | None = setting(
+        None,
+        "a highlight begins where the smoothed probability reaches this (default: the model's)",
+        at_least=0,
+        at_most=1,
     )
-    smooth_seconds: float | None = option(
-        None, "seconds over which probabilities are averaged before cutting (default: the model's)"
+    smooth_seconds: float | None = setting(
+        None,
+        "seconds over which probabilities are averaged before cutting (default: the model's)",
+        at_least=0,
+        at_most=3600,
     )
-    low_ratio: float = option(Limits.low_ratio, "a highlight ends below the threshold times this, 0 to 1")
-    pad_before: float = option(Limits.pad_before, "seconds added before each highlight")
-    pad_after: float = option(Limits.pad_after, "seconds added after each highlight")
-    merge_gap: float = option(Limits.merge_gap, "highlights at most so many seconds apart become one")
-    min_length: float = option(Limits.min_length, "shorter highlights are dropped, in seconds")
-    max_length: float = option(Limits.max_length, "longer highlights are split, in seconds")
-
-    def __post_init__(self) -> None:
-        self.limits(0.5)
-        if self.smooth_seconds is not None and not 0 <= self.smooth_seconds <= 3600:
-            raise UsageError(f"--smooth-seconds {self.smooth_seconds}: give 0 to 3600 seconds")
 
     def limits(self, threshold: float) -> Limits:
         """Where highlights begin and end. Uses this threshold, the model's, where the settings have none."""
-        return Limits(
-            threshold=threshold if self.threshold is None else self.threshold,
-            low_ratio=self.low_ratio,
-            pad_before=self.pad_before,
-            pad_after=self.pad_after,
-            merge_gap=self.merge_gap,
-            min_length=self.min_length,
-            max_length=self.max_length,
-        )
+        kept = {limit.name: getattr(self, limit.name) for limit in settings(CutConfig)}
+        return Limits(threshold=threshold if self.threshold is None else self.threshold, **kept)
 
 
 def manifest_key(vod: str) -> str:

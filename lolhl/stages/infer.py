@@ -20,8 +20,8 @@ import polars as pl
 import torch
 
 from lolhl import grid, manifest, progress
-from lolhl.config import Config, option
-from lolhl.errors import MissingInput, ModelError, UsageError
+from lolhl.config import Config, setting
+from lolhl.errors import MissingInput, ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import stored, view_name, view_options
 from lolhl.manifest import Manifest, Output
@@ -40,23 +40,18 @@ log = logging.getLogger(__name__)
 class InferConfig(Config):
     """Where the pictures come from."""
 
-    source: str = option(
-        "auto",
-        "frames: the frame set; video: decode it; auto: frames where there are any",
-        choices=("auto", "frames", "video"),
+    source: Literal["auto", "frames", "video"] = setting(
+        "auto", "frames: the frame set; video: decode it; auto: frames where there are any"
     )
-    mode: Literal["auto", "scan", "refine", "grid"] = option(
+    mode: Literal["auto", "scan", "refine", "grid"] = setting(
         "auto",
         "grid: every frame; scan: key frames only; refine: a scan, then every frame where its scores are highest; "
         "auto: refine on a CPU, where key frames come often",
-        choices=("auto", "scan", "refine", "grid"),
     )
-    closer: float = option(0.4, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
-    decoder: str = option("auto", "where to decode video; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
-
-    def __post_init__(self) -> None:
-        if not 0 < self.closer <= 1:
-            raise UsageError(f"--closer {self.closer:g}: give a share above 0, and 1 at most")
+    closer: float = setting(0.4, "share of the instants that --mode refine takes a closer look at", above=0, at_most=1)
+    decoder: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "where to decode video; auto probes for a GPU", neutral=True
+    )
 
 
 Scores = npt.NDArray[np.float32]

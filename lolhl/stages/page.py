@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid, manifest, metrics
-from lolhl.config import Config, option
-from lolhl.errors import UsageError
+from lolhl.config import Config, setting
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
@@ -43,11 +42,9 @@ _PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
 class PageConfig(Config):
     """How the page is drawn."""
 
-    intensity_seconds: float = option(30.0, "seconds over which the timeline's intensity is averaged")
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.intensity_seconds <= 3600:
-            raise UsageError(f"--intensity-seconds {self.intensity_seconds}: give 0 to 3600 seconds")
+    intensity_seconds: float = setting(
+        30.0, "seconds over which the timeline's intensity is averaged", at_least=0, at_most=3600
+    )
 
 
 def manifest_key(vod: str) -> str:

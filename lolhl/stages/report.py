@@ -4,11 +4,11 @@ Three stages, one after the other: `highlights` cuts spans, `clips` cuts videos 
 both. Each has a manifest and settings of its own, and does nothing where it is done already.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeVar
 
 from lolhl import manifest
-from lolhl.config import Config
+from lolhl.config import Config, settings
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest, R
 from lolhl.results import Clips, Highlights, Report
@@ -25,10 +25,6 @@ C = TypeVar("C", bound=Config)
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig(PageConfig, ClipsConfig, HighlightsConfig):
     """How highlights are cut from scores, clips from videos, and how the page is drawn."""
-
-    def __post_init__(self) -> None:
-        for kind in (HighlightsConfig, ClipsConfig, PageConfig):
-            kind.__post_init__(self)
 
 
 def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force: bool = False) -> Manifest[Report]:
@@ -67,4 +63,4 @@ def _check_unchanged(root: Root, key: str, kind: type[R], made: Manifest[R]) -> 
 
 def _part(kind: type[C], config: ReportConfig) -> C:
     """The settings of one of the stages."""
-    return kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
+    return kind(**{part.name: getattr(config, part.name) for part in settings(kind)})

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid, layout, manifest, metrics
-from lolhl.config import Config, option, restored
+from lolhl.config import Config, restored, setting
 from lolhl.errors import Damaged, DatasetError, MissingInput, ModelError, NotFound, StorageError, UsageError
 from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, shown
 from lolhl.frames.spec import FrameSpec, among, stored, view_name
@@ -42,7 +42,7 @@ from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
-from lolhl.models import champion
+from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
 from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdict, VodVerdict
 from lolhl.stages.dataset import DatasetConfig, dataset
@@ -66,26 +66,24 @@ class RetrainConfig(Config):
     """What is learnt like, what is judged by, and how much better is better."""
 
     # What the first two mean in this root is among the inputs.
-    like: str | None = option(
+    like: str | None = setting(
         None,
         "learn with the settings of this model and its dataset, or of `champion` (default: the defaults)",
         neutral=True,
     )
-    judge: str | None = option(
+    judge: str | None = setting(
         None,
         "the VODs to hold out and to judge on, with commas between (default: those held out the last time, and by "
         "a hash of their names about a fifth of those that are new)",
         neutral=True,
     )
-    tolerance: float = option(
+    tolerance: float = setting(
         0.05,
         "the challenger becomes champion if its average precision is higher and the 95 % interval of the difference "
         "lies above minus this",
+        at_least=0,
+        at_most=1,
     )
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.tolerance <= 1:
-            raise UsageError(f"--tolerance {self.tolerance:g}: give 0 to 1")
 
 
 def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool = False) -> Manifest[Retraining]:
@@ -310,12 +308,17 @@ def _learn(
     from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
 
     view = next(iter(frames.values())).spec.view
-    key = champion.manifest_key(like or "")
-    splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}", layout.remake(key))
+    splitting, training = DatasetConfig(), TrainConfig()
+    if like is not None:
+        key = champion.manifest_key(like)
+        splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}", layout.remake(key))
+        training = restored(TrainConfig, settings["train"], f"{root.url}/{key}", layout.remake(key))
+        register = publication.registered_name(root, like, manifest.load(root, key, Model, f"lolhl train {like}"))
+        training = replace(training, register=register)
     splitting = replace(splitting, fps=view.fps, size=view.size, fit=view.fit)
-    training = restored(TrainConfig, settings["train"], f"{root.url}/{key}", layout.remake(key))
     own = [read[key] for vod, used in frames.items() for key in (labels_key(vod), used.spec.manifest_key(vod))]
-    name = f"{layout.RETRAINED}{_digest([list(frames), own, splitting.recorded(), training.recorded()])[:8]}"
+    deciding = [config.deciding(config.recorded()) for config in (splitting, training)]
+    name = f"{layout.RETRAINED}{_digest([list(frames), own, *deciding])[:8]}"
     log.info("retrain: learning %s from %s", name, ", ".join(frames))
     dataset(root, name, list(frames), splitting, force=force)
     train(root, name, replace(training, dataset=name), force=force and _is_damaged(root, name))

@@ -21,14 +21,16 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.vod.coming import Coming
 
+_DOWNLOADING, _INFERRING, _REPORTING = DownloadConfig(), InferConfig(), ReportConfig()
+
 
 def run(
     root: Root,
     source: str,
     model: str,
-    downloading: DownloadConfig = DownloadConfig(),
-    inferring: InferConfig = InferConfig(),
-    reporting: ReportConfig = ReportConfig(),
+    downloading: DownloadConfig = _DOWNLOADING,
+    inferring: InferConfig = _INFERRING,
+    reporting: ReportConfig = _REPORTING,
     *,
     name: str | None = None,
     force: bool = False,

@@ -12,10 +12,11 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import lightning
 import numpy as np
@@ -25,7 +26,7 @@ import torch
 
 import lolhl
 from lolhl import manifest, metrics
-from lolhl.config import Config, option
+from lolhl.config import Config, setting
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
 from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
@@ -46,79 +47,76 @@ from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
 
-_MOST = {
-    "clip_frames": 10_000,
-    "clip_stride": 10_000,
-    "hidden": 8192,
-    "epochs": 10**6,
-    "epoch_samples": 10**9,
-    "batch": 10**6,
-    "patience": 10**6,
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Config):
     """What is learnt, and how."""
 
-    dataset: str = option("default", "name of the dataset to learn from")
-    kind: Kind = option("video", "image: one frame; video: a clip through an LSTM", choices=("image", "video"))
-    backbone: str = option("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
-    weights: str = option("pretrained", "the backbone's first weights", choices=("pretrained", "none"))
-    tune: str = option("head", "learn the head over a frozen backbone, or all", choices=("head", "all"))
-    clip_frames: int = option(5, "frames in a clip (video only); the scored one in the middle")
-    clip_stride: int = option(3, "grid steps between two frames of a clip")
-    hidden: int = option(64, "width of the LSTM and of what it is given")
-    dropout: float = option(0.5, "share of features hidden from the head in training, 0 to 1")
-    epochs: int = option(20, "epochs at most: passes over the training samples, or over so many of them as follows")
-    epoch_samples: int = option(16384, "samples of an epoch at most, others each time; then the model is judged")
-    batch: int | None = option(
-        None, "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)"
+    dataset: str = setting("default", "name of the dataset to learn from")
+    kind: Kind = setting("video", "image: one frame; video: a clip through an LSTM")
+    backbone: str = setting("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
+    weights: Literal["pretrained", "none"] = setting("pretrained", "the backbone's first weights")
+    tune: Literal["head", "all"] = setting("head", "learn the head over a frozen backbone, or all")
+    clip_frames: int = setting(
+        5, "frames in a clip (video only); the scored one in the middle", at_least=1, at_most=10_000
     )
-    learning_rate: float = option(5e-4, "of AdamW; 1e-4 suits --tune all")
-    weight_decay: float = option(0.01, "of AdamW")
-    patience: int = option(5, "epochs without a better validation average precision before stopping early")
-    augment: bool = option(True, "with --tune all: shift pictures a little and change their brightness and contrast")
-    precision: str = option(
+    clip_stride: int = setting(3, "grid steps between two frames of a clip", at_least=1, at_most=10_000)
+    hidden: int = setting(64, "width of the LSTM and of what it is given", at_least=1, at_most=8192)
+    dropout: float = setting(0.5, "share of features hidden from the head in training", at_least=0, below=1)
+    epochs: int = setting(
+        20,
+        "epochs at most: passes over the training samples, or over so many of them as follows",
+        at_least=1,
+        at_most=10**6,
+    )
+    epoch_samples: int = setting(
+        16384,
+        "samples of an epoch at most, others each time; then the model is judged",
+        at_least=1,
+        at_most=10**9,
+    )
+    batch: int | None = setting(
+        None,
+        "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)",
+        at_least=1,
+        at_most=10**6,
+    )
+    learning_rate: float = setting(5e-4, "of AdamW; 1e-4 suits --tune all", above=0, below=10)
+    weight_decay: float = setting(0.01, "of AdamW", at_least=0)
+    patience: int = setting(
+        5,
+        "epochs without a better validation average precision before stopping early",
+        at_least=1,
+        at_most=10**6,
+    )
+    augment: bool = setting(True, "with --tune all: shift pictures a little and change their brightness and contrast")
+    precision: Literal["auto", "bf16", "float32"] = setting(
         "auto",
         "of products: bf16, float32, or auto: bf16 for --tune all where the GPU or the processor has it",
-        choices=("auto", "bf16", "float32"),
     )
-    compile: str = option(
+    compile: Literal["auto", "yes", "no"] = setting(
         "auto",
         "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
-        choices=("auto", "yes", "no"),
     )
-    seed: int = option(0, "of first weights, order, dropout and changes of pictures")
-    smooth_seconds: float = option(5.0, "window over which probabilities are averaged before the threshold")
-    register: str = option("lolhl", "name of the model in MLflow's registry")
-    alias: str = option("challenger", "alias that the registry points to this model")
-    cache_gb: float | None = option(
+    seed: int = setting(0, "of first weights, order, dropout and changes of pictures", at_least=0, at_most=2**32 - 1)
+    smooth_seconds: float = setting(
+        5.0, "seconds over which probabilities are averaged before the threshold", at_least=0, at_most=3600
+    )
+    register: str = setting("lolhl", "name of the model in MLflow's registry", neutral=True)
+    alias: str = setting("challenger", "alias that the registry points to this model", neutral=True)
+    cache_gb: float | None = setting(
         None,
         "memory for what is learnt from, on the GPU or off it, in GB: decoded frames beyond go to a file in "
         "$LOLHL_CACHE (default: half of what is free)",
+        at_least=0,
+        at_most=1e6,
         neutral=True,
     )
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= most:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: must be 1 or more, at most {most}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout {self.dropout}: must be 0 or more and below 1")
-        if not 0 < self.learning_rate < 10:
-            raise UsageError(f"--learning-rate {self.learning_rate}: must be above 0 and below 10")
-        if not 0 <= self.smooth_seconds <= 3600:
-            raise UsageError(f"--smooth-seconds {self.smooth_seconds:g}: give 0 to 3600 seconds")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise UsageError(f"--weight-decay {self.weight_decay:g}: must be 0 or more")
-        if self.cache_gb is not None and not 0 <= self.cache_gb <= 1e6:
-            raise UsageError(f"--cache-gb {self.cache_gb:g}: must be 0 or more, at most 1000000")
+        super().__post_init__()
         if self.compile == "yes" and not _has_compiler():
             raise UsageError("--compile yes needs a C compiler: install gcc or clang, or leave it out")
-        if not 0 <= self.seed < 2**32:
-            raise UsageError(f"--seed {self.seed}: must be 0 to {2**32 - 1}")
         tracking.check_names(self.register, self.alias)
         if self.weights == "none" and self.tune == "head":
             raise UsageError(
@@ -187,7 +185,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
     inputs = {source: described.content_digest()}
     ours = ranks.join()
-    todo, earlier = _plan(root, name, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
     ours.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
     if earlier:
@@ -259,21 +257,6 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         publication.publish(root, name, made, config.register, config.alias)
     ours.wait()
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
-
-
-def _plan(
-    root: Root, name: str, config: TrainConfig, inputs: Mapping[str, str], *, force: bool
-) -> tuple[manifest.Plan[Model], Manifest[Model] | None]:
-    """As `manifest.plan`. What the model is called in the registry changes nothing that is learnt."""
-    key = bundle.manifest_key(name)
-    made = None if force else manifest.find(root, key, Model)
-    if made:
-        with suppress(UsageError, KeyError, TypeError):  # what is recorded may be no name
-            as_before = replace(config, register=made.config["register"], alias=made.config["alias"])
-            todo, earlier = manifest.plan(root, key, Model, as_before, inputs)
-            if earlier:
-                return todo, earlier
-    return manifest.plan(root, key, Model, config, inputs, force=force)
 
 
 def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import shutil
 import signal
 import subprocess
@@ -118,6 +119,15 @@ def test_the_better_model_becomes_champion_and_users_get_it(retrained: Root, tmp
     assert "| c | held out | 7 | 7 | 0 | 0 |" in report
     assert not [*root.list("highlights/")]
     assert infer(root, "champion", "b").result.model == name
+
+
+@pytest.mark.slow
+def test_a_challenger_is_registered_as_the_model_that_it_is_like(ready: Root, tmp_path: Path) -> None:
+    root = copy(ready, tmp_path)
+    publication = json.loads(root.read("models/m/publication.json"))
+    root.write("models/m/publication.json", json.dumps({**publication, "register": "other"}).encode())
+    model = retrain(root, LIKE_M).result.model
+    assert json.loads(root.read(f"models/{model}/publication.json"))["register"] == "other"
 
 
 @pytest.mark.slow
