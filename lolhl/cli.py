@@ -25,7 +25,7 @@ from lolhl.errors import LolhlError, UsageError, explain, is_short_of_memory
 from lolhl.storage import Root, open_root
 
 if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too short for it
-    from lolhl.figures import EventFigures
+    from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
     from lolhl.results import Report
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain
 from lolhl.labels.spans import Span
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit

@@ -17,10 +17,11 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest, metrics, progress
+from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
 from lolhl.errors import TwitchError, UsageError, VideoError, VodNotFound
-from lolhl.figures import FrameFigures
+from lolhl.evaluate import metrics
+from lolhl.evaluate.figures import FrameFigures
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean

@@ -32,10 +32,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest, metrics
+from lolhl import grid, manifest
 from lolhl.config import Config, option, restored
 from lolhl.errors import DatasetError, MissingInput, StorageError, UsageError
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, shown
+from lolhl.evaluate import metrics
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, shown
 from lolhl.frames.spec import FrameSpec, among, stored, view_name
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean

@@ -24,12 +24,13 @@ import sklearn
 import torch
 
 import lolhl
-from lolhl import manifest, metrics
+from lolhl import manifest
 from lolhl.config import Config, option
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
 from lolhl.errors import DatasetError, LolhlError, UsageError
-from lolhl.figures import Comparison, EventFigures, FrameFigures
+from lolhl.evaluate import metrics
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.highlights.cut import Limits, find

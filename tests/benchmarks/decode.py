@@ -19,7 +19,7 @@ from typing import Literal
 import av
 import polars as pl
 
-from lolhl import metrics
+from lolhl.evaluate import metrics
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import on_grid
 from lolhl.labels.tables import read_table

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lolhl import metrics
+from lolhl.evaluate import metrics
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import on_grid
 from lolhl.labels.tables import read_table

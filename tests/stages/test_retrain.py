@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lolhl import grid, manifest
 from lolhl.errors import Conflict, DatasetError, LolhlError, MissingInput, UsageError, VideoError
-from lolhl.figures import Gain
+from lolhl.evaluate.figures import Gain
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.models import champion

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
-from lolhl import metrics
 from lolhl.errors import DatasetError, ModelError
-from lolhl.figures import EventFigures, Gain, Interval
+from lolhl.evaluate import metrics
+from lolhl.evaluate.figures import EventFigures, Gain, Interval
 from lolhl.labels.spans import Span, on_grid
 
 

@@ -1,7 +1,7 @@
-"""The one place where a figure is defined: what a model's scores and spans are worth.
+"""Figures of scores and of spans: each is defined here, once.
 
 Frames are judged by average precision and F1 at the natural rate, events by one-to-one matching of
-spans. What figures consist of stands in `lolhl.figures`.
+spans. What figures consist of stands in `lolhl.evaluate.figures`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, Interval, ratio
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Interval, ratio
 from lolhl.labels.spans import Span
 
 TIOUS = (0.3, 0.5)  # overlaps at which events are matched
