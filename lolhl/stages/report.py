@@ -20,12 +20,12 @@ import numpy.typing as npt
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
 from lolhl.errors import TwitchError, UsageError, VideoError, VodNotFound
-from lolhl.evaluate import metrics
 from lolhl.evaluate.figures import FrameFigures
+from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights import export
 from lolhl.highlights.cut import Highlight, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output
@@ -417,12 +417,9 @@ def _sentence(limits: Limits, smooth_seconds: float) -> str:
 def _agreement(vod: str, labels: Sequence[Span], cut: _Found, *, learnt: bool) -> Agreement:
     """How well the highlights agree with the labels; `learnt`: the model was trained on this VOD."""
     spans = [highlight.span for highlight in cut.highlights]
-    truth = on_grid(labels, len(cut.smoothed), cut.fps)
-    return Agreement(
-        events=[metrics.event_figures({vod: labels}, {vod: spans}, tiou) for tiou in metrics.TIOUS],
-        frames=metrics.compare(truth, cut.smoothed, cut.limits.threshold, _chunks(len(truth), cut.fps)),
-        model_learnt_from_this=learnt,
-    )
+    prediction = Prediction(vod=vod, fps=cut.fps, scores=cut.smoothed, spans=spans, labels=labels)
+    judgement = judge(Predictions(cut.limits.threshold, [prediction]))
+    return Agreement(events=judgement.events, frames=judgement.frames, model_learnt_from_this=learnt)
 
 
 def _summary(agreement: Agreement) -> tuple[str, str]:
@@ -454,11 +451,6 @@ def _agreement_table(agreement: Agreement) -> page.Table:
         tuple(rows),
         note,
     )
-
-
-def _chunks(count: int, fps: Fraction) -> npt.NDArray[np.int64]:
-    """The 30 s chunk of each instant: neighbouring frames are alike, so intervals resample whole chunks."""
-    return (grid.times(count, fps) // 30).astype(np.int64)
 
 
 def _model_table(figures: ModelFigures | None) -> Iterator[page.Table]:

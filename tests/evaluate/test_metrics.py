@@ -215,6 +215,7 @@ def test_events_of_several_vods() -> None:
     assert asdict(got) == {
         "tiou": 0.5, "labelled": 3, "predicted": 3, "matched": 1,
         "precision": pytest.approx(1 / 3), "recall": pytest.approx(1 / 3), "f1": pytest.approx(1 / 3),
+            "f1_interval": None,
     }  # fmt: skip
     nothing = metrics.event_figures({}, {}, 0.5)
     assert (nothing.precision, nothing.recall, nothing.f1) == (None, None, None)
