@@ -178,6 +178,24 @@ def _run() -> Verb:
     )
 
 
+def _compare() -> Verb:
+    from lolhl.stages.compare import CompareConfig, compare, describe
+
+    def call(root: Root, said: Said) -> list[Told]:
+        made = compare(root, said.method, _config(CompareConfig, said), name=said.name, force=said.force)
+        page = f"figures: {root.url}/comparisons/{made.result.name}/comparison.json"
+        return [(f"{describe(made.result)}\n{page}", made.result_values())]
+
+    return Verb(
+        {"method": ("+", "names of models, champion, or a method that is built in: constant, random")},
+        (CompareConfig,),
+        call,
+        {"--name": {"help": "what to call the comparison (default: a digest of methods and VODs)"}},
+        "Each method is compared with the first one, and all of them with a constant answer and random ranking.\n\n"
+        "examples:\n  lolhl compare first second --vods 1886367077,1863051677\n  lolhl compare champion first",
+    )
+
+
 def _retrain() -> Verb:
     from lolhl.stages.retrain import RetrainConfig, describe, retrain
 
@@ -221,6 +239,7 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "train": ("learn a model from a dataset", _train),
     "infer": ("score a VOD with a model", _infer),
     "report": ("cut highlights from scores: page, clips, reel, exports", _report),
+    "compare": ("judge models and other methods on the same labelled VODs", _compare),
     "retrain": ("learn from all labels, and make the model champion if it is better on held-out VODs", _retrain),
     "rollback": ("make the champion before champion again", _rollback),
     "run": ("all of it for one stream: download, infer, report", _run),

@@ -34,10 +34,14 @@ READERS: dict[str, tuple[str, ...]] = {
                 "infer t a --force", "retrain --like m", "train m --dataset d --epochs 2"),
     "highlights/": ("report a", "report a --force", "infer m a", "infer m a --force"),
     "retrain/": ("retrain", "retrain --like m", "rollback"),
+    "scores/": ("retrain --force", "compare champion m --vods a,b"),
 }  # fmt: skip
 
 
-WRITES = {"infer": "highlights/", "report": "highlights/", "run": "highlights/", "retrain": "retrain/"}
+WRITES = {
+    "infer": ("highlights/",), "report": ("highlights/",), "run": ("highlights/",), "retrain": ("retrain/", "scores/"),
+    "compare": ("comparisons/", "scores/"),
+}  # fmt: skip
 
 
 def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls: str) -> None:
@@ -56,7 +60,7 @@ def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls:
         done = _repaired(sandbox, key, call.split())
         ended = done.code == 0 or "nothing to roll back to" in done.error  # as the finished root itself
         sandbox.expect(ended, f"{key} damaged: {done.call} still fails after all advice: {done.error}")
-    own = tuple(WRITES[call.split()[0]] for call in calls if call.split()[0] in WRITES)  # what the calls make anew
+    own = tuple(prefix for call in calls for prefix in WRITES.get(call.split()[0], ()))  # what the calls make anew
     before = {name: digest for name, digest in before.items() if not name.startswith(own)}
     after = {name: digest for name, digest in sandbox.contents().items() if name in before}
     if key in before and after.get(key) == before[key] and calls[0].split()[0] not in ("retrain", "rollback"):
@@ -132,7 +136,8 @@ def _made_by(words: list[str]) -> tuple[str, ...]:
     return {
         "extract": ("frames/",), "download": ("vods/",), "labels": ("labels/",), "dataset": ("datasets/",),
         "train": ("models/",), "infer": ("highlights/",), "report": ("highlights/",),
-    }.get(words[0], ("retrain/", "models/", "datasets/", "frames/"))  # fmt: skip
+        "compare": ("comparisons/", "scores/"),
+    }.get(words[0], ("retrain/", "scores/", "models/", "datasets/", "frames/"))  # fmt: skip
 
 
 def holding(key: str, value: Any, path: str, *calls: str) -> Callable[[Sandbox], None]:
