@@ -71,8 +71,8 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
     rows.append(["random, expected", *_frame_figures(methods[0].frames.random), *[""] * len(events)])
     lines = _aligned(rows)
 
-    references = list(dict.fromkeys(other for method in methods for other in method.differences))
-    for other in references:
+    references = {other for method in methods for other in method.differences}
+    for other in [method.method for method in methods if method.method in references]:
         rows = [[f"minus {other}", "average precision", *events]]
         for method in methods:
             if other in method.differences:

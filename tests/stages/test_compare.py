@@ -49,11 +49,11 @@ def root(ready: Root, tmp_path: Path) -> Root:
     return open_root(str(shutil.copytree(ready.url, tmp_path / "root")))
 
 
-def call(capsys: pytest.CaptureFixture[str], root: Root, *words: str) -> tuple[str, str]:
+def call(capsys: pytest.CaptureFixture[str], root: Root, *words: str) -> str:
     code = cli.main(["compare", *words, "--root", root.url])
     output, error = capsys.readouterr()
     assert code == 0, error
-    return output, error
+    return output
 
 
 def keys(root: Root) -> dict[str, str]:
@@ -66,7 +66,7 @@ def differences(values: dict[str, Any], method: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_two_models_and_two_baselines_in_one_table(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    output, _ = call(capsys, root, "champion", "wrong", "--vods", "c, b", "--name", "first")
+    output = call(capsys, root, "champion", "wrong", "--vods", "c, b", "--name", "first")
     assert "compare, on b, c:" in output
     lines = output.splitlines()
     for method in ("good", "wrong", "constant", "random"):
@@ -95,21 +95,24 @@ def test_two_models_and_two_baselines_in_one_table(root: Root, capsys: pytest.Ca
 
 
 @pytest.mark.slow
-def test_what_is_done_is_not_done_again_and_scores_are_kept(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    output, _ = call(capsys, root, "good", "--vods", "b", "--json")
+def test_what_is_done_is_not_done_again_and_scores_are_kept(
+    root: Root, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    output = call(capsys, root, "good", "--vods", "b", "--json")
     first, before = json.loads(output), keys(root)
     assert {"scores/good/b/scores.json", "scores/good/b/scores.parquet"} <= {*before}
     assert not [*root.list("highlights/")]
-    output, error = call(capsys, root, "good", "--vods", "b", "--json")
+    output = call(capsys, root, "good", "--vods", "b", "--json")
     again = json.loads(output)
-    assert "done already" in error
+    assert "compare: done already" in caplog.text
     assert {**again, "peak_memory_mb": 0} == {**first, "peak_memory_mb": 0}
     assert keys(root) == before
     call(capsys, root, "wrong", "good", "--vods", "b")
     after = keys(root)
     assert {key: after[key] for key in before} == before
     save_labels(root, "b", load_labels(root, "b")[1:])
-    output, _ = call(capsys, root, "good", "--vods", "b", "--json")
+    output = call(capsys, root, "good", "--vods", "b", "--json")
     changed = json.loads(output)
     assert changed["name"] == first["name"]
     assert changed["methods"][0]["events"][0]["labelled"] == first["methods"][0]["events"][0]["labelled"] - 1
@@ -118,19 +121,19 @@ def test_what_is_done_is_not_done_again_and_scores_are_kept(root: Root, capsys: 
 
 @pytest.mark.slow
 def test_a_vod_that_a_model_learnt_from_is_not_taken_unless_it_is_named_and_then_marked(
-    root: Root, capsys: pytest.CaptureFixture[str]
+    root: Root, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    output, _ = call(capsys, root, "good", "--json")
+    output = call(capsys, root, "good", "--json")
     assert json.loads(output)["vods"] == ["b", "c"]
-    output, error = call(capsys, root, "good", "random", "--vods", "a,b")
-    assert "good has learnt from a: its figures there flatter it" in error
+    output = call(capsys, root, "good", "random", "--vods", "a,b")
+    assert "good has learnt from a: its figures there flatter it" in caplog.text
     assert "* The method has learnt from this VOD: its figures flatter it." in output
     marked = [line.split()[0] for line in output.splitlines() if "*" in line]
     assert marked == ["good*", "a", "*"]
 
 
 def test_methods_that_are_built_in_need_no_model(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    output, _ = call(capsys, root, "random", "constant", "--vods", "b,c", "--json")
+    output = call(capsys, root, "random", "constant", "--vods", "b,c", "--json")
     values = json.loads(output)
     assert [method["method"] for method in values["methods"]] == ["random", "constant"]
     assert differences(values, "random").keys() == {"constant"}

@@ -44,7 +44,8 @@ CALLS: dict[str, tuple[str, ...]] = {
 NAMES = (
     "download a.mp4 --name {}", "extract {}", "dataset {} a", "dataset n {}", "train {} --dataset d --epochs 1",
     "train n --dataset {}", "infer {} a", "infer t {}", "report {}", "labels {}", "download {}", "extract a --root {}",
-    "run a.mp4 --model {}", "labels a.tsv --vod {}", "retrain --like {}", "compare {} --vods a", "compare m --vods {}", "{} a", "extract a {}",
+    "run a.mp4 --model {}", "labels a.tsv --vod {}", "retrain --like {}", "{} a", "extract a {}",
+    "compare {} --vods a", "compare m --vods {}",
 )  # fmt: skip
 
 
