@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from lolhl import grid
 from lolhl.labels.chunks import chunks
-from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.spans import Span, from_grid, on_grid
 
 TRAIN, VALIDATION, DROPPED = np.int8(0), np.int8(1), np.int8(2)
 _TRIES = 256  # random choices of which the best is taken
@@ -41,11 +41,14 @@ class Stretch:
 def stretch(vod: str, spans: Sequence[Span], frames: int, fps: Fraction, chunk_seconds: float) -> Stretch:
     """A VOD's frames in chunks, joined where an event crosses the border between two.
 
+    Events count as the frames show them: one of which no frame lies before a border does not cross it.
+
     Args:
         spans: its labels, merged; what lies beyond the last frame does not count.
         frames: how many instants of the grid it has.
     """
-    return Stretch(vod, on_grid(spans, frames, fps), chunks(spans, frames, fps, chunk_seconds))
+    labels = on_grid(spans, frames, fps)
+    return Stretch(vod, labels, chunks(from_grid(labels, fps), frames, fps, chunk_seconds))
 
 
 def by_chunks(
