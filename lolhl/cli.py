@@ -28,9 +28,9 @@ from lolhl.storage import Root, open_root
 if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too short for it
     from _typeshed import SupportsWrite
 
-    from lolhl.figures import EventFigures
+    from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
-    from lolhl.results import Model, Report, Retraining
+    from lolhl.results import MethodComparison, Model, Report, Retraining
     from lolhl.stages.labels import Imported
     from lolhl.stages.rollback import RolledBack
 
@@ -235,8 +235,15 @@ class _Value(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def _format_compare(made: "Manifest[MethodComparison]", root: Root, _arguments: Arguments) -> list[Line]:
+    from lolhl.stages.compare import describe, manifest_key
+
+    page = f"figures: {root.url}/{manifest_key(made.result.name)}"
+    return [(f"{describe(made.result)}\n{page}", made.result_values())]
+
+
 def _format_retrain(made: "Manifest[Retraining]", root: Root, _arguments: Arguments) -> list[Line]:
-    from lolhl.stages.retrain import describe
+    from lolhl.report.retraining import describe
 
     result, page = made.result, f"report: {root.url}/{made.result.report}"
     shown = describe(result)
@@ -257,6 +264,7 @@ _FORMATS: dict[str, Format] = {
     "train": _format_train,
     "report": _format_report,
     "run": _format_report,
+    "compare": _format_compare,
     "retrain": _format_retrain,
     "rollback": _format_rollback,
 }

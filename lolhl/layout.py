@@ -29,6 +29,10 @@ def command(key: str) -> str:
             return f"lolhl infer … {vod}"
         case ["highlights", vod, *_]:
             return f"lolhl report {vod}"
+        case ["scores", model, vod, *_]:
+            return f"lolhl compare {model} --vods {vod}"
+        case ["comparisons", name, *_]:
+            return f"lolhl compare … --name {name}"
         case _:
             return "lolhl retrain"
 

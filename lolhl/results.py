@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
@@ -348,21 +348,25 @@ class Report(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VodVerdict:
-    """One held-out VOD by one model."""
+class MethodComparison(Result):
+    """Methods that were judged on the same VODs. Each is compared with the first, and with two that know nothing.
 
-    average_precision: float | None
-    events: list[EventFigures]
+    Attributes:
+        flattered: method → those of the VODs that it has learnt from, where there are any.
+    """
+
+    stage = "compare"
+    name: str
+    vods: list[str]
+    methods: list[MethodFigures]
+    flattered: dict[str, list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(Judgement):
     """One model on all held-out VODs."""
 
     model: str
-    frames: Comparison
-    events: list[EventFigures]
-    per_vod: dict[str, VodVerdict]
 
 
 @dataclass(frozen=True, kw_only=True)

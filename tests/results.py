@@ -7,7 +7,7 @@ from typing import Any
 
 from lolhl import manifest
 from lolhl.config import Config
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Interval
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Interval
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Dataset, Dropped, FrameCount, Frames, Model, ModelFigures, Scoring, Vod
 from lolhl.storage import Root

@@ -23,10 +23,10 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, distributed, nn
 
-from lolhl import metrics
 from lolhl.data.augment import augmented
 from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
 from lolhl.errors import LolhlError, ModelError, NotFound
+from lolhl.evaluate import metrics
 from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks, lost_told
 from lolhl.storage import Root

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lolhl.figures import FrameFigures
+from lolhl.evaluate.figures import FrameFigures
 from lolhl.report.page import Table
 from lolhl.results import Agreement, ModelFigures
 

@@ -10,11 +10,13 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest, metrics
+from lolhl import manifest
 from lolhl.config import Config, setting
+from lolhl.evaluate import metrics
+from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.report.page import Link, Shown, render
@@ -133,17 +135,9 @@ def _agreement(
     """How well the highlights agree with the labels; `learnt`: the model was trained on this VOD."""
     spans = [highlight.span for highlight in cut.highlights]
     smoothed = centred_mean(scores, fps, cut.smooth_seconds)
-    truth = on_grid(labels, len(smoothed), fps)
-    return Agreement(
-        events=[metrics.event_figures({vod: labels}, {vod: spans}, tiou) for tiou in metrics.TIOUS],
-        frames=metrics.compare(truth, smoothed, cut.threshold, _chunks(len(truth), fps)),
-        model_learnt_from_this=learnt,
-    )
-
-
-def _chunks(count: int, fps: Fraction) -> npt.NDArray[np.int64]:
-    """The 30 s chunk of each instant: neighbouring frames are alike, so intervals resample whole chunks."""
-    return (grid.times(count, fps) // 30).astype(np.int64)
+    prediction = Prediction(vod=vod, fps=fps, scores=smoothed, spans=spans, labels=labels)
+    judgement = judge(Predictions(cut.threshold, [prediction]))
+    return Agreement(events=judgement.events, frames=judgement.frames, model_learnt_from_this=learnt)
 
 
 def _pictures(root: Root, vod: Manifest[Vod], fps: Fraction, spans: Sequence[Highlight]) -> list[bytes | None]:

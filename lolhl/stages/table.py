@@ -132,6 +132,15 @@ STAGES: dict[str, Stage] = {
         settings=("ReportConfig",),
         shareable=True,
     ),
+    "compare": Stage(
+        "judge models and other methods on the same labelled VODs",
+        image="infer",
+        words=(Word("method", "names of models, champion, or a method that is built in: constant, random", many=True),),
+        options=(Word("name", "what to call the comparison (default: a digest of methods and VODs)", flagged=True),),
+        settings=("CompareConfig",),
+        epilog="Each method is compared with the first one, and all of them with a constant answer and random ranking."
+        "\n\nexamples:\n  lolhl compare first second --vods 1886367077,1863051677\n  lolhl compare champion first",
+    ),
     "retrain": Stage(
         "learn from all labels, and make the model champion if it is better on held-out VODs",
         image="train",

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -25,17 +24,14 @@ import sklearn
 import torch
 
 import lolhl
-from lolhl import manifest, metrics
+from lolhl import manifest
 from lolhl.config import Config, setting
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
 from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
-from lolhl.figures import Comparison, EventFigures, FrameFigures
+from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
-from lolhl.highlights.cut import Limits, find
-from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, features, publication, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
@@ -247,10 +243,11 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         learner.load_state_dict(fitted.weights)
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
-        judged = _judge(samples["validation"], raw, frames, config)
+        fps = next(iter(frames.values())).view.fps
+        threshold, figures = _judge(samples["validation"], raw, fps, config.smooth_seconds)
         with todo.begin() as begun:
             output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, judged)
+            result = _describe(network, config, described, frames, fitted, threshold, figures)
             publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
             made = begun.finish(result, [output])
         root.delete(checkpoint.key)
@@ -342,44 +339,24 @@ def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, Frame
     return clips
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """Figures of the model on validation: of raw probabilities, smoothed as they will be used, and cut to spans."""
+def _judge(
+    side: Samples, raw: npt.NDArray[np.float32], fps: Fraction, smooth_seconds: float
+) -> tuple[float, ModelFigures]:
+    """The threshold that is chosen on the validation side, and the figures there.
 
-    threshold: float
-    raw: FrameFigures
-    smoothed: Comparison
-    events: list[EventFigures]
-
-
-def _judge(side: Samples, raw: npt.NDArray[np.float32], frames: Mapping[str, FrameSet], config: TrainConfig) -> _Judged:
-    """Chooses the threshold on the validation side and takes the figures there.
-
-    Smoothed, cut and matched within each unbroken stretch, so that nothing of a training frame flows in.
+    Args:
+        raw: float32 [n], the probability of each sample.
     """
-    fps = next(iter(frames.values())).view.fps
-    breaks = np.flatnonzero((np.diff(side.frame) != 1) | (np.diff(side.vod) != 0)) + 1
-    stretches = [slice(*ends) for ends in pairwise([0, *breaks.tolist(), len(side)])]
-    smoothed = np.concatenate([centred_mean(raw[of], fps, config.smooth_seconds) for of in stretches])
-    threshold = metrics.choose_threshold(side.label, smoothed)
-    limits = Limits(threshold=threshold)
-    labelled, predicted = {}, {}
-    for of in stretches:
-        duration = float((of.stop - of.start) / fps)
-        predicted[str(of)] = [highlight.span for highlight in find(smoothed[of], fps, duration, limits)]
-        labelled[str(of)] = _spans(side.label[of], fps)
-    return _Judged(
-        threshold,
-        metrics.frame_figures(side.label, raw, threshold, side.chunk),
-        metrics.compare(side.label, smoothed, threshold, side.chunk),
-        [metrics.event_figures(labelled, predicted, tiou) for tiou in metrics.TIOUS],
-    )
-
-
-def _spans(labels: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
-    """The events among the frames of a stretch, as exact as the grid."""
-    edges = np.flatnonzero(np.diff(np.pad(labels.astype(np.int8), 1))).reshape(-1, 2)
-    return [Span(float(first / fps), float(stop / fps)) for first, stop in edges.tolist()]
+    rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
+    vods = [
+        ScoredVod.from_samples(vod, fps, side.frame[at], raw[at], side.label[at])
+        for vod, at in rows.items()
+        if at.any()
+    ]
+    chosen = Judge.choose(vods, smooth_seconds)
+    judgement, threshold = judge(chosen.predict(vods)), chosen.limits.threshold
+    figures = ModelFigures(smoothed=judgement.frames, raw=raw_figures(vods, threshold), events=judgement.events)
+    return threshold, figures
 
 
 def _describe(
@@ -388,7 +365,8 @@ def _describe(
     described: Manifest[Dataset],
     frames: Mapping[str, FrameSet],
     fitted: Fitted,
-    judged: _Judged,
+    threshold: float,
+    figures: ModelFigures,
 ) -> Model:
     view = next(iter(frames.values())).view
     return Model(
@@ -396,12 +374,12 @@ def _describe(
         normalisation=network.normalisation,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
         frozen=config.tune == "head",
-        threshold=judged.threshold,
+        threshold=threshold,
         threshold_chosen="best F1 of smoothed probabilities on the validation side",
         smooth_seconds=config.smooth_seconds,
         dataset_digest=described.content_digest(),
         dataset_holdout=described.result.holdout,
-        metrics=ModelFigures(smoothed=judged.smoothed, raw=judged.raw, events=judged.events),
+        metrics=figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
         versions={

@@ -22,9 +22,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lolhl import metrics
-from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import on_grid
+from lolhl.evaluate.judge import ScoredVod, average_precision
+from lolhl.labels.spans import from_grid, on_grid
 from lolhl.labels.tables import read_table
 from lolhl.models import engine, scoring
 from lolhl.models.engine import Features, Pictures
@@ -278,8 +277,8 @@ def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Net
 
 def _judged(network: Network, features: Features, labels: npt.NDArray[np.bool_]) -> float:
     scores = np.concatenate(list(scoring.probabilities(network, [features], CPU)))
-    smoothed = centred_mean(scores, VIEW.fps, TrainConfig().smooth_seconds)
-    return metrics.average_precision(labels, smoothed) or 0.0
+    vods = [ScoredVod(vod="judged", fps=VIEW.fps, scores=scores, labels=from_grid(labels, VIEW.fps))]
+    return average_precision(vods, TrainConfig().smooth_seconds) or 0.0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lolhl import metrics
+from lolhl.evaluate import metrics
 from lolhl.highlights.cut import Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span

@@ -18,8 +18,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolhl import grid, metrics
+from lolhl import grid
 from lolhl.errors import DatasetError, MissingInput, ModelError, StorageError, UsageError
+from lolhl.evaluate import metrics
 from lolhl.labels.spans import on_grid
 from lolhl.labels.store import load_labels
 from lolhl.models.bundle import load_bundle

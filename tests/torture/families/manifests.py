@@ -35,11 +35,15 @@ READERS: dict[str, tuple[str, ...]] = {
                 "infer t a --force", "retrain --like m", "train m --dataset d --epochs 2"),
     "highlights/": ("report a", "report a --force", "infer m a", "infer m a --force"),
     "retrain/": ("retrain", "retrain --like m", "rollback"),
+    "scores/": ("retrain --force", "compare champion m --vods a,b"),
 }  # fmt: skip
 
 
 _FOLDERS = {"train": "models", "dataset": "datasets"}
-WRITES = {"infer": "highlights/", "report": "highlights/", "run": "highlights/", "retrain": "retrain/"}
+WRITES = {
+    "infer": ("highlights/",), "report": ("highlights/",), "run": ("highlights/",), "retrain": ("retrain/", "scores/"),
+    "compare": ("comparisons/", "scores/"),
+}  # fmt: skip
 
 
 def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls: str) -> None:
@@ -60,7 +64,7 @@ def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls:
         verbs += [verb for verb in advised if verb == "retrain"]  # it tells what is new since the last time
         ended = done.code == 0 or "nothing to roll back to" in done.error  # as the finished root itself
         sandbox.expect(ended, f"{key} damaged: {done.call} still fails after all advice: {done.error}")
-    own = tuple(WRITES[verb] for verb in verbs if verb in WRITES)  # what the calls make anew
+    own = tuple(prefix for verb in verbs for prefix in WRITES.get(verb, ()))  # what the calls make anew
     before = {name: digest for name, digest in before.items() if not name.startswith(own)}
     after = {name: digest for name, digest in sandbox.contents().items() if name in before}
     if key in before and after.get(key) == before[key] and calls[0].split()[0] not in ("retrain", "rollback"):
@@ -129,7 +133,8 @@ def _made_by(words: list[str]) -> tuple[str, ...]:
     return {
         "extract": ("frames/",), "download": ("vods/",), "labels": ("labels/",), "dataset": ("datasets/",),
         "train": ("models/",), "infer": ("highlights/",), "report": ("highlights/",),
-    }.get(words[0], ("retrain/", "models/", "datasets/", "frames/"))  # fmt: skip
+        "compare": ("comparisons/", "scores/"),
+    }.get(words[0], ("retrain/", "scores/", "models/", "datasets/", "frames/"))  # fmt: skip
 
 
 def holding(key: str, value: Any, path: str, *calls: str) -> Callable[[Sandbox], None]:
