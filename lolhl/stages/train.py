@@ -36,12 +36,15 @@ from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, features, publication, ranks, scoring, tracking
+from lolhl.models import bundle, champion, publication, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.publication import Publication
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
 from lolhl.results import Dataset, Model, ModelFigures
+from lolhl.signals import make_track
+from lolhl.signals.pictures import PictureSignal
+from lolhl.signals.source import FrameSource
 from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
@@ -327,19 +330,21 @@ def _parts(
     *,
     frozen: bool,
 ) -> list[cache.Part]:
-    """What is learnt from: features under a head, which are computed where they are not stored, else pictures.
+    """What is learnt from: tracks under a head, which are computed where they are not stored, else pictures.
 
-    Of several processes the first computes features, and the others read what it stored.
+    Of several processes the first computes tracks, and the others read what it stored.
     """
     if not frozen:
         return [cache.Part(of.digest, needed[vod], of.pictures) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
-    engine = open_engine(network, device)
-    known = {vod: features.stored(engine, of) for vod, of in frames.items()}
+    view = next(iter(frames.values())).view
+    signal = PictureSignal(open_engine(network, device), view)
+    sources = [FrameSource(frame_set) for frame_set in frames.values()]
+    tracks = [make_track(signal, source, source.layout) for source in sources]
     if ours.first:
         ours.wait()
-    return [cache.Part(f"{of.digest} {engine.key}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
+    return [cache.Part(track.digest, needed[vod], track.__getitem__) for vod, track in zip(frames, tracks, strict=True)]
 
 
 def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
