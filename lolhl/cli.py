@@ -127,6 +127,27 @@ def _train() -> Verb:
     )
 
 
+def _track() -> Verb:
+    from lolhl.stages.share import shared
+    from lolhl.stages.track import TrackConfig, track
+
+    def call(root: Root, said: Said) -> Iterable[Told]:
+        config = _config(TrackConfig, said)
+        vods = shared(root, said.vod, said.share)
+        return (_told(track(root, vod, config, force=said.force)) for vod in vods)
+
+    return Verb(
+        {"vod": ("+", "names of downloaded VODs")},
+        (TrackConfig,),
+        call,
+        _share(),
+        "What train and infer need is computed by them where it is not stored; this verb does it ahead of time, on a\n"
+        "machine with a GPU, say. Tracks that any machine stored serve all of them.\n\n"
+        "examples:\n  lolhl track 1863051677 1886367077\n  lolhl track 1863051677 --backbone resnet18 --size 160\n"
+        "  lolhl track 1886367077 --model first --source video",
+    )
+
+
 def _infer() -> Verb:
     from lolhl.stages.infer import InferConfig, infer
     from lolhl.stages.share import shared
@@ -219,6 +240,7 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "labels": ("import hand-marked highlights", _labels),
     "dataset": ("join frames and labels, split without leakage, rebalance", _dataset),
     "train": ("learn a model from a dataset", _train),
+    "track": ("compute ahead of time what models look at: the features of a VOD's pictures", _track),
     "infer": ("score a VOD with a model", _infer),
     "report": ("cut highlights from scores: page, clips, reel, exports", _report),
     "retrain": ("learn from all labels, and make the model champion if it is better on held-out VODs", _retrain),

@@ -121,7 +121,8 @@ def measured(signal: Signal, source: Source, layout: Layout, track: Track | None
     if store:
         return (yield from fill_track(signal, source, layout).rows())
     rows = signal.measure(source, layout, Gap(0, None))
-    return (yield from with_progress(f"{signal.name} {source.vod}", source.seconds, rows))
+    label = _recipe(signal, source, layout, "").label
+    return (yield from with_progress(label, source.seconds, rows))
 
 
 def _recipe(signal: Signal, source: Source, layout: Layout, engine: str) -> Recipe:

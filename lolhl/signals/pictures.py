@@ -15,7 +15,7 @@ from lolhl.errors import ModelError
 from lolhl.models.engine import Engine, open_engine
 from lolhl.models.network import Network
 from lolhl.signals.source import Pictures, Source, TimedPictures
-from lolhl.tracks.filling import End, Gap, Measured
+from lolhl.tracks.filling import Gap, Measured, Taken
 from lolhl.tracks.recipe import Layout
 from lolhl.tracks.rows import Rows
 from lolhl.vod.view import View
@@ -64,16 +64,10 @@ class PictureSignal:
     def look(self, batches: TimedPictures, vod: str) -> Measured:
         """Rows of pictures as they come, at most `runtime.batch` at a time."""
         times: deque[npt.NDArray[np.float64]] = deque()
-        end: End | None = None
+        taken = Taken(batches)
 
         def pictures() -> Iterator[Pictures]:
-            nonlocal end
-            while True:
-                try:
-                    instants, batch = next(batches)
-                except StopIteration as stopped:
-                    end = stopped.value
-                    return
+            for instants, batch in taken:
                 times.append(instants)
                 yield batch
 
@@ -84,5 +78,4 @@ class PictureSignal:
                         f"the features of VOD {vod} by {self.runtime.name} are no numbers: choose another --backbone"
                     )
                 yield Rows(times.popleft(), values)
-        assert end is not None
-        return end
+        return taken.end

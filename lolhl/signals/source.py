@@ -10,9 +10,10 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid
-from lolhl.errors import ModelError
+from lolhl import grid, manifest
+from lolhl.errors import MissingInput, ModelError
 from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import stored, view_name, view_options
 from lolhl.manifest import Manifest
 from lolhl.results import Vod
 from lolhl.storage import Root, each
@@ -147,6 +148,65 @@ class VideoSource:
 
 
 Source = FrameSource | VideoSource
+
+
+def choose_source(
+    root: Root,
+    vod: str,
+    view: View,
+    wanted: str,
+    *,
+    mode: str,
+    decoder: str,
+    who: str,
+) -> Source:
+    """What is measured: the best of the VOD's frame sets that fit, or its video.
+
+    Args:
+        view: of the frames that are needed.
+        wanted: "frames", "video", or "auto" for frames where there are any that fit and are newer than the video.
+        mode: "auto" or "scan" where frames of the key frames alone are enough.
+        decoder: where to decode the video: "auto", "cpu" or "cuda".
+        who: needs them, for the error's message.
+
+    Raises:
+        MissingInput: frames were asked for, or are the only source, and there are none, or none newer than the video;
+            or the VOD was not downloaded.
+        ModelError: there are some, and none is what is needed.
+    """
+    frames = None if wanted == "video" else _choose_frames(root, vod, view, wanted, mode, who)
+    if frames:
+        return FrameSource(frames)
+    made = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
+    return VideoSource(root, made, decoder)
+
+
+def _choose_frames(root: Root, vod: str, view: View, wanted: str, mode: str, who: str) -> FrameSet | None:
+    """None where the video is to be decoded."""
+    specs = stored(root, vod)
+    may_decode = wanted == "auto" and (not specs or root.stat(f"vods/{vod}/vod.json") is not None)
+    needed = f"lolhl extract {vod} {view_options(view)}"
+    if not specs and not may_decode:
+        raise MissingInput(f"VOD {vod} has no frames: run `{needed}` first, or use --source video")
+    fitting = [spec for spec in specs if spec.view == view]
+    usable = [spec for spec in fitting if spec.mode == "grid" or mode in ("auto", "scan")]
+    for spec in usable:
+        try:
+            return FrameSet.load(root, vod, spec)
+        except MissingInput:  # they are older than the video
+            if not may_decode and spec is usable[-1]:
+                raise
+    if may_decode:
+        return None
+    if fitting:
+        raise ModelError(
+            f"{vod} has the key frames only, which do not do for --mode {mode}: run `{needed}`, or use --source video"
+        )
+    has = " and ".join(sorted({view_name(spec.view) for spec in specs}))
+    raise ModelError(
+        f"{who} needs frames at {view.fps} fps, {view.size} px, {view.fit}, but {vod} has {has}: run `{needed}`, or "
+        "use --source video"
+    )
 
 
 def _within(keys: Iterable[tuple[float, Picture]], gap: Gap) -> Iterator[tuple[float, Picture]]:

@@ -23,16 +23,14 @@ import torch
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, option
-from lolhl.errors import MissingInput, ModelError, UsageError
-from lolhl.frames.frameset import FrameSet
-from lolhl.frames.spec import stored, view_name, view_options
+from lolhl.errors import UsageError
 from lolhl.manifest import Manifest, Output
 from lolhl.models import scoring
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.results import Scoring, Vod
+from lolhl.results import Scoring
 from lolhl.signals import fill_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, TimedPictures, VideoSource, stacked, stacked_keys
+from lolhl.signals.source import FrameSource, TimedPictures, VideoSource, choose_source, stacked, stacked_keys
 from lolhl.storage import Root, check_name
 from lolhl.tracks.filling import End, Gap, Measured, Taken
 from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
@@ -56,7 +54,7 @@ class InferConfig(Config):
     mode: Literal["auto", "scan", "refine", "grid"] = option(
         "auto",
         "grid: every frame; scan: key frames only; refine: a scan, then every frame where its scores are highest; "
-        "auto: refine on a CPU, where key frames come often",
+        "auto: grid where the track of every frame is stored, else refine on a CPU, where key frames come often",
         choices=("auto", "scan", "refine", "grid"),
     )
     closer: float = option(0.4, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
@@ -123,34 +121,26 @@ def infer(
     check_name(vod, "VOD")
     used = load_bundle(root, model)
     model = used.name
-    frames = _frames(root, vod, config, used)
-    if frames:
-        inputs = {frames.spec.manifest_key(vod): frames.digest}
-    else:
-        downloaded = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
-        inputs = {f"vods/{vod}/vod.json": downloaded.content_digest()}
-    inputs[f"models/{model}"] = used.digest
+    source = choose_source(
+        root,
+        vod,
+        used.view,
+        config.source,
+        mode=config.mode,
+        decoder=config.decoder,
+        who=f"model {model}",
+    )
+    inputs = {**source.inputs, f"models/{model}": used.digest}
     todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     signal = PictureSignal.open(used.network, used.view)
-    mode: decode.Mode
-    if frames:
-        mode = "grid" if frames.is_whole else "scan"
-        source = FrameSource(frames)
-        track = stored_track(signal, source, source.layout)
-        taken = Taken(measured(signal, source, source.layout, track, store=used.frozen))
-        if frames.is_whole:
-            scores = _scores(used, (rows.values for rows in taken), device)
-        else:
-            keys = Rows.join(taken)
-            instants = grid.times(len(frames), used.view.fps)
-            scores = _scores(used, spread_batches(keys.times, keys.values, instants), device)
+    if isinstance(source, FrameSource):
+        mode, scores = _from_frames(used, signal, source, device)
     else:
-        video = VideoSource(root, downloaded, config.decoder)
-        mode, scores, end = _from_video(used, signal, video, config, seen, device)
+        mode, scores, end = _from_video(used, signal, source, config, seen, device)
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
@@ -159,8 +149,8 @@ def infer(
         vod=vod,
         fps=used.view.fps,
         frames=len(scores),
-        source="frames" if frames else "video",
-        frame_set=frames.spec.name if frames else None,
+        source=source.kind,
+        frame_set=source.frames.spec.name if isinstance(source, FrameSource) else None,
         mode=mode,
         model=model,
         model_digest=used.digest,
@@ -173,44 +163,21 @@ def infer(
         return begun.finish(result, [Output.of(scores_key(vod, place), data)])
 
 
-def _frames(root: Root, vod: str, config: InferConfig, used: Bundle) -> FrameSet | None:
-    """The best of the VOD's frame sets that fit the model, if one is to be used.
-
-    Raises:
-        MissingInput: frames were asked for, or are the only source, and there are none, or none newer than the video.
-        ModelError: there are some, and none is what the model needs.
-    """
-    if config.source == "video":
-        return None
-    specs = stored(root, vod)
-    may_decode = config.source == "auto" and (not specs or root.stat(f"vods/{vod}/vod.json") is not None)
-    needed = f"lolhl extract {vod} {view_options(used.view)}"
-    if not specs and not may_decode:
-        raise MissingInput(f"VOD {vod} has no frames: run `{needed}` first, or use --source video")
-    fitting = [spec for spec in specs if spec.view == used.view]
-    usable = [spec for spec in fitting if spec.mode == "grid" or config.mode in ("auto", "scan")]
-    for spec in usable:
-        try:
-            return FrameSet.load(root, vod, spec)
-        except MissingInput:  # they are older than the video
-            if not may_decode and spec is usable[-1]:
-                raise
-    if may_decode:
-        return None
-    if fitting:
-        raise ModelError(
-            f"{vod} has the key frames only, which do not do for --mode {config.mode}: run `{needed}`, or use "
-            "--source video"
-        )
-    has = " and ".join(sorted({view_name(spec.view) for spec in specs}))
-    raise ModelError(
-        f"model {used.name} needs frames at {used.view.fps} fps, {used.view.size} px, {used.view.fit}, but {vod} has "
-        f"{has}: run `{needed}`, or use --source video"
-    )
-
-
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
     return np.concatenate(list(scoring.probabilities(used.network, values, device)))
+
+
+def _from_frames(
+    used: Bundle, signal: PictureSignal, source: FrameSource, device: torch.device
+) -> tuple[decode.Mode, Scores]:
+    """The mode that the frames allow, and the scores."""
+    track = stored_track(signal, source, source.layout)
+    taken = Taken(measured(signal, source, source.layout, track, store=used.frozen))
+    if source.layout == "grid":
+        return "grid", _scores(used, (rows.values for rows in taken), device)
+    keys = Rows.join(taken)
+    instants = grid.times(len(source.frames), used.view.fps)
+    return "scan", _scores(used, spread_batches(keys.times, keys.values, instants), device)
 
 
 def _from_video(
@@ -226,7 +193,6 @@ def _from_video(
     if config.mode == "grid" or (config.mode == "auto" and whole):
         taken = Taken(measured(signal, video, "grid", whole, store=used.frozen))
         scores = _scores(used, (rows.values for rows in taken), device)
-        assert taken.end
         return "grid", scores, taken.end
     scanned = stored_track(signal, video, "scan")
     mode: decode.Mode
@@ -252,7 +218,6 @@ def _key_frames(
         return seen
     taken = Taken(measured(signal, video, "scan", scanned, store=used.frozen))
     rows = Rows.join(taken)
-    assert taken.end
     return KeyFrames(rows, taken.end)
 
 
@@ -423,7 +388,6 @@ def look(signal: PictureSignal, vod: str, keys: Callable[[Ending], Iterable[tupl
 
     taken = Taken(signal.look(pictures(), vod))
     rows = Rows.join(taken)
-    assert taken.end
     return KeyFrames(rows, taken.end)
 
 

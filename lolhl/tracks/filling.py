@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Generic, Literal, Self, TypeVar
 
 from lolhl import progress, results
 from lolhl.errors import Conflict, StorageError
@@ -23,6 +23,8 @@ from lolhl.tracks.rows import PART, Part, Rows, load_part
 from lolhl.tracks.track import Track, find_made, part_counts
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 _UPLOADS_AHEAD = 2  # parts on their way to the root while the next is measured: bounds memory
 
@@ -63,15 +65,21 @@ Measured = Generator[Rows, None, End]
 """Rows in order, some at a time; then how the VOD ends, which counts behind its last row only."""
 
 
-@dataclass
-class Taken:
-    """Rows as they come, and afterwards how the VOD ends."""
+class Taken(Generic[Item]):
+    """What a generator yields, by iterating once, and afterwards how the VOD ends."""
 
-    batches: Measured
-    end: End | None = field(default=None, init=False)
+    def __init__(self, items: Generator[Item, None, End]) -> None:
+        self._items = items
+        self._end: End | None = None
 
-    def __iter__(self) -> Iterator[Rows]:
-        self.end = yield from self.batches
+    def __iter__(self) -> Iterator[Item]:
+        self._end = yield from self._items
+
+    @property
+    def end(self) -> End:
+        """What the generator returned; it must be over."""
+        assert self._end is not None
+        return self._end
 
 
 def with_progress(label: str, seconds: float, batches: Measured) -> Measured:
@@ -87,7 +95,6 @@ def with_progress(label: str, seconds: float, batches: Measured) -> Measured:
             yield rows
             advance(float(rows.times[-1]) - shown)
             shown = float(rows.times[-1])
-    assert taken.end is not None
     return taken.end
 
 
@@ -117,8 +124,7 @@ class Filling:
             LolhlError: as `measure`.
         """
         with self.root.lock(self.recipe.manifest_key):
-            made = yield from with_progress(f"{self.recipe.signal} {self.recipe.vod}", self.seconds, self._rows())
-        return made
+            return (yield from with_progress(self.recipe.label, self.seconds, self._rows()))
 
     def track(self) -> Track:
         """The track, stored whole.
@@ -178,7 +184,6 @@ class Filling:
         writer.flush()
         if gap.stop not in (None, number):
             raise StorageError(f"{self.root.url}/{self.recipe.folder} is of another video than there is: remove it")
-        assert taken.end is not None
         return taken.end
 
     def _finish(self, todo: Plan[results.Track], writer: "_Writer", end: End) -> Manifest[results.Track]:
@@ -273,7 +278,7 @@ class _Writer(AbstractContextManager["_Writer"]):
             while self._on_their_way and kind is None:
                 self._on_their_way.popleft().result()
         finally:
-            self._thread.shutdown(cancel_futures=True)
+            self._thread.shutdown()
 
     def add(self, number: int, rows: Rows) -> None:
         """Takes the rows from this number on; they follow those before, or begin a gap."""

@@ -54,6 +54,11 @@ class Recipe:
         }
 
     @property
+    def label(self) -> str:
+        """What people read while it is made."""
+        return f"{'scan' if self.layout == 'scan' else self.signal} {self.vod}"
+
+    @property
     def folder(self) -> str:
         return f"{_stem(self)}-{self.engine}" if self.engine else _stem(self)
 

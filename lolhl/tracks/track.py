@@ -126,7 +126,7 @@ class Track:
         values: Values | None = None
         for holder in np.unique(holders):
             here = holders == holder
-            rows = self.parts[holder].read(numbers[here] - holder * PART)
+            rows: Values = self.parts[int(holder)].read(numbers[here] - holder * PART)
             if len(rows) == len(numbers):
                 return rows
             if values is None:

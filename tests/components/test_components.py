@@ -71,7 +71,7 @@ def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None
     assert planned._app.roles[0].image == "i:1"
 
 
-@pytest.mark.parametrize("stage", ["extract", "infer", "report"])
+@pytest.mark.parametrize("stage", ["extract", "track", "infer", "report"])
 def test_replicas_share_the_vods(stage: str, tmp_path: Path) -> None:
     with get_runner() as runner:
         said = ["--replicas", "3", "--max_retries", "2", "--", "a", "b", "c"]
