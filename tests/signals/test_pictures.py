@@ -117,7 +117,7 @@ def test_the_pictures_of_gaps_are_those_of_the_whole(root: Root, kind: str, layo
 
 
 def test_a_backbone_whose_features_are_no_numbers_is_named(engine: Engine, root: Root) -> None:
-    broken = replace(engine, run=lambda batches: (batch * np.float16("inf") for batch in engine.run(batches)))
+    broken = replace(engine, run=lambda batches: (np.full_like(batch, np.inf) for batch in engine.run(batches)))
     with pytest.raises(ModelError, match=r"VOD v .* no numbers: choose another --backbone"):
         make_track(PictureSignal(broken, VIEW), frames(root, "scan"), "scan")
     assert not list(root.list("tracks/"))
@@ -126,12 +126,13 @@ def test_a_backbone_whose_features_are_no_numbers_is_named(engine: Engine, root:
 def test_tracks_of_other_frames_views_and_backbones_lie_beside_each_other(engine: Engine, root: Root) -> None:
     measured = frames(root, "grid")
     make_track(PictureSignal(engine, VIEW), measured, "grid")
-    for signal, other, layout in (
+    others: list[tuple[PictureSignal, Source, Layout]] = [
         (PictureSignal(replace(engine, digest="other"), VIEW), measured, "grid"),
         (PictureSignal(engine, VIEW), video(root), "grid"),
         (PictureSignal(engine, VIEW), frames(root, "scan"), "scan"),
         (PictureSignal(engine, View(VIEW.fps, 64, "crop")), video(root), "grid"),
-    ):
+    ]
+    for signal, other, layout in others:
         assert stored_track(signal, other, layout) is None
         make_track(signal, other, layout)
     assert sum(stat.key.endswith("track.json") for stat in root.list("tracks/v/")) == 5

@@ -101,11 +101,12 @@ def test_parts_of_another_video_are_refused_in_one_line(root: Root) -> None:
     track = filling(root, Counter(), recipe()).track()
     root.delete(track.parts[0].output.key)
 
-    def shorter(_: Gap) -> Measured:
+    def measure(gap: Gap) -> Measured:
+        assert gap.first == 0
         return (yield from Counter(rows=50).measure(Gap(0, None)))
 
     counter = Counter()
-    counter.measure = shorter  # type: ignore[method-assign]
+    counter.measure = measure  # type: ignore[method-assign]
     with pytest.raises(StorageError, match=r"tracks/v/counter-\w{16} is of another video than there is: remove it"):
         filling(root, counter, recipe()).track()
 
