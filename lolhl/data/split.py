@@ -44,8 +44,13 @@ def stretch(vod: str, spans: Sequence[Span], frames: int, fps: Fraction, chunk_s
         spans: its labels, merged; what lies beyond the last frame does not count.
         frames: how many instants of the grid it has.
     """
+    return labelled_stretch(vod, on_grid(spans, frames, fps), fps, chunk_seconds)
+
+
+def labelled_stretch(vod: str, labels: npt.NDArray[np.bool_], fps: Fraction, chunk_seconds: float) -> Stretch:
+    """As `stretch`, of the labels of all instants: bool [frames]."""
+    frames = len(labels)
     numbers = np.floor(grid.times(frames, fps) / chunk_seconds + 1e-9).astype(np.int64)
-    labels = on_grid(spans, frames, fps)
     # A border between two chunks holds unless frames on both sides of it are labelled: an event, or two that touch.
     borders = np.flatnonzero(np.diff(numbers)) + 1
     crossed = labels[borders - 1] & labels[borders]

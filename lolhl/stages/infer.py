@@ -164,7 +164,7 @@ def infer(
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
-    return np.concatenate(list(scoring.probabilities(used.network, values, device)))
+    return np.concatenate(list(scoring.probabilities(used.network.head, values, device)))
 
 
 def _from_frames(

@@ -40,7 +40,7 @@ from lolhl.models import bundle, champion, publication, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.publication import Publication
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
+from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, batch_of_head, fit, probabilities
 from lolhl.results import Dataset, Model, ModelFigures
 from lolhl.signals import make_track
 from lolhl.signals.pictures import PictureSignal
@@ -136,8 +136,7 @@ class TrainConfig(Config):
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
         deep, gpu, shown = self.tune == "all", device.type == "cuda", min(samples, self.epoch_samples)
-        # Steps stay many, and each large enough that what surrounds it costs little.
-        batch = self.batch or (64 if deep else min(256, max(64, 2 ** ((shown // 64).bit_length() - 1))))
+        batch = self.batch or (64 if deep else batch_of_head(shown))
         return FitSettings(
             epochs=self.epochs,
             epoch_samples=self.epoch_samples,

@@ -277,7 +277,7 @@ def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Net
 
 
 def _judged(network: Network, features: Features, labels: npt.NDArray[np.bool_]) -> float:
-    scores = np.concatenate(list(scoring.probabilities(network, [features], CPU)))
+    scores = np.concatenate(list(scoring.probabilities(network.head, [features], CPU)))
     smoothed = centred_mean(scores, VIEW.fps, TrainConfig().smooth_seconds)
     return metrics.average_precision(labels, smoothed) or 0.0
 

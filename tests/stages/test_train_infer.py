@@ -111,10 +111,8 @@ def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> Non
 def test_what_is_stored_changes_no_score(root: Root) -> None:
     """Whatever an earlier run has looked at, the scores are those of a run that begins with nothing."""
     train(root, "m", CLIPS)
-    configs = [
-        InferConfig(source="video", decoder="cpu", mode=mode, closer=closer)
-        for mode, closer in (("scan", 0.4), ("refine", 0.2), ("refine", 0.5), ("refine", 0.3), ("grid", 0.4))
-    ]  # fmt: skip
+    ways: list[tuple[Mode, float]] = [("scan", 0.4), ("refine", 0.2), ("refine", 0.5), ("refine", 0.3), ("grid", 0.4)]
+    configs = [InferConfig(source="video", decoder="cpu", mode=mode, closer=closer) for mode, closer in ways]
     expected = []
     for config in configs:
         shutil.rmtree(Path(root.url) / "tracks/b", ignore_errors=True)
