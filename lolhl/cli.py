@@ -343,6 +343,8 @@ def _told(made: "Manifest[Any]") -> Told:
 
 def _told_memory() -> str:
     peaks = memory.peaks()
+    if peaks["resident"] is None:
+        return "this system does not tell the peak memory"
     child = "no child had more" if peaks["largest_child"] is None else f"its largest child {peaks['largest_child']} MB"
     return f"peak memory {peaks['resident']} MB, {child}"
 
