@@ -19,6 +19,8 @@ def command(key: str) -> str:
         case ["frames", vod, name, *_]:
             spec = FrameSpec.parse(name)
             return spec.command(vod) if spec else f"lolhl extract {vod} …"
+        case ["tracks", vod, *_]:
+            return f"lolhl track {vod}"
         case ["datasets" | "models", name, *_] if name.startswith(RETRAINED) or name == "champion.json":
             return "lolhl retrain"
         case ["datasets", name, *_]:

@@ -125,6 +125,37 @@ class Frames(OnGrid, Result):
     decoder: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Track(OnGrid, Result):
+    """What one signal says of a VOD.
+
+    Attributes:
+        version: of the signal's code.
+        engine: the libraries and number formats by which it was computed.
+        source: what was measured.
+        layout: "grid" has a row at every instant, "scan" at times of its own, as those of key frames.
+        frames: instants of the grid.
+        rows: how many times were measured.
+        width: values of a row.
+        ended_at: where the VOD ends.
+        problem: why its video could not be read any further, where it breaks off.
+    """
+
+    stage = "track"
+    vod: str
+    signal: str
+    version: Count
+    engine: str
+    source: Literal["frames", "video"]
+    fps: Fraction
+    layout: Literal["grid", "scan"]
+    frames: Count
+    rows: Count
+    width: Count
+    ended_at: Seconds
+    problem: str | None
+
+
 @dataclass(frozen=True)
 class FrameCount:
     """Frames, those of them in highlights, and their share; None of no frames."""

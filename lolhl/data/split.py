@@ -47,8 +47,12 @@ def stretch(vod: str, spans: Sequence[Span], frames: int, fps: Fraction, chunk_s
         spans: its labels, merged; what lies beyond the last frame does not count.
         frames: how many instants of the grid it has.
     """
-    labels = on_grid(spans, frames, fps)
-    return Stretch(vod, labels, chunks(from_grid(labels, fps), frames, fps, chunk_seconds))
+    return labelled_stretch(vod, on_grid(spans, frames, fps), fps, chunk_seconds)
+
+
+def labelled_stretch(vod: str, labels: npt.NDArray[np.bool_], fps: Fraction, chunk_seconds: float) -> Stretch:
+    """As `stretch`, of the labels of all instants: bool [frames]."""
+    return Stretch(vod, labels, chunks(from_grid(labels, fps), len(labels), fps, chunk_seconds))
 
 
 def by_chunks(

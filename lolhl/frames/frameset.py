@@ -28,11 +28,6 @@ from lolhl.vod.view import View
 _INDEX = {"frame": pl.Int64, "time": pl.Float64, "shard": pl.Int64, "offset": pl.Int64, "length": pl.Int64}
 
 
-def features_folder(spec: FrameSpec, vod: str, digest: str) -> str:
-    """Where features of a frame set lie: below its manifest's digest, so that they are never those of other frames."""
-    return f"{spec.folder(vod)}/features/{digest[:16]}"
-
-
 def index_bytes(entries: Sequence[Entry]) -> bytes:
     """The index as Parquet: frame, time (seconds), shard, offset, length (bytes)."""
     table = pl.DataFrame(entries, schema=_INDEX, orient="row")
@@ -96,11 +91,6 @@ class FrameSet:
     @property
     def view(self) -> View:
         return self.spec.view
-
-    @property
-    def features(self) -> str:
-        """The folder that holds features of these frames."""
-        return features_folder(self.spec, self.vod, self.digest)
 
     def __len__(self) -> int:
         return self.count

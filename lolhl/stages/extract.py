@@ -22,7 +22,7 @@ from typing import Any, Literal
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.errors import Conflict, NotFound
-from lolhl.frames.frameset import features_folder, index_bytes
+from lolhl.frames.frameset import index_bytes
 from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack
 from lolhl.frames.spec import FrameSpec, old_key
 from lolhl.manifest import Manifest, Output, Plan
@@ -265,9 +265,8 @@ def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[O
         _delete(root, [output.key for output in outputs if output.key not in keys])
         raise
     own = {todo.key, *(output.key for output in outputs)}
-    features = features_folder(spec, vod, made.content_digest())
     folder = [key for key in before if key.startswith(f"{spec.folder(vod)}/")]
-    _delete(root, [key for key in folder if key not in own and not key.startswith(features)])
+    _delete(root, [key for key in folder if key not in own])
     _remove_old(root, vod, before)
     try:
         _check_there(root, vod, outputs)

@@ -115,6 +115,17 @@ STAGES: dict[str, Stage] = {
         epilog="examples:\n  lolhl train first --dataset mine\n"
         "  lolhl train deep --dataset mine --kind image --backbone resnet18 --tune all --learning-rate 1e-4",
     ),
+    "track": Stage(
+        "compute ahead of time what models look at: the features of a VOD's pictures",
+        image="infer",
+        words=(Word("vod", "names of downloaded VODs", many=True),),
+        settings=("TrackConfig",),
+        shareable=True,
+        epilog="What train and infer need is computed by them where it is not stored; this verb does it ahead of time, "
+        "on a\nmachine with a GPU, say. Tracks that any machine stored serve all of them.\n\n"
+        "examples:\n  lolhl track 1863051677 1886367077\n  lolhl track 1863051677 --backbone resnet18 --size 160\n"
+        "  lolhl track 1886367077 --model first --source video",
+    ),
     "infer": Stage(
         "score a VOD with a model",
         image="infer",

@@ -33,12 +33,15 @@ from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, features, publication, ranks, scoring, tracking
+from lolhl.models import bundle, champion, publication, ranks, scoring, tracking
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.publication import Publication
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
+from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, batch_of_head, fit, probabilities
 from lolhl.results import Dataset, Model, ModelFigures
+from lolhl.signals import make_track
+from lolhl.signals.pictures import PictureSignal
+from lolhl.signals.source import FrameSource
 from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
@@ -127,8 +130,7 @@ class TrainConfig(Config):
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
         deep, gpu, shown = self.tune == "all", device.type == "cuda", min(samples, self.epoch_samples)
-        # Steps stay many, and each large enough that what surrounds it costs little.
-        batch = self.batch or (64 if deep else min(256, max(64, 2 ** ((shown // 64).bit_length() - 1))))
+        batch = self.batch or (64 if deep else batch_of_head(shown))
         return FitSettings(
             epochs=self.epochs,
             epoch_samples=self.epoch_samples,
@@ -311,19 +313,21 @@ def _parts(
     *,
     frozen: bool,
 ) -> list[cache.Part]:
-    """What is learnt from: features under a head, which are computed where they are not stored, else pictures.
+    """What is learnt from: tracks under a head, which are computed where they are not stored, else pictures.
 
-    Of several processes the first computes features, and the others read what it stored.
+    Of several processes the first computes tracks, and the others read what it stored.
     """
     if not frozen:
         return [cache.Part(of.digest, needed[vod], of.pictures) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
-    engine = open_engine(network, device)
-    known = {vod: features.stored(engine, of) for vod, of in frames.items()}
+    view = next(iter(frames.values())).view
+    signal = PictureSignal(open_engine(network, device), view)
+    sources = [FrameSource(frame_set) for frame_set in frames.values()]
+    tracks = [make_track(signal, source, source.layout) for source in sources]
     if ours.first:
         ours.wait()
-    return [cache.Part(f"{of.digest} {engine.key}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
+    return [cache.Part(track.digest, needed[vod], track.__getitem__) for vod, track in zip(frames, tracks, strict=True)]
 
 
 def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:

@@ -276,7 +276,7 @@ def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Net
 
 
 def _judged(network: Network, features: Features, labels: npt.NDArray[np.bool_]) -> float:
-    scores = np.concatenate(list(scoring.probabilities(network, [features], CPU)))
+    scores = np.concatenate(list(scoring.probabilities(network.head, [features], CPU)))
     vods = [ScoredVod(vod="judged", fps=VIEW.fps, scores=scores, labels=from_grid(labels, VIEW.fps))]
     return average_precision(vods, TrainConfig().smooth_seconds) or 0.0
 

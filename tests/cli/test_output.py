@@ -123,12 +123,12 @@ def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.Captur
 
 def test_what_is_left_of_a_broken_run_is_made_anew(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     """A cache and a note of progress are no input: damaged, they cost time and nothing else."""
-    features = next(stat.key for stat in root.list("frames/a/") if "/features/" in stat.key)
-    whole = root.read(features)
-    for damaged in (whole[:100], b"", whole[:-10]):
-        root.write(features, damaged)
-        assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
-        assert root.read(features) == whole
+    for key in [stat.key for stat in root.list("tracks/a/")]:
+        whole = root.read(key)
+        for damaged in (whole[:100], b"", whole[:-10]):
+            root.write(key, damaged)
+            assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
+            assert root.read(key) == whole
     for damaged in (b"", b"[]", b"{}", b'{"digest": '):
         root.write("frames/c/3fps-64px-squeeze-q90/unfinished.json", damaged)
         assert said(capsys, ["extract", "c", "--size", "64", "--force", "--root", root.url])[0] == 0

@@ -88,9 +88,9 @@ def alias(root: Root, name: str = "champion") -> str:
 
 
 def made(root: Root) -> dict[str, bytes]:
-    """All that a retraining makes, but for what MLflow notes and the features, which are a cache."""
-    places = ("models/", "datasets/", "retrain/", "frames/")
-    keys = [stat.key for place in places for stat in root.list(place) if "/features/" not in stat.key]
+    """All that a retraining makes, but for what MLflow notes."""
+    places = ("models/", "datasets/", "retrain/", "frames/", "tracks/")
+    keys = [stat.key for place in places for stat in root.list(place)]
     return {key: root.read(key) for key in keys}
 
 

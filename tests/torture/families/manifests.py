@@ -227,15 +227,15 @@ def jpeg_of_another_size(sandbox: Sandbox) -> None:
     damage(sandbox, _here(sandbox, "frames/a/**/shard-000000*.tar"), other_picture(32), deep, "infer t a --force")
 
 
-def nan_features(sandbox: Sandbox) -> None:
-    """Stored features, a cache, that hold NaN."""
-    key = _here(sandbox, "**/features/**/*.npy")
+def nan_track(sandbox: Sandbox) -> None:
+    """A stored track that holds NaN."""
+    key = _here(sandbox, "tracks/**/part-*.npy")
 
     def change(data: bytes) -> bytes:
         import numpy as np
 
         stored = np.load(io.BytesIO(data))
-        stored[...] = np.nan
+        stored["values"] = np.nan
         buffer = io.BytesIO()
         np.save(buffer, stored)
         return buffer.getvalue()
@@ -246,7 +246,7 @@ def nan_features(sandbox: Sandbox) -> None:
     path.unlink()
     path.write_bytes(data)
     done = sandbox.run("train", "n", "--dataset", "d", "--epochs", "1")
-    sandbox.expect("learning-rate" not in done.error, f"NaN in stored features: {done.error}")
+    sandbox.expect("learning-rate" not in done.error, f"NaN in a stored track: {done.error}")
 
 
 MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (
@@ -285,7 +285,7 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "scores-column": wrong_table(SCORED, without_column("score"), "report a --force"),
     "scores-text": wrong_table(SCORED, as_text("score"), "report a --force"),
     "jpeg-of-another-size": jpeg_of_another_size,
-    "nan-features": nan_features,
+    "nan-track": nan_track,
 }
 
 
