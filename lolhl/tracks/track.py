@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import layout, grid, results
+from lolhl import grid, layout, results
 from lolhl.errors import StorageError
 from lolhl.manifest import Manifest
 from lolhl.storage import Root, each

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 
 import lolhl
-from lolhl import metrics
 from lolhl.errors import DatasetError, UsageError
+from lolhl.evaluate import metrics
 from lolhl.models.arrays import HeadSettings, fit, score
 
 README = Path(lolhl.__file__).parents[1] / "README.md"
