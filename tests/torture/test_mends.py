@@ -36,4 +36,4 @@ def test_a_copy_differs_by_its_edit_alone(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_some_mends_that_are_taken_back_are_found() -> None:
     chosen = [mend for mend in MENDS if mend.name in SOME]
-    assert [str(verdict) for verdict in verdicts(chosen, make(finished), jobs=2) if not verdict.found] == []
+    assert [str(verdict) for verdict in verdicts(chosen, make(finished), jobs=2) if not verdict.is_found] == []

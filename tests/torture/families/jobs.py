@@ -149,8 +149,8 @@ def policies(sandbox: Sandbox) -> None:
     rules = [thing for thing in _objects() if thing["kind"] == "NetworkPolicy"]
     namespaces = {"lolhl", "lolhl-mlflow"}
     for name in ("lolhl-nothing", "lolhl-dns"):
-        has = {rule["metadata"]["namespace"] for rule in rules if rule["metadata"]["name"] == name}
-        sandbox.expect(has == namespaces, f"{name}: of the namespaces {sorted(has)} only")
+        covered = {rule["metadata"]["namespace"] for rule in rules if rule["metadata"]["name"] == name}
+        sandbox.expect(covered == namespaces, f"{name}: of the namespaces {sorted(covered)} only")
     for rule in rules:
         name = f"{rule['metadata']['namespace']}/{rule['metadata']['name']}"
         for way in rule["spec"].get("egress", []):
@@ -193,7 +193,7 @@ def _images(part: Any) -> Iterator[str]:
 def workflows(sandbox: Sandbox) -> None:
     """Keys are in no step but those that need them, and others' code has an exact version."""
     needed = {"AWS_SECRET_ACCESS_KEY": {"labels", "retrain"}, "MLFLOW_TRACKING_PASSWORD": {"retrain"}}
-    has: dict[str, set[str]] = {name: set() for name in needed}
+    steps: dict[str, set[str]] = {name: set() for name in needed}
     for file in sorted((CHECKOUT / ".github/workflows").glob("*.yml")):
         workflow = yaml.safe_load(file.read_text())
         for part in (workflow, *workflow["jobs"].values()):
@@ -202,10 +202,10 @@ def workflows(sandbox: Sandbox) -> None:
         for step in (step for job in workflow["jobs"].values() for step in job["steps"]):
             for name in needed:
                 if "secrets." in str(step.get("env", {}).get(name)):
-                    has[name].add(step.get("name", "a step without a name"))
+                    steps[name].add(step.get("name", "a step without a name"))
             version = step.get("uses", "x@" + "0" * 40).partition("@")[2]
             sandbox.expect(len(version) == 40, f"{file.name}: {step.get('uses')} has no exact version")
-    sandbox.expect(has == needed, f"steps that see keys: {has}")
+    sandbox.expect(steps == needed, f"steps that see keys: {steps}")
 
 
 # Programs that lolhl starts

@@ -36,19 +36,19 @@ def _check(sandbox: Sandbox, browser: str, address: str) -> None:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=browser, args=_QUIET, env=_quiet_environment(sandbox))
         shown = opened.new_page()
-        wrong: list[str] = []
-        asked: list[str] = []
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on("dialog", lambda dialog: wrong.append(f"a dialog says {dialog.message}"))
-        shown.on("request", lambda request: asked.append(request.url))
+        errors: list[str] = []
+        addresses: list[str] = []
+        shown.on("pageerror", lambda error: errors.append(str(error)))
+        shown.on("dialog", lambda dialog: errors.append(f"a dialog says {dialog.message}"))
+        shown.on("request", lambda request: addresses.append(request.url))
         for width in WIDTHS:
             shown.set_viewport_size({"width": width, "height": 900})
             shown.goto(address)
             wide: Any = shown.evaluate("document.documentElement.scrollWidth")
             sandbox.expect(wide <= width, f"the page is {wide} px wide in a window of {width} px")
         opened.close()
-    sandbox.expect(not wrong, f"in the page: {'; '.join(wrong)[:300]}")
-    others = [url for url in asked if url != address and not url.startswith(("data:", "blob:", "file:///"))]
+    sandbox.expect(not errors, f"in the page: {'; '.join(errors)[:300]}")
+    others = [url for url in addresses if url != address and not url.startswith(("data:", "blob:", "file:///"))]
     sandbox.expect(not others, f"the page asks for {others[:3]}")
 
 

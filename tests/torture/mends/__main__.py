@@ -21,14 +21,14 @@ class Verdict:
     """Whether a mend that was taken back was found missing, and what shows it, or why not."""
 
     mend: Mend
-    found: bool
+    is_found: bool
     why: str
     seconds: float
 
     def __str__(self) -> str:
-        said = " ".join(self.why.split())[:240]
-        verdict = "FOUND" if self.found else "MISSED"
-        return f"{verdict:<7}{self.mend.item:>3} {self.mend.name} by {self.mend.case} ({self.seconds:.0f} s): {said}"
+        reason = " ".join(self.why.split())[:240]
+        verdict = "FOUND" if self.is_found else "MISSED"
+        return f"{verdict:<7}{self.mend.item:>3} {self.mend.name} by {self.mend.case} ({self.seconds:.0f} s): {reason}"
 
 
 def main() -> int:
@@ -40,16 +40,16 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the mends and the cases that find them")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mends only")
     parser.add_argument("--jobs", type=int, default=2, help="mends at once")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     known = {mend.name: mend for mend in MENDS}
-    if unknown := [name for name in told.only or () if name not in known]:
+    if unknown := [name for name in arguments.only or () if name not in known]:
         parser.error(f"no mend is called {unknown[0]}; --list shows them")
-    chosen = [known[name] for name in told.only] if told.only else MENDS
-    if told.list:
+    chosen = [known[name] for name in arguments.only] if arguments.only else MENDS
+    if arguments.list:
         for mend in chosen:
             print(f"{mend.item:>3} {mend.name:<24}{mend.case:<30}{', '.join(edit.file for edit in mend.edits)}")
         return 0
-    return _check(chosen, told.jobs)
+    return _check(chosen, arguments.jobs)
 
 
 def _check(chosen: Sequence[Mend], jobs: int) -> int:
@@ -58,7 +58,7 @@ def _check(chosen: Sequence[Mend], jobs: int) -> int:
     cases = sorted({mend.case for mend in chosen})
     failing = {result.case: result.problems[0] for result in run_all(cases, root, jobs, minutes=60) if result.problems}
     for verdict in verdicts([mend for mend in chosen if mend.case not in failing], root, jobs):
-        missed += not verdict.found
+        missed += not verdict.is_found
         print(verdict, flush=True)
     for mend in (mend for mend in chosen if mend.case in failing):
         missed += 1
