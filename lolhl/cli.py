@@ -197,7 +197,8 @@ def _compare() -> Verb:
 
 
 def _retrain() -> Verb:
-    from lolhl.stages.retrain import RetrainConfig, describe, retrain
+    from lolhl.report.retraining import describe
+    from lolhl.stages.retrain import RetrainConfig, retrain
 
     def call(root: Root, said: Said) -> list[Told]:
         made = retrain(root, _config(RetrainConfig, said), force=said.force)

@@ -118,7 +118,7 @@ def _labels(root: Root, named: str | None, learnt: set[str]) -> dict[str, Sequen
             )
     else:
         vods = sorted({check_name(vod.strip(), "VOD") for vod in named.split(",")})
-    labels = dict(zip(vods, each(lambda vod: load_labels(root, vod), vods), strict=True))
+    labels: dict[str, Sequence[Span]] = dict(zip(vods, each(lambda vod: load_labels(root, vod), vods), strict=True))
     if not any(labels.values()):
         raise DatasetError(f"no highlight is labelled in {', '.join(vods)}: label some, or name other VODs with --vods")
     return labels

@@ -116,12 +116,13 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 
     learnt = {vod: frames[vod] for vod in labels if vod not in judge}
     model = _learn(root, learnt, read, settings, like)
-    # A run that was killed after it had promoted finds its own work: compared is with the champion before.
-    there = champion.champions(root)
-    before = there.listed[:-1] if there.listed and there.listed[-1].by == todo.digest else there.listed
-    if gone := [one.model for one in before if root.stat(champion.manifest_key(one.model)) is None]:
+    # A run that was killed after it had promoted finds its own work: then the champion before is the rival.
+    champions = champion.champions(root)
+    listed = champions.listed
+    before = listed[:-1] if listed and listed[-1].by == todo.digest else listed
+    if gone := [former.model for former in before if root.stat(champion.manifest_key(former.model)) is None]:
         log.warning("retrain: champions whose models are gone are passed over: %s", ", ".join(gone))
-        before = tuple(one for one in before if one.model not in gone)
+        before = tuple(former for former in before if former.model not in gone)
     rival = before[-1].model if before else None
     unseen = {vod: labels[vod] for vod in judge}
     names = dict.fromkeys([model, *([rival] if rival else [])])
@@ -151,7 +152,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     text = describe(result).encode()
     root.write(report, text)
     if decision.promoted:
-        champion.point(root, (*before, Champion(model, todo.digest)), there.etag)
+        champion.point(root, (*before, Champion(model, todo.digest)), champions.etag)
     return todo.finish(result, [Output.of(report, text)])
 
 
