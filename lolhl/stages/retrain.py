@@ -115,12 +115,14 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 
     learnt = {vod: frames[vod] for vod in labels if vod not in judge}
     model = _learn(root, learnt, read, settings, like, force)
-    # A run that was killed after it had promoted finds its own work: compared is with the champion before.
-    there = champion.champions(root)
-    before = there.listed[:-1] if there.listed and there.listed[-1].by == todo.digest else there.listed
-    if gone := [one.model for one in before if _is_gone(root, one.model) or (force and _is_damaged(root, one.model))]:
+    # A run that was killed after it had promoted finds its own work: then the champion before is the rival.
+    champions = champion.champions(root)
+    listed = champions.listed
+    before = listed[:-1] if listed and listed[-1].by == todo.digest else listed
+    gone = [former.model for former in before if _is_unusable(root, former.model, force)]
+    if gone:
         log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(gone))
-        before = tuple(one for one in before if one.model not in gone)
+        before = tuple(former for former in before if former.model not in gone)
     rival = before[-1].model if before else None
     unseen = {vod: labels[vod] for vod in judge}
     names = dict.fromkeys([model, *([rival] if rival else [])])
@@ -150,7 +152,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     text = describe(result).encode()
     root.write(report, text)
     if decision.promoted:
-        champion.point(root, (*before, Champion(model, todo.digest)), there.etag)
+        champion.point(root, (*before, Champion(model, todo.digest)), champions.etag)
     return todo.finish(result, [Output.of(report, text)])
 
 
@@ -271,8 +273,9 @@ def _learn(
     return name
 
 
-def _is_gone(root: Root, model: str) -> bool:
-    return root.stat(champion.manifest_key(model)) is None
+def _is_unusable(root: Root, model: str, force: bool) -> bool:
+    """Whether a champion is passed over: it is gone, or `--force` was given and it is damaged."""
+    return root.stat(champion.manifest_key(model)) is None or (force and _is_damaged(root, model))
 
 
 def _is_damaged(root: Root, model: str) -> bool:
