@@ -31,8 +31,8 @@ FAMILIES = {
     "http": Family(http.NAMED, http.draw, 1.5),
     "pairs": Family(pairs.NAMED, pairs.draw, 0.8),
     "calls": Family(calls.NAMED, calls.draw, 2.0),
-    "labels": Family(labels.NAMED, labels.draw, 3.0),
-    "jobs": Family(jobs.NAMED, jobs.draw, 1.0),
+    "labels": Family(labels.NAMED, labels.draw, 4.0),
+    "jobs": Family(jobs.NAMED, jobs.draw, 2.0),
     "pages": Family(pages.NAMED, pages.draw, 0.2),
     "stored": Family(stored.NAMED, stored.draw, 1.0),
 }

@@ -386,7 +386,6 @@ MENDS = (
         "os.walk(below, onerror=refuse)", "os.walk(below)",
     ),
     format_let_in("png_pipe", "videos:png", 14),
-    format_let_in("image2", "videos:jpg", 14),
     format_let_in("webp_pipe", "videos:webp", 14),
     mend(
         14, "page-width", "pages:long-title", "lolhl/report/page.css", " overflow-wrap: anywhere; }", " }",
