@@ -13,7 +13,7 @@ import traceback
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import asdict
+from dataclasses import MISSING, asdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
@@ -345,20 +345,23 @@ def _add_share(parser: argparse.ArgumentParser) -> None:
 def _add_setting(group: "argparse._ArgumentGroup", setting: Setting) -> None:
     """One setting as an option. Its type says how its value is read; whether the value is valid, its class checks."""
     shown = [setting.valid] if setting.valid and not setting.choices else []
-    if setting.default is not None:
+    required = setting.default is MISSING
+    if setting.default is not None and not required:
         default = ("no", "yes")[setting.default] if setting.kind is bool else setting.default
         shown.append(f"default: {default}")
     help_text = (setting.help + (f" ({'; '.join(shown)})" if shown else "")).replace("%", "%%")
     if setting.kind is bool:
         action = argparse.BooleanOptionalAction
-        group.add_argument(setting.flag, action=action, default=setting.default, help=help_text)
+        group.add_argument(setting.flag, action=action, required=required, default=setting.default, help=help_text)
         return
     from lolhl import grid
 
     by_kind: dict[type, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: parse_int, float: parse_float, str: str}
     metavar = f"{{{','.join(setting.choices)}}}" if setting.choices else setting.name.rsplit("_", 1)[-1].upper()
     read = _reader(setting.parse or by_kind[setting.kind])
-    group.add_argument(setting.flag, default=setting.default, help=help_text, type=read, metavar=metavar)
+    group.add_argument(
+        setting.flag, required=required, default=setting.default, help=help_text, type=read, metavar=metavar
+    )
 
 
 def parse_int(number: str) -> int:

@@ -40,8 +40,8 @@ def test_what_is_called_parses() -> None:
     ]
     assert found == [["labels", "labels/a.tsv", "--allow-unknown"], ["retrain", "--like", "first"]]
     for words in found:
-        said = cli.parser(words[0], table.load(words[0]).configs).parse_args(words)
-        assert said.verb == words[0]
+        arguments = cli.parser(words[0], table.load(words[0]).configs).parse_args(words)
+        assert arguments.verb == words[0]
     with pytest.raises(SystemExit):  # that is: this test would notice
         cli.parser("retrain", table.load("retrain").configs).parse_args(["retrain", "--lik", "first"])
 

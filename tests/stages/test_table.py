@@ -33,9 +33,11 @@ def test_a_row_makes_a_verb_and_a_check_of_its_image(
     assert "--minutes MINUTES time in the oven (1 to 100; default: 40)" in shown
     assert "--heat {top,both}" in shown
 
-    call = ["oven", "a", "b", "--root", str(tmp_path), "--quiet"]
+    assert "--dough DOUGH what is baked" in shown
+
+    call = ["oven", "a", "b", "--dough", "rye", "--root", str(tmp_path), "--quiet"]
     assert cli.main([*call, "--minutes", "50"]) == 0
-    assert capsys.readouterr().out == "oven: vod a, minutes 50\noven: vod b, minutes 50\n"
+    assert capsys.readouterr().out == "oven: vod a, dough rye, minutes 50\noven: vod b, dough rye, minutes 50\n"
     assert cli.main([*call, "--share", "0/2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["vod"] == "a"
     for words, message in (
@@ -44,6 +46,9 @@ def test_a_row_makes_a_verb_and_a_check_of_its_image(
     ):
         assert cli.main([*call, *words]) == 2
         assert capsys.readouterr().err == message
+    with pytest.raises(SystemExit):
+        cli.main(["oven", "a"])
+    assert "the following arguments are required: --dough" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", STAGES)
