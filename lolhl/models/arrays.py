@@ -155,11 +155,15 @@ def _batches(track: Values) -> Iterator[Values]:
 def _check(tracks: Sequence[Values], labels: Sequence[Labels]) -> int:
     """The width of all tracks. Raises UsageError where arrays do not fit together."""
     if not tracks or len(tracks) != len(labels):
-        raise UsageError(f"{len(tracks)} tracks and labels of {len(labels)}: give labels for each track, and one at least")
-    width = tracks[0].shape[-1]
+        raise UsageError(
+            f"{len(tracks)} tracks and labels of {len(labels)}: give labels for each track, and one at least"
+        )
+    width = int(tracks[0].shape[-1])
     for number, (track, label) in enumerate(zip(tracks, labels, strict=True)):
         if track.ndim != 2 or track.shape[1] != width or not np.issubdtype(track.dtype, np.floating):
-            raise UsageError(f"track {number} is {track.dtype} {list(track.shape)}: give float16 or float32 [T, {width}]")
+            raise UsageError(
+                f"track {number} is {track.dtype} {list(track.shape)}: give float16 or float32 [T, {width}]"
+            )
         if label.shape != track.shape[:1] or label.dtype != np.bool_:
             raise UsageError(f"labels {number} are {label.dtype} {list(label.shape)}: give bool [{len(track)}]")
         if not np.isfinite(track).all():
@@ -182,7 +186,9 @@ def _sides(labels: Sequence[Labels], settings: HeadSettings) -> dict[str, list[n
         sides = split.by_vods(stretches, validation=settings.validation, seed=settings.seed)
     learnt = [np.flatnonzero(sides[name] == split.TRAIN) for name in names]
     truth = np.concatenate([label[instants] for label, instants in zip(labels, learnt, strict=True)])
-    kept = np.split(rebalanced(truth, settings.positives, settings.seed), np.cumsum([len(some) for some in learnt])[:-1])
+    kept = np.split(
+        rebalanced(truth, settings.positives, settings.seed), np.cumsum([len(some) for some in learnt])[:-1]
+    )
     return {
         "train": [instants[stay] for instants, stay in zip(learnt, kept, strict=True)],
         "validation": [np.flatnonzero(sides[name] == split.VALIDATION) for name in names],
