@@ -158,7 +158,7 @@ def _check(tracks: Sequence[Values], labels: Sequence[Labels]) -> int:
         raise UsageError(
             f"{len(tracks)} tracks and labels of {len(labels)}: give labels for each track, and one at least"
         )
-    width = tracks[0].shape[-1]
+    width = int(tracks[0].shape[-1])
     for number, (track, label) in enumerate(zip(tracks, labels, strict=True)):
         if track.ndim != 2 or track.shape[1] != width or not np.issubdtype(track.dtype, np.floating):
             raise UsageError(

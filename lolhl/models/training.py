@@ -198,7 +198,7 @@ def probabilities(net: Classifier, contents: Contents, rows: Tensor) -> npt.NDAr
 
 def batch_of_head(samples: int) -> int:
     """Samples in a step of a head: steps stay many, and each large enough that what surrounds it costs little."""
-    return min(256, max(64, 2 ** ((samples // 64).bit_length() - 1)))
+    return min(256, max(64, 1 << (samples // 64).bit_length() >> 1))
 
 
 class _Learner(lightning.LightningModule):
