@@ -187,7 +187,7 @@ def test_a_model_that_lolhl_0_1_published_is_not_published_again(root: Root) -> 
 
 def as_of_0_1(manifest: bytes) -> bytes:
     """The manifest as lolhl 0.1 would have written it: with all settings but how much memory is taken."""
-    values = json.loads(manifest)
+    values = json.loads(unsealed(manifest))
     values["config"] |= {"register": "lolhl", "alias": "challenger"}
     values["digest"] = "0" * 64
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
