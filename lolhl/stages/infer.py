@@ -123,8 +123,8 @@ def infer(
         return earlier
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    used.network.to(device)
-    engine = open_engine(used.network, device)
+    used.head.to(device)
+    engine = open_engine(used.encoder, device)
     if frames:
         mode: decode.Mode = "grid" if frames.is_whole else "scan"
         found = features.stored(engine, frames).batches() if used.frozen else features.of_frames(engine, frames)
@@ -212,7 +212,7 @@ class _Video:
 
 
 def _scores(used: Bundle, found: Iterable[features.Features], device: torch.device) -> Scores:
-    return np.concatenate(list(scoring.probabilities(used.network, found, device)))
+    return np.concatenate(list(scoring.probabilities(used.head, found, device)))
 
 
 def _of_grid(engine: Engine, view: View, video: _Video, ending: Ending) -> Iterator[features.Features]:

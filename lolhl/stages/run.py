@@ -92,7 +92,7 @@ class _Ahead:
 
     def _look(self) -> KeyFrames:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        engine = open_engine(self.used.network.to(device), device)
+        engine = open_engine(self.used.encoder, device)
         return look(engine, lambda ending: self.coming.keys(self.used.view, ending))
 
 

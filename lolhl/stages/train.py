@@ -37,6 +37,7 @@ from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, features, publication, ranks, scoring, tracking
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.publication import Publication
@@ -335,7 +336,7 @@ def _parts(
         return [cache.Part(of.digest, needed[vod], of.pictures) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
-    engine = open_engine(network, device)
+    engine = open_engine(Encoder.of(network), device)
     known = {vod: features.stored(engine, of) for vod, of in frames.items()}
     if ours.first:
         ours.wait()

@@ -36,6 +36,7 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.models import features
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import Engine, Pictures, open_engine
 from lolhl.models.network import Architecture, Classifier, Head, Network
 from lolhl.models.ranks import Ranks
@@ -296,7 +297,7 @@ class _Clock(logging.Handler):
 
 
 def _engine() -> Engine:
-    return open_engine(Network(CLIP, pretrained=True).eval(), CPU)
+    return open_engine(Encoder.of(Network(CLIP, pretrained=True).eval()), CPU)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from lolhl.errors import ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
 from lolhl.models import features
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import Engine, Features, Pictures, open_engine
 from lolhl.models.network import Architecture, Network
 from lolhl.stages.download import download
@@ -30,7 +31,8 @@ from tests.streams import action_video
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     torch.manual_seed(0)
-    return open_engine(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval(), torch.device("cpu"))
+    network = Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()
+    return open_engine(Encoder.of(network), torch.device("cpu"))
 
 
 def frames(folder: Path, mode: Literal["grid", "scan"]) -> FrameSet:
