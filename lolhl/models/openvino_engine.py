@@ -163,7 +163,9 @@ def _kept(encoder: Encoder, side: int) -> Any:
     with suppress(OSError):
         folder.touch()
     # Always what was kept, also the first time: so that all runs compute with the same model.
-    return _openvino().Core().read_model(folder / _FILES[0])
+    core = _openvino().Core()
+    core.set_property({"ENABLE_MMAP": False})  # the file may go while the model is used
+    return core.read_model(folder / _FILES[0])
 
 
 def _folder(encoder: Encoder, side: int) -> Path:

@@ -15,6 +15,7 @@ from lolhl.models.encoder import Encoder
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Network
 
+pytestmark = pytest.mark.slow
 SIDE = 64
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
 
