@@ -32,7 +32,7 @@ def probabilities(head: Head, batches: Iterable[Features], device: torch.device)
     Memory is bounded: each frame is encoded once, and held while a clip needs it.
 
     Args:
-        head: in evaluation mode, on `device`.
+        head: of the model, in evaluation mode, on `device`.
         batches: features of every frame of one VOD, in order: float16 [n, D], n as it comes.
 
     Yields:

@@ -16,7 +16,7 @@ from lolhl.tracks.track import Track
 from lolhl.vod.view import View
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
-    from lolhl.models.network import Network
+    from lolhl.models.encoder import Encoder
 
 
 class Signal(Protocol):
@@ -50,34 +50,34 @@ class Signal(Protocol):
         """Yields the rows of a gap in order, some at a time (values float16 [n, D]); returns how the VOD ends."""
 
 
-def _pictures(view: View, network: "Callable[[], Network]") -> Signal:
+def _pictures(view: View, encoder: "Callable[[], Encoder]") -> Signal:
     from lolhl.signals.pictures import PictureSignal
 
-    return PictureSignal.open(network(), view)
+    return PictureSignal.open(encoder(), view)
 
 
-Open = Callable[[View, "Callable[[], Network]"], Signal]
+Open = Callable[[View, "Callable[[], Encoder]"], Signal]
 
 SIGNALS: dict[str, Open] = {
     "pictures": _pictures,  # features of a backbone
 }
-"""Name → what opens the signal for a view (the grid, and what pictures are like); it may ask for the network."""
+"""Name → what opens the signal for a view (the grid, and what pictures are like); it may ask for the encoder."""
 
 
-def open_signal(name: str, view: View, network: "Callable[[], Network]") -> Signal:
+def open_signal(name: str, view: View, encoder: "Callable[[], Encoder]") -> Signal:
     """The signal of this name.
 
     Args:
         name: one of `SIGNALS`.
         view: the grid, and what pictures are like.
-        network: gives the network whose backbone looks at pictures; called only where a signal needs it.
+        encoder: gives the backbone that looks at pictures; called only where a signal needs it.
 
     Raises:
         UsageError: there is no such signal.
     """
     if name not in SIGNALS:
         raise UsageError(f"--signal {name}: no such signal; there are {', '.join(SIGNALS)}")
-    return SIGNALS[name](view, network)
+    return SIGNALS[name](view, encoder)
 
 
 def stored_track(signal: Signal, source: Source, layout: Layout) -> Track | None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from lolhl.errors import ModelError
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import Engine, open_engine
-from lolhl.models.network import Network
 from lolhl.signals.source import Pictures, Source, TimedPictures
 from lolhl.tracks.filling import Gap, Measured, Taken
 from lolhl.tracks.recipe import Layout
@@ -36,14 +36,10 @@ class PictureSignal:
     version = 1
 
     @classmethod
-    def open(cls, network: Network, view: View) -> "PictureSignal":
-        """The features of this network's backbone, on a GPU where there is one.
-
-        Args:
-            network: in evaluation mode; it is moved to the device where it runs.
-        """
+    def open(cls, encoder: Encoder, view: View) -> "PictureSignal":
+        """The features of this encoder, on a GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(open_engine(network.to(device), device), view)
+        return cls(open_engine(encoder, device), view)
 
     @property
     def settings(self) -> dict[str, Any]:

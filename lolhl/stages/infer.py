@@ -130,7 +130,8 @@ def infer(
         return earlier
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    signal = PictureSignal.open(used.network, used.view)
+    used.head.to(device)
+    signal = PictureSignal.open(used.encoder, used.view)
     if isinstance(source, FrameSource):
         mode, scores = _from_frames(used, signal, source, device)
     else:
@@ -158,7 +159,7 @@ def infer(
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
-    return np.concatenate(list(scoring.probabilities(used.network.head, values, device)))
+    return np.concatenate(list(scoring.probabilities(used.head, values, device)))
 
 
 def _from_frames(

@@ -94,7 +94,7 @@ class _Ahead:
         return self.found.result()
 
     def _look(self) -> KeyFrames:
-        signal = PictureSignal.open(self.used.network, self.used.view)
+        signal = PictureSignal.open(self.used.encoder, self.used.view)
         return look(signal, self.source, lambda ending: self.coming.keys(self.used.view, ending))
 
 

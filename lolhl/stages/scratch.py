@@ -1,12 +1,12 @@
 """Scratch folders: where what is fetched lies until it is stored whole, so that a killed run is gone on with."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lolhl import machine
 from lolhl.errors import StorageError, explain
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
@@ -41,8 +41,7 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
     if isinstance(root, Folder):
         path = root.path / f".unfinished-{kind}" / vod
     else:
-        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser()
-        path = cache / kind / f"{hashlib.sha256(root.url.encode()).hexdigest()[:16]}-{vod}"
+        path = machine.cache(kind) / f"{hashlib.sha256(root.url.encode()).hexdigest()[:16]}-{vod}"
     beside = path.parent.parent  # which stays when the folder goes
     try:
         beside.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from lolhl.vod import decode
 from lolhl.vod.decode import Fit, View
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
-    from lolhl.models.network import Network
+    from lolhl.models.encoder import Encoder
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,8 @@ def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: b
         VideoError: nothing in the video can be decoded.
     """
     check_name(vod, "VOD")
-    view, network = _view(root, config)
-    signal = open_signal(config.signal, view, network)
+    view, encoder = _view(root, config)
+    signal = open_signal(config.signal, view, encoder)
     source = choose_source(
         root,
         vod,
@@ -101,19 +101,20 @@ def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: b
     return filling.track().made
 
 
-def _view(root: Root, config: TrackConfig) -> "tuple[View, Callable[[], Network]]":
+def _view(root: Root, config: TrackConfig) -> "tuple[View, Callable[[], Encoder]]":
     """What pictures are like, and what looks at them."""
     if config.model is None:
         return View(config.fps, config.size, config.fit), lambda: _pretrained(config.backbone)
     from lolhl.models.bundle import load_bundle
 
     bundle = load_bundle(root, config.model)
-    return bundle.view, lambda: bundle.network
+    return bundle.view, lambda: bundle.encoder
 
 
 @lru_cache(maxsize=1)  # of several VODs all are looked at by the same one
-def _pretrained(backbone: str) -> "Network":
+def _pretrained(backbone: str) -> "Encoder":
     """A backbone as `train` has it before it learns, and keeps it where only a head is learnt."""
+    from lolhl.models.encoder import Encoder
     from lolhl.models.network import Architecture, Network
 
-    return Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval()
+    return Encoder.of(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())

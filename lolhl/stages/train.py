@@ -34,6 +34,7 @@ from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, publication, ranks, scoring, tracking
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.publication import Publication
@@ -322,7 +323,7 @@ def _parts(
     if not ours.first:
         ours.wait()
     view = next(iter(frames.values())).view
-    signal = PictureSignal(open_engine(network, device), view)
+    signal = PictureSignal(open_engine(Encoder.of(network), device), view)
     sources = [FrameSource(frame_set) for frame_set in frames.values()]
     tracks = [make_track(signal, source, source.layout) for source in sources]
     if ours.first:

@@ -34,6 +34,7 @@ from lolhl.labels.rows import ANY
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Head, Network
 from lolhl.models.ranks import Ranks
@@ -298,7 +299,7 @@ class _Clock(logging.Handler):
 
 
 def _signal() -> PictureSignal:
-    return PictureSignal(open_engine(Network(CLIP, pretrained=True).eval(), CPU), GRID.view)
+    return PictureSignal(open_engine(Encoder.of(Network(CLIP, pretrained=True).eval()), CPU), GRID.view)
 
 
 if __name__ == "__main__":

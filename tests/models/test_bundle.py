@@ -60,11 +60,12 @@ def store(root: Root, weights: dict[str, Tensor], normalisation: dict[str, list[
 def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> None:
     loaded = load_bundle(root, "m")
     assert (loaded.view.fps, loaded.view.size, loaded.threshold) == (Fraction(30000, 1001), 96, 0.5)
-    assert loaded.network.architecture == ARCHITECTURE
+    whole = loaded.encoder.network()
+    assert whole.architecture == ARCHITECTURE
     for name, tensor in network.state_dict().items():
-        assert torch.equal(loaded.network.state_dict()[name], tensor)
+        assert torch.equal(whole.state_dict()[name], tensor)
     frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8))
-    assert torch.equal(loaded.network.features(frames), network.eval().features(frames))
+    assert torch.equal(whole.features(frames), network.eval().features(frames))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lolhl import manifest
 from lolhl.errors import ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import Engine, Features, Pictures, open_engine
 from lolhl.models.network import Architecture, Network
 from lolhl.results import Vod
@@ -33,7 +34,7 @@ VIEW = ExtractConfig(size=32).view
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     torch.manual_seed(0)
-    return open_engine(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval(), torch.device("cpu"))
+    return open_engine(Encoder.of(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()), torch.device("cpu"))
 
 
 @pytest.fixture
