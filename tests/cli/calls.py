@@ -446,6 +446,7 @@ CALLS = [
             lambda table: table.cast({"frame": pl.String}),
             lambda table: table.with_columns(pl.col("frame") + 10**9),
             lambda table: table.with_columns(-pl.col("offset")),
+            lambda table: table.with_columns(pl.lit(10**18).alias("length")),
             lambda table: table[:0],
         )
     ],

@@ -200,6 +200,10 @@ def as_text(name: str) -> Callable[[Any, Any], Any]:
     return lambda pl, rows: rows.with_columns(pl.lit("many").alias(name))
 
 
+def beyond_the_end(pl: Any, rows: Any) -> Any:
+    return rows.with_columns(pl.lit(10**18).alias("length"))
+
+
 def wrong_table(key: str, change: Callable[[Any, Any], Any], *calls: str) -> Callable[[Sandbox], None]:
     return lambda sandbox: damage_table(sandbox, _here(sandbox, key), change, *calls, consistent=True)
 
@@ -281,6 +285,7 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "samples-column": wrong_table(SAMPLES, without_column("chunk"), LEARN),
     "samples-text": wrong_table(SAMPLES, as_text("frame"), LEARN),
     "index-column": wrong_table(INDEX, without_column("offset"), "infer t a --force"),
+    "index-beyond": wrong_table(INDEX, beyond_the_end, "infer t a --force", LEARN),
     "index-text": wrong_table(INDEX, as_text("length"), "infer t a --force"),
     "scores-column": wrong_table(SCORED, without_column("score"), "report a --force"),
     "scores-text": wrong_table(SCORED, as_text("score"), "report a --force"),
