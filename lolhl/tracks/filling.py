@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, Self, TypeVar
 
 from lolhl import progress, results
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-_UPLOADS_AHEAD = 2  # parts on their way to the root while the next is measured: bounds memory
+_UPLOADS_AHEAD = 1  # parts on their way to the root while the next is measured: bounds memory
 
 
 @dataclass(frozen=True)
@@ -308,9 +308,10 @@ class _Writer(AbstractContextManager["_Writer"]):
 
     def _write(self, number: int, rows: Rows) -> None:
         data = rows.to_bytes()
-        key = self._recipe.part_key(number, Output.of("", data).sha256)
-        self._root.write(key, data)
-        self.outputs[number] = Output.of(key, data)
+        unnamed = Output.of("", data)
+        output = replace(unnamed, key=self._recipe.part_key(number, unnamed.sha256))
+        self._root.write(output.key, data)
+        self.outputs[number] = output
 
 
 def _outdated(root: Root, recipe: Recipe) -> list[str]:
