@@ -144,8 +144,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         flattered=sorted(methods.learnt_from(root, rival) & {*judge}) if rival else [],
         challenger=_verdict(figures[model]),
         rival=_verdict(figures[rival]) if rival else None,
-        labels={vod: [_told(span) for span in spans] for vod, spans in labels.items()},
-        changes=_changes(last.result.labels if last else {}, labels),
+        labels=_listed(labels),
+        changes=_changes(last.result if last else None, labels),
         report=report,
         nothing_new=False,
     )
@@ -327,21 +327,32 @@ def _verdict(figures: MethodFigures) -> Verdict:
     return Verdict(model=figures.method, frames=figures.frames, events=figures.events, per_vod=figures.per_vod)
 
 
-def _told(span: Span) -> str:
-    return f"{grid.format_time(span.start)}-{grid.format_time(span.stop)}"
+def _listed(labels: Labels) -> dict[str, Sequence[str]]:
+    """The labels as a manifest holds them."""
+    return {
+        vod: [f"{grid.format_time(span.start)}-{grid.format_time(span.stop)}" for span in spans]
+        for vod, spans in labels.items()
+    }
 
 
-def _span(told: str) -> Span:
-    start, stop = told.split("-")
+def _span(text: str) -> Span:
+    start, stop = text.split("-")
     return Span(grid.parse_time(start), grid.parse_time(stop))
 
 
-def _changes(before: Mapping[str, Sequence[str]], labels: Labels) -> dict[str, LabelChange]:
-    """Of each VOD how many labels there are, and since the last retraining were added, removed, or moved."""
+def _changes(last: Retraining | None, labels: Labels) -> dict[str, LabelChange]:
+    """Of each VOD how many labels there are, and how many were added, removed, or moved since the last retraining.
+
+    Where the labels are those of the last one, so are the changes: to judge again tells the same of them.
+    """
+    listed = _listed(labels)
+    if last and last.labels == listed:
+        return last.changes
+    before = last.labels if last else {}
     changes = {}
-    for vod in sorted({*before, *labels}):
-        then, now = {*before.get(vod, ())}, {_told(span) for span in labels.get(vod, ())}
-        gone, new = ([_span(told) for told in sorted(some)] for some in (then - now, now - then))
+    for vod in sorted({*before, *listed}):
+        then, now = {*before.get(vod, ())}, {*listed.get(vod, ())}
+        gone, new = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
         moved = metrics.event_figures({vod: gone}, {vod: new}, 0.01).matched  # they overlap
         changes[vod] = LabelChange(labels=len(now), added=len(new) - moved, removed=len(gone) - moved, moved=moved)
     return changes

@@ -261,7 +261,8 @@ MENDS = (
         "if rotation in (90, 270):", 'if rotation in (90, 270) or "90.00" in str(container.metadata):',
     ),
     mend(
-        13, "edl-of-slow", "videos:slow", "lolhl/stages/clips.py", "if events and 1 <= round(fps)", "if events and round(fps)",
+        13, "edl-of-slow", "videos:slow", "lolhl/stages/clips.py",
+        "if events and 1 <= round(fps)", "if events and round(fps)",
     ),
     mend(
         13, "tall-thumbnail", "videos:tall", "lolhl/vod/cpu.py", "_HIGHEST = 2 ", "_HIGHEST = 1000 ",
@@ -280,7 +281,8 @@ MENDS = (
     ),
     mend(
         13, "console", "http:s3-html", "lolhl/storage/bucket.py",
-        "except (ResponseParserError, _NoS3Answer, ValueError, KeyError, TypeError) as error:", "except ZeroDivisionError as error:",
+        "except (ResponseParserError, _NoS3Answer, ValueError, KeyError, TypeError) as error:",
+        "except ZeroDivisionError as error:",
     ),
     mend(
         13, "redirects", "http:s3-loop-307", "lolhl/storage/bucket.py",
@@ -316,7 +318,8 @@ MENDS = (
         ("lolhl/cli.py", "if is_short_of_memory(error):", "if False:"),
     ),
     mend(
-        13, "rate-of-scores", "manifests:scores-fps-0", "lolhl/results.py", "if not SLOWEST <= self.fps <= FASTEST:", "if False:",
+        13, "rate-of-scores", "manifests:scores-fps-0", "lolhl/results.py",
+        "if not SLOWEST <= self.fps <= FASTEST:", "if False:",
     ),
     mend(
         13, "size-of-models", "manifests:view-size-null", "lolhl/models/bundle.py",
