@@ -153,8 +153,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         flattered=sorted(_learnt_by(root, old) & {*judge}) if old else [],
         challenger=challenger.verdict(),
         rival=rival.verdict() if rival else None,
-        labels={vod: [_told(span) for span in spans] for vod, spans in labels.items()},
-        changes=_changes(last.result.labels if last else {}, labels),
+        labels=_listed(labels),
+        changes=_changes(last.result if last else None, labels),
         report=report,
         nothing_new=False,
     )
@@ -433,11 +433,23 @@ def _span(told: str) -> Span:
     return Span(grid.parse_time(start), grid.parse_time(stop))
 
 
-def _changes(before: Mapping[str, Sequence[str]], labels: Labels) -> dict[str, LabelChange]:
-    """Of each VOD how many labels there are, and since the last retraining were added, removed, or moved."""
+def _listed(labels: Labels) -> dict[str, list[str]]:
+    """The labels as a manifest holds them."""
+    return {vod: [_told(span) for span in spans] for vod, spans in labels.items()}
+
+
+def _changes(last: Retraining | None, labels: Labels) -> dict[str, LabelChange]:
+    """Of each VOD how many labels there are, and how many were added, removed, or moved since the last retraining.
+
+    Where the labels are those of the last one, so are the changes: to judge again tells the same of them.
+    """
+    listed = _listed(labels)
+    if last and last.labels == listed:
+        return last.changes
+    before = last.labels if last else {}
     changes = {}
-    for vod in sorted({*before, *labels}):
-        then, now = {*before.get(vod, ())}, {_told(span) for span in labels.get(vod, ())}
+    for vod in sorted({*before, *listed}):
+        then, now = {*before.get(vod, ())}, {*listed.get(vod, ())}
         gone, new = ([_span(told) for told in sorted(some)] for some in (then - now, now - then))
         moved = metrics.event_figures({vod: gone}, {vod: new}, 0.01).matched  # they overlap
         changes[vod] = LabelChange(labels=len(now), added=len(new) - moved, removed=len(gone) - moved, moved=moved)
