@@ -21,7 +21,7 @@ from lolhl.errors import UsageError, VideoError
 from lolhl.vod import cuda
 from lolhl.vod.clock import KeyTimes
 from lolhl.vod.cpu import KeyPacket, Reader
-from lolhl.vod.side_by_side import in_order
+from lolhl.vod.ordered_workers import in_order
 from lolhl.vod.view import Fit as Fit
 from lolhl.vod.view import Picture as Picture
 from lolhl.vod.view import View as View
