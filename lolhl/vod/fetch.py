@@ -217,15 +217,16 @@ class _Watched:
         while not self.over.wait(seconds):
             if self.count < least:
                 self.is_shut = True
-                for one in self.sockets:
+                for peer in self.sockets:
                     with suppress(OSError):  # it is closed already
-                        socket.socket.shutdown(one, socket.SHUT_RDWR)  # not SSL's, which would wait for an answer
+                        # Not SSL's, which would wait for an answer.
+                        socket.socket.shutdown(peer, socket.SHUT_RDWR)
             self.count = 0
 
 
 @contextmanager
 def _answer(url: str, headers: dict[str, str]) -> Iterator[tuple[http.client.HTTPResponse, _Watched]]:
-    """The server's answer, and who counts the bytes that come of it.
+    """The server's answer, and the counter of the bytes that come of it.
 
     Raises:
         VideoError: the server does not give it.
@@ -294,8 +295,8 @@ def _next_address(url: str, place: str, shown: str) -> str:
         address = urljoin(url, place)
         plain(address)
     except (ValueError, UsageError):
-        where = text.bare_url(text.redacted(place))[:200]
-        raise VideoError(f"{shown}: the server sends on to {where!r}, which is no address: check the address") from None
+        named = text.bare_url(text.redacted(place))[:200]
+        raise VideoError(f"{shown}: the server sends on to {named!r}, which is no address: check the address") from None
     return address
 
 
