@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lolhl.errors import LabelError
-from lolhl.labels.rows import ANY, LONGEST, Known, check_vod, checked
+from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio puts this before the name of an uploaded file
 
 
 def read_label_studio(
-    data: bytes, name: str, known: Known = ANY, *, fps: Fraction | None, vod: str | None = None
+    data: bytes, name: str, known: KnownVods = ANY, *, fps: Fraction | None, vod: str | None = None
 ) -> dict[str, list[Span]]:
     """The spans of each VOD, in order of time, overlaps merged; those of several annotators put together.
 

@@ -14,32 +14,32 @@ ROUNDING = 1.0  # seconds; labels are written in whole seconds, videos end betwe
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownVods:
     """What is known of the VODs that a label file may speak of.
 
     Attributes:
         durations: VOD → seconds of its video.
-        others: whether VODs that are not among them may be labelled too.
+        allows_unknown: whether VODs that are not among them may be labelled too.
     """
 
     durations: Mapping[str, float] = field(default_factory=dict)
-    others: bool = True
+    allows_unknown: bool = True
 
 
-ANY = Known()
+ANY = KnownVods()
 
 
-def check_vod(vod: str, known: Known, place: str) -> None:
+def check_vod(vod: str, known: KnownVods, place: str) -> None:
     """Raises LabelError when this cannot be the name of a VOD, or is none of those that are known."""
     try:
         check_name(vod, "VOD")
     except UsageError as error:
         raise LabelError(f"{place}: {error}") from None
-    if vod not in known.durations and not known.others:
+    if vod not in known.durations and not known.allows_unknown:
         raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or allow unknown VODs")
 
 
-def checked(span: Span, vod: str, known: Known, place: str) -> Span:
+def checked(span: Span, vod: str, known: KnownVods, place: str) -> Span:
     """The span in whole milliseconds, cut at the end of the video where rounding took it over the edge.
 
     Args:

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time, parse_time
-from lolhl.labels.rows import ANY, LONGEST, Known, check_vod, checked
+from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
 _NEEDED = ("vid_id", "start", "stop")
 
 
 def read_table(
-    data: bytes, name: str, known: Known = ANY, *, separators: str = "\t", vod: str | None = None
+    data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
 ) -> dict[str, list[Span]]:
     """The spans of each VOD, in order of time, overlaps merged.
 

@@ -115,7 +115,7 @@ class Bucket:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
     @property
-    def shown_endpoint(self) -> str:
+    def redacted_endpoint(self) -> str:
         """The endpoint for messages: its path may hold a secret."""
         return text.redacted(self.endpoint)
 
@@ -351,25 +351,25 @@ class Bucket:
             raise AccessDenied(f"no keys for {self.url}: {error}: mend AWS_PROFILE, or set {_KEYS}") from error
         except SSLError as error:
             raise StorageError(
-                f"{self.shown_endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or "
+                f"{self.redacted_endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or "
                 "AWS_CA_BUNDLE"
             ) from error
         except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise StorageError(
-                f"{self.shown_endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and the "
-                "network"
+                f"{self.redacted_endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and "
+                "the network"
             ) from error
         except BotoCoreError as error:
             raise StorageError(f"{self.url}/{key}: {type(error).__name__}: {_one_line(str(error))}") from error
         # The latter three come out of botocore where a header is no number, a field is missing or is no text.
         except (ResponseParserError, _NoS3Answer, ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"{self.shown_endpoint} does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL, which "
+                f"{self.redacted_endpoint} does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL, which "
                 "may be the address of a web page or of a console"
             ) from error
 
     def _refusal(self, error: ClientError, key: str) -> StorageError:
-        code, status, endpoint = _code(error), _status(error), self.shown_endpoint
+        code, status, endpoint = _code(error), _status(error), self.redacted_endpoint
         message = _one_line(str(error.response.get("Error", {}).get("Message") or ""))
         if code == "NoSuchBucket":
             return NotFound(f"there is no bucket {self.name} at {endpoint}: create it, or mend --root")
