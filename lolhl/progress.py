@@ -36,10 +36,10 @@ def bar(label: str, total: float, unit: str) -> Iterator[Advance]:
         unknown = "{desc}: {count} " + unit + " [{elapsed}, {speed}]"
         shape = form if total else unknown
         stream = text.beneath(sys.stderr)
-        with _Bar(desc=label, total=total or None, unit=unit, bar_format=shape, file=stream) as shown:
+        with _Bar(desc=label, total=total or None, unit=unit, bar_format=shape, file=stream) as progress_bar:
 
             def advance(amount: float) -> None:
-                shown.update(amount)
+                progress_bar.update(amount)
 
             yield advance
         return
@@ -55,13 +55,13 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
 
     @property
     def format_dict(self) -> MutableMapping[str, Any]:
-        known = super().format_dict
-        done, total = known["n"], known["total"]
+        values = super().format_dict
+        done, total = values["n"], values["total"]
         # tqdm has no rate at first, and forgets a total that is passed, as an estimated one may be.
-        rate = known["rate"] or (done / known["elapsed"] if known["elapsed"] else 0.0)
+        rate = values["rate"] or (done / values["elapsed"] if values["elapsed"] else 0.0)
         count = f"{done:.0f}/{total:.0f}" if total else f"{done:.0f}"
         share = min(1.0, done / total) if total else 0.0
-        return {**known, "share": share, "count": count, "speed": _speed(rate, self.unit)}
+        return {**values, "share": share, "count": count, "speed": _speed(rate, self.unit)}
 
 
 class _Lines:
@@ -77,6 +77,6 @@ class _Lines:
             return
         self.shown = now
         rate = self.done / (now - self.begun)
-        left = f", {max(0.0, self.total - self.done) / rate:.0f} s left" if self.total and rate else ""
-        of = f"/{self.total:.0f}" if self.total else ""
-        log.info("%s: %.0f%s %s, %s%s", self.label, self.done, of, self.unit, _speed(rate, self.unit), left)
+        remaining = f", {max(0.0, self.total - self.done) / rate:.0f} s left" if self.total and rate else ""
+        total = f"/{self.total:.0f}" if self.total else ""
+        log.info("%s: %.0f%s %s, %s%s", self.label, self.done, total, self.unit, _speed(rate, self.unit), remaining)

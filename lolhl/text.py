@@ -154,25 +154,25 @@ def _escape(character: str) -> str:
 
 
 def _redacted_url(match: "re.Match[str]", private: set[str]) -> str:
-    scheme, rest = match.groups()
-    url = rest.rstrip(").,;:")
-    after = rest[len(url) :]
+    scheme, address = match.groups()
+    url = address.rstrip(").,;:")
+    after = address[len(url) :]
     authority = re.split("[/?#]", url, maxsplit=1)[0]
     has_password = re.search(r"^[^\[]*:(?!\d*$)", authority) is not None  # no port, so a password; it may hold / and #
     if "@" in authority or (has_password and "@" in url):
         url = url[(authority if "@" in authority else url).rindex("@") + 1 :]
         authority = re.split("[/?#]", url, maxsplit=1)[0]
-        shown = f"{HIDDEN}@{authority}"
+        host = f"{HIDDEN}@{authority}"
     elif has_password:  # the address was cut off within it
         return f"{scheme}{HIDDEN}{after}"
     else:
-        shown = authority
+        host = authority
     path = url[len(authority) :]
     if f"{scheme}{authority}".lower() in private:
         path = f"/{HIDDEN}" if path.strip("/") else path
     elif query := re.search("[?#]", path):
         path = f"{path[: query.end()]}{HIDDEN}" if query.end() < len(path) else path
-    return f"{scheme}{shown}{path}{after}"
+    return f"{scheme}{host}{path}{after}"
 
 
 def _private_hosts() -> Iterator[str]:
@@ -185,8 +185,8 @@ def _private_hosts() -> Iterator[str]:
 def _secrets() -> Iterator[str]:
     """What the environment holds of secrets that may stand anywhere in a text."""
     for name, value in os.environ.items():
-        found = [value] if _SECRET_NAME.search(name) else []
+        candidates = [value] if _SECRET_NAME.search(name) else []
         if "://" in value and "@" in value:
             password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
-            found += [password, unquote(password)]
-        yield from (secret for secret in found if len(secret) >= _SHORTEST_SECRET)
+            candidates += [password, unquote(password)]
+        yield from (secret for secret in candidates if len(secret) >= _SHORTEST_SECRET)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lolhl.evaluate.figures import Difference, FrameFigures, Gain, MethodFigures, shown
+from lolhl.evaluate.figures import Difference, FrameFigures, Gain, MethodFigures, format_figure
 from lolhl.evaluate.judge import Predictions, judge
 from lolhl.evaluate.metrics import TIOUS, Resampled
 
@@ -36,7 +36,9 @@ def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) 
         MethodFigures(
             **vars(judge(predictions)),
             method=name,
-            differences={other: resampled[name].minus(resampled[other]) for other in references if other != name},
+            differences={
+                reference: resampled[name].minus(resampled[reference]) for reference in references if reference != name
+            },
         )
         for name, predictions in methods.items()
     ]
@@ -66,17 +68,17 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
     events = [f"event F1 at tIoU {tiou:g}" for tiou in TIOUS]
     rows = [["", "average precision", "frame F1", *events]]
     for method in methods:
-        counted = [shown(figures.f1, figures.f1_interval) for figures in method.events]
+        counted = [format_figure(figures.f1, figures.f1_interval) for figures in method.events]
         rows.append([_name(method, learnt), *_frame_figures(method.frames.model), *counted])
     rows.append(["random, expected", *_frame_figures(methods[0].frames.random), *[""] * len(events)])
     lines = _aligned(rows)
 
-    references = {other for method in methods for other in method.differences}
-    for other in [method.method for method in methods if method.method in references]:
-        rows = [[f"minus {other}", "average precision", *events]]
+    references = {reference for method in methods for reference in method.differences}
+    for reference in [method.method for method in methods if method.method in references]:
+        rows = [[f"minus {reference}", "average precision", *events]]
         for method in methods:
-            if other in method.differences:
-                difference = method.differences[other]
+            if reference in method.differences:
+                difference = method.differences[reference]
                 rows.append([method.method, *map(_difference, [difference.average_precision, *difference.events])])
         lines += ["", *_aligned(rows)]
 
@@ -87,7 +89,9 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
             figures = method.per_vod[vod]
             mark = "*" if vod in learnt.get(method.method, ()) else ""
             at = figures.events[0]
-            cells.append(f"{shown(figures.average_precision)}, {at.matched} of {at.labelled} by {at.predicted}{mark}")
+            cells.append(
+                f"{format_figure(figures.average_precision)}, {at.matched} of {at.labelled} by {at.predicted}{mark}"
+            )
         rows.append([vod, *cells])
     lines += ["", *_aligned(rows)]
     if any(learnt.values()):
@@ -95,7 +99,7 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
     frames = methods[0].frames.model
     lines += [
         "",
-        f"{frames.frames} frames, {shown(frames.base_rate)} of them in highlights; in brackets: 95 % intervals",
+        f"{frames.frames} frames, {format_figure(frames.base_rate)} of them in highlights; in brackets: 95 % intervals",
     ]
     return "\n".join(lines)
 
@@ -106,8 +110,8 @@ def _name(method: MethodFigures, learnt: Mapping[str, Sequence[str]]) -> str:
 
 def _frame_figures(figures: FrameFigures) -> list[str]:
     return [
-        shown(figures.average_precision, figures.average_precision_interval),
-        shown(figures.f1, figures.f1_interval),
+        format_figure(figures.average_precision, figures.average_precision_interval),
+        format_figure(figures.f1, figures.f1_interval),
     ]
 
 

@@ -89,11 +89,11 @@ class Comparison:
         """The three in lines for people."""
         lines = [f"{'':18}{'average precision':27}{'F1':27}{'precision':11}{'recall':8}".rstrip()]
         for name, figures in self.named().items():
-            average = shown(figures.average_precision, figures.average_precision_interval)
-            f1 = shown(figures.f1, figures.f1_interval)
-            at_threshold = f"{shown(figures.precision):11}{shown(figures.recall):8}"
+            average = format_figure(figures.average_precision, figures.average_precision_interval)
+            f1 = format_figure(figures.f1, figures.f1_interval)
+            at_threshold = f"{format_figure(figures.precision):11}{format_figure(figures.recall):8}"
             lines.append(f"{name:18}{average:27}{f1:27}{at_threshold}".rstrip())
-        lines.append(f"{self.model.frames} frames, {shown(self.model.base_rate)} of them in highlights")
+        lines.append(f"{self.model.frames} frames, {format_figure(self.model.base_rate)} of them in highlights")
         return "\n".join(lines)
 
 
@@ -146,7 +146,7 @@ def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def shown(figure: float | None, interval: Interval | None = None) -> str:
+def format_figure(figure: float | None, interval: Interval | None = None) -> str:
     """A figure for people, with its interval if there is one."""
     text = "–" if figure is None else f"{figure:.3f}"
     return text + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")

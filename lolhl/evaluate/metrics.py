@@ -241,8 +241,8 @@ def random_figures(labels: npt.ArrayLike, called: float, *, seed: int = 0) -> Fr
     expected = interval = None
     if positives:
         harmonic = float((1 / np.arange(1, n + 1)).sum())
-        others = (positives - 1) / (n - 1) if n > 1 else 0.0  # chance that another frame is positive
-        expected = (harmonic + others * (n - harmonic)) / n
+        chance = (positives - 1) / (n - 1) if n > 1 else 0.0  # chance that another frame is positive
+        expected = (harmonic + chance * (n - harmonic)) / n
         rng = np.random.default_rng(seed)
         interval = _interval(np.array([_ranked_average_precision(rng.permutation(truth)) for _ in range(_SHUFFLES)]))
     return FrameFigures(

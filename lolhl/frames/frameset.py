@@ -70,23 +70,23 @@ class FrameSet:
             StorageError: its index is gone or damaged.
         """
         key, redo = spec.manifest_key(vod), f"{spec.command(vod)} --force"
-        asked = root.ahead([key, f"vods/{vod}/vod.json"])
-        made = manifest.load(asked, key, Frames, spec.command(vod), fresh=True)
-        shards = [output for output in made.outputs if output.key.endswith(".tar")]
-        if View(made.result.fps, made.result.size, made.result.fit) != spec.view:
+        root_ahead = root.ahead([key, f"vods/{vod}/vod.json"])
+        frames = manifest.load(root_ahead, key, Frames, spec.command(vod), fresh=True)
+        shards = [output for output in frames.outputs if output.key.endswith(".tar")]
+        if View(frames.result.fps, frames.result.size, frames.result.fit) != spec.view:
             raise StorageError(f"{root.url}/{key} is of other frames than its folder's name says: run `{redo}`")
-        index_keys = [output.key for output in made.outputs if output.key.endswith(".parquet")]
+        index_keys = [output.key for output in frames.outputs if output.key.endswith(".parquet")]
         if not index_keys:
             raise StorageError(f"{root.url}/{key} names no index: run `{redo}`")
-        place, count = f"{root.url}/{index_keys[0]}", made.result.frames
-        index = read_table(made.read(root, index_keys[0], redo), _INDEX, place, redo).sort("frame")
+        place, count = f"{root.url}/{index_keys[0]}", frames.result.frames
+        index = read_table(frames.read(root, index_keys[0], redo), _INDEX, place, redo).sort("frame")
         _check_index(index, count, [shard.size for shard in shards], place, redo)
-        if made.result.mode == "grid" and len(index) != count:
+        if frames.result.mode == "grid" and len(index) != count:
             raise StorageError(f"{root.url}/{key} is of {count} frames and its index of {len(index)}: run `{redo}`")
         times, places, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
         nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, spec.view.fps))
         files = _Files(root, tuple(shards), redo)
-        return cls(root, vod, spec, made.content_digest(), count, times, nearest, places, offsets, lengths, files)
+        return cls(root, vod, spec, frames.content_digest(), count, times, nearest, places, offsets, lengths, files)
 
     @property
     def view(self) -> View:
@@ -147,14 +147,14 @@ def _check_index(index: pl.DataFrame, count: int, sizes: Sequence[int], place: s
         "places before a file's beginning": all((index[name] >= 0).all() for name in ("offset", "length")),
         "places beyond a file's end": (index["length"] <= ends - index["offset"]).all(),
     }
-    for what, holds in checks.items():
+    for problem, holds in checks.items():
         if not holds:
-            raise StorageError(f"{place} is wrong (it has {what}): run `{redo}`")
+            raise StorageError(f"{place} is wrong (it has {problem}): run `{redo}`")
 
 
-def _nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    after = np.clip(np.searchsorted(times, wanted), 1, max(1, len(times) - 1))
-    nearer = wanted - times[after - 1] <= times[np.minimum(after, len(times) - 1)] - wanted
+def _nearest(times: npt.NDArray[np.float64], instants: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    after = np.clip(np.searchsorted(times, instants), 1, max(1, len(times) - 1))
+    nearer = instants - times[after - 1] <= times[np.minimum(after, len(times) - 1)] - instants
     return np.where(nearer, after - 1, np.minimum(after, len(times) - 1)).astype(np.int64)
 
 
@@ -178,9 +178,9 @@ class _Files:
             StorageError: it is gone or damaged.
         """
         with self._lock:
-            for wanted in range(shard, min(shard + 2, len(self._shards))):
-                if wanted not in self._files:
-                    self._files[wanted] = _in_background(partial(self._fetch, wanted))
+            for number in range(shard, min(shard + 2, len(self._shards))):
+                if number not in self._files:
+                    self._files[number] = _in_background(partial(self._fetch, number))
         return self._files[shard].result()
 
     def damaged(self, shard: int) -> StorageError:

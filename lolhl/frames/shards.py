@@ -63,11 +63,11 @@ class ShardWriter:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def add(self, made: Encoded) -> None:
-        header = tarfile.TarInfo(f"{made.frame:08}.jpg")  # no owner and no clock time: the same bytes each time
-        header.size = len(made.jpeg)
-        block = header.tobuf(tarfile.USTAR_FORMAT) + made.jpeg + b"\0" * (-len(made.jpeg) % _BLOCK)
-        self.entries.append(Entry(made.frame, made.time, self.shard, self.size + _BLOCK, len(made.jpeg)))
+    def add(self, picture: Encoded) -> None:
+        header = tarfile.TarInfo(f"{picture.frame:08}.jpg")  # no owner and no clock time: the same bytes each time
+        header.size = len(picture.jpeg)
+        block = header.tobuf(tarfile.USTAR_FORMAT) + picture.jpeg + b"\0" * (-len(picture.jpeg) % _BLOCK)
+        self.entries.append(Entry(picture.frame, picture.time, self.shard, self.size + _BLOCK, len(picture.jpeg)))
         self._write(block)
 
     def close(self) -> None:
@@ -91,9 +91,9 @@ def pack(frames: Iterator[Encoded], folder: Path, shard: int, shard_bytes: int) 
             alone, so that a run that goes on after a kill cuts at the same places.
     """
     writer: ShardWriter | None = None
-    for made in frames:
+    for picture in frames:
         writer = writer or ShardWriter(folder / f"shard-{shard:06}.tar", shard)
-        writer.add(made)
+        writer.add(picture)
         if writer.size >= shard_bytes:
             writer.close()
             yield writer

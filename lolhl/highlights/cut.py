@@ -96,9 +96,9 @@ def find(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, lim
         for part in _split(span, smoothed, instants, limits)
         if part.duration >= limits.min_length - _ROUNDING
     ]
-    found = [h for span in spans if (h := _described(span, smoothed, instants, limits.threshold))]
-    found.sort(key=lambda h: (-h.peak, -h.mean, h.span.start))
-    return [_ranked(highlight, rank) for rank, highlight in enumerate(found, start=1)]
+    highlights = [h for span in spans if (h := _described(span, smoothed, instants, limits.threshold))]
+    highlights.sort(key=lambda h: (-h.peak, -h.mean, h.span.start))
+    return [_ranked(highlight, rank) for rank, highlight in enumerate(highlights, start=1)]
 
 
 def reason_for_none(smoothed: npt.NDArray[np.floating], limits: Limits) -> str:
@@ -107,8 +107,8 @@ def reason_for_none(smoothed: npt.NDArray[np.floating], limits: Limits) -> str:
         return "the video has no frames"
     highest = float(np.max(smoothed))
     if highest < limits.threshold:
-        shown = _unlike(highest, limits.threshold)
-        return f"the highest smoothed probability was {shown[0]}, below the threshold {shown[1]}"
+        figures = _unlike(highest, limits.threshold)
+        return f"the highest smoothed probability was {figures[0]}, below the threshold {figures[1]}"
     return (
         f"the smoothed probability reached {highest:.2f} (threshold {limits.threshold:.2f}), "
         f"but never for long enough: every stretch was shorter than {limits.min_length:g} s with its padding"

@@ -34,6 +34,6 @@ def chunks(spans: Sequence[Span], count: int, fps: Fraction, seconds: float = CH
     is_crossed = np.zeros(len(begins), dtype=bool)
     for span in merge(spans):  # all chunks after the one it begins in, up to the one it ends in
         is_crossed[math.floor(span.start / length) + 1 : math.ceil(span.stop / length)] = True
-    kept = np.flatnonzero(~is_crossed)
-    numbers: npt.NDArray[np.int64] = kept[np.searchsorted(begins[kept], np.arange(count), side="right") - 1]
+    uncrossed = np.flatnonzero(~is_crossed)
+    numbers: npt.NDArray[np.int64] = uncrossed[np.searchsorted(begins[uncrossed], np.arange(count), side="right") - 1]
     return numbers

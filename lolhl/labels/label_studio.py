@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lolhl.errors import LabelError
-from lolhl.labels.rows import ANY, LONGEST, Known, check_vod, checked
+from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio puts this before the name of an uploaded file
 
 
 def read_label_studio(
-    data: bytes, name: str, known: Known = ANY, *, fps: Fraction | None, vod: str | None = None
+    data: bytes, name: str, known: KnownVods = ANY, *, fps: Fraction | None, vod: str | None = None
 ) -> dict[str, list[Span]]:
     """The spans of each VOD, in order of time, overlaps merged; those of several annotators put together.
 
@@ -40,21 +40,23 @@ def read_label_studio(
             video or of an unknown VOD; the message names file, task and the path to the element.
     """
     tasks = _tasks(data, name)
-    found: dict[str, list[Span]] = {}
+    spans_by_vod: dict[str, list[Span]] = {}
     for index, task in enumerate(tasks):
         place = f"{name}: task {task.get('id', f'at place {index + 1}')}"
         annotations = _list(task, "annotations", place)
-        used = {f"annotations[{i}]": each for i, each in enumerate(annotations) if not _is_cancelled(each)}
-        if not used:
+        valid = {
+            f"annotations[{i}]": annotation for i, annotation in enumerate(annotations) if not _is_cancelled(annotation)
+        }
+        if not valid:
             continue
-        of = vod if vod is not None else _vod(task, place)
-        check_vod(of, known, place)
-        spans = found.setdefault(of, [])
-        for annotation_path, annotation in used.items():
+        task_vod = vod if vod is not None else _vod(task, place)
+        check_vod(task_vod, known, place)
+        spans = spans_by_vod.setdefault(task_vod, [])
+        for annotation_path, annotation in valid.items():
             for path, value, label in _regions(annotation, annotation_path, place):
                 span = _span(value, label, fps, f"{place}: {path}")
-                spans.append(checked(span, of, known, f"{place}: {path}"))
-    return {of: merge(spans) for of, spans in found.items()}
+                spans.append(checked(span, task_vod, known, f"{place}: {path}"))
+    return {task_vod: merge(spans) for task_vod, spans in spans_by_vod.items()}
 
 
 def _tasks(data: bytes, name: str) -> list[dict[str, Any]]:
@@ -137,7 +139,7 @@ def _vod(task: dict[str, Any], place: str) -> str:
 
 
 def _list(value: dict[str, Any], key: str, place: str) -> list[Any]:
-    found = value.get(key)
-    if not isinstance(found, list):
+    entries = value.get(key)
+    if not isinstance(entries, list):
         raise LabelError(f"{place}: {key} is no list: export the project from Label Studio as JSON")
-    return found
+    return entries

@@ -14,32 +14,32 @@ ROUNDING = 1.0  # seconds; labels are written in whole seconds, videos end betwe
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownVods:
     """What is known of the VODs that a label file may speak of.
 
     Attributes:
         durations: VOD → seconds of its video.
-        others: whether VODs that are not among them may be labelled too.
+        allows_unknown: whether VODs that are not among them may be labelled too.
     """
 
     durations: Mapping[str, float] = field(default_factory=dict)
-    others: bool = True
+    allows_unknown: bool = True
 
 
-ANY = Known()
+ANY = KnownVods()
 
 
-def check_vod(vod: str, known: Known, place: str) -> None:
+def check_vod(vod: str, known: KnownVods, place: str) -> None:
     """Raises LabelError when this cannot be the name of a VOD, or is none of those that are known."""
     try:
         check_name(vod, "VOD")
     except UsageError as error:
         raise LabelError(f"{place}: {error}") from None
-    if vod not in known.durations and not known.others:
+    if vod not in known.durations and not known.allows_unknown:
         raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or allow unknown VODs")
 
 
-def checked(span: Span, vod: str, known: Known, place: str) -> Span:
+def checked(span: Span, vod: str, known: KnownVods, place: str) -> Span:
     """The span in whole milliseconds, cut at the end of the video where rounding took it over the edge.
 
     Args:
@@ -52,13 +52,13 @@ def checked(span: Span, vod: str, known: Known, place: str) -> Span:
     if max(span.start, span.stop) > LONGEST or span.start < 0:
         raise LabelError(f"{place}: {span.start:g} s to {span.stop:g} s can lie in no video")
     start, stop = _millis(span.start), _millis(span.stop)
-    shown = f"the span {format_time(start)} to {format_time(stop)}"
+    described = f"the span {format_time(start)} to {format_time(stop)}"
     if start >= stop:
-        what = "empty" if start == stop else "inverted"
-        raise LabelError(f"{place}: {shown} is {what}: its stop must be later than its start")
+        problem = "empty" if start == stop else "inverted"
+        raise LabelError(f"{place}: {described} is {problem}: its stop must be later than its start")
     end = _millis(known.durations.get(vod, LONGEST))
     if start >= end or stop > end + ROUNDING:
-        raise LabelError(f"{place}: {shown} is out of the video of VOD {vod}, which ends at {format_time(end)}")
+        raise LabelError(f"{place}: {described} is out of the video of VOD {vod}, which ends at {format_time(end)}")
     return Span(start, min(stop, end), span.name, span.score)
 
 

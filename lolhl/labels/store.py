@@ -1,7 +1,7 @@
 """A VOD's labels under the root: labels/<vod>.tsv."""
 
 from lolhl.errors import LabelError, MissingInput
-from lolhl.labels.rows import Known
+from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table, write_table
 from lolhl.storage import Root, check_name
@@ -26,12 +26,12 @@ def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Spa
     stored = root.find(key)
     if stored is None:
         raise MissingInput(f"{root.url}/{key} does not exist: import the labels with `lolhl labels FILE` first")
-    known = Known({} if duration is None else {vod: duration})
-    found = read_table(stored[0], f"{root.url}/{key}", known)
-    others = sorted(found.keys() - {vod})
-    if others:
-        raise LabelError(f"{root.url}/{key}: it has rows of VOD {others[0]}: it may only have rows of {vod}")
-    return found.get(vod, [])
+    known = KnownVods({} if duration is None else {vod: duration})
+    spans_by_vod = read_table(stored[0], f"{root.url}/{key}", known)
+    other_vods = sorted(spans_by_vod.keys() - {vod})
+    if other_vods:
+        raise LabelError(f"{root.url}/{key}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
+    return spans_by_vod.get(vod, [])
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:

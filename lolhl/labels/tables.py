@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time, parse_time
-from lolhl.labels.rows import ANY, LONGEST, Known, check_vod, checked
+from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
 _NEEDED = ("vid_id", "start", "stop")
 
 
 def read_table(
-    data: bytes, name: str, known: Known = ANY, *, separators: str = "\t", vod: str | None = None
+    data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
 ) -> dict[str, list[Span]]:
     """The spans of each VOD, in order of time, overlaps merged.
 
@@ -39,17 +39,17 @@ def read_table(
     place, header = next(rows, (f"{name}:1", []))
     needed = _NEEDED if vod is None else _NEEDED[1:]
     columns = _columns([cell.strip().lower() for cell in header], needed, place)
-    found: dict[str, list[Span]] = defaultdict(list)
+    spans_by_vod: dict[str, list[Span]] = defaultdict(list)
     if vod is not None:
         check_vod(vod, known, name)
-        found[vod] = []
+        spans_by_vod[vod] = []
     for place, row in rows:
         if len(row) <= max(columns[column] for column in needed) or any(cell.strip() for cell in row[len(header) :]):
             raise LabelError(f"{place}: the row has {len(row)} columns, the first line names {len(header)}")
         # Editors take empty cells off the end of a line, so a name or score may be missing there.
         cells = {column: row[index].strip() for column, index in columns.items() if index < len(row)}
-        of = vod if vod is not None else cells["vid_id"]
-        if not of:
+        row_vod = vod if vod is not None else cells["vid_id"]
+        if not row_vod:
             raise LabelError(f"{place}: the column vid_id is empty")
         span = Span(
             _time(cells["start"], "start", place),
@@ -57,8 +57,8 @@ def read_table(
             " ".join(cells.get("name", "").split()) or "highlight",
             _score(cells.get("score", ""), place),
         )
-        found[of].append(checked(span, of, known, place))
-    return {of: merge(spans) for of, spans in found.items()}
+        spans_by_vod[row_vod].append(checked(span, row_vod, known, place))
+    return {row_vod: merge(spans) for row_vod, spans in spans_by_vod.items()}
 
 
 def write_table(vod: str, spans: Iterable[Span]) -> bytes:
@@ -90,19 +90,19 @@ def _text(data: bytes, name: str) -> str:
 
 def _rows(text: str, name: str, separators: str) -> Iterator[tuple[str, list[str]]]:
     """ "file:line" and cells of each row that is not blank."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(separators, key=first.count)
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(separators, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
-        begun = reader.line_num + 1  # a quoted cell may go on over several lines
+        line_number = reader.line_num + 1  # a quoted cell may go on over several lines
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise LabelError(f"{name}:{begun}: the row cannot be read: {error}") from None
+            raise LabelError(f"{name}:{line_number}: the row cannot be read: {error}") from None
         if any(cell.strip() for cell in row):
-            yield f"{name}:{begun}", row
+            yield f"{name}:{line_number}", row
 
 
 def _columns(header: Sequence[str], needed: Sequence[str], place: str) -> dict[str, int]:
@@ -111,11 +111,11 @@ def _columns(header: Sequence[str], needed: Sequence[str], place: str) -> dict[s
         raise LabelError(f"{place}: no column {' and '.join(missing)}: the first line must name {', '.join(needed)}")
     if "vid_id" in header and "vid_id" not in needed:
         raise LabelError(f"{place}: the file names its VODs in the column vid_id: do not give one VOD for all rows")
-    wanted = [*needed, "name", "score"]
-    twice = [column for column in wanted if header.count(column) > 1]
+    columns = [*needed, "name", "score"]
+    twice = [column for column in columns if header.count(column) > 1]
     if twice:
         raise LabelError(f"{place}: the column {twice[0]} stands there twice")
-    return {column: header.index(column) for column in wanted if column in header}
+    return {column: header.index(column) for column in columns if column in header}
 
 
 def _time(text: str, column: str, place: str) -> float:

@@ -30,7 +30,7 @@ from lolhl.evaluate import metrics
 from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks, lost_told
 from lolhl.storage import Root
-from lolhl.storage.latest import Latest
+from lolhl.storage.checkpoint_upload import CheckpointUpload
 
 _JUDGED = 128  # clips at once
 _STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
@@ -114,9 +114,9 @@ def fit(
 ) -> Fitted:
     """Trains the network, on from where an earlier call with the same digest was killed or stopped.
 
-    After a kill this is an epoch that was finished a second or two before it, see `Latest`; after SIGTERM the step
-    that was finished then. With equally many processes the result is the same bytes as that of an undisturbed call;
-    another number of them goes on as well.
+    After a kill this is an epoch that was finished a second or two before it (see `CheckpointUpload`); after SIGTERM
+    the step that was finished then. With equally many processes the result is the same bytes as that of an
+    undisturbed call; another number of them goes on as well.
 
     Args:
         net: what learns.
@@ -165,7 +165,7 @@ def fit(
             _listening(keeper.tell),
             _interrupted_as_usual(),
             lost_told(),
-            Latest(place.root, place.key) if place else nullcontext() as keeper.latest,
+            CheckpointUpload(place.root, place.key) if place else nullcontext() as keeper.latest,
         ):
             trainer.fit(
                 learner,
@@ -331,7 +331,7 @@ class _Keeper(Callback):
         done: steps of the epoch that an earlier run did before it was stopped.
     """
 
-    latest: Latest | None
+    latest: CheckpointUpload | None
 
     def __init__(
         self, place: CheckpointPlace | None, ranks: Ranks, epochs: int, on_epoch: Callable[[int, Epoch], None]

@@ -28,7 +28,7 @@ _MOST_POINTS = 100_000  # of a curve: more than any screen has columns, at 9 h o
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageHighlight:
     """A highlight on the page.
 
     Attributes:
@@ -99,7 +99,7 @@ class Report:
     intensity_seconds: float
     threshold: float
     low: float
-    highlights: Sequence[Shown] = ()
+    highlights: Sequence[PageHighlight] = ()
     reason: str | None
     labels: Sequence[Span] | None = None
     chapters: Sequence[Span]
@@ -136,7 +136,7 @@ def peaks(values: npt.NDArray[np.floating], most: int = _MOST_POINTS) -> tuple[n
 def _data(report: Report) -> dict[str, Any]:
     smoothed, many = peaks(report.smoothed)
     intensity, _ = peaks(report.intensity)
-    together = sum(shown.highlight.span.duration for shown in report.highlights)
+    together = sum(entry.highlight.span.duration for entry in report.highlights)
     return {
         "vod": report.vod,
         "model": report.model,
@@ -152,7 +152,7 @@ def _data(report: Report) -> dict[str, Any]:
         "threshold": report.threshold,
         "low": report.low,
         "highest": float(report.smoothed.max(initial=0.0)),
-        "highlights": [_highlight(shown) for shown in report.highlights],
+        "highlights": [_highlight(entry) for entry in report.highlights],
         "together": {"seconds": together, "percent": 100 * together / max(report.duration, 1.0)},
         "reason": report.reason,
         "labels": None if report.labels is None else [_span(span) for span in report.labels],
@@ -164,9 +164,9 @@ def _data(report: Report) -> dict[str, Any]:
     }
 
 
-def _highlight(shown: Shown) -> dict[str, Any]:
-    highlight = shown.highlight
-    picture = shown.picture and "data:image/jpeg;base64," + base64.b64encode(shown.picture).decode()
+def _highlight(entry: PageHighlight) -> dict[str, Any]:
+    highlight = entry.highlight
+    picture = entry.picture and "data:image/jpeg;base64," + base64.b64encode(entry.picture).decode()
     return {
         **_span(highlight.span),
         "rank": highlight.rank,
@@ -174,8 +174,8 @@ def _highlight(shown: Shown) -> dict[str, Any]:
         "peak": highlight.peak_time,
         "reason": highlight.reason,
         "picture": picture,
-        "clip": shown.clip,
-        "label": shown.label,
+        "clip": entry.clip,
+        "label": entry.label,
     }
 
 

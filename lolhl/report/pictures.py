@@ -18,9 +18,9 @@ def thumbnails(video: Path, fps: Fraction, numbers: Sequence[int]) -> list[bytes
     Raises:
         VideoError: the video cannot be opened.
     """
-    found: list[bytes | None] = []
+    jpegs: list[bytes | None] = []
     with progress.bar("thumbnails", len(numbers), "pictures") as advance:
         for picture in stills(video, fps, numbers, WIDTH):
-            found.append(None if picture is None else encode(picture, _QUALITY))
+            jpegs.append(None if picture is None else encode(picture, _QUALITY))
             advance(1)
-    return found
+    return jpegs

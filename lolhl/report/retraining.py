@@ -1,6 +1,6 @@
 """A retraining in words and tables, as Markdown."""
 
-from lolhl.evaluate.figures import FrameFigures, VodFigures, shown
+from lolhl.evaluate.figures import FrameFigures, VodFigures, format_figure
 from lolhl.evaluate.judge import draws_vods
 from lolhl.evaluate.metrics import TIOUS
 from lolhl.results import Retraining
@@ -29,7 +29,7 @@ def describe(result: Retraining) -> str:
         lines += _row(name, *_frame_figures(figures), *[""] * len(TIOUS))
     if gain:
         units = "VODs" if draws_vods(len(result.judge)) else "chunks"
-        difference = shown(gain.value, gain.interval)
+        difference = format_figure(gain.value, gain.interval)
         lines += ["", f"Challenger minus champion: {difference}, by {gain.groups} {units} drawn in pairs."]
 
     lines += ["", *_row("VOD", "", "labels", "added", "removed", "moved", *(f"{name}: AP, events" for name in models))]
@@ -48,11 +48,11 @@ def _row(*cells: str) -> list[str]:
 
 def _frame_figures(figures: FrameFigures) -> list[str]:
     return [
-        shown(figures.average_precision, figures.average_precision_interval),
-        shown(figures.f1, figures.f1_interval),
+        format_figure(figures.average_precision, figures.average_precision_interval),
+        format_figure(figures.f1, figures.f1_interval),
     ]
 
 
 def _on_vod(figures: VodFigures) -> str:
     events = figures.events[0]
-    return f"{shown(figures.average_precision)}, {events.matched} of {events.labelled}"
+    return f"{format_figure(figures.average_precision)}, {events.matched} of {events.labelled}"

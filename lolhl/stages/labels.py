@@ -17,7 +17,7 @@ from lolhl.config import Config, setting
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.labels.label_studio import read_label_studio
-from lolhl.labels.rows import Known
+from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key
 from lolhl.labels.tables import read_table, write_table
@@ -89,7 +89,7 @@ def labels(
     return [_store(root, vod, found[vod], force) for vod in sorted(found)]
 
 
-def _read(file: Path, config: LabelsConfig, known: Known) -> dict[str, list[Span]]:
+def _read(file: Path, config: LabelsConfig, known: KnownVods) -> dict[str, list[Span]]:
     form = _FORMATS.get(file.suffix.lower()) if config.format == "auto" else config.format
     if form is None:
         raise UsageError(f"{file}: its ending does not tell its format: name it with --format")
@@ -124,12 +124,12 @@ def _bytes(file: Path) -> bytes:
     return data
 
 
-def _known(root: Root, config: LabelsConfig) -> Known:
+def _known(root: Root, config: LabelsConfig) -> KnownVods:
     """The VODs that were downloaded, and how long they are."""
     keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
     vods = {key.split("/")[1]: manifest.load(root, key, Vod, "lolhl download") for key in keys}
     durations = {vod: made.result.duration for vod, made in vods.items()}
-    return Known(durations, others=config.allow_unknown or not durations)
+    return KnownVods(durations, allows_unknown=config.allow_unknown or not durations)
 
 
 def _store(root: Root, vod: str, spans: list[Span], force: bool) -> Imported:

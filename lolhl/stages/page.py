@@ -19,7 +19,7 @@ from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
-from lolhl.report.page import Link, Shown, render
+from lolhl.report.page import Link, PageHighlight, render
 from lolhl.report.page import Report as Page
 from lolhl.report.pictures import thumbnails
 from lolhl.report.tables import agreement_summary, agreement_table, model_table
@@ -154,13 +154,13 @@ def _shown(
     pictures: Sequence[bytes | None],
     labels: Sequence[Span] | None,
     cut: Clips,
-) -> list[Shown]:
+) -> list[PageHighlight]:
     """The highlights with their pictures, their clips, and the labels that they match."""
     addresses = {clip.rank: _address(vod, clip.key) for clip in cut.clips}
     pairs = metrics.match_spans(labels or [], [highlight.span for highlight in spans], metrics.TIOUS[0])
     matches = {place: label for label, place in pairs}
     return [
-        Shown(highlight, picture, addresses.get(highlight.rank), matches.get(place))
+        PageHighlight(highlight, picture, addresses.get(highlight.rank), matches.get(place))
         for place, (highlight, picture) in enumerate(zip(spans, pictures, strict=True))
     ]
 

@@ -19,7 +19,7 @@ from lolhl.stages.download import DownloadConfig, download
 from lolhl.stages.infer import InferConfig, KeyFrames, infer, look
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
-from lolhl.vod.coming import Coming
+from lolhl.vod.live_key_frames import LiveKeyFrames
 
 _DOWNLOADING, _INFERRING, _REPORTING = DownloadConfig(), InferConfig(), ReportConfig()
 
@@ -78,24 +78,24 @@ class _Ahead:
     used: Bundle
     source: str
     thread: ThreadPoolExecutor
-    coming: Coming = field(default_factory=Coming)
+    key_frames: LiveKeyFrames = field(default_factory=LiveKeyFrames)
     found: Future[KeyFrames] | None = None
 
     def add(self, segment: Path, begin: float) -> None:
         if self.found is None:
             self.found = self.thread.submit(self._look)
-        self.coming.add(segment, begin)
+        self.key_frames.add(segment, begin)
 
     def all(self, video: Callable[[], Path]) -> KeyFrames | None:
         """What was seen, up to the end of the whole video, which has come now; None if there were no segments."""
         if self.found is None:
             return None
-        self.coming.finish(video())
+        self.key_frames.finish(video())
         return self.found.result()
 
     def _look(self) -> KeyFrames:
         signal = PictureSignal.open(self.used.encoder, self.used.view)
-        return look(signal, self.source, lambda ending: self.coming.keys(self.used.view, ending))
+        return look(signal, self.source, lambda ending: self.key_frames.keys(self.used.view, ending))
 
 
 @contextmanager
@@ -105,4 +105,4 @@ def _watching(used: Bundle, source: str) -> Iterator[_Ahead]:
         try:
             yield ahead
         finally:
-            ahead.coming.finish(None)
+            ahead.key_frames.finish(None)

@@ -134,30 +134,30 @@ def each(do: Callable[[A], B], items: Iterable[A], *, ahead: int = 8) -> Generat
         ahead: how many results may be ready or on their way before the next is taken: bounds memory.
     """
     threads = ThreadPoolExecutor(ahead)
-    coming: deque[Future[B]] = deque()
+    results: deque[Future[B]] = deque()
     try:
         for item in items:
-            coming.append(threads.submit(do, item))
-            if len(coming) == ahead:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+            results.append(threads.submit(do, item))
+            if len(results) == ahead:
+                yield results.popleft().result()
+        while results:
+            yield results.popleft().result()
     finally:
         threads.shutdown(cancel_futures=True)
 
 
-def check_name(name: str, what: str) -> str:
+def check_name(name: str, kind: str) -> str:
     """The name itself, if it may become part of a key: it cannot leave the root nor look like an option.
 
     Raises:
         UsageError: it has other characters than letters, digits, `_`, `-`, `.`, or begins with `-` or `.`.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a {what}: use letters, digits, '_', '-' and '.', at most 128")
+        raise UsageError(f"{name!r} is no name for a {kind}: use letters, digits, '_', '-' and '.', at most 128")
     return name
 
 
-def check_new(root: Root, key: str, name: str, what: str) -> str:
+def check_new(root: Root, key: str, name: str, kind: str) -> str:
     """The name itself, if something new may be made under it, whose manifest is to lie at the key FOLDER/NAME/FILE.
 
     A root lists things by name in folders of their own. The names are such that no two things share a key and no
@@ -168,16 +168,18 @@ def check_new(root: Root, key: str, name: str, what: str) -> str:
         UsageError: the name is none (see `check_name`), ends as the files between the folders do or as Windows
             does not allow, or differs from another one in upper and lower case only.
     """
-    check_name(name, what)
+    check_name(name, kind)
     if root.stat(key):
         return name
-    no_name = f"{name!r} is no name for a new {what}"
+    no_name = f"{name!r} is no name for a new {kind}"
     if name.lower().endswith(_FILES):
         raise UsageError(f"{no_name}: files of lolhl end in {name[name.rindex('.') :]}: choose another")
     if name.endswith(".") or name.partition(".")[0].lower() in _WINDOWS:
         raise UsageError(f"{no_name}: Windows has no file of this name: choose another")
     names = {stat.key.split("/")[1] for stat in root.list(f"{key.split('/')[0]}/")}
-    if twin := min((other for other in names if other != name and other.lower() == name.lower()), default=None):
+    if twin := min(
+        (existing for existing in names if existing != name and existing.lower() == name.lower()), default=None
+    ):
         raise UsageError(
             f"{no_name}: there is {twin!r}, which many computers take for the same: use that, or choose another"
         )

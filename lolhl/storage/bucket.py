@@ -87,7 +87,7 @@ class Bucket:
     prefix: str
     endpoint: str
     _clients: dict[int, "S3Client"] = field(default_factory=dict, repr=False, compare=False)
-    _asked: dict[str, "Future[tuple[bytes, str]]"] = field(default_factory=dict, repr=False, compare=False)
+    _answers: dict[str, "Future[tuple[bytes, str]]"] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_url(cls, url: str) -> "Bucket":
@@ -115,16 +115,16 @@ class Bucket:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
     @property
-    def shown_endpoint(self) -> str:
+    def redacted_endpoint(self) -> str:
         """The endpoint for messages: its path may hold a secret."""
         return text.redacted(self.endpoint)
 
     def ahead(self, keys: Iterable[str]) -> "Bucket":
         _ = self._s3  # made here, lest each thread makes its own
         threads = ThreadPoolExecutor(_AT_ONCE)
-        asked = {key: threads.submit(self._get, key) for key in keys}
+        answers = {key: threads.submit(self._get, key) for key in keys}
         threads.shutdown(wait=False)
-        return replace(self, _asked=asked)
+        return replace(self, _answers=answers)
 
     def read(self, key: str) -> bytes:
         return self._answer(key)[0]
@@ -145,13 +145,13 @@ class Bucket:
 
     def write(self, key: str, data: bytes) -> None:
         at = self._at(key)
-        self._asked.pop(key, None)
+        self._answers.pop(key, None)
         with self._explained(key):
             _etag(self._s3.put_object(Bucket=self.name, Key=at, Body=data))
 
     def write_if(self, key: str, data: bytes, etag: str | None) -> None:
         at = self._at(key)
-        self._asked.pop(key, None)
+        self._answers.pop(key, None)
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
         try:
             with self._explained(key):
@@ -159,10 +159,10 @@ class Bucket:
         except (Conflict, _NoSuchKey) as error:
             # Our own earlier attempt may be what stands there now, if only its answer was lost.
             try:
-                written = self.read(key)
+                stored = self.read(key)
             except _NoSuchKey:
-                written = None
-            if written != data:
+                stored = None
+            if stored != data:
                 raise Conflict(f"{self.url}/{key} was written by another run in the meantime: run again") from error
 
     @contextmanager
@@ -173,7 +173,7 @@ class Bucket:
         at = self._at(key)
         if not path.is_file():
             raise NotFound(f"{path} does not exist")
-        self._asked.pop(key, None)
+        self._answers.pop(key, None)
         with self._explained(key):
             if path.stat().st_size <= _WHOLE:
                 with path.open("rb") as file:
@@ -191,8 +191,8 @@ class Bucket:
         at = self._at(key)
         try:
             with self._explained(key):
-                found = self._s3.head_object(Bucket=self.name, Key=at)
-                return Stat(key, _size(found), _etag(found))
+                answer = self._s3.head_object(Bucket=self.name, Key=at)
+                return Stat(key, _size(answer), _etag(answer))
         except StorageError as error:
             if isinstance(error.__cause__, ClientError):
                 _ = self._exists  # or raises what is really wrong
@@ -206,14 +206,14 @@ class Bucket:
             Bucket=self.name, Prefix=above + check_prefix(prefix)
         )
         with self._explained(prefix):
-            stats = [_listed(entry, above) for page in pages for entry in page.get("Contents", ())]
+            stats = [_entry_stat(entry, above) for page in pages for entry in page.get("Contents", ())]
         # A key with a slash at its end is a folder that somebody made in a web page.
         # R2 keeps this order itself; SeaweedFS lists "a/1" before "a-1".
         yield from sorted((stat for stat in stats if not stat.key.endswith("/")), key=lambda stat: stat.key)
 
     def delete(self, key: str) -> None:
         at = self._at(key)
-        self._asked.pop(key, None)
+        self._answers.pop(key, None)
         with self._explained(key):
             self._s3.delete_object(Bucket=self.name, Key=at)
 
@@ -223,13 +223,13 @@ class Bucket:
         begin, end = hashlib.sha256(identity.encode()).hexdigest()[:40] + "-", Path(key).suffix[:16]
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            kept = _newest(cache, begin)
-            etag = unquote(kept.name.removeprefix(begin).removesuffix(end)) if kept else None
+            cached = _newest(cache, begin)
+            etag = unquote(cached.name.removeprefix(begin).removesuffix(end)) if cached else None
             with self._explained(key):
                 answer = self._begin(key, etag)
                 if answer is None:
-                    assert kept
-                    return kept
+                    assert cached
+                    return cached
                 path = cache / f"{begin}{quote(_etag(answer), safe='')}{end}"
                 size = _size(answer)
                 _make_room(cache, size)
@@ -248,19 +248,19 @@ class Bucket:
         return f"{self.prefix}/{key}" if self.prefix else key
 
     def _answer(self, key: str) -> tuple[bytes, str]:
-        """As `_get`; what was asked for ahead counts once, since it may change."""
-        asked = self._asked.pop(key, None)
-        return asked.result() if asked else self._get(key)
+        """As `_get`. An answer that was asked for ahead is used once only, since the object may change."""
+        answer = self._answers.pop(key, None)
+        return answer.result() if answer else self._get(key)
 
-    def _get(self, key: str, **wanted: Any) -> tuple[bytes, str]:
+    def _get(self, key: str, **arguments: Any) -> tuple[bytes, str]:
         """The object's bytes and its etag."""
         at = self._at(key)
         with self._explained(key):
             for attempt in range(1, _READS + 1):
-                found = self._s3.get_object(Bucket=self.name, Key=at, **wanted)
+                answer = self._s3.get_object(Bucket=self.name, Key=at, **arguments)
                 try:
                     # By blocks, since `read` would take as much memory as the answer says that it is long.
-                    return b"".join(found["Body"].iter_chunks(_MIB)), _etag(found)
+                    return b"".join(answer["Body"].iter_chunks(_MIB)), _etag(answer)
                 except _BROKEN:
                     if attempt == _READS:
                         raise
@@ -268,39 +268,39 @@ class Bucket:
         raise AssertionError
 
     def _begin(self, key: str, etag: str | None) -> Mapping[str, Any] | None:
-        """The answer that brings an object's first bytes; None where it has this etag still."""
-        wanted: dict[str, Any] = {"Bucket": self.name, "Key": self._at(key)}
+        """Returns the answer that brings an object's first bytes; None where it has this etag still."""
+        arguments: dict[str, Any] = {"Bucket": self.name, "Key": self._at(key)}
         if etag:
-            wanted["IfNoneMatch"] = f'"{etag}"'
+            arguments["IfNoneMatch"] = f'"{etag}"'
         try:
-            return self._s3.get_object(**wanted, Range=f"bytes=0-{_FETCHED - 1}")
+            return self._s3.get_object(**arguments, Range=f"bytes=0-{_FETCHED - 1}")
         except ClientError as error:
             if _status(error) == 304:
                 return None
             if _status(error) != 416:
                 raise
-            return self._s3.get_object(**wanted)  # it is empty
+            return self._s3.get_object(**arguments)  # it is empty
 
     def _fetch(self, at: str, answer: Mapping[str, Any], path: Path) -> None:
         """Puts the object in a file, its parts side by side; `answer` brings the first of them."""
         unfinished, size, etag = path.parent / uuid4().hex, _size(answer), _etag(answer)
 
         def fetch(part: range) -> None:
-            found = answer if part.start == 0 else None
+            response = answer if part.start == 0 else None
             with unfinished.open("r+b") as file:
                 file.seek(part.start)
                 for attempt in range(1, _READS + 1):
-                    found = found or self._s3.get_object(
+                    response = response or self._s3.get_object(
                         Bucket=self.name, Key=at, Range=f"bytes={file.tell()}-{part.stop - 1}", IfMatch=f'"{etag}"'
                     )
                     try:
-                        for block in found["Body"].iter_chunks(_MIB):
+                        for block in response["Body"].iter_chunks(_MIB):
                             file.write(block)
                         return
                     except _BROKEN:
                         if attempt == _READS:
                             raise
-                        found = None
+                        response = None
                         time.sleep(0.1 * 2**attempt)
 
         try:
@@ -351,25 +351,25 @@ class Bucket:
             raise AccessDenied(f"no keys for {self.url}: {error}: mend AWS_PROFILE, or set {_KEYS}") from error
         except SSLError as error:
             raise StorageError(
-                f"{self.shown_endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or "
+                f"{self.redacted_endpoint} has no certificate that is trusted here: mend LOLHL_S3_ENDPOINT_URL or "
                 "AWS_CA_BUNDLE"
             ) from error
         except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise StorageError(
-                f"{self.shown_endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and the "
-                "network"
+                f"{self.redacted_endpoint} did not answer ({type(error).__name__}): check LOLHL_S3_ENDPOINT_URL and "
+                "the network"
             ) from error
         except BotoCoreError as error:
             raise StorageError(f"{self.url}/{key}: {type(error).__name__}: {_one_line(str(error))}") from error
         # The latter three come out of botocore where a header is no number, a field is missing or is no text.
         except (ResponseParserError, _NoS3Answer, ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"{self.shown_endpoint} does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL, which "
+                f"{self.redacted_endpoint} does not answer as an object store does: check LOLHL_S3_ENDPOINT_URL, which "
                 "may be the address of a web page or of a console"
             ) from error
 
     def _refusal(self, error: ClientError, key: str) -> StorageError:
-        code, status, endpoint = _code(error), _status(error), self.shown_endpoint
+        code, status, endpoint = _code(error), _status(error), self.redacted_endpoint
         message = _one_line(str(error.response.get("Error", {}).get("Message") or ""))
         if code == "NoSuchBucket":
             return NotFound(f"there is no bucket {self.name} at {endpoint}: create it, or mend --root")
@@ -475,14 +475,14 @@ def _drop_expect(params: dict[str, Any], **_: Any) -> None:
 
 def _make_room(cache: Path, size: int) -> None:
     """Removes the files used longest ago until one of this size fits below the bound."""
-    kept = []
+    files = []
     for path in cache.iterdir():
         with suppress(FileNotFoundError):  # another process makes room too
             stat = path.stat()
-            kept.append((stat.st_mtime, stat.st_size, path))
-    used = sum(entry[1] for entry in kept)
+            files.append((stat.st_mtime, stat.st_size, path))
+    used = sum(entry[1] for entry in files)
     bound = min(_CACHE_BYTES, (shutil.disk_usage(cache).free + used) // 2)
-    for last_use, freed, path in sorted(kept):
+    for last_use, freed, path in sorted(files):
         if used + size <= bound or last_use > time.time() - _SPARED:
             return
         path.unlink(missing_ok=True)
@@ -513,12 +513,12 @@ def _etag(answer: Mapping[str, Any]) -> str:
 
 
 def _size(answer: Mapping[str, Any]) -> int:
-    """Of the whole object that the answer brings, or begins to bring."""
+    """The size of the whole object that the answer brings, or begins to bring."""
     return _checked_size(answer.get("ContentRange", "").rpartition("/")[2] or answer.get("ContentLength"))
 
 
 def _length(answer: Mapping[str, Any]) -> int:
-    """Of what the answer itself brings."""
+    """The size of what the answer itself brings."""
     return _checked_size(answer.get("ContentLength"))
 
 
@@ -533,7 +533,7 @@ def _checked_size(size: Any) -> int:
     return number
 
 
-def _listed(entry: Mapping[str, Any], above: str) -> Stat:
+def _entry_stat(entry: Mapping[str, Any], above: str) -> Stat:
     """An entry of a list of objects; `above` is what its key begins with in the bucket."""
     key = entry.get("Key", "")
     if not (key.startswith(above) and key):

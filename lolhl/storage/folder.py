@@ -69,10 +69,10 @@ class Folder:
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         name = hashlib.sha256(check_key(key).encode()).hexdigest()[:32]
-        with ExitStack() as held:
+        with ExitStack() as stack:
             with self._explained(""):
                 self.path.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locked(self.path / f"{_UNFINISHED}{name}.lock", f"{self.path / key}"))
+                stack.enter_context(locked(self.path / f"{_UNFINISHED}{name}.lock", f"{self.path / key}"))
             yield
 
     def upload(self, path: Path, key: str) -> None:
@@ -88,12 +88,12 @@ class Folder:
     def stat(self, key: str) -> Stat | None:
         try:
             with self._explained(key):
-                found = self._at(key).stat()
+                status = self._at(key).stat()
         except NotFound:
             return None
-        if not S_ISREG(found.st_mode):
+        if not S_ISREG(status.st_mode):
             return None
-        return Stat(key, found.st_size, _etag(found))
+        return Stat(key, status.st_size, _etag(status))
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         check_prefix(prefix)
@@ -101,8 +101,8 @@ class Folder:
         with self._explained(below.relative_to(self.path).as_posix()):
             keys = sorted(self._keys(below))
         for key in keys:
-            if key.startswith(prefix) and (found := self.stat(key)):
-                yield found
+            if key.startswith(prefix) and (stat := self.stat(key)):
+                yield stat
 
     def _keys(self, below: Path) -> Iterator[str]:
         """Of all files there. Raises OSError for a folder that cannot be read: it must not pass for an empty one."""
@@ -138,10 +138,10 @@ class Folder:
 
         What a killed run left there is removed once it is old enough to belong to no running one.
         """
-        for left in target.parent.glob(_UNFINISHED + "?" * 32):
+        for leftover in target.parent.glob(_UNFINISHED + "?" * 32):
             with suppress(FileNotFoundError):
-                if left.stat().st_mtime < time.time() - _ABANDONED:
-                    left.unlink()
+                if leftover.stat().st_mtime < time.time() - _ABANDONED:
+                    leftover.unlink()
         unfinished = target.parent / f"{_UNFINISHED}{uuid4().hex}"
         try:
             yield unfinished
@@ -163,8 +163,8 @@ class Folder:
             raise StorageError(explain(error, self.path / key)) from error
 
 
-def _etag(found: os.stat_result) -> str:
-    tag = f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
+def _etag(status: os.stat_result) -> str:
+    tag = f"{status.st_mtime_ns}-{status.st_ino}-{status.st_size}"
     return hashlib.sha256(tag.encode()).hexdigest()[:32]
 
 

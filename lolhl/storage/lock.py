@@ -11,14 +11,14 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def locked(path: Path, what: str | None = None) -> Iterator[int]:
+def locked(path: Path, subject: str | None = None) -> Iterator[int]:
     """One process at a time; the others wait. The lock ends with its process. Raises OSError.
 
     Machines that share the folder keep each other out where its file system passes `flock` on.
 
     Args:
         path: of the lock's file, in a folder that exists.
-        what: is locked, for the people who wait for it; None where that is short.
+        subject: what is locked, for the people who wait for it; None where that is short.
 
     Yields:
         The file descriptor that holds the lock. A child process that inherits it keeps the lock when this process
@@ -28,8 +28,8 @@ def locked(path: Path, what: str | None = None) -> Iterator[int]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        if what:
-            log.warning("%s: another run is at it: waiting", what)
+        if subject:
+            log.warning("%s: another run is at it: waiting", subject)
         lock.acquire()
     descriptor = lock._context.lock_file_fd  # FileLock offers no public way to it
     assert descriptor is not None

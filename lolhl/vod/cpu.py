@@ -114,7 +114,10 @@ class _File:
         self._container.close()
 
     def key_times(self) -> KeyTimes | None:
-        """From the index of an .mp4, with no packet read; times of decoding, which are at most as late. Else None."""
+        """The key times by the index of an .mp4; None for other files.
+
+        No packet is read. The index holds times of decoding, which are never later than the times of showing.
+        """
         if not self.shared:
             return None
         times = [
@@ -130,21 +133,21 @@ class _File:
         return not (clock.BROKEN & self.formats and clock.clock(self.video).restarts)
 
     def again(self) -> "_File":
-        """For another reader."""
+        """The file for another reader: itself where it is shared, else opened once more."""
         return self if self.shared else _File(self.video)
 
     def decoder(self) -> VideoCodecContext:
-        """For one reader. It knows all that the container says of the stream."""
+        """A decoder for one reader. It knows all that the container says of the stream."""
         if not self.shared:
             return self.stream.codec_context
         # What PyAV makes of a stream for remuxing is a decoder, but for the tag.
-        with self.lock, av.open(BytesIO(), "w", format="null") as nowhere:
-            context = nowhere.add_stream_from_template(self.stream, opaque=True).codec_context
+        with self.lock, av.open(BytesIO(), "w", format="null") as container:
+            context = container.add_stream_from_template(self.stream, opaque=True).codec_context
         context.codec_tag = self.stream.codec_context.codec_tag
         return context
 
     def seek(self, tick: int, *, any_packet: bool = False) -> None:
-        """To the key frame, or any packet, at or before this tick.
+        """Moves to the last key frame, or the last packet of any kind, at or before this tick.
 
         Raises:
             FFmpegError: it cannot be done; the demuxer stays where it was.
@@ -152,18 +155,18 @@ class _File:
         self._source = self._container.demux(self.stream)
         self._container.seek(self.start + tick, stream=self.stream, any_frame=any_packet)
 
-    def seek_behind(self, packet: "av.Packet[VideoStream]") -> None:
-        """To the packet after this one, in a file that is shared.
+    def seek_behind(self, last: "av.Packet[VideoStream]") -> None:
+        """Moves to the packet after the last one that a reader took, in a file that is shared.
 
         Raises:
-            FFmpegError: it is not there any more.
+            FFmpegError: that packet is not there any more.
         """
-        self.seek((packet.dts or 0) - 1 - self.start, any_packet=True)  # which leads to some packets before
-        if not any((found.dts, found.pos) == (packet.dts, packet.pos) for found in self._source):
+        self.seek((last.dts or 0) - 1 - self.start, any_packet=True)  # which leads to some packets before
+        if not any((packet.dts, packet.pos) == (last.dts, last.pos) for packet in self._source):
             raise FFmpegError(0, "its packets are out of order")
 
-    def take(self, into: list["av.Packet[VideoStream]"]) -> bool:
-        """Appends the next packets, in decoding order. False at the end.
+    def take(self, packets: list["av.Packet[VideoStream]"]) -> bool:
+        """Appends the next packets, in decoding order. Returns False at the end.
 
         Raises:
             FFmpegError: the file cannot be read on.
@@ -171,7 +174,7 @@ class _File:
         size = 0
         for packet in self._source:
             if packet.size:
-                into.append(packet)
+                packets.append(packet)
                 size += packet.size
                 if not self.shared or size >= _TAKEN:
                     return True
@@ -244,23 +247,23 @@ class Reader:
             return clock.clock(self._file.video).key_times
         tick = 0
         keys = []
-        for found in self._packets(0):
-            if found.tick is None:
-                if found.packet.is_discard:
+        for entry in self._packets(0):
+            if entry.tick is None:
+                if entry.packet.is_discard:
                     continue
                 return None
-            tick = max(tick, found.tick)
-            if found.packet.is_keyframe:
-                keys.append(float(max(0, found.tick) * self._base))
+            tick = max(tick, entry.tick)
+            if entry.packet.is_keyframe:
+                keys.append(float(max(0, entry.tick) * self._base))
             if tick * self._base > _LOOKED_AT:
                 break
         return KeyTimes(sorted(keys), float(tick * self._base))
 
     def has_times(self) -> bool:
         """Whether there is a key frame that is shown, and the container says when."""
-        shown = (found for found in self._packets(0) if found.packet.is_keyframe and not found.packet.is_discard)
-        first = next(shown, None)
-        return first is not None and first.tick is not None
+        keys = (entry for entry in self._packets(0) if entry.packet.is_keyframe and not entry.packet.is_discard)
+        first_key = next(keys, None)
+        return first_key is not None and first_key.tick is not None
 
     def can_seek(self) -> bool:
         """Whether the pictures at a time are found without reading all before: not where timestamps start again."""
@@ -317,15 +320,15 @@ class Reader:
         self.ended = False
         parameters = None
         # Not with AVDISCARD_NONKEY: .mp4 then comes with wrong times.
-        for found in self._packets(low):
+        for entry in self._packets(low):
             # Parameters of the codec that change on the way are told once, but who decodes may not have heard it.
-            if found.packet.has_sidedata("new_extradata"):
-                parameters = found.packet.get_sidedata("new_extradata")
-            if found.tick is None or not found.packet.is_keyframe or found.tick < low:
+            if entry.packet.has_sidedata("new_extradata"):
+                parameters = entry.packet.get_sidedata("new_extradata")
+            if entry.tick is None or not entry.packet.is_keyframe or entry.tick < low:
                 continue
-            if parameters is not None and not found.packet.has_sidedata("new_extradata"):
-                found.packet.set_sidedata(parameters)
-            yield float(found.tick * self._base), found.packet
+            if parameters is not None and not entry.packet.has_sidedata("new_extradata"):
+                entry.packet.set_sidedata(parameters)
+            yield float(entry.tick * self._base), entry.packet
         self._end = None if self._last is None else sum(self._last)
         self.ended = True
 
@@ -345,17 +348,17 @@ class Reader:
         return self._end is not None and number * self._up >= self._end * self._down
 
     def _on_screen(self, first: int, stop: int | None) -> Iterator[VideoFrame]:
-        """What is shown at each instant from first to stop; fewer where the video ends before."""
+        """Yields the picture on screen at each instant from first to stop; fewer where the video ends before."""
         number = first
-        shown: VideoFrame | None = None
+        on_screen: VideoFrame | None = None
         for frame, tick in self._frames(first, stop):
             before = tick if self._end is None else min(tick, self._end)
-            while shown is not None and number != stop and number * self._up < before * self._down:
-                yield shown
+            while on_screen is not None and number != stop and number * self._up < before * self._down:
+                yield on_screen
                 number += 1
-            shown = frame  # the first one also stands in for instants before it
-        while shown is not None and number != stop and not self._is_over(number):
-            yield shown
+            on_screen = frame  # the first one also stands in for instants before it
+        while on_screen is not None and number != stop and not self._is_over(number):
+            yield on_screen
             number += 1
         self.ended = number != stop
 
@@ -366,17 +369,17 @@ class Reader:
         at_start = True
         for run in self._runs(first * self._up // self._down):
             self._end = run.end
-            wanted = self._wanted(run, first, stop, at_start)
+            last_instants = self._last_instants(run, first, stop, at_start)
             at_start = False
-            needed = [found.tick is None or found.tick in wanted for found in run.packets]
-            over = stop is not None and stop - 1 in wanted.values()
+            needed = [entry.tick is None or entry.tick in last_instants for entry in run.packets]
+            over = stop is not None and stop - 1 in last_instants.values()
             count = len(needed)
             if run.closed or over:
                 while count and not needed[count - 1]:
                     count -= 1
-            for found, is_needed in zip(run.packets[:count], needed, strict=False):
+            for entry, is_needed in zip(run.packets[:count], needed, strict=False):
                 self._context.skip_frame = "DEFAULT" if is_needed else "NONREF"
-                yield from self._ticked(self._decode(found.packet))
+                yield from self._ticked(self._decode(entry.packet))
             if over:
                 yield from self._ticked(self._decode(None))
                 return
@@ -384,59 +387,59 @@ class Reader:
         if self._end is None:  # the container has no times
             self._end = self._tick + self._mean_duration()
 
-    def _wanted(self, run: _Run, first: int, stop: int | None, at_start: bool) -> dict[int, int]:
-        """Ticks of the run's pictures that instants from first to stop show → the last of these instants."""
-        own = {found.tick for found in run.packets}
-        wanted = {}
-        for tick, gone in pairwise(run.ticks):
-            last = -(-gone * self._down // self._up) - 1  # the last instant before the next picture
+    def _last_instants(self, run: _Run, first: int, stop: int | None, at_start: bool) -> dict[int, int]:
+        """Maps the tick of each picture that is shown from first to stop to the last instant that shows it."""
+        own_ticks = {entry.tick for entry in run.packets}
+        last_instants = {}
+        for tick, next_tick in pairwise(run.ticks):
+            last = -(-next_tick * self._down // self._up) - 1  # the last instant before the next picture
             last = last if stop is None else min(last, stop - 1)
-            shown = last * self._up >= tick * self._down or (at_start and tick == run.ticks[0])
-            if shown and last >= first and tick in own:
-                wanted[tick] = last
-        return wanted
+            is_shown = last * self._up >= tick * self._down or (at_start and tick == run.ticks[0])
+            if is_shown and last >= first and tick in own_ticks:
+                last_instants[tick] = last
+        return last_instants
 
     def _runs(self, tick: int) -> Iterator[_Run]:
-        """All packets from the key frame at or before this tick on."""
+        """Yields all packets from the key frame at or before this tick on."""
         source = self._packets(tick)
         packets: list[_Packet] = []
         more = True
         while more or packets:
-            cut = next((i for i, found in enumerate(packets) if i and found.packet.is_keyframe), None)
+            cut = next((i for i, entry in enumerate(packets) if i and entry.packet.is_keyframe), None)
             while more and len(packets) < (_RUN if cut is None else cut) + _AHEAD:
-                if (found := next(source, None)) is None:
+                if (entry := next(source, None)) is None:
                     more = False
                 else:
-                    cut = len(packets) if cut is None and packets and found.packet.is_keyframe else cut
-                    packets.append(found)
+                    cut = len(packets) if cut is None and packets and entry.packet.is_keyframe else cut
+                    packets.append(entry)
             if cut is None:
                 cut = len(packets) - _AHEAD if more else len(packets)
-            follow = packets[cut:]
-            ticks = sorted({found.tick for found in packets if found.tick is not None})
+            following = packets[cut:]
+            ticks = sorted({entry.tick for entry in packets if entry.tick is not None})
             end = None
             if not more and ticks:
                 assert self._last is not None
                 end = sum(self._last)
                 ticks.append(end)
-            yield _Run(packets[:cut], ticks, self._is_closed(follow), end)
-            packets = follow
+            yield _Run(packets[:cut], ticks, self._is_closed(following), end)
+            packets = following
 
-    def _is_closed(self, follow: list[_Packet]) -> bool:
+    def _is_closed(self, following: list[_Packet]) -> bool:
         """Whether these packets, and what comes after them, can be decoded without any before."""
-        if not follow:
+        if not following:
             return True
-        tick = follow[0].tick
-        if tick is None or not follow[0].packet.is_keyframe:
+        tick = following[0].tick
+        if tick is None or not following[0].packet.is_keyframe:
             return False
-        if any(found.tick is None or found.tick < tick for found in follow[1:]):
+        if any(entry.tick is None or entry.tick < tick for entry in following[1:]):
             return False
-        return self._context.name != "h264" or self._is_idr(bytes(follow[0].packet))
+        return self._context.name != "h264" or self._is_idr(bytes(following[0].packet))
 
     def _is_idr(self, data: bytes) -> bool:
         """Whether a packet of H.264 holds an IDR picture: in .mp4 with lengths, elsewhere with start codes."""
         extra = self._context.extradata or b""
         if extra[:1] != b"\x01":
-            return any(found[1][0] & 31 == _IDR for found in _START_CODE.finditer(data))
+            return any(match[1][0] & 31 == _IDR for match in _START_CODE.finditer(data))
         width, place = (extra[4] & 3) + 1, 0
         while place + width < len(data):
             if data[place + width] & 31 == _IDR:
@@ -453,7 +456,7 @@ class Reader:
         return max(1, round(1 / (rate * self._base))) if rate else 1
 
     def _packets(self, tick: int) -> Iterator[_Packet]:
-        """Packets in decoding order, from a key frame at or before this tick (or the start) on."""
+        """Yields packets in decoding order, from a key frame at or before this tick (or the start) on."""
         back = 0.0 if "mp4" in self._file.formats else _MARGIN
         can_seek = tick > 0 and self._file.can_seek()
         while True:
@@ -461,53 +464,53 @@ class Reader:
             source = self._demux(target if target > 0 else _START)
             if target <= 0:
                 break
-            first = next((found for found in source if found.packet.is_keyframe and found.tick is not None), None)
-            if first is not None and first.tick is not None and self._right_from(first, first.tick) <= tick:
-                yield first
+            key = next((entry for entry in source if entry.packet.is_keyframe and entry.tick is not None), None)
+            if key is not None and key.tick is not None and self._first_right_tick(key, key.tick) <= tick:
+                yield key
                 break
             back = max(2 * back, _MARGIN)
         yield from source
 
-    def _right_from(self, found: _Packet, tick: int) -> int:
+    def _first_right_tick(self, key: _Packet, tick: int) -> int:
         """The tick from which on pictures are right when decoding begins at this key frame.
 
         Where pictures are refreshed bit by bit instead of by IDR pictures, that takes a while.
         """
-        if self._context.name != "h264" or self._is_idr(bytes(found.packet)):
+        if self._context.name != "h264" or self._is_idr(bytes(key.packet)):
             return tick
         return tick + round(_REFRESH / self._base)
 
     def _demux(self, tick: int) -> Iterator[_Packet]:
-        """Packets in decoding order, from where seeking to this tick leads."""
+        """Yields packets in decoding order, from where seeking to this tick leads."""
         self._context.flush_buffers()
-        file, mine = self._file, object()
+        file, turn = self._file, object()
         last: av.Packet[VideoStream] | None = None
         self._last = None
         more = True
         while more:
-            taken: list[av.Packet[VideoStream]] = []
+            packets: list[av.Packet[VideoStream]] = []
             with file.lock:
-                untouched, moved = file.turn is None, file.turn is not mine
-                file.turn = mine
+                untouched, moved = file.turn is None, file.turn is not turn
+                file.turn = turn
                 try:
                     if moved and last is not None:
                         file.seek_behind(last)
                     elif moved and not (untouched and tick == _START):
                         self._seek(tick)
-                    more = file.take(taken)
+                    more = file.take(packets)
                 except FFmpegError as error:
                     self.problem, more = error.strerror, False
-            for packet in taken:
+            for packet in packets:
                 if self._is_restart(last, packet):
                     self.problem = f"its timestamps start again after {self._until()}: download it again with --force"
                     more = False
                     break
                 last = packet
-                hidden = packet.pts is None or packet.is_discard
-                shown = None if hidden or packet.pts is None else packet.pts - self._start
-                if shown is not None and (self._last is None or shown >= self._last[0]):
-                    self._last = shown, self._duration(packet)
-                yield _Packet(packet, shown)
+                is_hidden = packet.pts is None or packet.is_discard
+                packet_tick = None if is_hidden or packet.pts is None else packet.pts - self._start
+                if packet_tick is not None and (self._last is None or packet_tick >= self._last[0]):
+                    self._last = packet_tick, self._duration(packet)
+                yield _Packet(packet, packet_tick)
 
     def _is_restart(self, last: "av.Packet[VideoStream] | None", packet: "av.Packet[VideoStream]") -> bool:
         if "mp4" in self._file.formats or last is None or last.dts is None or packet.dts is None:

@@ -83,14 +83,14 @@ class Session:
                 number += 1
             code = running.wait()
             errors.seek(0)
-            said = errors.read()
+            stderr = errors.read()
         if code < 0:
             raise VideoError(f"{self._video}: ffmpeg was killed by signal {-code} at frame {number}: run again")
         while picture is not None and number < end:
             yield picture
             number += 1
         self.ended = number != stop
-        self.problem = ffmpeg.reason(said) if code > 0 else None
+        self.problem = ffmpeg.reason(stderr) if code > 0 else None
 
 
 def _arguments(video: Path, view: View, first: int, start: Fraction, *, on_card: bool) -> list[str]:

@@ -98,8 +98,8 @@ def _key_frame_before(video: Path, seconds: Fraction) -> _KeyFrame:
     """The last key frame that is shown at or before this time; the start when there is none."""
     for look_back in (*_LOOK_BACK, seconds):
         seek = max(Fraction(0), seconds - look_back)
-        found = _key_frames(video, seek, seconds - seek + _TICK)
-        if before := [key_frame for key_frame in found if key_frame.shown <= seconds + _TICK]:
+        key_frames = _key_frames(video, seek, seconds - seek + _TICK)
+        if before := [key_frame for key_frame in key_frames if key_frame.shown <= seconds + _TICK]:
             return max(before)
     return _KeyFrame(Fraction(0), Fraction(0))
 

@@ -21,7 +21,7 @@ from lolhl.errors import UsageError, VideoError
 from lolhl.vod import cuda
 from lolhl.vod.clock import KeyTimes
 from lolhl.vod.cpu import KeyPacket, Reader
-from lolhl.vod.side_by_side import in_order
+from lolhl.vod.ordered_workers import in_order
 from lolhl.vod.view import Fit as Fit
 from lolhl.vod.view import Picture as Picture
 from lolhl.vod.view import View as View
@@ -175,14 +175,14 @@ def scan(
         VideoError: there is none.
     """
     with closing(Reader(video, view)) as opened:
-        found = in_order(
+        pictures = in_order(
             lambda: closing(Reader(opened, view)),
             _batches(opened.key_packets(begin)),
             _keys,
             workers=workers or _cores(),
             waiting=_waiting(view, "cpu"),
         )
-        over = yield from _all(found, ending)
+        over = yield from _all(pictures, ending)
         if ending is not None:
             ending.problem, ending.end = opened.problem, opened.end
         why = opened.problem or over.why
@@ -201,12 +201,12 @@ def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> It
     """
     view = View(fps, width, "squeeze")
 
-    def found(reader: Reader, number: int) -> Generator[Picture | None, None, None]:
+    def still(reader: Reader, number: int) -> Generator[Picture | None, None, None]:
         yield reader.still(number)
 
     with closing(Reader(video, view)) as opened:
         yield from in_order(
-            lambda: closing(Reader(opened, view)), numbers, found, workers=min(len(numbers), _cores()), waiting=1
+            lambda: closing(Reader(opened, view)), numbers, still, workers=min(len(numbers), _cores()), waiting=1
         )
 
 
@@ -267,7 +267,7 @@ def _parts(first: int, stop: int | None, frames: int) -> Iterator[tuple[int, int
 def _parts_at_keys(
     first: int, stop: int | None, frames: int, key_times: KeyTimes | None, fps: Fraction
 ) -> Iterator[tuple[int, int | None]]:
-    """The same without borders that no key frame comes shortly before: both parts would decode what lies between."""
+    """As `_parts`, but a border needs a key frame shortly before it, else both parts would decode what lies between."""
     begin = first
     for _, border in _parts(first, stop, frames):
         if key_times is None or border is None or border == stop or border / fps > key_times.until:
@@ -281,7 +281,7 @@ def _parts_at_keys(
 
 @dataclass(frozen=True)
 class _Over:
-    """The video has ended. `problem` as in `Ending`."""
+    """States that the video has ended; `problem` is as in `Ending`."""
 
     problem: str | None
 
@@ -294,13 +294,13 @@ class _All:
     why: str
 
 
-def _all(found: Generator[Item, None, _Over | None], ending: Ending | None) -> Generator[Item, None, _All]:
-    """Yields it all, and tells `ending`; closes `found`, so that its threads end, also when the reader stops early."""
+def _all(items: Generator[Item, None, _Over | None], ending: Ending | None) -> Generator[Item, None, _All]:
+    """Yields all items, and fills `ending`. Closes `items` whenever the reader stops, so that its threads end."""
     yielded, problem = False, None
-    with closing(found):
+    with closing(items):
         while True:
             try:
-                item = next(found)
+                item = next(items)
             except StopIteration as stopped:
                 over: _Over | None = stopped.value
                 problem = over.problem if over else None

@@ -61,8 +61,8 @@ def plain(url: str) -> str:
     except ValueError:
         named = None
     if not named or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-        shown = text.bare_url(text.redacted(url))
-        raise UsageError(f"{shown[:200]!r} is no address of a file: give http:// or https://, without a password")
+        redacted = text.bare_url(text.redacted(url))
+        raise UsageError(f"{redacted[:200]!r} is no address of a file: give http:// or https://, without a password")
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
@@ -73,14 +73,14 @@ def look(url: str) -> Remote:
         UsageError: this is no URL of http or https.
         VideoError: the server does not give the file; says why.
     """
-    shown = plain(url)
+    given_url = plain(url)
     with _answer(url, {}) as (response, _):
         tag, size = response.headers["ETag"] or "", response.headers["Content-Length"] or ""
         if tag.startswith("W/") or not tag:  # a weak tag does not promise the same bytes
             tag = response.headers["Last-Modified"] or ""
         if not (tag.isascii() and tag.isprintable()):  # it could not be sent back
             tag = ""
-        return Remote(shown, tag, int(size) if re.fullmatch(r"\d{1,18}", size, re.ASCII) else None)
+        return Remote(given_url, tag, int(size) if re.fullmatch(r"\d{1,18}", size, re.ASCII) else None)
 
 
 def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], None] = lambda _: None) -> None:
@@ -152,7 +152,7 @@ def _get(url: str, remote: Remote, part: Path, advance: Callable[[float], None])
 
 def _get_rest(url: str, remote: Remote, part: Path, have: int, advance: Callable[[float], None]) -> None:
     headers = {"Range": f"bytes={have}-", "If-Range": remote.tag} if have else {}
-    with _answer(url, headers) as (response, watched), part.open("r+b") as file:
+    with _answer(url, headers) as (response, connection), part.open("r+b") as file:
         if response.status == 206 and not re.match(rf"bytes {have}-", response.headers["Content-Range"] or ""):
             raise VideoError(
                 f"{remote.url}: the server sends another part than it was asked for: get it by other means"
@@ -174,11 +174,11 @@ def _get_rest(url: str, remote: Remote, part: Path, have: int, advance: Callable
             _check_room(remote, part, len(block))
             file.write(block)
             have += len(block)
-            watched.count += len(block)
+            connection.count += len(block)
             advance(len(block))
             if remote.size is not None and have > remote.size:
                 break
-        watched.check(remote.url)
+        connection.check(remote.url)
     if remote.size is not None and have != remote.size:
         raise _Dropped(remote.url, f"{have} of {remote.size} bytes came")
 
@@ -198,8 +198,8 @@ def _check_room(remote: Remote, part: Path, size: int) -> None:
     )
 
 
-class _Watched:
-    """A connection that is shut when it brings too little in a time; a thread looks after it."""
+class _WatchedConnection:
+    """A connection that is shut when too few bytes come over it in a time. A thread runs `look_after`."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -208,7 +208,7 @@ class _Watched:
         self.over = threading.Event()
 
     def check(self, url: str) -> None:
-        """Raises _Dropped if it was shut; what came then looks like the end."""
+        """Raises _Dropped if the connection was shut; to its reader that looks like the end of the file."""
         if self.is_shut:
             raise _Dropped(url, f"fewer than {_SLOW[1]} bytes came in {_SLOW[0]:g} s")
 
@@ -217,46 +217,49 @@ class _Watched:
         while not self.over.wait(seconds):
             if self.count < least:
                 self.is_shut = True
-                for one in self.sockets:
+                for open_socket in self.sockets:
                     with suppress(OSError):  # it is closed already
-                        socket.socket.shutdown(one, socket.SHUT_RDWR)  # not SSL's, which would wait for an answer
+                        # Not SSL's, which would wait for an answer.
+                        socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
             self.count = 0
 
 
 @contextmanager
-def _answer(url: str, headers: dict[str, str]) -> Iterator[tuple[http.client.HTTPResponse, _Watched]]:
-    """The server's answer, and who counts the bytes that come of it.
+def _answer(url: str, headers: dict[str, str]) -> Iterator[tuple[http.client.HTTPResponse, _WatchedConnection]]:
+    """The server's answer, and the counter of the bytes that come of it.
 
     Raises:
         VideoError: the server does not give it.
     """
-    watched, shown = _Watched(), plain(url)
-    threading.Thread(target=watched.look_after, daemon=True).start()
+    connection, given_url = _WatchedConnection(), plain(url)
+    threading.Thread(target=connection.look_after, daemon=True).start()
     try:
         for _ in range(_REDIRECTS + 1):
-            answer = _open(url, headers, watched, shown)
+            answer = _open(url, headers, connection, given_url)
             if isinstance(answer, http.client.HTTPResponse):
                 with answer:
                     if answer.headers.get_content_type() == "text/html":
                         raise VideoError(
-                            f"{shown} is a web page and no video file: give the address of the file itself"
+                            f"{given_url} is a web page and no video file: give the address of the file itself"
                         )
-                    watched.check(shown)
-                    yield answer, watched
+                    connection.check(given_url)
+                    yield answer, connection
                 return
             url = answer
         raise VideoError(
-            f"{shown}: the server sends from one address to the next and never to a file: check the address"
+            f"{given_url}: the server sends from one address to the next and never to a file: check the address"
         )
     finally:
-        watched.over.set()
+        connection.over.set()
 
 
-def _open(url: str, headers: dict[str, str], watched: _Watched, shown: str) -> http.client.HTTPResponse | str:
+def _open(
+    url: str, headers: dict[str, str], connection: _WatchedConnection, given_url: str
+) -> http.client.HTTPResponse | str:
     """Asks one server; nothing but http and https is spoken.
 
     Args:
-        shown: the address that a person gave.
+        given_url: the address that a person gave, for messages.
 
     Returns:
         Its answer, or the address that it sends on to.
@@ -265,8 +268,8 @@ def _open(url: str, headers: dict[str, str], watched: _Watched, shown: str) -> h
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
-        _Http(watched),
-        _Https(watched),
+        _Http(connection),
+        _Https(connection),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
@@ -278,55 +281,56 @@ def _open(url: str, headers: dict[str, str], watched: _Watched, shown: str) -> h
     except urllib.error.HTTPError as error:
         error.close()  # unread: it may have no end
         if error.code in (301, 302, 303, 307, 308) and (place := error.headers["Location"]):
-            return _next_address(url, place, shown)
-        raise _refused(shown, error.code) from error
+            return _next_address(url, place, given_url)
+        raise _refused(given_url, error.code) from error
     except urllib.error.URLError as error:
-        raise _Dropped(shown, error.reason) from error
+        raise _Dropped(given_url, error.reason) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Dropped(shown, error) from error
+        raise _Dropped(given_url, error) from error
     except ValueError as error:  # of a proxy's address, for instance
-        raise VideoError(f"{shown} cannot be asked for ({error}): check the address, and http_proxy") from error
+        raise VideoError(f"{given_url} cannot be asked for ({error}): check the address, and http_proxy") from error
     return response
 
 
-def _next_address(url: str, place: str, shown: str) -> str:
+def _next_address(url: str, place: str, given_url: str) -> str:
     try:
         address = urljoin(url, place)
         plain(address)
     except (ValueError, UsageError):
-        where = text.bare_url(text.redacted(place))[:200]
-        raise VideoError(f"{shown}: the server sends on to {where!r}, which is no address: check the address") from None
+        named = text.bare_url(text.redacted(place))[:200]
+        problem = f"the server sends on to {named!r}, which is no address"
+        raise VideoError(f"{given_url}: {problem}: check the address") from None
     return address
 
 
 class _Http(urllib.request.HTTPHandler):
-    def __init__(self, watched: _Watched) -> None:
+    def __init__(self, connection: _WatchedConnection) -> None:
         super().__init__()
-        self.watched = watched
+        self.connection = connection
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        watched = self.watched
+        connection = self.connection
 
         class Connection(http.client.HTTPConnection):
             def connect(self) -> None:
                 super().connect()
-                watched.sockets.append(self.sock)
+                connection.sockets.append(self.sock)
 
         return self.do_open(Connection, request)
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, watched: _Watched) -> None:
+    def __init__(self, connection: _WatchedConnection) -> None:
         super().__init__()
-        self.watched = watched
+        self.connection = connection
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        watched = self.watched
+        connection = self.connection
 
         class Connection(http.client.HTTPSConnection):
             def connect(self) -> None:
                 super().connect()
-                watched.sockets.append(self.sock)
+                connection.sockets.append(self.sock)
 
         return self.do_open(Connection, request)
 

@@ -70,8 +70,8 @@ def path() -> str:
     Raises:
         ToolMissing: there is neither.
     """
-    if found := shutil.which("ffmpeg"):
-        return found
+    if program := shutil.which("ffmpeg"):
+        return program
     try:
         import imageio_ffmpeg
 

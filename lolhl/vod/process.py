@@ -70,10 +70,10 @@ def start(
     try:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=env, **options)
     except OSError as error:
-        what = f"{command[0]} cannot be started ({error.strerror})"
+        problem = f"{command[0]} cannot be started ({error.strerror})"
         if machine.is_shortage(error.errno) and not machine.is_of_disk(error.errno or 0):
-            raise MachineError(f"{what}: {machine.advice(error.errno)}") from error
-        raise ToolMissing(f"{what}: install it anew, or put one that works on PATH") from error
+            raise MachineError(f"{problem}: {machine.advice(error.errno)}") from error
+        raise ToolMissing(f"{problem}: install it anew, or put one that works on PATH") from error
 
 
 def run(command: Sequence[str], *patterns: str) -> "subprocess.CompletedProcess[bytes]":

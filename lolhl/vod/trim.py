@@ -68,13 +68,13 @@ def remux(video: Path, target: Path) -> Path:
     arguments = [*ffmpeg.source(video, "-copyts"), *_STREAMS, "-bsf:v", _RUN_ON, "-bsf:a", _RUN_ON]
     arguments += ["-avoid_negative_ts", "make_zero"]
     try:
-        made = target.with_suffix(".mp4")
-        ffmpeg.run([*arguments, *_MP4], video, made)
+        copy = target.with_suffix(".mp4")
+        ffmpeg.run([*arguments, *_MP4], video, copy)
     except VideoError:
         target.with_suffix(".mp4").unlink(missing_ok=True)
-        made = target.with_suffix(".mkv")
-        ffmpeg.run([*arguments, "-c", "copy", *_PLAIN, "-f", "matroska"], video, made)
-    return made
+        copy = target.with_suffix(".mkv")
+        ffmpeg.run([*arguments, "-c", "copy", *_PLAIN, "-f", "matroska"], video, copy)
+    return copy
 
 
 def trim(video: Path, target: Path, start: float, stop: float | None) -> float | None:
@@ -95,45 +95,45 @@ def trim(video: Path, target: Path, start: float, stop: float | None) -> float |
         VideoError: ffmpeg cannot read it, or the playlist names anything but segments that lie beside it.
         ToolMissing, MachineError: as of `ffmpeg.run`.
     """
-    first = _first_picture(video, start)
+    begin = _first_picture(video, start)
     end = None if stop is None else Fraction(stop) - _ROUNDING
-    if first is None or (end is not None and first.time >= end):
+    if begin is None or (end is not None and begin.time >= end):
         return None
-    length = None if end is None else end - first.time
+    length = None if end is None else end - begin.time
     try:
-        _copy(video, target, first, length)
+        _copy(video, target, begin, length)
     except VideoError:
-        _encode(video, target, first, length)
-    return float(first.time)
+        _encode(video, target, begin, length)
+    return float(begin.time)
 
 
 @dataclass(frozen=True)
-class _First:
+class _PartBegin:
     """Where a part begins: the first picture's time, and where to seek so that its key frame is met."""
 
     time: Fraction
     seek: float
 
 
-def _first_picture(video: Path, start: float) -> _First | None:
+def _first_picture(video: Path, start: float) -> _PartBegin | None:
     """The first picture shown at or after `start`; None when the video ends before."""
     far = max(0.0, start - _SEEK_MARGIN)
     seeks = [0.0] if video.suffix == ".m3u8" or far == 0 else [far, 0.0]
     for seek in seeks:
-        first = key = None
+        first_shown = key_shown = None
         for shown, decoded in _packets(video, seek):
-            key = shown if key is None else key  # a copy begins with a key frame
-            if shown >= start - _ROUNDING and (first is None or shown < first):
-                first = shown
-            if first is not None and decoded >= first:
+            key_shown = shown if key_shown is None else key_shown  # a copy begins with a key frame
+            if shown >= start - _ROUNDING and (first_shown is None or shown < first_shown):
+                first_shown = shown
+            if first_shown is not None and decoded >= first_shown:
                 break  # all that follow are shown later still
-        if key is not None and first is not None and (key <= start or seek == 0):
-            return _First(first, seek)
+        if key_shown is not None and first_shown is not None and (key_shown <= start or seek == 0):
+            return _PartBegin(first_shown, seek)
     return None
 
 
 def _packets(video: Path, seek: float) -> Iterator[tuple[Fraction, Fraction]]:
-    """Times of showing and of decoding, in seconds of the video, of the pictures that a copy would hold."""
+    """Yields when each picture that a copy would hold is shown, and when it is decoded, in seconds of the video."""
     # With the sound, as in the copy: ffmpeg counts a .ts from where the first of the chosen streams begins.
     command = [*_source(video, seek), *_STREAMS, "-c", "copy", "-f", "framecrc", "pipe:1"]
     with tempfile.TemporaryFile() as errors:
@@ -181,20 +181,20 @@ def _check_segments(playlist: Path) -> None:
                 raise VideoError(f"{segment} is no segment of a video: download it again")
 
 
-def _copy(video: Path, target: Path, first: _First, length: Fraction | None) -> None:
-    lead = float(first.time - Fraction(first.seek))  # seconds copied to be hidden
+def _copy(video: Path, target: Path, begin: _PartBegin, length: Fraction | None) -> None:
+    lead = float(begin.time - Fraction(begin.seek))  # seconds copied to be hidden
     limit = [] if length is None else ["-t", f"{lead + float(length) + _AHEAD:.6f}"]
-    arguments = [*_source(video, first.seek), *_STREAMS, *limit, "-output_ts_offset", f"{-lead:.6f}"]
+    arguments = [*_source(video, begin.seek), *_STREAMS, *limit, "-output_ts_offset", f"{-lead:.6f}"]
     ffmpeg.run([*arguments, *_MP4], video, target)
     if length is not None:
         with target.open("r+b") as file:
             _end_at(file, length)
 
 
-def _encode(video: Path, target: Path, first: _First, length: Fraction | None) -> None:
-    begin = float(first.time - Fraction(first.seek))
+def _encode(video: Path, target: Path, begin: _PartBegin, length: Fraction | None) -> None:
+    lead = float(begin.time - Fraction(begin.seek))
     limit = [] if length is None else ["-t", f"{float(length):.6f}"]
-    arguments = [*_source(video, first.seek), *_STREAMS, "-ss", f"{begin:.6f}", *limit, *_ENCODE, *_PLAIN]
+    arguments = [*_source(video, begin.seek), *_STREAMS, "-ss", f"{lead:.6f}", *limit, *_ENCODE, *_PLAIN]
     ffmpeg.run([*arguments, "-f", "mp4"], video, target)
 
 
@@ -228,23 +228,23 @@ def _boxes(file: BinaryIO, start: int, stop: int, kind: bytes) -> Iterator[tuple
 def _shorten_edits(file: BinaryIO, at: int, ticks: int) -> None:
     file.seek(at)
     version, count = struct.unpack(">B3xI", file.read(8))
-    form = ">qqI" if version else ">iiI"  # length, place in the track, speed
-    size = struct.calcsize(form)
+    layout = ">qqI" if version else ">iiI"  # length, place in the track, speed
+    size = struct.calcsize(layout)
     for number in range(count):
         file.seek(at + 8 + number * size)
-        length, *rest = struct.unpack(form, file.read(size))
+        length, *fields = struct.unpack(layout, file.read(size))
         length = min(length, ticks)
         ticks -= length
         file.seek(at + 8 + number * size)
-        file.write(struct.pack(form, length, *rest))
+        file.write(struct.pack(layout, length, *fields))
 
 
 def _shorten(file: BinaryIO, at: int, places: tuple[int, int], ticks: int) -> None:
-    """A header's length lies at one of two places: in its short form and in its long one."""
+    """Shortens the length that a header gives. It lies at one of two places: in the short form and in the long one."""
     file.seek(at)
     version = file.read(1)[0]
-    form = ">Q" if version else ">I"
+    layout = ">Q" if version else ">I"
     file.seek(at + places[version])
-    length = struct.unpack(form, file.read(struct.calcsize(form)))[0]
+    length = struct.unpack(layout, file.read(struct.calcsize(layout)))[0]
     file.seek(at + places[version])
-    file.write(struct.pack(form, min(length, ticks)))
+    file.write(struct.pack(layout, min(length, ticks)))

@@ -69,17 +69,17 @@ class TwitchVod:
         Raises:
             UsageError: there is none; lists those that there are.
         """
-        for one in self.renditions:
-            if quality in (one.name, one.group) or (quality == "source" and one.is_source):
-                return one
-        there = ["source"] if any(one.is_source for one in self.renditions) else []
-        there += dict.fromkeys(one.name for one in self.renditions)
-        raise UsageError(f"VOD {self.id} is not there in {quality!r}: choose one of {', '.join(there)}")
+        for rendition in self.renditions:
+            if quality in (rendition.name, rendition.group) or (quality == "source" and rendition.is_source):
+                return rendition
+        qualities = ["source"] if any(rendition.is_source for rendition in self.renditions) else []
+        qualities += dict.fromkeys(rendition.name for rendition in self.renditions)
+        raise UsageError(f"VOD {self.id} is not there in {quality!r}: choose one of {', '.join(qualities)}")
 
     def smallest(self, size: int, fps: Fraction) -> Rendition:
         """The rendition with the fewest pixels that serves (see `Rendition.serves`); the best one where none does."""
-        serving = [one for one in self.renditions if one.serves(size, fps)]
-        return min(serving, key=lambda one: one.cost) if serving else best(self.renditions)
+        serving = [rendition for rendition in self.renditions if rendition.serves(size, fps)]
+        return min(serving, key=lambda rendition: rendition.cost) if serving else best(self.renditions)
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Comment:
 
 
 def best(renditions: Sequence[Rendition]) -> Rendition:
-    """The source, else the largest."""
-    return max(renditions, key=lambda one: (one.is_source, one.cost))
+    """The source rendition; the largest where there is none."""
+    return max(renditions, key=lambda rendition: (rendition.is_source, rendition.cost))
 
 
 def vod_id(source: str) -> str | None:
@@ -125,9 +125,9 @@ def vod_id(source: str) -> str | None:
         return source
     if not (address := _ADDRESS.fullmatch(source)):
         return None
-    found = _VOD_PATH.fullmatch(address[2] or "")
-    if found and address[1].lower() in _HOSTS:
-        return found[1]
+    path = _VOD_PATH.fullmatch(address[2] or "")
+    if path and address[1].lower() in _HOSTS:
+        return path[1]
     raise UsageError(f"{source} is no VOD on Twitch: give an address like https://www.twitch.tv/videos/123456789")
 
 
@@ -144,13 +144,13 @@ def describe(vod: str) -> TwitchVod:
         TwitchError: Twitch cannot be reached, or answers with an error.
         ToolMissing: twitch-dl is not installed.
     """
-    out, said = _run(vod, ["info", "--json", vod], Path.cwd())
-    if "subscriber-only" in said:  # twitch-dl then guesses addresses; we take what Twitch gives freely
+    stdout, stderr = _run(vod, ["info", "--json", vod], Path.cwd())
+    if "subscriber-only" in stderr:  # twitch-dl then guesses addresses; we take what Twitch gives freely
         raise _subscribers(vod)
-    answer: dict[str, Any] = json.loads(out)
+    answer: dict[str, Any] = json.loads(stdout)
     if answer["status"] == "RECORDING":
         raise StillLive(f"VOD {vod} is still being broadcast: run again when the stream has ended")
-    renditions = tuple(_rendition(said) for said in answer["playlists"] if said["group_id"] != "audio_only")
+    renditions = tuple(_rendition(playlist) for playlist in answer["playlists"] if playlist["group_id"] != "audio_only")
     if not renditions:
         raise VodNotFound(f"VOD {vod} has sound but no pictures on Twitch: choose another VOD")
     return TwitchVod(
@@ -162,24 +162,24 @@ def describe(vod: str) -> TwitchVod:
     )
 
 
-def _rendition(said: dict[str, Any]) -> Rendition:
-    """What a playlist's name and resolution tell."""
-    name, group = said["name"], said["group_id"]
-    named = [found for text in (name, group) if (found := _QUALITY.match(text))]
-    rates = [int(found[2]) for found in named if found[2]]
-    fps = rates[0] if rates else 30 if named else None
+def _rendition(playlist: dict[str, Any]) -> Rendition:
+    """The rendition that a playlist's name and resolution describe."""
+    name, group = playlist["name"], playlist["group_id"]
+    matches = [match for text in (name, group) if (match := _QUALITY.match(text))]
+    rates = [int(match[2]) for match in matches if match[2]]
+    fps = rates[0] if rates else 30 if matches else None
     width = height = None
-    if shape := _RESOLUTION.fullmatch(said["resolution"] or ""):
+    if shape := _RESOLUTION.fullmatch(playlist["resolution"] or ""):
         width, height = int(shape[1]), int(shape[2])
-    elif named:  # Twitch's own are 16:9, where it says nothing else
-        height = int(named[0][1])
+    elif matches:  # Twitch's own are 16:9, where it says nothing else
+        height = int(matches[0][1])
         width = height * 16 // 9
-    return Rendition(name, group, width, height, fps, said["is_source"])
+    return Rendition(name, group, width, height, fps, playlist["is_source"])
 
 
-def _chapter(said: dict[str, Any]) -> Span:
-    start = said["positionMilliseconds"] / 1000
-    return Span(start, start + said["durationMilliseconds"] / 1000, said["description"] or "")
+def _chapter(chapter: dict[str, Any]) -> Span:
+    start = chapter["positionMilliseconds"] / 1000
+    return Span(start, start + chapter["durationMilliseconds"] / 1000, chapter["description"] or "")
 
 
 def fetch(
@@ -194,14 +194,14 @@ def fetch(
     watch: Watch | None = None,
     hold: int | None = None,
 ) -> Segments:
-    """Gets the segments that hold [start, stop), but those that the folder has already.
+    """Downloads the segments that hold [start, stop), except for those that the folder has already.
 
     Args:
         rendition: one of the VOD's.
-        folder: for this VOD and rendition only; what was got stays there.
+        folder: for this VOD and rendition only; the segments stay there.
         start, stop: seconds of the VOD; None is its end.
         clock: see `Segments`, where it is known; else the first segment of all is fetched too, for its timestamp.
-        advance: called with the seconds of video that were just got.
+        advance: called with the seconds of video that have just come.
         watch: called with each segment from the VOD's beginning on, in order, as soon as it is there, and
             with where it begins by the lengths of those before it, in seconds.
         hold: a file descriptor that twitch-dl keeps open as long as it runs: a lock on the folder
@@ -213,27 +213,27 @@ def fetch(
     """
     first = max(0, int(start) - _MARGIN)
     if first > 0 and clock is None and not any(folder.glob("00000.*")):
-        _download(vod.id, rendition.group, folder, ["--end=00:00:01"], _Shown(folder, 0, 0), hold)
+        _download(vod.id, rendition.group, folder, ["--end=00:00:01"], _SegmentProgress(folder, 0, 0), hold)
     parts = [f"--start={_clock(first)}"] if first > 0 else []
     parts += [f"--end={_clock(int(stop) + 1 + _MARGIN)}"] if stop is not None else []
-    shown = _Shown(folder, start, vod.seconds if stop is None else stop, advance, watch)
-    _download(vod.id, rendition.group, folder, parts, shown, hold)
+    progress = _SegmentProgress(folder, start, vod.seconds if stop is None else stop, advance, watch)
+    _download(vod.id, rendition.group, folder, parts, progress, hold)
 
-    every = (folder / "playlist.m3u8").read_text()
-    got = folder / "playlist_downloaded.m3u8"
-    listing = got.read_text()
-    names = [name for name, _ in _listed(listing)]
+    playlist = (folder / "playlist.m3u8").read_text()
+    downloaded_playlist = folder / "playlist_downloaded.m3u8"
+    downloaded = downloaded_playlist.read_text()
+    names = [name for name, _ in _listed(downloaded)]
     if not names:
         raise UsageError(f"VOD {vod.id} has no video from {grid.format_time(start)}: choose another --start")
-    if "#EXT-X-ENDLIST" not in listing:  # else ffmpeg would wait for more
-        got.write_text(f"{listing}\n#EXT-X-ENDLIST\n")
+    if "#EXT-X-ENDLIST" not in downloaded:  # else ffmpeg would wait for more
+        downloaded_playlist.write_text(f"{downloaded}\n#EXT-X-ENDLIST\n")
     numbers = [int(Path(name).stem) for name in names]
-    borders, addresses = _borders(every), [address for address, _ in _listed(every)]
+    borders, addresses = _borders(playlist), [address for address, _ in _listed(playlist)]
     muted = [Span(borders[n], borders[n + 1], "muted") for n in numbers if "-muted" in addresses[n]]
     if clock is None:
-        clock = _stamp(folder, f"00000{Path(names[0]).suffix}", listing)
-    begin = _begin(_stamp(folder, names[0], listing) - clock, borders[numbers[0]])
-    return Segments(got, begin, clock, merge(muted, gap=0.01))
+        clock = _stamp(folder, f"00000{Path(names[0]).suffix}", downloaded)
+    begin = _begin(_stamp(folder, names[0], downloaded) - clock, borders[numbers[0]])
+    return Segments(downloaded_playlist, begin, clock, merge(muted, gap=0.01))
 
 
 def _clock(seconds: int) -> str:
@@ -241,7 +241,7 @@ def _clock(seconds: int) -> str:
 
 
 def _listed(playlist: str) -> Iterator[tuple[str, float]]:
-    """Name and length in seconds of each segment of a playlist."""
+    """Yields name and length in seconds of each segment of a playlist."""
     seconds = 0.0
     for line in playlist.splitlines():
         if line.startswith("#EXTINF:"):
@@ -272,30 +272,39 @@ def _stamp(folder: Path, name: str, listing: str) -> float:
         return probe(Path(whole.name)).start_time
 
 
-def _download(vod: str, rendition: str, folder: Path, parts: list[str], shown: "_Shown", hold: int | None) -> None:
+def _download(
+    vod: str, rendition: str, folder: Path, parts: list[str], progress: "_SegmentProgress", hold: int | None
+) -> None:
     """Runs twitch-dl, again and again as long as each run brings something new."""
     folder.mkdir(parents=True, exist_ok=True)
     arguments = ["download", vod, f"--quality={rendition}", f"--cache-dir={_literal(folder)}", *parts]
     arguments += ["--no-join", "--overwrite"]
     while True:
-        before = _there(folder)
+        before = _segment_names(folder)
         try:
-            _run(vod, arguments, folder, shown.look, hold)
-            shown.look()
+            _run(vod, arguments, folder, progress.look, hold)
+            progress.look()
             return
         except TwitchError as error:
-            if _there(folder) <= before:
+            if _segment_names(folder) <= before:
                 raise
             log.warning("%s; trying again", error)
             time.sleep(_PAUSE)
 
 
-def _there(folder: Path) -> set[str]:
+def _segment_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if _SEGMENT.fullmatch(path.name)}
 
 
-class _Shown:
-    """Progress: the seconds of [start, stop) that are in segments which are there; and these segments."""
+class _SegmentProgress:
+    """Reports which segments have come, and how many seconds of [start, stop) they hold.
+
+    Attributes:
+        counted: names of the segments that were reported to `advance`.
+        waiting: number → name of the segments that wait until `watch` was called with all before them.
+        next: the number of the segment that `watch` is called with next.
+        borders: see `_borders`; empty until the playlist has come.
+    """
 
     def __init__(
         self,
@@ -307,7 +316,7 @@ class _Shown:
     ) -> None:
         self.folder, self.start, self.stop, self.advance, self.watch = folder, start, stop, advance, watch
         self.counted: set[str] = set()
-        self.coming: dict[int, str] = {}
+        self.waiting: dict[int, str] = {}
         self.next = 0
         self.borders: list[float] = []
 
@@ -316,14 +325,14 @@ class _Shown:
         if not self.borders:
             with suppress(OSError):
                 self.borders = _borders((self.folder / "playlist.m3u8").read_text())
-        for name in _there(self.folder) - self.counted if self.borders else ():
+        for name in _segment_names(self.folder) - self.counted if self.borders else ():
             self.counted.add(name)
             number = int(name.split(".")[0])
             if number + 1 < len(self.borders):
                 begin, end = max(self.borders[number], self.start), min(self.borders[number + 1], self.stop)
                 self.advance(max(0.0, end - begin))
-                self.coming[number] = name
-        while self.watch and (name := self.coming.pop(self.next, "")):
+                self.waiting[number] = name
+        while self.watch and (name := self.waiting.pop(self.next, "")):
             self.watch(self.folder / name, self.borders[self.next])
             self.next += 1
 
@@ -335,11 +344,11 @@ def chat(vod: str, folder: Path) -> list[Comment]:
         TwitchError: Twitch does not give it.
     """
     target = folder / "chat.json"
-    _, said = _run(vod, ["chat", "json", vod, f"--output={_literal(target)}", "--overwrite"], folder, ends_badly=True)
+    _, stderr = _run(vod, ["chat", "json", vod, f"--output={_literal(target)}", "--overwrite"], folder, ends_badly=True)
     if not target.exists():
-        if "IndexError" in said:  # how twitch-dl takes a page without comments
+        if "IndexError" in stderr:  # how twitch-dl takes a page without comments
             return []
-        raise _error(vod, said)
+        raise _error(vod, stderr)
     comments = json.loads(target.read_text())["comments"]
     target.unlink()
     return [
@@ -366,16 +375,16 @@ def _run(
     *,
     ends_badly: bool = False,
 ) -> tuple[str, str]:
-    """What twitch-dl writes to its two outputs.
+    """Runs twitch-dl, and returns what it writes to stdout and stderr.
 
-    It prints progress to the first, some times a second. That is read, and `look` called, as it
+    It prints progress to stdout, some times a second. That is read, and `look` called, as it
     comes; once nobody reads it any more, twitch-dl ends: it does not outlive a killed parent by much.
     """
     # -P: nothing in the working folder is taken for a module of twitch-dl.
     command = [sys.executable, "-P", "-m", "twitchdl", *arguments]
     token = os.environ.get(_TOKEN)
     tokens = {"TWITCH_DL_INFO_AUTH_TOKEN": token, "TWITCH_DL_DOWNLOAD_AUTH_TOKEN": token} if token else {}
-    out = bytearray()
+    stdout = bytearray()
     with tempfile.TemporaryFile() as errors:
         running = process.start(
             command,
@@ -389,19 +398,19 @@ def _run(
         try:
             assert running.stdout is not None
             while data := os.read(running.stdout.fileno(), 65536):
-                out += data
+                stdout += data
                 look()
             code = running.wait()
         finally:
             running.kill()
             running.wait()
         errors.seek(0)
-        said = errors.read().decode(errors="replace")
+        stderr = errors.read().decode(errors="replace")
     if code < 0:
         raise TwitchError(f"VOD {vod}: twitch-dl was killed by signal {-code}: run again, it goes on where it was")
     if code != 0 and not ends_badly:
-        raise _error(vod, said)
-    return out.decode(errors="replace"), said
+        raise _error(vod, stderr)
+    return stdout.decode(errors="replace"), stderr
 
 
 _STATUS = re.compile(r"(?:Client|Server) error '(\d{3})[^']*' for url '([^']*)'")
@@ -414,35 +423,35 @@ def _subscribers(vod: str) -> SubscriberOnly:
     )
 
 
-def _error(vod: str, said: str) -> TwitchError | ToolMissing | MachineError:
-    """twitch-dl's complaint, in one plain sentence."""
-    if shortage := machine.shortage(said):
+def _error(vod: str, stderr: str) -> TwitchError | ToolMissing | MachineError:
+    """The error that twitch-dl's stderr tells of, in one plain sentence."""
+    if shortage := machine.shortage(stderr):
         return MachineError(f"VOD {vod}: twitch-dl failed ({os.strerror(shortage)}): {machine.advice(shortage)}")
-    if "No module named twitchdl" in said:
+    if "No module named twitchdl" in stderr:
         return ToolMissing("twitch-dl is missing: pip install twitch-dl")
-    if "subscriber-only" in said or "AuthRequiredError" in said:
+    if "subscriber-only" in stderr or "AuthRequiredError" in stderr:
         return _subscribers(vod)
-    if re.search(r"^Error: Video \S+ not found", said, re.MULTILINE):
+    if re.search(r"^Error: Video \S+ not found", stderr, re.MULTILINE):
         return VodNotFound(f"Twitch has no VOD {vod}: it never was, was deleted, or has expired; check the id")
-    if "auth token is not valid" in said:
+    if "auth token is not valid" in stderr:
         return SubscriberOnly(f"VOD {vod}: Twitch does not accept the token in {_TOKEN}: copy it anew from a browser")
-    if answers := _STATUS.findall(said):
-        return _refused(vod, *answers[-1])
-    if failures := _FAILED.findall(said):
+    if refusals := _STATUS.findall(stderr):
+        return _refused(vod, *refusals[-1])
+    if failures := _FAILED.findall(stderr):
         name, why = failures[-1]
         return TwitchError(f"VOD {vod}: the connection to Twitch failed ({why or name}): run again, it goes on")
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it gave no reason"]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["it gave no reason"]
     complaint = next((line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")), lines[-1])
     return TwitchError(f"VOD {vod}: twitch-dl failed: {complaint[:300]}")
 
 
 def _refused(vod: str, status: str, url: str) -> TwitchError:
-    where = urlsplit(url)
+    address = urlsplit(url)
     if status[0] == "5" or status == "429":
-        return TwitchError(f"VOD {vod}: Twitch answered {status} ({where.hostname}): run again later, it goes on")
-    if where.hostname == "usher.ttvnw.net" and status in ("404", "410"):
+        return TwitchError(f"VOD {vod}: Twitch answered {status} ({address.hostname}): run again later, it goes on")
+    if address.hostname == "usher.ttvnw.net" and status in ("404", "410"):
         return VodNotFound(f"VOD {vod} was deleted: Twitch still has its page, but no video")
-    if where.path.endswith(".m3u8"):
+    if address.path.endswith(".m3u8"):
         return VodNotFound(f"VOD {vod} has expired: Twitch still lists it, but its video is gone (answer {status})")
-    name = where.path.rsplit("/", 1)[-1]
+    name = address.path.rsplit("/", 1)[-1]
     return TwitchError(f"VOD {vod}: Twitch answered {status} for {name}: run again later, or try another --quality")

@@ -6,7 +6,7 @@ import pytest
 
 from lolhl.errors import LabelError
 from lolhl.labels.label_studio import read_label_studio
-from lolhl.labels.rows import Known
+from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span, on_grid
 
 
@@ -141,7 +141,10 @@ def test_a_bad_element_is_named(case: str) -> None:
     tasks, place, reason = BAD[case]
     with pytest.raises(LabelError) as raised:
         read_label_studio(
-            json.dumps(tasks).encode(), "x.json", Known({"1863051677": 300.0}, others=False), fps=Fraction(24)
+            json.dumps(tasks).encode(),
+            "x.json",
+            KnownVods({"1863051677": 300.0}, allows_unknown=False),
+            fps=Fraction(24),
         )
     assert str(raised.value).startswith(place)
     assert reason in str(raised.value)

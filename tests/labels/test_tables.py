@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl.errors import LabelError
-from lolhl.labels.rows import Known
+from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span, merge
 from lolhl.labels.tables import read_table, write_table
 from tests.labels.real import OWN, real_labels
@@ -85,10 +85,10 @@ def test_one_vod_for_all_rows() -> None:
 
 
 def test_a_stop_that_was_rounded_up_is_cut_at_the_end() -> None:
-    assert read_table(HEAD + b"a\t0\t300\n", "x.tsv", Known({"a": 299.5})) == {"a": [Span(0, 299.5)]}
+    assert read_table(HEAD + b"a\t0\t300\n", "x.tsv", KnownVods({"a": 299.5})) == {"a": [Span(0, 299.5)]}
 
 
-KNOWN = Known({"1": 300.0, "2": 7200.0}, others=False)
+KNOWN = KnownVods({"1": 300.0, "2": 7200.0}, allows_unknown=False)
 BAD = {
     "no file at all": (b"", 1, "no column"),
     "no header": (b"1\t0:00\t0:10\n", 1, "no column vid_id and start and stop"),

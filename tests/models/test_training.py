@@ -19,7 +19,7 @@ from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, Stopped, fit
 from lolhl.storage import Root, open_root
-from lolhl.storage.latest import Latest
+from lolhl.storage.checkpoint_upload import CheckpointUpload
 
 ALONE = Ranks(0, 1, 1)
 SETTINGS = FitSettings(epochs=6, epoch_samples=100, batch=8, learning_rate=0.1, weight_decay=0.0, patience=6, seed=3)
@@ -147,7 +147,7 @@ def test_sigterm_does_not_end_a_fit_that_failed_before_it_has_said_so(
     usual = signal.getsignal(signal.SIGTERM)
     at_end: list[object] = []
 
-    class Watched(Latest):
+    class Watched(CheckpointUpload):
         def __exit__(self, *why: Any) -> None:
             at_end.append(signal.getsignal(signal.SIGTERM))
             if callable(at_end[-1]):
@@ -157,7 +157,7 @@ def test_sigterm_does_not_end_a_fit_that_failed_before_it_has_said_so(
     def lose(*_: object) -> None:
         raise RuntimeError("[gloo] Connection closed by peer")
 
-    monkeypatch.setattr(training, "Latest", Watched)
+    monkeypatch.setattr(training, "CheckpointUpload", Watched)
     with pytest.raises(ModelError, match="another process of this training was lost"):
         fitted(open_root(str(tmp_path / "root")), lose)
     assert [callable(handler) for handler in at_end] == [True]

@@ -11,7 +11,7 @@ from lolhl.evaluate import metrics
 from lolhl.highlights.cut import Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
-from lolhl.report.page import Link, Report, Shown, Table
+from lolhl.report.page import Link, PageHighlight, Report, Table
 
 FPS = Fraction(3)
 HOSTILE = "</script><script>window.owned=1</script><img src=x onerror=window.owned=2>\"'&amp;$title ${data} \u2028<!--"
@@ -45,7 +45,7 @@ def made_up(
         intensity_seconds=30,
         threshold=0.5,
         low=0.35,
-        highlights=[Shown(highlight, label=matches.get(place)) for place, highlight in enumerate(highlights)],
+        highlights=[PageHighlight(highlight, label=matches.get(place)) for place, highlight in enumerate(highlights)],
         reason=None if highlights else reason_for_none(smoothed, limits),
         labels=None,
         chapters=[],

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
-from lolhl.report.page import Report, Shown, Table, render
+from lolhl.report.page import PageHighlight, Report, Table, render
 from tests.report.reports import HOSTILE, hostile, made_up, named
 from tests.videos import numbered_video
 
@@ -298,7 +298,7 @@ def test_a_clip_plays_beside_the_page(browser: Browser, tmp_path: Path) -> None:
     report = made_up([(100, 0.9)])
     (shown,) = report.highlights
     (tmp_path / "report.html").write_text(
-        render(made_up([(100, 0.9)], highlights=[Shown(shown.highlight, None, "clip%201.mp4")]))
+        render(made_up([(100, 0.9)], highlights=[PageHighlight(shown.highlight, None, "clip%201.mp4")]))
     )
     page = browser.new_page()
     serve = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))

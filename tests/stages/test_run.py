@@ -12,8 +12,8 @@ from lolhl.stages.report import ReportConfig
 from lolhl.stages.run import run
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
-from lolhl.vod.coming import Coming
 from lolhl.vod.decode import Ending, Mode
+from lolhl.vod.live_key_frames import LiveKeyFrames
 from lolhl.vod.view import View
 from tests.servers.twitch import Vod, rendition, twitch
 from tests.streams import action_video, some_spans
@@ -52,14 +52,14 @@ def test_scores_are_the_same_as_without_looking_ahead(
         if mode != "grid":  # the last segment comes when a key frame was seen, or not at all
             server.faults.held["/29.ts"] = begun
 
-        def noted(coming: Coming, view: View, ending: Ending | None = None) -> object:
-            for time, picture in keys(coming, view, ending):
+        def noted(key_frames: LiveKeyFrames, view: View, ending: Ending | None = None) -> object:
+            for time, picture in keys(key_frames, view, ending):
                 seen.append(time)
                 begun.set()
                 yield time, picture
 
-        keys = Coming.keys
-        monkeypatch.setattr(Coming, "keys", noted)
+        keys = LiveKeyFrames.keys
+        monkeypatch.setattr(LiveKeyFrames, "keys", noted)
         run(roots[0], ID, "m", inferring=config, reporting=NOTHING_CUT)
     assert roots[0].read(scores_key(ID)) == roots[1].read(scores_key(ID))
     assert len(seen) == (0 if mode == "grid" else 60)

@@ -1,4 +1,4 @@
-"""Key frames of a video that is still on its way: segments of MPEG-TS in order, and in the end the whole."""
+"""Key frames of a video while it is downloaded: read from its MPEG-TS segments, and in the end from the whole video."""
 
 import queue
 from collections.abc import Iterator
@@ -18,26 +18,35 @@ _JUMP = 10.0  # seconds; after a greater step of the timestamps, only the whole 
 
 
 @dataclass(frozen=True)
-class Coming:
-    """One thread adds segments and ends with `finish`; another takes `keys`."""
+class LiveKeyFrames:
+    """The key frames of one download. One thread adds segments and ends with `finish`; another takes `keys`."""
 
     _parts: "queue.SimpleQueue[tuple[Path, float] | Path | None]" = field(default_factory=queue.SimpleQueue)
 
     def add(self, segment: Path, begin: float) -> None:
-        """The next segment, and where it begins by the lengths of those before it, in seconds."""
+        """Hands over the next segment.
+
+        Args:
+            begin: where it begins by the lengths of those before it, in seconds.
+        """
         self._parts.put((segment, begin))
 
     def finish(self, video: Path | None) -> None:
-        """The whole video, made of these segments; None when it does not come, and nobody wants what is there."""
+        """Ends the segments.
+
+        Args:
+            video: the whole video, made of these segments; None when the download failed. The segments that nobody
+                has read yet are then dropped.
+        """
         with suppress(queue.Empty):
             while video is None:
                 self._parts.get_nowait()
         self._parts.put(video)
 
     def keys(self, view: View, ending: decode.Ending | None = None) -> Iterator[tuple[float, Picture]]:
-        """What `decode.scan` yields of the whole video, as soon as the segments are there.
+        """Yields what `decode.scan` yields of the whole video, as soon as the segments are there.
 
-        A segment that cannot be read, or whose times are not plain, is left for when the whole video is there.
+        Where a segment cannot be read or its times are not plain, the rest is read from the whole video.
 
         Args:
             ending: as of `decode.scan`: filled from the end of the whole video.

@@ -1,4 +1,4 @@
-"""An object that is written again and again while work goes on: only the last counts."""
+"""Upload of a checkpoint that is written again and again while work goes on: only the last one counts."""
 
 import shutil
 import tempfile
@@ -15,17 +15,17 @@ from lolhl.storage import Root
 _PAUSE = 1.0  # seconds between two writes of one key: R2 answers 429 to more
 
 
-class Latest:
-    """Uploads files under one key in a background thread; a distant bucket does not hold up the work.
+class CheckpointUpload:
+    """Uploads files under one key in a background thread, so that a distant bucket does not hold up the work.
 
     A file that comes while another waits takes its place. When the context ends, the last one is stored.
-    Whoever is killed finds, whole, one that was put no longer before than an upload and a second.
+    After a kill, the key holds a whole file, which was put at most one upload and one second before the kill.
     """
 
     def __init__(self, root: Root, key: str) -> None:
         self._root, self._key = root, key
         self._folder = tempfile.TemporaryDirectory(prefix="lolhl-")
-        self._thread = ThreadPoolExecutor(1, "latest")
+        self._thread = ThreadPoolExecutor(1, "checkpoint upload")
         self._lock = threading.Lock()
         self._waiting: Path | None = None
         self._next = 0.0
@@ -36,12 +36,12 @@ class Latest:
         """Takes the file away. Raises what an upload before this one raised."""
         if self._sent and self._sent.done():
             self._sent.result()
-        taken = Path(self._folder.name) / uuid4().hex
-        shutil.move(path, taken)
+        waiting = Path(self._folder.name) / uuid4().hex
+        shutil.move(path, waiting)
         with self._lock:
-            passed_over, self._waiting = self._waiting, taken
-        if passed_over:
-            passed_over.unlink()
+            replaced, self._waiting = self._waiting, waiting
+        if replaced:
+            replaced.unlink()
         else:
             self._sent = self._thread.submit(self._send)
 

@@ -1,4 +1,4 @@
-"""Work on parts side by side, and its results in order."""
+"""Threads that work on parts of one thing at the same time, and their results in order."""
 
 import queue
 import threading
@@ -17,7 +17,7 @@ _POLL = 0.1  # seconds after which a thread that waits looks whether it is still
 
 @dataclass(frozen=True)
 class _Ended(Generic[Over]):
-    """The last thing in a part's queue: what the work returned, or raised."""
+    """The last entry of a part's queue: what the work returned, or the error that it raised."""
 
     over: Over | None
     error: BaseException | None = None
@@ -35,7 +35,7 @@ def in_order(
     workers: int,
     waiting: int,
 ) -> Generator[Item, None, Over | None]:
-    """What `work` yields for each part, in the order of the parts.
+    """Yields what `work` yields for each part, in the order of the parts.
 
     Args:
         worker: opens what a thread keeps from part to part, such as a file; closed when all is over.
@@ -51,7 +51,7 @@ def in_order(
         Whatever `worker` and `work` raise, at its place in the order.
     """
     todo = iter(parts)
-    taking = threading.Lock()
+    parts_lock = threading.Lock()
     begun: queue.Queue[queue.Queue[Item | _Ended[Over]] | None] = queue.Queue()
     ahead = threading.Semaphore(workers + 1)  # parts that are begun but not taken
     unwanted = threading.Event()
@@ -66,11 +66,11 @@ def in_order(
                     raise _Unwanted from None
 
     def run() -> None:
-        with worker() as mine:
+        with worker() as resource:
             while not unwanted.is_set():
                 if not ahead.acquire(timeout=_POLL):
                     continue
-                with taking:
+                with parts_lock:
                     results: queue.Queue[Item | _Ended[Over]] = queue.Queue(waiting)
                     try:
                         part = next(todo)
@@ -79,7 +79,7 @@ def in_order(
                         return
                     begun.put(results)
                 try:
-                    over = yield_all(work(mine, part), results)
+                    over = yield_all(work(resource, part), results)
                     put(results, _Ended(over))
                 except _Unwanted:
                     return
@@ -87,15 +87,17 @@ def in_order(
                     put(results, _Ended(None, error))
                     return
 
-    def yield_all(made: Generator[Item, None, Over | None], results: "queue.Queue[Item | _Ended[Over]]") -> Over | None:
+    def yield_all(
+        generator: Generator[Item, None, Over | None], results: "queue.Queue[Item | _Ended[Over]]"
+    ) -> Over | None:
         try:
             while True:
-                put(results, next(made))
+                put(results, next(generator))
         except StopIteration as stopped:
             over: Over | None = stopped.value
             return over
         finally:
-            made.close()
+            generator.close()
 
     def guarded() -> None:
         try:
@@ -103,10 +105,10 @@ def in_order(
         except _Unwanted:
             pass
         except BaseException as error:  # opening failed
-            with taking:
-                failed: queue.Queue[Item | _Ended[Over]] = queue.Queue()
-                failed.put(_Ended(None, error))
-                begun.put(failed)
+            with parts_lock:
+                failure: queue.Queue[Item | _Ended[Over]] = queue.Queue()
+                failure.put(_Ended(None, error))
+                begun.put(failure)
 
     threads = [threading.Thread(target=guarded, daemon=True) for _ in range(workers)]
     for thread in threads:
