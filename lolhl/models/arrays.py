@@ -17,7 +17,7 @@ from lolhl.data.samples import ClipDataset, Contents
 from lolhl.errors import DatasetError, UsageError
 from lolhl.models import scoring, training
 from lolhl.models.network import Architecture, Head, Kind
-from lolhl.models.ranks import Ranks
+from lolhl.models.process_group import ProcessGroup
 from lolhl.models.training import Epoch, FitSettings
 
 Values = npt.NDArray[np.floating]  # float [T, D]
@@ -121,7 +121,7 @@ def fit(tracks: Sequence[Values], labels: Sequence[Labels], settings: HeadSettin
         torch.manual_seed(settings.seed)
         head = Head(architecture, width).train()
         fitted = training.fit(
-            head, contents, datasets["train"], datasets["validation"], how, None, Ranks(0, 1, 1), lambda *_: None
+            head, contents, datasets["train"], datasets["validation"], how, None, ProcessGroup(0, 1, 1), lambda *_: None
         )
     head.load_state_dict(fitted.weights)
     return HeadModel(head.eval(), width, fitted.history, fitted.best)

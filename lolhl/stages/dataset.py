@@ -146,7 +146,7 @@ def dataset(
     samples_key = f"datasets/{name}/samples.parquet"
     with todo.begin() as begun:
         root.write(samples_key, output.getvalue())
-        return begun.finish(result, [Output.of(samples_key, output.getvalue())])
+        return begun.finish(result, [Output.from_bytes(samples_key, output.getvalue())])
 
 
 def assign(

@@ -245,7 +245,7 @@ def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: 
             if len(on_their_way) > _UPLOADS_AHEAD:
                 on_their_way.pop(0).result()
         data = index_bytes(entries)
-        index = Output.of(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
+        index = Output.from_bytes(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
         root.write(index.key, data)  # while the last shard is on its way
         for upload in on_their_way:
             upload.result()

@@ -155,7 +155,7 @@ def infer(
     )
     with todo.begin() as begun:
         root.write(scores_key(vod, place), data)
-        return begun.finish(result, [Output.of(scores_key(vod, place), data)])
+        return begun.finish(result, [Output.from_bytes(scores_key(vod, place), data)])
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:

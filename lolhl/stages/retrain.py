@@ -153,7 +153,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     root.write(report, text)
     if decision.promoted:
         champion.point(root, (*before, Champion(model, todo.digest)), champions.etag)
-    return todo.finish(result, [Output.of(report, text)])
+    return todo.finish(result, [Output.from_bytes(report, text)])
 
 
 def _labelled(root: Root) -> dict[str, Sequence[Span]]:

@@ -117,4 +117,4 @@ def _pretrained(backbone: str) -> "Encoder":
     from lolhl.models.encoder import Encoder
     from lolhl.models.network import Architecture, Network
 
-    return Encoder.of(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())
+    return Encoder.from_network(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())

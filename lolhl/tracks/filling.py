@@ -308,7 +308,7 @@ class _Writer(AbstractContextManager["_Writer"]):
 
     def _write(self, number: int, rows: Rows) -> None:
         data = rows.to_bytes()
-        unnamed = Output.of("", data)
+        unnamed = Output.from_bytes("", data)
         output = replace(unnamed, key=self._recipe.part_key(number, unnamed.sha256))
         self._root.write(output.key, data)
         self.outputs[number] = output

@@ -85,7 +85,7 @@ class Scattered:
         rows = Rows.join([*(rows for part in earlier for rows in part.rows()), *self._new])
         times, order = np.unique(rows.times, return_index=True)
         data = Rows(times, rows.values[order]).to_bytes()
-        sha256 = Output.of("", data).sha256
+        sha256 = Output.from_bytes("", data).sha256
         key = f"{self.recipe.folder}/{_PREFIX}{self._new_part:08}-{sha256[:16]}.npy"
         self.root.write(key, data)
         for part in earlier:

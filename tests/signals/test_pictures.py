@@ -14,7 +14,7 @@ from lolhl.errors import ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import Engine, Features, Pictures, open_engine
+from lolhl.models.feature_runtime import FeatureRuntime, Features, Pictures, open_runtime
 from lolhl.models.network import Architecture, Network
 from lolhl.results import Vod
 from lolhl.signals import make_track, stored_track
@@ -32,9 +32,11 @@ VIEW = ExtractConfig(size=32).view
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def engine() -> FeatureRuntime:
     torch.manual_seed(0)
-    return open_engine(Encoder.of(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()), torch.device("cpu"))
+    return open_runtime(
+        Encoder.from_network(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()), torch.device("cpu")
+    )
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def source(root: Root, kind: str, layout: Layout) -> Source:
     return frames(root, layout) if kind == "frames" else video(root)
 
 
-def counting(engine: Engine, seen: list[int]) -> PictureSignal:
+def counting(engine: FeatureRuntime, seen: list[int]) -> PictureSignal:
     """The signal, noting the pictures that it looks at."""
 
     def noted(batches: Iterable[Pictures]) -> Iterator[Pictures]:
@@ -70,7 +72,7 @@ def counting(engine: Engine, seen: list[int]) -> PictureSignal:
     return PictureSignal(replace(engine, run=lambda batches: engine.run(noted(batches))), VIEW)
 
 
-def features(engine: Engine, pictures: Pictures) -> Features:
+def features(engine: FeatureRuntime, pictures: Pictures) -> Features:
     size = engine.batch
     return np.concatenate(list(engine.run(pictures[at : at + size] for at in range(0, len(pictures), size))))
 
@@ -78,7 +80,7 @@ def features(engine: Engine, pictures: Pictures) -> Features:
 @pytest.mark.parametrize("layout", ["grid", "scan"])
 @pytest.mark.parametrize("kind", ["frames", "video"])
 def test_what_is_stored_is_what_the_engine_gives_and_nothing_is_seen_twice(
-    engine: Engine, root: Root, kind: str, layout: Layout
+    engine: FeatureRuntime, root: Root, kind: str, layout: Layout
 ) -> None:
     measured = source(root, kind, layout)
     timed = Taken(measured.pictures(VIEW, layout, Gap(0, None), 7))
@@ -117,14 +119,14 @@ def test_the_pictures_of_gaps_are_those_of_the_whole(root: Root, kind: str, layo
             assert taken.end == End(60, 20.0)
 
 
-def test_a_backbone_whose_features_are_no_numbers_is_named(engine: Engine, root: Root) -> None:
+def test_a_backbone_whose_features_are_no_numbers_is_named(engine: FeatureRuntime, root: Root) -> None:
     broken = replace(engine, run=lambda batches: (np.full_like(batch, np.inf) for batch in engine.run(batches)))
     with pytest.raises(ModelError, match=r"VOD v .* no numbers: choose another --backbone"):
         make_track(PictureSignal(broken, VIEW), frames(root, "scan"), "scan")
     assert not list(root.list("tracks/"))
 
 
-def test_tracks_of_other_frames_views_and_backbones_lie_beside_each_other(engine: Engine, root: Root) -> None:
+def test_tracks_of_other_frames_views_and_backbones_lie_beside_each_other(engine: FeatureRuntime, root: Root) -> None:
     measured = frames(root, "grid")
     make_track(PictureSignal(engine, VIEW), measured, "grid")
     others: list[tuple[PictureSignal, Source, Layout]] = [
@@ -140,7 +142,7 @@ def test_tracks_of_other_frames_views_and_backbones_lie_beside_each_other(engine
     assert stored_track(PictureSignal(replace(engine, name="another"), VIEW), measured, "grid")
 
 
-def test_frames_of_another_view_are_refused(engine: Engine, root: Root) -> None:
+def test_frames_of_another_view_are_refused(engine: FeatureRuntime, root: Root) -> None:
     signal = PictureSignal(engine, View(VIEW.fps, 64, "squeeze"))
     with pytest.raises(ModelError, match="the frames 3fps-32px-squeeze-q90 of VOD v are none"):
         make_track(signal, frames(root, "grid"), "grid")

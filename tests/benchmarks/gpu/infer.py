@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.models.engine import Engine, Pictures, open_engine
+from lolhl.models.feature_runtime import FeatureRuntime, Pictures, open_runtime
 from lolhl.stages.download import download
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root, open_root
@@ -73,7 +73,7 @@ def whole(root: Root, video: Path, decoder: decode.Decoder, seconds: int, alone:
 def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
     """Frames per second of the backbone: fed from the host as in a run, and on frames that lie on the card."""
     network, side = used.encoder.network().to(device), used.view.size
-    engine = open_engine(used.encoder, device)
+    engine = open_runtime(used.encoder, device)
     picture = np.random.default_rng(0).integers(0, 256, (engine.batch, side, side, 3), dtype=np.uint8)
     arithmetic = card.product_rate(device) / card.flops(network, side)
     memory = card.copy_rate(device) / card.traffic(network, side)
@@ -95,7 +95,7 @@ def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
     return Table(f"{architecture} alone ({engine.name}, batches of {engine.batch}, {work})", columns, rows)
 
 
-def _fed(engine: Engine, pictures: Pictures, batches: int) -> float:
+def _fed(engine: FeatureRuntime, pictures: Pictures, batches: int) -> float:
     def some(count: int) -> Iterator[Pictures]:
         return repeat(pictures, count)
 
