@@ -99,7 +99,7 @@ def compiled(model: Any, encoder: Encoder, precision: str) -> Any:
 
 
 def requested(compiled: Any, batches: Iterable[Pictures]) -> Iterator[Features]:
-    """Yields features as `FeatureRuntime.run` does. OpenVINO's threads compute while this one reads the next pictures."""
+    """Yields features as `FeatureRuntime.run` does. Its threads compute while this one reads more pictures."""
     # One more than are worked on at once, so that the next pictures lie ready.
     requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
     idle = [compiled.create_infer_request() for _ in range(requests)]

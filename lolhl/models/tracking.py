@@ -119,8 +119,8 @@ def publish(root: Root, name: str, made: Manifest[Model], registered: str, alias
 
 
 def _experiment(client: Any) -> str:
-    found = client.get_experiment_by_name(_EXPERIMENT)
-    return str(found.experiment_id) if found else _create_experiment(client)
+    experiment = client.get_experiment_by_name(_EXPERIMENT)
+    return str(experiment.experiment_id) if experiment else _create_experiment(client)
 
 
 def _runs(client: Any, experiment: str, digest: str) -> list[Any]:

@@ -195,7 +195,7 @@ def logits(net: Classifier, contents: Contents, rows: Tensor) -> Tensor:
 
 
 def probabilities(net: Classifier, contents: Contents, rows: Tensor) -> npt.NDArray[np.float32]:
-    """The probability of a highlight at each sample, in order: float32 [n]. `net` is in evaluation mode, see `logits`."""
+    """Probabilities of a highlight at each sample: float32 [n]. `net` is in evaluation mode. See `logits`."""
     clip_logits = torch.cat([logits(net, contents, batch) for batch in torch.split(rows, _JUDGED)])
     return np.asarray(torch.sigmoid(clip_logits).cpu().numpy())
 

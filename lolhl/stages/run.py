@@ -1,6 +1,6 @@
-"""run: one stream in, its highlights out: download, infer and report in one process.
+"""run: finds the highlights of one stream. It downloads, infers and reports in one process.
 
-Key frames of a Twitch VOD are decoded and looked at while its other segments are still on their way.
+Key frames of a Twitch VOD are decoded and encoded while its other segments are still fetched.
 """
 
 from collections.abc import Callable, Iterator
@@ -66,36 +66,36 @@ def run(
 
 
 def _may_scan(config: InferConfig) -> bool:
-    """Whether key frames may be all that is looked at: on a GPU the whole grid costs little."""
+    """Whether key frames may be all that is decoded. On a GPU the whole grid costs little."""
     on_gpu = config.decoder != "cpu" and torch.cuda.is_available()
     return config.source != "frames" and config.mode != "grid" and not (config.mode == "auto" and on_gpu)
 
 
 @dataclass
 class _Ahead:
-    """Looks at key frames in a thread while segments come, if any do."""
+    """Encodes key frames in a thread while segments are fetched, if any are."""
 
     used: Bundle
     source: str
     thread: ThreadPoolExecutor
-    coming: Coming = field(default_factory=Coming)
-    found: Future[KeyFrames] | None = None
+    segments: Coming = field(default_factory=Coming)
+    key_frames: Future[KeyFrames] | None = None
 
     def add(self, segment: Path, begin: float) -> None:
-        if self.found is None:
-            self.found = self.thread.submit(self._look)
-        self.coming.add(segment, begin)
+        if self.key_frames is None:
+            self.key_frames = self.thread.submit(self._look)
+        self.segments.add(segment, begin)
 
     def all(self, video: Callable[[], Path]) -> KeyFrames | None:
-        """What was seen, up to the end of the whole video, which has come now; None if there were no segments."""
-        if self.found is None:
+        """The key frames up to the end of the whole video, which is fetched by now. None if there were no segments."""
+        if self.key_frames is None:
             return None
-        self.coming.finish(video())
-        return self.found.result()
+        self.segments.finish(video())
+        return self.key_frames.result()
 
     def _look(self) -> KeyFrames:
         signal = PictureSignal.open(self.used.encoder, self.used.view)
-        return look(signal, self.source, lambda ending: self.coming.keys(self.used.view, ending))
+        return look(signal, self.source, lambda ending: self.segments.keys(self.used.view, ending))
 
 
 @contextmanager
@@ -105,4 +105,4 @@ def _watching(used: Bundle, source: str) -> Iterator[_Ahead]:
         try:
             yield ahead
         finally:
-            ahead.coming.finish(None)
+            ahead.segments.finish(None)

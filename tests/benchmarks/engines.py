@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.spans import from_grid, on_grid
 from lolhl.labels.tables import read_table
-from lolhl.models import engine, openvino_runtime, scoring
+from lolhl.models import feature_runtime, openvino_runtime, scoring
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import Features, Pictures
 from lolhl.models.network import Network
@@ -82,7 +82,7 @@ def main() -> None:
         timings = result.side_by_side({name: partial(run, timed) for name, run in runs.items()}, ROUNDS)
         named = (EXACT, "OpenVINO bf16", "OpenVINO int8", "ONNX Runtime int8")
         features = {name: [runs[name](of.pictures) for of in (learnt, judged)] for name in named if name in runs}
-    library = engine.open_runtime(Encoder.from_network(network), CPU).name
+    library = feature_runtime.open_runtime(Encoder.from_network(network), CPU).name
     result.write(
         "engines",
         [
