@@ -53,11 +53,11 @@ def build(name: str, *, pretrained: bool) -> Backbone:
 
 def digest(weights: Mapping[str, Tensor]) -> str:
     """sha256 of all weights and buffers (a `state_dict`), with their names: the same for the same features."""
-    seen = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
-        seen.update(name.encode())
-        seen.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return seen.hexdigest()
+        sha256.update(name.encode())
+        sha256.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()
 
 
 def _torchvision(name: str, pretrained: bool) -> Backbone:

@@ -80,11 +80,11 @@ def resolve(root: Root, name: str) -> str:
     model = champions(root).model
     if model is None:
         raise MissingInput(f"{root.url} has no champion yet: run `lolhl retrain`, or name a model")
-    check_there(root, model)
+    check_exists(root, model)
     return model
 
 
-def check_there(root: Root, model: str) -> None:
+def check_exists(root: Root, model: str) -> None:
     """Raises MissingInput where a champion's model is gone. `retrain` trained it, so no `train` makes it anew."""
     if root.stat(manifest_key(model)) is None:
         raise MissingInput(
@@ -119,7 +119,7 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     if (now.etag if now else None) != etag:  # seen before MLflow is told
         raise Conflict(f"{root.url}/{KEY}: another run changed the champion in the meantime: run again")
     name = listed[-1].model
-    check_there(root, name)
+    check_exists(root, name)
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
     tracking.publish(root, name, made, publication.registered_name(root, name, made), CHAMPION)
     data = json.dumps({"champions": [asdict(entry) for entry in listed]}, indent=1) + "\n"

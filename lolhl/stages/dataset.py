@@ -285,22 +285,22 @@ def _counts(frames: pl.DataFrame) -> SideCounts:
 
 def _vod_counts(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> VodCounts:
     """The counts of one VOD: its frames and its events."""
-    own = frames.filter(vod=vod)
+    vod_frames = frames.filter(vod=vod)
     firsts = [grid.first_frame_at(span.start, fps) for span in spans]
-    seen = [
+    shown = [
         first
         for first, span in zip(firsts, spans, strict=True)
-        if first < min(own.height, grid.first_frame_at(span.stop, fps))
+        if first < min(vod_frames.height, grid.first_frame_at(span.stop, fps))
     ]
-    sides = own["side"].gather(seen)
-    if len(seen) < len(spans):
-        log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(seen), len(spans))
+    sides = vod_frames["side"].gather(shown)
+    if len(shown) < len(spans):
+        log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(shown), len(spans))
     events = EventCount(
         train=int((sides == "train").sum()),
         validation=int((sides == "validation").sum()),
-        without_frame=len(spans) - len(seen),
+        without_frame=len(spans) - len(shown),
     )
-    return VodCounts(**vars(_counts(own)), events=events)
+    return VodCounts(**vars(_counts(vod_frames)), events=events)
 
 
 def _check(result: Dataset, name: str) -> None:

@@ -125,30 +125,30 @@ def download(
         todo, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)
         if earlier:
             return earlier
-        got = origin.fetch(folder, config, watch)
-        info = probe(got.video)
+        fetched = origin.fetch(folder, config, watch)
+        info = probe(fetched.video)
         with todo.begin() as begun:
-            outputs = [_store_video(root, got, f"vods/{vod}/video{got.suffix}")]
-            if got.comments is not None:
-                outputs.append(_write_chat(root, vod, got, info.duration))
+            outputs = [_store_video(root, fetched, f"vods/{vod}/video{fetched.suffix}")]
+            if fetched.comments is not None:
+                outputs.append(_write_chat(root, vod, fetched, info.duration))
             made = begun.finish(
                 Vod(
                     vod=vod,
-                    title=got.title,
+                    title=fetched.title,
                     source=origin.source,
-                    twitch_id=got.twitch_id,
-                    offset=got.offset,
-                    clock=got.clock,
-                    rendition=got.rendition,
-                    qualities=list(got.qualities),
-                    video=f"vods/{vod}/video{got.suffix}",
+                    twitch_id=fetched.twitch_id,
+                    offset=fetched.offset,
+                    clock=fetched.clock,
+                    rendition=fetched.rendition,
+                    qualities=list(fetched.qualities),
+                    video=f"vods/{vod}/video{fetched.suffix}",
                     duration=info.duration,
                     width=info.width,
                     height=info.height,
                     fps=info.fps,
-                    chapters=list(_shifted(got.chapters, got.offset, info.duration)),
-                    muted=list(_shifted(got.muted, got.offset, info.duration)),
-                    chat=f"vods/{vod}/chat.json" if got.comments is not None else None,
+                    chapters=list(_shifted(fetched.chapters, fetched.offset, info.duration)),
+                    muted=list(_shifted(fetched.muted, fetched.offset, info.duration)),
+                    chat=f"vods/{vod}/chat.json" if fetched.comments is not None else None,
                 ),
                 outputs,
             )
@@ -178,7 +178,7 @@ def _is_done(before: Manifest[Vod], inputs: dict[str, str], config: DownloadConf
 
 
 @dataclass(frozen=True)
-class _Got:
+class _Fetched:
     """A video on this machine, which may be moved away.
 
     Attributes:
@@ -212,7 +212,7 @@ class _Origin(Protocol):
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:
         """A name for what is read → a digest that changes when it does."""
 
-    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Got: ...
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched: ...
 
 
 def _origin(source: str) -> _Origin:
@@ -234,7 +234,7 @@ class _OnTwitch:
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(self.source)}
 
-    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:
         vod = twitch.describe(self.name)
         if config.quality == "auto":
             rendition = vod.smallest(config.serves, config.serves_fps)
@@ -264,7 +264,7 @@ class _OnTwitch:
             stop = None if config.stop is None else config.stop - segments.begin
             first = trim.trim(segments.playlist, video, start, stop)
             offset = segments.begin + _part_offset(first, self.source, config)
-        return _Got(
+        return _Fetched(
             video=video,
             suffix=".mp4",
             title=vod.title,
@@ -302,7 +302,7 @@ class _OnTheWeb:
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(json.dumps(asdict(self.remote)))}
 
-    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:  # noqa: ARG002
         video = folder.path / "fetched"
         with progress.bar(f"download {self._file.name}", (self.remote.size or 0) / 1e6, "MB") as advance:
             fetch.fetch(self.url, self.remote, video, lambda count: advance(count / 1e6))
@@ -355,7 +355,7 @@ class _File:
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {"video": self._sha256}
 
-    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:  # noqa: ARG002
         """The part that is wanted, or a copy. A later change of the file does not change what is stored.
 
         Raises:
@@ -403,7 +403,7 @@ def _check_video(video: Path, source: str) -> None:
         raise type(error)(str(error).replace(str(video), source)) from error
 
 
-def _part(video: Path, file: Path, source: str, folder: ResumableFolder, config: DownloadConfig) -> _Got:
+def _part(video: Path, file: Path, source: str, folder: ResumableFolder, config: DownloadConfig) -> _Fetched:
     """The wanted part of a video file.
 
     Args:
@@ -418,10 +418,10 @@ def _part(video: Path, file: Path, source: str, folder: ResumableFolder, config:
         video, file = remuxed, file.with_suffix(remuxed.suffix)
     if config.whole:
         suffix = file.suffix.lower()
-        return _Got(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)
+        return _Fetched(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)
     target = folder.path / "video.mp4"
     offset = trim.trim(video, target, config.start, config.stop)
-    return _Got(target, ".mp4", file.stem, offset=_part_offset(offset, source, config))
+    return _Fetched(target, ".mp4", file.stem, offset=_part_offset(offset, source, config))
 
 
 def _part_offset(offset: float | None, source: str, config: DownloadConfig) -> float:
@@ -456,20 +456,20 @@ def _copy_some(source: RawIOBase, target: BinaryIO) -> int:
     return count
 
 
-def _store_video(root: Root, got: _Got, key: str) -> Output:
-    if got.sha256 is None:
-        return Output.upload(root, got.video, key)
-    output = Output(key, got.video.stat().st_size, got.sha256)
-    root.upload(got.video, key)
+def _store_video(root: Root, fetched: _Fetched, key: str) -> Output:
+    if fetched.sha256 is None:
+        return Output.upload(root, fetched.video, key)
+    output = Output(key, fetched.video.stat().st_size, fetched.sha256)
+    root.upload(fetched.video, key)
     return output
 
 
-def _write_chat(root: Root, vod: str, got: _Got, duration: float) -> Output:
+def _write_chat(root: Root, vod: str, fetched: _Fetched, duration: float) -> Output:
     """{"vod", "comments": [{"time", "user", "text"}]}, times in seconds of the stored video."""
     lines = [
         {"time": time, "user": comment.user, "text": comment.text}
-        for comment in got.comments or ()
-        if 0 <= (time := round(comment.time - got.offset, 3)) < duration
+        for comment in fetched.comments or ()
+        if 0 <= (time := round(comment.time - fetched.offset, 3)) < duration
     ]
     key, data = f"vods/{vod}/chat.json", json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False).encode()
     root.write(key, data)

@@ -360,9 +360,9 @@ def _changes(last: Retraining | None, labels: Labels) -> dict[str, LabelChange]:
     changes = {}
     for vod in sorted({*before, *listed}):
         then, now = {*before.get(vod, ())}, {*listed.get(vod, ())}
-        gone, new = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
-        moved = metrics.event_figures({vod: gone}, {vod: new}, 0.01).matched  # they overlap
-        changes[vod] = LabelChange(labels=len(now), added=len(new) - moved, removed=len(gone) - moved, moved=moved)
+        removed, added = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
+        moved = metrics.event_figures({vod: removed}, {vod: added}, 0.01).matched  # they overlap
+        changes[vod] = LabelChange(labels=len(now), added=len(added) - moved, removed=len(removed) - moved, moved=moved)
     return changes
 
 

@@ -60,8 +60,8 @@ def run(
         watch = ahead.add if _may_scan(inferring) else None
         made = download(root, source, downloading, name=name, force=force, watch=watch)
         vod = made.result.vod
-        seen = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
-    infer(root, used.name, vod, inferring, force=force, seen=seen)
+        key_frames = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
+    infer(root, used.name, vod, inferring, force=force, key_frames=key_frames)
     return report(root, vod, reporting, force=force)
 
 

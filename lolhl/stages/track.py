@@ -85,7 +85,7 @@ def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: b
         config.source,
         mode=config.mode,
         decoder=config.decoder,
-        who=f"signal {config.signal}",
+        needed_by=f"signal {config.signal}",
     )
     layout = source.layout if isinstance(source, FrameSource) else config.mode
     if not force and (stored := stored_track(signal, source, layout)):
