@@ -273,8 +273,8 @@ _FORMATS: dict[str, Format] = {
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(**how)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.register("action", None, _Value)
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:

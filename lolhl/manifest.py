@@ -41,7 +41,8 @@ class Output:
     sha256: str
 
     @classmethod
-    def of(cls, key: str, data: bytes) -> "Output":
+    def from_bytes(cls, key: str, data: bytes) -> "Output":
+        """Describes the object that holds this data. Nothing is written."""
         return cls(key, len(data), hashlib.sha256(data).hexdigest())
 
     @classmethod
@@ -122,7 +123,7 @@ class Manifest(Generic[R]):
             data = root.read(key)
         except NotFound as error:
             raise NotFound(f"{root.url}/{key} is gone: run `{redo}`") from error
-        if Output.of(key, data) not in self.outputs:
+        if Output.from_bytes(key, data) not in self.outputs:
             raise Damaged(f"{root.url}/{key} is damaged: run `{redo}`")
         return data
 

@@ -1,6 +1,6 @@
-"""What is learnt from, held whole where each step finds it at once: on the GPU, in memory, or in a mapped file.
+"""Holds all rows that a training learns from: on the GPU, in memory, or in a mapped file.
 
-Frames are decoded, and features read, once. The file is for what memory has no room for, and for the
+So frames are decoded, and features read, only once. The file is for rows that do not fit into memory, and for the
 processes of one machine that train together: the first makes it, the others wait for it and map it.
 """
 
@@ -33,9 +33,9 @@ class Part:
     """Rows that come from one place, all of one shape and type.
 
     Attributes:
-        digest: of all that lies there: the same digest means the same rows.
-        numbers: int64 [n], which of them are wanted.
-        read: int64 [n] → the rows with these numbers [n, …]. Called by several threads.
+        digest: the digest of all that lies there. The same digest means the same rows.
+        numbers: int64 [n], which of these rows are wanted.
+        read: int64 [n] → the rows with these numbers [n, …]. Several threads call it.
     """
 
     digest: str
@@ -49,7 +49,7 @@ class Place:
 
     Attributes:
         device: where they are needed.
-        limit: bytes that they may take there or in memory; None for half of what is free.
+        limit: bytes that they may take there or in memory. None stands for half of what is free.
         alone: False where several processes of this machine need the same rows.
     """
 
@@ -59,14 +59,15 @@ class Place:
 
 
 def hold(label: str, parts: Sequence[Part], place: Place) -> Tensor:
-    """All wanted rows, in the order of the parts and their numbers: [rows, …].
+    """Reads all wanted rows, in the order of the parts and their numbers: [rows, …].
 
-    On the device where they fit, else in memory, else mapped from a file in $LOLHL_CACHE; several
-    processes always go by the file, which the page cache keeps in memory as far as it can.
+    They lie on the device where they fit, else in memory, else in a mapped file in $LOLHL_CACHE. Several
+    processes always use the file, which the page cache keeps in memory as far as it can.
 
     Args:
-        label: what is held, for people.
-        parts: at least one row in all.
+        label: what is held, for the progress bar.
+        parts: where the rows come from. They have at least one row in all.
+        place: where the rows may be held.
 
     Raises:
         StorageError: the folder has no room for the file, or cannot be written.
@@ -84,10 +85,10 @@ def hold(label: str, parts: Sequence[Part], place: Place) -> Tensor:
 
 
 def _fill(label: str, held: Tensor, parts: Sequence[Part]) -> None:
-    """Reads all rows, in one thread a core."""
+    """Reads all rows, with one thread per core."""
 
-    def one(of: tuple[int, Part, int]) -> int:
-        first, part, at = of
+    def read_piece(piece: tuple[int, Part, int]) -> int:
+        first, part, at = piece
         rows = torch.from_numpy(part.read(part.numbers[at : at + _AT_ONCE]))
         held[first : first + len(rows)] = rows
         return len(rows)
@@ -102,14 +103,14 @@ def _fill(label: str, held: Tensor, parts: Sequence[Part]) -> None:
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         with progress.bar(label, len(held), "rows") as advance:
-            for count in pool.map(one, pieces()):
+            for count in pool.map(read_piece, pieces()):
                 advance(count)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _mapped(label: str, parts: Sequence[Part], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """The rows in a file that bears their digest, made unless it is there."""
+    """The rows in a file that bears their digest. It is made if it is not there."""
     size = math.prod(shape) * dtype.itemsize
     folder = machine.cache("rows")
     path = folder / _digest(parts, shape, dtype)
@@ -139,15 +140,15 @@ def _map(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _digest(parts: Sequence[Part], shape: tuple[int, ...], dtype: torch.dtype) -> str:
-    seen = hashlib.sha256(f"{shape} {dtype}".encode())
+    digest = hashlib.sha256(f"{shape} {dtype}".encode())
     for part in parts:
-        seen.update(f"{part.digest} {len(part.numbers)}\n".encode())
-        seen.update(part.numbers.tobytes())
-    return seen.hexdigest()[:40]
+        digest.update(f"{part.digest} {len(part.numbers)}\n".encode())
+        digest.update(part.numbers.tobytes())
+    return digest.hexdigest()[:40]
 
 
 def _make_room(folder: Path, size: int) -> None:
-    """Removes what a killed run left, and the files used longest ago until half of the disk's room suffices.
+    """Removes what a killed run left, then the files used longest ago, until half of the free disk suffices.
 
     A file that another process has mapped stays with it until it ends.
 
@@ -169,8 +170,9 @@ def _make_room(folder: Path, size: int) -> None:
         )
 
 
-def _limit(said: int | None, free: int) -> int:
-    return free // 2 if said is None else said
+def _limit(limit: int | None, free: int) -> int:
+    """The bytes that may be used: the limit, or half of what is free where there is none."""
+    return free // 2 if limit is None else limit
 
 
 def _free_on(device: torch.device) -> int:
@@ -178,12 +180,12 @@ def _free_on(device: torch.device) -> int:
 
 
 def _free_memory() -> int:
-    """Bytes that this process can still get, in a container no more than that one may have."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    """Bytes that this process can still get. In a container that is no more than the container's limit."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with suppress(OSError, StopIteration):  # Linux only
         lines = Path("/proc/meminfo").read_text().splitlines()
-        found.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+        limits.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # "max" where there is no limit
-            found.append(int(Path(limit).read_text()))
-    return min(found)
+            limits.append(int(Path(limit).read_text()))
+    return min(limits)

@@ -1,6 +1,6 @@
-"""Samples for torch: which rows of what is held make each clip, a batch at a time, in an order that can be repeated.
+"""Samples for torch, in batches and in an order that can be repeated. A sample says which rows make its clip.
 
-A batch is numbers only. The clips themselves are gathered where they lie, in one go (see `lolhl.data.cache`).
+A batch holds numbers only. The clips themselves are gathered at once, where they lie (see `lolhl.data.cache`).
 """
 
 import math
@@ -29,8 +29,8 @@ class Samples:
         vods: the VODs' names.
         vod: int64 [n], the place of each sample's VOD in `vods`.
         frame: int64 [n], on that VOD's grid.
-        label: bool [n].
-        chunk: [n], the chunk of each sample: the groups of a bootstrap.
+        label: bool [n], whether each sample lies in a highlight.
+        chunk: [n], the chunk of each sample. A bootstrap draws whole chunks.
     """
 
     vods: tuple[str, ...]
@@ -48,13 +48,13 @@ _SIDES = ("train", "validation")
 
 
 def read_sides(data: bytes, vods: Sequence[str], place: str, redo: str) -> dict[str, Samples]:
-    """The two sides of a samples.parquet; both count VODs in the same order.
+    """Reads the two sides of a samples.parquet. Both count VODs in the same order.
 
     Args:
-        data: of the file.
-        vods: that may be in it.
-        place: the file's name, for the error's message.
-        redo: the command that makes it anew, for the same.
+        data: the content of the file.
+        vods: the VODs that may be in it.
+        place: the file's name, for the message of an error.
+        redo: the command that makes it anew, for the message of an error.
 
     Raises:
         StorageError: the file holds something else.
@@ -89,28 +89,28 @@ def wanted(sides: Sequence[tuple[Samples, Clips]]) -> dict[str, npt.NDArray[np.i
     """The frames of each VOD that lie in a clip: VOD → int64 [n], ascending.
 
     Args:
-        sides: samples, with the frame numbers of each one's clip: int64 [n, T]. All have the same VODs.
+        sides: samples, and the frame numbers of each sample's clip: int64 [n, T]. All have the same VODs.
     """
     return {
-        vod: np.unique(np.concatenate([clips[of.vod == number].ravel() for of, clips in sides]))
+        vod: np.unique(np.concatenate([clips[samples.vod == number].ravel() for samples, clips in sides]))
         for number, vod in enumerate(sides[0][0].vods)
     }
 
 
 def rows(samples: Samples, clips: Clips, held: Mapping[str, npt.NDArray[np.int64]]) -> Clips:
-    """Where each sample's clip lies when the frames `held` are put one after the other: int64 [n, T]."""
-    found = np.empty_like(clips)
+    """The rows of each sample's clip when the frames `held` lie one after the other: int64 [n, T]."""
+    positions = np.empty_like(clips)
     first = 0
     for number, vod in enumerate(samples.vods):
-        of_vod = samples.vod == number
-        found[of_vod] = first + np.searchsorted(held[vod], clips[of_vod])
+        in_vod = samples.vod == number
+        positions[in_vod] = first + np.searchsorted(held[vod], clips[in_vod])
         first += len(held[vod])
-    return found
+    return positions
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What clips are made of, held whole (on `device`, in memory or mapped), and given where it is needed."""
+    """The rows that clips are made of. They lie on `device`, in memory or in a mapped file."""
 
     held: Tensor
     device: torch.device

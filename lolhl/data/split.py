@@ -39,26 +39,29 @@ class Stretch:
 
 
 def stretch(vod: str, spans: Sequence[Span], frames: int, fps: Fraction, chunk_seconds: float) -> Stretch:
-    """A VOD's frames in chunks, joined where an event crosses the border between two.
+    """A VOD's frames in chunks, which are joined where an event crosses the border between two.
 
-    Events count as the frames show them: one of which no frame lies before a border does not cross it.
+    Events count as the frames show them: an event crosses a border only if one of its frames lies before it.
 
     Args:
-        spans: its labels, merged; what lies beyond the last frame does not count.
+        vod: its name.
+        spans: its labels, merged. What lies beyond the last frame does not count.
         frames: how many instants of the grid it has.
+        fps: of the grid.
+        chunk_seconds: length of a chunk.
     """
     return labelled_stretch(vod, on_grid(spans, frames, fps), fps, chunk_seconds)
 
 
 def labelled_stretch(vod: str, labels: npt.NDArray[np.bool_], fps: Fraction, chunk_seconds: float) -> Stretch:
-    """As `stretch`, of the labels of all instants: bool [frames]."""
+    """Like `stretch`, from the labels of all instants: bool [frames]."""
     return Stretch(vod, labels, chunks(from_grid(labels, fps), len(labels), fps, chunk_seconds))
 
 
 def by_chunks(
     stretches: Sequence[Stretch], fps: Fraction, *, validation: float, guard_seconds: float, seed: int
 ) -> dict[str, npt.NDArray[np.int8]]:
-    """The side of each frame, with validation chunks taken from each VOD: VOD → int8 [frames].
+    """The side of each frame: VOD → int8 [frames]. Each VOD gives chunks to the validation side.
 
     Where the guard is long, neighbouring chunks go together, so that the guard costs training no more
     than two thirds of what validation takes. The choice depends on the seed and on this VOD alone.
@@ -68,19 +71,20 @@ def by_chunks(
         guard_seconds: the least distance between frames of the two sides.
     """
     sides = {}
-    for of in stretches:
-        side = np.full(of.labels.size, TRAIN)
-        least = round(float(min(3 * guard_seconds * fps, validation * of.labels.size)))
-        for start, stop in _chosen(of.labels, _blocks(of.chunks, least), validation, _rng(seed, of.vod)):
+    for labelled in stretches:
+        side = np.full(labelled.labels.size, TRAIN)
+        least = round(float(min(3 * guard_seconds * fps, validation * labelled.labels.size)))
+        blocks = _blocks(labelled.chunks, least)
+        for start, stop in _chosen(labelled.labels, blocks, validation, _rng(seed, labelled.vod)):
             side[start:stop] = VALIDATION
-        sides[of.vod] = guarded(side, fps, guard_seconds)
+        sides[labelled.vod] = guarded(side, fps, guard_seconds)
     return sides
 
 
 def by_vods(
     stretches: Sequence[Stretch], *, validation: float, seed: int, named: Sequence[str] = ()
 ) -> dict[str, npt.NDArray[np.int8]]:
-    """The side of each frame, with whole VODs held out: VOD → int8 [frames].
+    """The side of each frame: VOD → int8 [frames]. Whole VODs are held out.
 
     Args:
         validation: the share of all frames that is aimed at.
@@ -88,16 +92,19 @@ def by_vods(
     """
     held = set(named)
     if not held:
-        ends = np.cumsum([of.labels.size for of in stretches]).tolist()
+        ends = np.cumsum([labelled.labels.size for labelled in stretches]).tolist()
         blocks = list(pairwise([0, *ends]))
-        labels = np.concatenate([of.labels for of in stretches])
+        labels = np.concatenate([labelled.labels for labelled in stretches])
         chosen = set(_chosen(labels, blocks, validation, _rng(seed, "")))
-        held = {of.vod for of, block in zip(stretches, blocks, strict=True) if block in chosen}
-    return {of.vod: np.full(of.labels.size, VALIDATION if of.vod in held else TRAIN) for of in stretches}
+        held = {labelled.vod for labelled, block in zip(stretches, blocks, strict=True) if block in chosen}
+    return {
+        labelled.vod: np.full(labelled.labels.size, VALIDATION if labelled.vod in held else TRAIN)
+        for labelled in stretches
+    }
 
 
 def guarded(side: npt.NDArray[np.int8], fps: Fraction, guard_seconds: float) -> npt.NDArray[np.int8]:
-    """The sides, with training frames that are nearer to a validation frame than the guard dropped."""
+    """The same sides, but training frames that are nearer to a validation frame than the guard are dropped."""
     reach = grid.first_frame_at(guard_seconds, fps) - 1  # the farthest distance, in frames, that is too near
     edges = np.flatnonzero(np.diff(np.pad((side == VALIDATION).astype(np.int8), 1)))
     near = np.zeros(side.size, dtype=bool)
@@ -132,17 +139,17 @@ def _chosen(
         return []
     sizes = np.array([stop - start for start, stop in blocks])
     positives = np.array([int(labels[start:stop].sum()) for start, stop in blocks])
-    total, labelled = sizes.sum(), positives.sum()
+    total, total_positive = sizes.sum(), positives.sum()
     best, least = np.array([], dtype=np.int64), np.inf
     for _ in range(_TRIES):
         order = rng.permutation(len(blocks))
         taken = np.cumsum(sizes[order])[:-1]
         count = int(np.abs(taken - share * total).argmin()) + 1
-        size, found = taken[count - 1], positives[order[:count]].sum()
-        classes = (found, size - found, labelled - found, (total - size) - (labelled - found))
+        size, positive = taken[count - 1], positives[order[:count]].sum()
+        classes = (positive, size - positive, total_positive - positive, (total - size) - (total_positive - positive))
         lacking = sum(frames == 0 for frames in classes)
         off_share = abs(size / (share * total) - 1)
-        off_rate = abs(found / size * total / labelled - 1) if labelled else 0.0
+        off_rate = abs(positive / size * total / total_positive - 1) if total_positive else 0.0
         cost = 1000 * lacking + off_share + off_rate
         if cost < least:
             best, least = order[:count], cost

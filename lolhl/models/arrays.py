@@ -17,7 +17,7 @@ from lolhl.data.samples import ClipDataset, Contents
 from lolhl.errors import DatasetError, UsageError
 from lolhl.models import scoring, training
 from lolhl.models.network import Architecture, Head, Kind
-from lolhl.models.ranks import Ranks
+from lolhl.models.process_group import ProcessGroup
 from lolhl.models.training import Epoch, FitSettings
 
 Values = npt.NDArray[np.floating]  # float [T, D]
@@ -107,7 +107,7 @@ def fit(tracks: Sequence[Values], labels: Sequence[Labels], settings: HeadSettin
             raise DatasetError(f"the {side} side needs instants inside and outside of highlights: label more")
         datasets[side] = ClipDataset(truth, np.concatenate(rows))
     shown = min(len(datasets["train"]), settings.epoch_samples)
-    how = FitSettings(
+    fit_settings = FitSettings(
         epochs=settings.epochs,
         epoch_samples=settings.epoch_samples,
         batch=settings.batch or training.batch_of_head(shown),
@@ -121,7 +121,14 @@ def fit(tracks: Sequence[Values], labels: Sequence[Labels], settings: HeadSettin
         torch.manual_seed(settings.seed)
         head = Head(architecture, width).train()
         fitted = training.fit(
-            head, contents, datasets["train"], datasets["validation"], how, None, Ranks(0, 1, 1), lambda *_: None
+            head,
+            contents,
+            datasets["train"],
+            datasets["validation"],
+            fit_settings,
+            None,
+            ProcessGroup(0, 1, 1),
+            lambda *_: None,
         )
     head.load_state_dict(fitted.weights)
     return HeadModel(head.eval(), width, fitted.history, fitted.best)
@@ -187,7 +194,7 @@ def _sides(labels: Sequence[Labels], settings: HeadSettings) -> dict[str, list[n
     learnt = [np.flatnonzero(sides[name] == split.TRAIN) for name in names]
     truth = np.concatenate([label[instants] for label, instants in zip(labels, learnt, strict=True)])
     kept = np.split(
-        rebalanced(truth, settings.positives, settings.seed), np.cumsum([len(some) for some in learnt])[:-1]
+        rebalanced(truth, settings.positives, settings.seed), np.cumsum([len(instants) for instants in learnt])[:-1]
     )
     return {
         "train": [instants[stay] for instants, stay in zip(learnt, kept, strict=True)],

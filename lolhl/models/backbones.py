@@ -53,11 +53,11 @@ def build(name: str, *, pretrained: bool) -> Backbone:
 
 def digest(weights: Mapping[str, Tensor]) -> str:
     """sha256 of all weights and buffers (a `state_dict`), with their names: the same for the same features."""
-    seen = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
-        seen.update(name.encode())
-        seen.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return seen.hexdigest()
+        sha256.update(name.encode())
+        sha256.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()
 
 
 def _torchvision(name: str, pretrained: bool) -> Backbone:
@@ -82,9 +82,9 @@ def _timm(name: str, pretrained: bool) -> Backbone:
     net: Any = timm.create_model(name, pretrained=pretrained and not packaged, num_classes=0)
     if packaged:
         net.load_state_dict(_efficientnet_lite0(net.state_dict()))
-    said = net.default_cfg
-    side = said["input_size"][-1] if said.get("fixed_input_size") else None
-    return Backbone(net, int(net.head_hidden_size), tuple(said["mean"]), tuple(said["std"]), side)
+    weights_config = net.default_cfg
+    side = weights_config["input_size"][-1] if weights_config.get("fixed_input_size") else None
+    return Backbone(net, int(net.head_hidden_size), tuple(weights_config["mean"]), tuple(weights_config["std"]), side)
 
 
 def _efficientnet_lite0(names: dict[str, Tensor]) -> dict[str, Tensor]:

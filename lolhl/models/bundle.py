@@ -20,7 +20,7 @@ from torch import Tensor
 from lolhl import layout, manifest
 from lolhl.errors import ModelError, UsageError
 from lolhl.manifest import Output
-from lolhl.models import backbones, openvino_engine
+from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
 from lolhl.models.encoder import Encoder
@@ -67,7 +67,7 @@ def store_weights(root: Root, name: str, network: Network) -> Output:
     """Writes the weights; the bundle exists once its manifest is written too."""
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()})
     root.write(weights_key(name), data)
-    return Output.of(weights_key(name), data)
+    return Output.from_bytes(weights_key(name), data)
 
 
 def load_bundle(root: Root, name: str) -> Bundle:
@@ -110,7 +110,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
         contract.normalisation.std,
         network,
     )
-    if torch.cuda.is_available() or not openvino_engine.is_kept(encoder, contract.view.size):
+    if torch.cuda.is_available() or not openvino_runtime.is_kept(encoder, contract.view.size):
         network()  # so that what is wrong with it is said before anything is done
     return Bundle(
         name=name,

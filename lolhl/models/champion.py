@@ -1,7 +1,7 @@
-"""The champion: the model that the name `champion` stands for.
+"""The champion is the model that the name `champion` stands for.
 
-models/champion.json is the one place that scoring reads: it names the champion, and all champions before
-it, and is replaced by one write. The alias `champion` of MLflow's registry goes with it, see `point`.
+models/champion.json is the one place that scoring reads. It names the champion and all champions before it, and
+one write replaces it. The alias `champion` of MLflow's registry follows it, see `point`.
 """
 
 import json
@@ -28,7 +28,7 @@ class Champion:
 
     Attributes:
         model: its name under models/.
-        by: digest of the retraining that promoted it.
+        by: the digest of the retraining that promoted it.
     """
 
     model: str
@@ -37,7 +37,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Champions:
-    """All champions, the present one last, and the etag of the list as it was read."""
+    """All champions, of which the last is the present one, and the etag of the list when it was read."""
 
     listed: tuple[Champion, ...]
     etag: str | None
@@ -49,28 +49,28 @@ class Champions:
 
 
 def champions(root: Root) -> Champions:
-    """Raises StorageError when the list is damaged."""
-    found = root.find(KEY)
-    if found is None:
+    """Reads the list of champions. Raises StorageError when it is damaged."""
+    stored = root.find(KEY)
+    if stored is None:
         if root.stat(f"{KEY}/model.json"):  # lolhl 0.1 trained models of any name
             raise StorageError(
                 f"{root.url}/{KEY} is the folder of a model, and the list of champions belongs there: rename the folder"
             )
         return Champions((), None)
     try:
-        listed = tuple(Champion(**one) for one in json.loads(found[0])["champions"])
-        for one in listed:
-            if check_name(one.model, "model").lower() in _RESERVED or not isinstance(one.by, str):
-                raise ValueError(one)
+        listed = tuple(Champion(**entry) for entry in json.loads(stored[0])["champions"])
+        for entry in listed:
+            if check_name(entry.model, "model").lower() in _RESERVED or not isinstance(entry.by, str):
+                raise ValueError(entry)
     except (UsageError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StorageError(
             f"{root.url}/{KEY} is no list of champions: remove it, and `lolhl retrain` finds a champion anew"
         ) from error
-    return Champions(listed, found[1])
+    return Champions(listed, stored[1])
 
 
 def resolve(root: Root, name: str) -> str:
-    """The model that is meant: `champion` means the present champion, any other name itself.
+    """The name of the model that is meant. `champion` means the present champion; any other name means itself.
 
     Raises:
         MissingInput: there is no champion yet, or its model is gone.
@@ -80,11 +80,11 @@ def resolve(root: Root, name: str) -> str:
     model = champions(root).model
     if model is None:
         raise MissingInput(f"{root.url} has no champion yet: run `lolhl retrain`, or name a model")
-    check_there(root, model)
+    check_exists(root, model)
     return model
 
 
-def check_there(root: Root, model: str) -> None:
+def check_exists(root: Root, model: str) -> None:
     """Raises MissingInput where a champion's model is gone. `retrain` trained it, so no `train` makes it anew."""
     if root.stat(manifest_key(model)) is None:
         raise MissingInput(
@@ -94,19 +94,21 @@ def check_there(root: Root, model: str) -> None:
 
 
 def check_new(root: Root, name: str) -> str:
-    """The name itself, if a model may be trained under it. Raises UsageError when it cannot."""
+    """Returns the name if a model may be trained under it. Raises UsageError if not."""
     if name.lower() in _RESERVED:
         raise UsageError(f"{name!r} is no name for a new model: {CHAMPION} means whichever is champion; choose another")
     return storage.check_new(root, manifest_key(name), name, "model")
 
 
 def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
-    """Makes the last of the list champion: in MLflow's registry first, and then, by one write, in the root.
+    """Makes the last of the list champion, first in MLflow's registry and then, by one write, in the root.
 
-    MLflow that fails thus changes nothing here, and the same call repeats what was cut off in between.
+    So a failure of MLflow changes nothing here, and the same call repeats what was cut off in between.
 
     Args:
-        etag: of the list as it was read.
+        root: where the data lies.
+        listed: all champions, of which the last is to be the present one.
+        etag: the etag of the list when it was read.
 
     Raises:
         Conflict: another run changed the list.
@@ -117,8 +119,8 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     if (now.etag if now else None) != etag:  # seen before MLflow is told
         raise Conflict(f"{root.url}/{KEY}: another run changed the champion in the meantime: run again")
     name = listed[-1].model
-    check_there(root, name)
+    check_exists(root, name)
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
     tracking.publish(root, name, made, publication.registered_name(root, name, made), CHAMPION)
-    data = json.dumps({"champions": [asdict(one) for one in listed]}, indent=1) + "\n"
+    data = json.dumps({"champions": [asdict(entry) for entry in listed]}, indent=1) + "\n"
     root.write_if(KEY, data.encode(), etag)

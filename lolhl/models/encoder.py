@@ -1,4 +1,4 @@
-"""What turns a picture into features: a backbone with its weights, as far as an engine has to know it."""
+"""An encoder turns pictures into features. It is a backbone with its weights, as far as a runtime has to know it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from lolhl.models.network import Network
 
 @dataclass(frozen=True)
 class Encoder:
-    """A backbone. It is built only where no engine keeps it in a form of its own: importing timm alone takes seconds.
+    """A backbone. It is built only where no runtime keeps a form of its own, since importing timm takes seconds.
 
     Attributes:
         backbone: its name.
         digest: see `backbones.digest`.
-        width: of its features.
+        width: numbers in the features of one picture.
         mean, std: what pictures are normalised with, per colour, for values from 0 to 1.
         network: the network that holds it, in evaluation mode.
     """
@@ -27,8 +27,8 @@ class Encoder:
     network: Callable[[], Network] = field(compare=False)
 
     @classmethod
-    def of(cls, network: Network) -> "Encoder":
-        """That of a network in evaluation mode, whose weights must not change while the encoder is used."""
+    def from_network(cls, network: Network) -> "Encoder":
+        """The encoder of a network in evaluation mode. Its weights must not change while the encoder is used."""
         digest, normalisation = backbones.digest(network.backbone.state_dict()), network.normalisation
         mean, std = ((values[0], values[1], values[2]) for values in (normalisation["mean"], normalisation["std"]))
         return cls(network.architecture.backbone, digest, network.width, mean, std, lambda: network)

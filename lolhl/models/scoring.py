@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lolhl.models.engine import Features
+from lolhl.models.feature_runtime import Features
 from lolhl.models.network import Architecture, Head
 
 Probabilities = npt.NDArray[np.float32]

@@ -119,8 +119,8 @@ def publish(root: Root, name: str, made: Manifest[Model], registered: str, alias
 
 
 def _experiment(client: Any) -> str:
-    found = client.get_experiment_by_name(_EXPERIMENT)
-    return str(found.experiment_id) if found else _create_experiment(client)
+    experiment = client.get_experiment_by_name(_EXPERIMENT)
+    return str(experiment.experiment_id) if experiment else _create_experiment(client)
 
 
 def _runs(client: Any, experiment: str, digest: str) -> list[Any]:
@@ -241,10 +241,10 @@ def _relocate(database: Path) -> None:
 
     All at once, in a transaction: whoever reads in between sees the old places or the new ones.
     """
-    here = (database.parent / "artifacts").as_uri()
+    artifacts = (database.parent / "artifacts").as_uri()
     with closing(sqlite3.connect(database, timeout=_PATIENCE, isolation_level=None)) as connection:
         select = "select artifact_location from experiments where name = ? and artifact_location != ?"
-        moved = connection.execute(select, (_EXPERIMENT, here)).fetchone()
+        moved = connection.execute(select, (_EXPERIMENT, artifacts)).fetchone()
         if moved is None or urlsplit(moved[0]).scheme != "file":
             return
         with suppress(OSError):  # another name of the same folder is as good: two mounts would correct each other
@@ -256,7 +256,7 @@ def _relocate(database: Path) -> None:
                 begins = f"{column} = :old or substr({column}, 1, length(:old) + 1) = :old || '/'"
                 place = f":here || substr({column}, length(:old) + 1)"
                 change = f"update {table} set {column} = {place} where {begins}"  # noqa: S608
-                connection.execute(change, {"old": moved[0], "here": here})
+                connection.execute(change, {"old": moved[0], "here": artifacts})
         connection.execute("commit")
 
 

@@ -28,7 +28,7 @@ from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
 from lolhl.errors import LolhlError, ModelError, NotFound
 from lolhl.evaluate import metrics
 from lolhl.models.network import Classifier
-from lolhl.models.ranks import Ranks, lost_told
+from lolhl.models.process_group import ProcessGroup, report_lost_process
 from lolhl.storage import Root
 from lolhl.storage.checkpoint_upload import CheckpointUpload
 
@@ -39,10 +39,10 @@ _STOPPED = "stopped by SIGTERM; the same command goes on from here"
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a network learns; see `lolhl.stages.train.TrainConfig` for what each means.
+    """How a network learns. `lolhl.stages.train.TrainConfig` says what each setting means.
 
-    `augment` is for pixels only. `bf16` runs products in bfloat16 (weights stay float32), `compiled`
-    goes through torch.compile, which needs a compiler on the machine.
+    `augment` is for pixels only. `bf16` runs products in bfloat16 (weights stay float32). `compiled`
+    uses torch.compile, which needs a compiler on the machine.
     """
 
     epochs: int
@@ -90,7 +90,7 @@ class CheckpointPlace:
     digest: str
 
     def load(self) -> tuple[Path, dict[str, Any]] | None:
-        """The file, and our own state in it; None when there is none of this work."""
+        """The file and lolhl's own state in it. None when there is none of this work."""
         try:
             path = self.root.local(self.key)
         except NotFound:
@@ -109,7 +109,7 @@ def fit(
     validation: ClipDataset,
     settings: FitSettings,
     place: CheckpointPlace | None,
-    ranks: Ranks,
+    process_group: ProcessGroup,
     on_epoch: Callable[[int, Epoch], None],
 ) -> Fitted:
     """Trains the network, on from where an earlier call with the same digest was killed or stopped.
@@ -129,7 +129,7 @@ def fit(
         Stopped: SIGTERM came, to this process or to another rank.
         KeyboardInterrupt: Ctrl-C; it goes on as after a kill.
     """
-    keeper = _Keeper(place, ranks, settings.epochs, on_epoch)
+    keeper = _Keeper(place, process_group, settings.epochs, on_epoch)
     earlier = place.load() if place else None
     if earlier:
         keeper.load_state_dict(earlier[1])
@@ -137,9 +137,9 @@ def fit(
         _quiet()
         trainer = lightning.Trainer(
             accelerator="gpu" if contents.device.type == "cuda" else "cpu",
-            devices=ranks.local_world,
-            num_nodes=ranks.world // ranks.local_world,
-            strategy="ddp" if ranks.world > 1 else "auto",
+            devices=process_group.local_world,
+            num_nodes=process_group.world // process_group.local_world,
+            strategy="ddp" if process_group.world > 1 else "auto",
             precision="bf16-mixed" if settings.bf16 else "32-true",
             max_epochs=settings.epochs,
             callbacks=[EarlyStopping("val_ap", mode="max", patience=settings.patience), keeper],
@@ -150,21 +150,23 @@ def fit(
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
         )
-        batch = max(1, settings.batch // ranks.world)
+        batch = max(1, settings.batch // process_group.world)
         learner = _Learner(net, contents, validation.truth, settings, batch, keeper)
         shuffled = BatchOrder(
             len(train),
             batch,
             shuffle_seed=settings.seed,
-            rank=ranks.rank,
-            world=ranks.world,
+            rank=process_group.rank,
+            world=process_group.world,
             most=settings.epoch_samples,
         )
-        in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=ranks.rank, world=ranks.world)
+        in_order = BatchOrder(
+            len(validation), batch, shuffle_seed=None, rank=process_group.rank, world=process_group.world
+        )
         with (
-            _listening(keeper.tell),
+            _listening(keeper.request_stop),
             _interrupted_as_usual(),
-            lost_told(),
+            report_lost_process(),
             CheckpointUpload(place.root, place.key) if place else nullcontext() as keeper.latest,
         ):
             trainer.fit(
@@ -181,9 +183,11 @@ def fit(
 
 @torch.no_grad()
 def logits(net: Classifier, contents: Contents, rows: Tensor) -> Tensor:
-    """Of clips that overlap: each frame is looked at once. float32 [n].
+    """Logits of clips that may overlap: float32 [n]. Each frame is encoded once.
 
     Args:
+        net: what computes them.
+        contents: the frames of all clips.
         rows: int64 [n, T], where the clips' frames lie in the contents.
     """
     frames, places = torch.unique(rows, return_inverse=True)
@@ -191,9 +195,9 @@ def logits(net: Classifier, contents: Contents, rows: Tensor) -> Tensor:
 
 
 def probabilities(net: Classifier, contents: Contents, rows: Tensor) -> npt.NDArray[np.float32]:
-    """Of a highlight at each sample, in order: float32 [n]. See `logits`; `net` is in evaluation mode."""
-    found = torch.cat([logits(net, contents, some) for some in torch.split(rows, _JUDGED)])
-    return np.asarray(torch.sigmoid(found).cpu().numpy())
+    """Probabilities of a highlight at each sample: float32 [n]. `net` is in evaluation mode. See `logits`."""
+    clip_logits = torch.cat([logits(net, contents, batch) for batch in torch.split(rows, _JUDGED)])
+    return np.asarray(torch.sigmoid(clip_logits).cpu().numpy())
 
 
 def batch_of_head(samples: int) -> int:
@@ -242,17 +246,17 @@ class _Learner(lightning.LightningModule):
         if self.trainer.received_sigterm:
             raise Stopped(_STOPPED)
         with suppress(ValueError):  # raised outside of the main thread, where nobody can listen
-            signal.signal(signal.SIGTERM, self.keeper.tell)
+            signal.signal(signal.SIGTERM, self.keeper.request_stop)
         if not self.loops:
             self.loops = {"fit_loop": copy.deepcopy(self.trainer.fit_loop.state_dict())}
 
-    def _stop_if_told(self, done: int) -> None:
-        if self.keeper.ranks.any(self.keeper.told):
+    def _stop_if_requested(self, done: int) -> None:
+        if self.keeper.process_group.any(self.keeper.stop_requested):
             self.keeper.stop(self.trainer, done, [loss.item() for loss in self.train_losses])
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
         rows, labels, numbers = batch
-        # What is held in memory is gathered there: its rows must not go to the GPU and back.
+        # Rows are gathered on the device that holds the frames. A copy to the GPU and back would cost more.
         return rows.to(self.contents.held.device), labels.to(device, non_blocking=True), numbers
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
@@ -282,7 +286,7 @@ class _Learner(lightning.LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # backward has the types of forward
             self.manual_backward(loss)
         optimizer.step()
-        self._stop_if_told(batch_idx + 1)
+        self._stop_if_requested(batch_idx + 1)
 
     def on_validation_epoch_start(self) -> None:
         self.seen = []
@@ -293,19 +297,19 @@ class _Learner(lightning.LightningModule):
     def validation_step(self, batch: Batch) -> None:
         rows, _, numbers = batch
         self.seen.append((logits(self.net, self.contents, rows), numbers))
-        self._stop_if_told(int(self.trainer.num_training_batches))
+        self._stop_if_requested(int(self.trainer.num_training_batches))
 
     def on_validation_epoch_end(self) -> None:
-        found, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
+        own_logits, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
         means = [torch.stack(self.train_losses).mean().item()]
-        everyones: list[Any] = [(found, numbers, means)]
+        gathered: list[Any] = [(own_logits, numbers, means)]
         if distributed.is_initialized():
-            everyones = [None] * distributed.get_world_size()
-            distributed.all_gather_object(everyones, (found, numbers, means))
+            gathered = [None] * distributed.get_world_size()
+            distributed.all_gather_object(gathered, (own_logits, numbers, means))
         all_logits = np.empty(len(self.truth), dtype=np.float32)
-        for theirs, their_numbers, _ in everyones:
-            all_logits[their_numbers] = theirs  # samples that two processes saw count once
-        train_loss = float(np.mean([their_means for *_, their_means in everyones]))
+        for rank_logits, rank_numbers, _ in gathered:
+            all_logits[rank_numbers] = rank_logits  # samples that two processes saw count once
+        train_loss = float(np.mean([rank_means for *_, rank_means in gathered]))
         if not (np.isfinite(all_logits).all() and np.isfinite(train_loss)):
             rate = self.settings.learning_rate
             raise ModelError(
@@ -326,22 +330,26 @@ class _Keeper(Callback):
     or not at all, and says whether training is over.
 
     Attributes:
-        latest: where the checkpoints go; None where none is kept.
-        told: to stop.
+        latest: where the checkpoints go. It is None where none is kept.
+        stop_requested: whether SIGTERM came.
         done: steps of the epoch that an earlier run did before it was stopped.
     """
 
     latest: CheckpointUpload | None
 
     def __init__(
-        self, place: CheckpointPlace | None, ranks: Ranks, epochs: int, on_epoch: Callable[[int, Epoch], None]
+        self,
+        place: CheckpointPlace | None,
+        process_group: ProcessGroup,
+        epochs: int,
+        on_epoch: Callable[[int, Epoch], None],
     ) -> None:
-        self.place, self.ranks, self.epochs, self.on_epoch = place, ranks, epochs, on_epoch
+        self.place, self.process_group, self.epochs, self.on_epoch = place, process_group, epochs, on_epoch
         self.weights: dict[str, Tensor] = {}
         self.best: int | None = None
         self.history: list[Epoch] = []
         self.finished = False
-        self.told = False
+        self.stop_requested = False
         self.done = 0
         self._losses: list[list[float]] = []  # of the steps done, of each rank
 
@@ -350,7 +358,7 @@ class _Keeper(Callback):
         return _STATE
 
     def losses(self, rank: int) -> list[float]:
-        """Of the steps done. There may be more ranks now than there were."""
+        """Losses of the steps that are done. There may be more ranks now than there were."""
         return self._losses[rank % len(self._losses)] if self._losses else []
 
     def state_dict(self) -> dict[str, Any]:
@@ -370,12 +378,12 @@ class _Keeper(Callback):
         self.finished = state_dict["finished"]
         self.done, self._losses = state_dict["done"], state_dict["losses"]
 
-    def tell(self, *_: object) -> None:
-        self.told = True
+    def request_stop(self, *_: object) -> None:
+        self.stop_requested = True
 
     def stop(self, trainer: lightning.Trainer, done: int, losses: list[float]) -> None:
-        """Saves and raises Stopped, in all processes at the same step."""
-        self.done, self._losses = done, self.ranks.gather(losses)
+        """Saves the state and raises Stopped, in all processes at the same step."""
+        self.done, self._losses = done, self.process_group.gather(losses)
         self._save(trainer)
         raise Stopped(_STOPPED if self.place else "stopped by SIGTERM")
 
@@ -391,7 +399,7 @@ class _Keeper(Callback):
         self.finished = trainer.should_stop or trainer.current_epoch + 1 == self.epochs
         self.done, self._losses = 0, []
         self._save(trainer)
-        if self.ranks.first:
+        if self.process_group.first:
             self.on_epoch(trainer.current_epoch, epoch)
 
     def _save(self, trainer: lightning.Trainer) -> None:
@@ -400,19 +408,19 @@ class _Keeper(Callback):
         with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
             path = Path(scratch) / "last.ckpt"
             trainer.save_checkpoint(path)
-            if self.ranks.first:
+            if self.process_group.first:
                 self.latest.put(path)
 
 
 @contextmanager
-def _listening(tell: Callable[..., None]) -> Iterator[None]:
-    """SIGTERM calls `tell`, until all is over: Lightning puts back what it found here as soon as it fails.
+def _listening(on_sigterm: Callable[..., None]) -> Iterator[None]:
+    """SIGTERM calls `on_sigterm` while the context lasts.
 
-    When one process is lost, torchrun sends the signal to the others; they must not end by it before they have
-    stored their checkpoint and said what happened.
+    Lightning restores the earlier handler as soon as it fails, so this is set outside of it. When one process is lost,
+    torchrun sends the signal to the others. They must first store their checkpoint and report what happened.
     """
     try:
-        earlier = signal.signal(signal.SIGTERM, tell)
+        earlier = signal.signal(signal.SIGTERM, on_sigterm)
     except ValueError:  # outside of the main thread, where nobody can listen
         yield
         return
@@ -424,7 +432,7 @@ def _listening(tell: Callable[..., None]) -> Iterator[None]:
 
 @contextmanager
 def _interrupted_as_usual() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt: Lightning exits without a word in its place, and ignores it from then on."""
+    """Ctrl-C raises KeyboardInterrupt. Lightning would exit without a message instead, and then ignore the signal."""
     usual = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -436,7 +444,7 @@ def _interrupted_as_usual() -> Iterator[None]:
 
 
 def _quiet() -> None:
-    """Lightning's advice is for those who write trainers, not for those who run this one."""
+    """Silences Lightning's advice. It is for those who write trainers, not for those who run this one."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\..*")

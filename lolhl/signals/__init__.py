@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lolhl.errors import UsageError
 from lolhl.signals.source import Source
-from lolhl.tracks.filling import Filling, Gap, Measured, end_of, with_progress
+from lolhl.tracks.filling import Filling, Gap, Measured, track_end, with_progress
 from lolhl.tracks.recipe import Layout, Recipe
 from lolhl.tracks.track import Track
 from lolhl.vod.view import View
@@ -117,7 +117,7 @@ def measured(signal: Signal, source: Source, layout: Layout, track: Track | None
     """
     if track:
         yield from track.rows()
-        return end_of(track.made)
+        return track_end(track.made)
     if store:
         return (yield from fill_track(signal, source, layout).rows())
     rows = signal.measure(source, layout, Gap(0, None))

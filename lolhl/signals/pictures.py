@@ -13,7 +13,7 @@ import torch
 
 from lolhl.errors import ModelError
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import Engine, open_engine
+from lolhl.models.feature_runtime import FeatureRuntime, open_runtime
 from lolhl.signals.source import Pictures, Source, TimedPictures
 from lolhl.tracks.filling import Gap, Measured, Taken
 from lolhl.tracks.recipe import Layout
@@ -30,7 +30,7 @@ class PictureSignal:
         view: what its pictures are like.
     """
 
-    runtime: Engine
+    runtime: FeatureRuntime
     view: View
     name = "pictures"
     version = 1
@@ -39,7 +39,7 @@ class PictureSignal:
     def open(cls, encoder: Encoder, view: View) -> "PictureSignal":
         """The features of this encoder, on a GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(open_engine(encoder, device), view)
+        return cls(open_runtime(encoder, device), view)
 
     @property
     def settings(self) -> dict[str, Any]:

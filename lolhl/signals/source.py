@@ -1,4 +1,4 @@
-"""What signals are measured from: the video of a VOD, or one of its frame sets."""
+"""Signals are measured from sources: the video of a VOD, or one of its frame sets."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -58,7 +58,7 @@ class FrameSource:
         return "grid" if self.frames.is_whole else "scan"
 
     def decoder(self, layout: Layout, view: View) -> str:  # noqa: ARG002
-        """Pictures are decoded already."""
+        """No decoder is needed, as the pictures are decoded already."""
         return ""
 
     def pictures(self, view: View, layout: Layout, gap: Gap, size: int) -> TimedPictures:
@@ -89,7 +89,7 @@ class VideoSource:
 
     Attributes:
         made: the VOD's manifest.
-        wanted: "auto", "cpu" or "cuda": where to decode it.
+        wanted: where to decode it: "auto", "cpu" or "cuda".
     """
 
     root: Root
@@ -116,7 +116,7 @@ class VideoSource:
         return self.made.local(self.root, self.made.result.video, f"lolhl download … --name {self.vod} --force")
 
     def decoder(self, layout: Layout, view: View) -> decode.Decoder:
-        """Where it is decoded: key frames on the CPU. Raises UsageError where a GPU is wanted and cannot do it."""
+        """Where it is decoded; key frames on the CPU. Raises UsageError where a GPU is wanted and cannot do it."""
         return "cpu" if layout == "scan" else decode.choose_decoder(self.path, self.wanted, view)
 
     def pictures(self, view: View, layout: Layout, gap: Gap, size: int) -> TimedPictures:
@@ -125,8 +125,8 @@ class VideoSource:
         Args:
             view: what the pictures are like.
             layout: "grid" for a picture of every instant, "scan" for key frames and their times.
-            gap: which of them.
-            size: how many come at once; the last time there may be fewer.
+            gap: which of them are wanted.
+            size: how many come at once. The last batch may have fewer.
 
         Raises:
             VideoError: nothing in the video can be decoded.
@@ -158,31 +158,33 @@ def choose_source(
     *,
     mode: str,
     decoder: str,
-    who: str,
+    needed_by: str,
 ) -> Source:
-    """What is measured: the best of the VOD's frame sets that fit, or its video.
+    """Chooses what is measured: the best of the VOD's frame sets that fit, or its video.
 
     Args:
-        view: of the frames that are needed.
+        root: where the data lies.
+        vod: the name of the VOD.
+        view: the view of the frames that are needed.
         wanted: "frames", "video", or "auto" for frames where there are any that fit and are newer than the video.
         mode: "auto" or "scan" where frames of the key frames alone are enough.
         decoder: where to decode the video: "auto", "cpu" or "cuda".
-        who: needs them, for the error's message.
+        needed_by: what needs them, for the message of an error.
 
     Raises:
         MissingInput: frames were asked for, or are the only source, and there are none, or none newer than the video;
             or the VOD was not downloaded.
         ModelError: there are some, and none is what is needed.
     """
-    frames = None if wanted == "video" else _choose_frames(root, vod, view, wanted, mode, who)
+    frames = None if wanted == "video" else _choose_frames(root, vod, view, wanted, mode, needed_by)
     if frames:
         return FrameSource(frames)
     made = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
     return VideoSource(root, made, decoder)
 
 
-def _choose_frames(root: Root, vod: str, view: View, wanted: str, mode: str, who: str) -> FrameSet | None:
-    """None where the video is to be decoded."""
+def _choose_frames(root: Root, vod: str, view: View, wanted: str, mode: str, needed_by: str) -> FrameSet | None:
+    """The frame set to measure. None where the video is to be decoded."""
     specs = stored(root, vod)
     may_decode = wanted == "auto" and (not specs or root.stat(f"vods/{vod}/vod.json") is not None)
     needed = f"lolhl extract {vod} {view_options(view)}"
@@ -204,8 +206,8 @@ def _choose_frames(root: Root, vod: str, view: View, wanted: str, mode: str, who
         )
     has = " and ".join(sorted({view_name(spec.view) for spec in specs}))
     raise ModelError(
-        f"{who} needs frames at {view.fps} fps, {view.size} px, {view.fit}, but {vod} has {has}: run `{needed}`, or "
-        "use --source video"
+        f"{needed_by} needs frames at {view.fps} fps, {view.size} px, {view.fit}, but {vod} has {has}: "
+        f"run `{needed}`, or use --source video"
     )
 
 
@@ -218,7 +220,7 @@ def _within(keys: Iterable[tuple[float, Picture]], gap: Gap) -> Iterator[tuple[f
 
 
 def stacked(pictures: Iterable[Picture], size: int) -> Iterator[Pictures]:
-    """The same pictures, so many at a time: uint8 [size, S, S, 3], and fewer the last time."""
+    """Stacks pictures into batches: uint8 [size, S, S, 3]. The last batch may have fewer."""
     waiting: list[Picture] = []
     for picture in pictures:
         waiting.append(picture)
@@ -232,7 +234,7 @@ def stacked(pictures: Iterable[Picture], size: int) -> Iterator[Pictures]:
 def stacked_keys(
     keys: Iterable[tuple[float, Picture]], size: int
 ) -> Iterator[tuple[npt.NDArray[np.float64], Pictures]]:
-    """The same key frames and their times, so many at a time, and fewer the last time."""
+    """Stacks key frames and their times into batches. The last batch may have fewer."""
     times: list[float] = []
 
     def pictures() -> Iterator[Picture]:

@@ -21,7 +21,7 @@ from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Clip, Clips, Highlights, Vod
 from lolhl.stages import highlights
-from lolhl.stages.source import has_source, stretches
+from lolhl.stages.source_clips import has_source, stretches
 from lolhl.storage import Root, check_name
 from lolhl.vod import cut
 
@@ -103,7 +103,7 @@ def clips(
             outputs = [Output.upload(root, path, names[name]) for name, path in files.items()]
             for name, text in lists.items():
                 root.write(names[name], text)
-                outputs.append(Output.of(names[name], text))
+                outputs.append(Output.from_bytes(names[name], text))
             return begun.finish(result, outputs)
 
 

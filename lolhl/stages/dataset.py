@@ -109,7 +109,7 @@ def dataset(
     check_new(root, key, name, "dataset")
     specs = _chosen(dict(zip(vods, each(lambda vod: stored(root, vod), vods), strict=True)), config)
     keys = {vod: specs[vod].manifest_key(vod) for vod in vods}
-    root = root.ahead([key, *(of for vod in vods for of in (keys[vod], f"vods/{vod}/vod.json", labels_key(vod)))])
+    root = root.ahead([key, *(read for vod in vods for read in (keys[vod], f"vods/{vod}/vod.json", labels_key(vod)))])
     framesets = {vod: manifest.load(root, keys[vod], Frames, specs[vod].command(vod), fresh=True) for vod in vods}
     labels = {vod: load_labels(root, vod) for vod in vods}
     inputs = {keys[vod]: made.content_digest() for vod, made in framesets.items()}
@@ -135,7 +135,7 @@ def dataset(
         chunk_seconds=config.chunk_seconds,
         guard_seconds=config.guard_seconds,
         **vars(_counts(frames)),
-        per_vod={of.vod: _of_vod(of.vod, labels[of.vod], frames, fps) for of in stretches},
+        per_vod={vod: _vod_counts(vod, labels[vod], frames, fps) for vod in vods},
     )
     log.info("dataset %s: %s\n%s", name, ", ".join(vods), table(result))
     _check(result, name)
@@ -146,21 +146,23 @@ def dataset(
     samples_key = f"datasets/{name}/samples.parquet"
     with todo.begin() as begun:
         root.write(samples_key, output.getvalue())
-        return begun.finish(result, [Output.of(samples_key, output.getvalue())])
+        return begun.finish(result, [Output.from_bytes(samples_key, output.getvalue())])
 
 
 def assign(
     stretches: Sequence[split.Stretch], fps: Fraction, held: Sequence[str] | None, config: DatasetConfig
 ) -> pl.DataFrame:
-    """What becomes of each frame.
+    """Assigns each frame to a side, or drops it.
 
     Args:
         stretches: the VODs, in order of names.
-        held: the VODs to hold out; of none, they are chosen; None where chunks are held out.
+        fps: of the grid.
+        held: the VODs to hold out. If the list is empty, they are chosen. None where chunks are held out.
+        config: see `DatasetConfig`.
 
     Returns:
-        Columns vod, frame, label, chunk, side ("train", "validation"), and fate: the side again, or why
-        the frame was dropped ("guard", "rebalancing"). In order of VOD and frame.
+        The columns vod, frame, label, chunk, side ("train", "validation"), and fate: the side again, or why
+        the frame was dropped ("guard", "rebalancing"). Rows are in order of VOD and frame.
     """
     if held is None:
         sides = split.by_chunks(
@@ -168,18 +170,20 @@ def assign(
         )
     else:
         sides = split.by_vods(stretches, validation=config.validation, seed=config.seed, named=held)
-    labels = np.concatenate([of.labels for of in stretches])
-    side = np.concatenate([sides[of.vod] for of in stretches])
+    labels = np.concatenate([stretch.labels for stretch in stretches])
+    side = np.concatenate([sides[stretch.vod] for stretch in stretches])
     fate = np.array(["train", "validation", "guard"])[side]
     training = np.flatnonzero(fate == "train")
     fate = fate.astype("U11")
     fate[training[~rebalanced(labels[training], config.positives, config.seed)]] = "rebalancing"
     return pl.DataFrame(
         {
-            "vod": np.repeat([of.vod for of in stretches], [of.labels.size for of in stretches]),
-            "frame": np.concatenate([np.arange(of.labels.size, dtype=np.int64) for of in stretches]),
+            "vod": np.repeat([stretch.vod for stretch in stretches], [stretch.labels.size for stretch in stretches]),
+            "frame": np.concatenate([np.arange(stretch.labels.size, dtype=np.int64) for stretch in stretches]),
             "label": labels,
-            "chunk": np.concatenate([np.char.add(f"{of.vod}/", of.chunks.astype(str)) for of in stretches]),
+            "chunk": np.concatenate(
+                [np.char.add(f"{stretch.vod}/", stretch.chunks.astype(str)) for stretch in stretches]
+            ),
             "side": np.where(side == split.VALIDATION, "validation", "train"),
             "fate": fate,
         }
@@ -187,7 +191,7 @@ def assign(
 
 
 def table(result: Dataset) -> str:
-    """The counts of a dataset in lines for people."""
+    """The counts of a dataset, as a table in text."""
     rows = [("VOD", "side", "frames", "positive", "rate", "dropped by guard", "by rebalancing")]
     parts: dict[str, SideCounts] = {"all": result, **(result.per_vod if len(result.per_vod) > 1 else {})}
     for vod, part in parts.items():
@@ -210,17 +214,17 @@ def table(result: Dataset) -> str:
 
 
 def _chosen(stored: Mapping[str, Sequence[FrameSpec]], config: DatasetConfig) -> dict[str, FrameSpec]:
-    """The frame set of each VOD: all of one view, the only one that all VODs have and that is asked for.
+    """Chooses the frame set of each VOD. All have one view: the only one that all VODs have and that is asked for.
 
     Args:
-        stored: those that each VOD has, best first.
+        stored: the frame sets that each VOD has, best first.
     """
     for vod, specs in stored.items():
         if not specs:
             raise MissingInput(f"VOD {vod} has no frames: run `lolhl extract {vod}` first")
     views = {vod: {spec.view for spec in specs if _is_asked_for(spec.view, config)} for vod, specs in stored.items()}
-    for vod, some in views.items():
-        if not some:
+    for vod, fitting in views.items():
+        if not fitting:
             raise MissingInput(
                 f"VOD {vod} has no such frames, but {_listed(spec.view for spec in stored[vod])}: run `lolhl extract "
                 f"{vod}` with the same settings"
@@ -249,7 +253,7 @@ def _listed(views: Iterable[View]) -> str:
 
 
 def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
-    """The VODs that were named to be held out, none where they are to be chosen; None for chunks."""
+    """The VODs that were named to be held out. The list is empty where they are to be chosen, and None for chunks."""
     if config.holdout == "chunks" or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
         return None
     named = [] if config.holdout in ("auto", "vods") else [vod.strip() for vod in config.holdout.split(",")]
@@ -264,7 +268,7 @@ def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
 
 
 def _counts(frames: pl.DataFrame) -> SideCounts:
-    """Frames, positives and their rate: in all, of each side as it is used, and of what was dropped."""
+    """Counts frames and positives: in all, on each side as it is used, and of what was dropped."""
 
     def count(chosen: pl.DataFrame) -> FrameCount:
         positives = int(chosen["label"].sum())
@@ -279,24 +283,24 @@ def _counts(frames: pl.DataFrame) -> SideCounts:
     )
 
 
-def _of_vod(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> VodCounts:
-    """The counts of one VOD, of its frames and of its events."""
-    own = frames.filter(vod=vod)
+def _vod_counts(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> VodCounts:
+    """The counts of one VOD: its frames and its events."""
+    vod_frames = frames.filter(vod=vod)
     firsts = [grid.first_frame_at(span.start, fps) for span in spans]
-    seen = [
+    shown = [
         first
         for first, span in zip(firsts, spans, strict=True)
-        if first < min(own.height, grid.first_frame_at(span.stop, fps))
+        if first < min(vod_frames.height, grid.first_frame_at(span.stop, fps))
     ]
-    sides = own["side"].gather(seen)
-    if len(seen) < len(spans):
-        log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(seen), len(spans))
+    sides = vod_frames["side"].gather(shown)
+    if len(shown) < len(spans):
+        log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(shown), len(spans))
     events = EventCount(
         train=int((sides == "train").sum()),
         validation=int((sides == "validation").sum()),
-        without_frame=len(spans) - len(seen),
+        without_frame=len(spans) - len(shown),
     )
-    return VodCounts(**vars(_counts(own)), events=events)
+    return VodCounts(**vars(_counts(vod_frames)), events=events)
 
 
 def _check(result: Dataset, name: str) -> None:

@@ -1,7 +1,7 @@
 """download: a Twitch VOD, a video file on the web or a local one → vods/<vod>/.
 
-What is fetched lies in a scratch folder until the VOD is stored whole: killed at any moment and run
-again, the stage goes on with what is there.
+What is fetched lies in a folder of its own until the VOD is stored whole. A run that follows a killed one goes on
+with what lies there.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from lolhl.errors import MachineError, UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Vod
-from lolhl.stages.scratch import Scratch, open_scratch
+from lolhl.stages.resumable_folder import ResumableFolder, open_resumable_folder
 from lolhl.storage import Root, check_name, check_new
 from lolhl.vod import clock, fetch, trim, twitch
 from lolhl.vod.probe import probe
@@ -120,35 +120,35 @@ def download(
         raise UsageError(
             f"VOD {vod} is there already, from {before.result.source}: choose another --name, or --force to replace it"
         )
-    with open_scratch(root, "downloads", vod) as scratch:
+    with open_resumable_folder(root, "downloads", vod) as folder:
         # Planned anew: a run that this one waited for may have done the work.
         todo, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)
         if earlier:
             return earlier
-        got = origin.fetch(scratch, config, watch)
-        info = probe(got.video)
+        fetched = origin.fetch(folder, config, watch)
+        info = probe(fetched.video)
         with todo.begin() as begun:
-            outputs = [_store_video(root, got, f"vods/{vod}/video{got.suffix}")]
-            if got.comments is not None:
-                outputs.append(_write_chat(root, vod, got, info.duration))
+            outputs = [_store_video(root, fetched, f"vods/{vod}/video{fetched.suffix}")]
+            if fetched.comments is not None:
+                outputs.append(_write_chat(root, vod, fetched, info.duration))
             made = begun.finish(
                 Vod(
                     vod=vod,
-                    title=got.title,
+                    title=fetched.title,
                     source=origin.source,
-                    twitch_id=got.twitch_id,
-                    offset=got.offset,
-                    clock=got.clock,
-                    rendition=got.rendition,
-                    qualities=list(got.qualities),
-                    video=f"vods/{vod}/video{got.suffix}",
+                    twitch_id=fetched.twitch_id,
+                    offset=fetched.offset,
+                    clock=fetched.clock,
+                    rendition=fetched.rendition,
+                    qualities=list(fetched.qualities),
+                    video=f"vods/{vod}/video{fetched.suffix}",
                     duration=info.duration,
                     width=info.width,
                     height=info.height,
                     fps=info.fps,
-                    chapters=list(_shifted(got.chapters, got.offset, info.duration)),
-                    muted=list(_shifted(got.muted, got.offset, info.duration)),
-                    chat=f"vods/{vod}/chat.json" if got.comments is not None else None,
+                    chapters=list(_shifted(fetched.chapters, fetched.offset, info.duration)),
+                    muted=list(_shifted(fetched.muted, fetched.offset, info.duration)),
+                    chat=f"vods/{vod}/chat.json" if fetched.comments is not None else None,
                 ),
                 outputs,
             )
@@ -157,7 +157,7 @@ def download(
         if before and before.result.source != origin.source:
             for left in list(root.list(f"vods/{vod}/source/")):  # stretches of another VOD
                 root.delete(left.key)
-        shutil.rmtree(scratch.path)
+        shutil.rmtree(folder.path)
     return made
 
 
@@ -178,12 +178,12 @@ def _is_done(before: Manifest[Vod], inputs: dict[str, str], config: DownloadConf
 
 
 @dataclass(frozen=True)
-class _Got:
+class _Fetched:
     """A video on this machine, which may be moved away.
 
     Attributes:
-        sha256: of the video's bytes, where it is known.
-        offset: of its time 0, in seconds of the whole video; so are all other times here.
+        sha256: the digest of the video's bytes, where it is known.
+        offset: its time 0, in seconds of the whole video. All other times here are in seconds of the whole video too.
     """
 
     video: Path
@@ -212,7 +212,7 @@ class _Origin(Protocol):
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:
         """A name for what is read → a digest that changes when it does."""
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got: ...
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched: ...
 
 
 def _origin(source: str) -> _Origin:
@@ -234,7 +234,7 @@ class _OnTwitch:
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(self.source)}
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:
         vod = twitch.describe(self.name)
         if config.quality == "auto":
             rendition = vod.smallest(config.serves, config.serves_fps)
@@ -243,28 +243,28 @@ class _OnTwitch:
             rendition = vod.rendition(config.quality)
         if config.start >= vod.seconds:
             raise UsageError(f"VOD {vod.id} is {grid.format_time(vod.seconds)} long: choose a --start before its end")
-        comments = twitch.chat(vod.id, scratch.path) if config.chat else None
+        comments = twitch.chat(vod.id, folder.path) if config.chat else None
         seconds = min(vod.seconds, config.stop or vod.seconds) - config.start
         with progress.bar(f"download {vod.id}", seconds, "s") as advance:
             segments = twitch.fetch(
                 vod,
                 rendition,
-                scratch.path / check_name(rendition.group, "rendition"),
+                folder.path / check_name(rendition.group, "rendition"),
                 start=config.start,
                 stop=config.stop,
                 advance=advance,
                 watch=watch if config.whole else None,
-                hold=scratch.lock,
+                hold=folder.lock,
             )
-        video, offset = scratch.path / "video.mp4", 0.0
+        video, offset = folder.path / "video.mp4", 0.0
         if config.whole:
             trim.join(segments.playlist, video)
         else:
             start = max(0.0, config.start - segments.begin)
             stop = None if config.stop is None else config.stop - segments.begin
             first = trim.trim(segments.playlist, video, start, stop)
-            offset = segments.begin + _found(first, self.source, config)
-        return _Got(
+            offset = segments.begin + _part_offset(first, self.source, config)
+        return _Fetched(
             video=video,
             suffix=".mp4",
             title=vod.title,
@@ -289,7 +289,7 @@ class _OnTheWeb:
 
     @property
     def name(self) -> str:
-        return _name_of(self._file, self.source)
+        return _vod_name(self._file, self.source)
 
     @property
     def _file(self) -> Path:
@@ -302,16 +302,16 @@ class _OnTheWeb:
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {self.source: _sha256(json.dumps(asdict(self.remote)))}
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
-        video = scratch.path / "fetched"
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:  # noqa: ARG002
+        video = folder.path / "fetched"
         with progress.bar(f"download {self._file.name}", (self.remote.size or 0) / 1e6, "MB") as advance:
             fetch.fetch(self.url, self.remote, video, lambda count: advance(count / 1e6))
         try:
             _check_video(video, self.source)
         except VideoError:  # nothing of it is of use to another run
-            shutil.rmtree(scratch.path)
+            shutil.rmtree(folder.path)
             raise
-        return _part(video, self._file, self.source, scratch, config)
+        return _part(video, self._file, self.source, folder, config)
 
 
 @dataclass(frozen=True)
@@ -336,7 +336,7 @@ class _File:
 
     @property
     def name(self) -> str:
-        return _name_of(self.path, self.source)
+        return _vod_name(self.path, self.source)
 
     @cached_property
     def _at_first(self) -> tuple[int, int]:
@@ -350,35 +350,35 @@ class _File:
     @cached_property
     def _sha256(self) -> str:
         with self.path.open("rb") as file, progress.bar(f"read {self.path.name}", self._at_first[0] / 1e6, "MB") as bar:
-            return _digest_of(file, bar)
+            return _sha256_of_file(file, bar)
 
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
         return {"video": self._sha256}
 
-    def fetch(self, scratch: Scratch, config: DownloadConfig, watch: twitch.Watch | None) -> _Got:  # noqa: ARG002
-        """The part that is wanted, or a copy: what becomes of the file later is of no concern to what is stored.
+    def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:  # noqa: ARG002
+        """The part that is wanted, or a copy. A later change of the file does not change what is stored.
 
         Raises:
-            VideoError: it was changed since it was first looked at.
+            VideoError: the file was changed since it was first read.
         """
         _check_video(self.path, self.source)
         if not config.whole:
-            part = _part(self.path, self.path, self.source, scratch, config)
+            part = _part(self.path, self.path, self.source, folder, config)
             self._check_unchanged()
             return part
-        copy = scratch.path / "copied"
+        copy = folder.path / "copied"
         with progress.bar(f"copy {self.path.name}", self._at_first[0] / 1e6, "MB") as bar:
             digest = _copy(self.path, copy, bar)
         self._check_unchanged(digest)
-        return replace(_part(copy, self.path, self.source, scratch, config), sha256=digest)
+        return replace(_part(copy, self.path, self.source, folder, config), sha256=digest)
 
     def _check_unchanged(self, copied: str | None = None) -> None:
         if self._now() != self._at_first or copied not in (None, self._sha256):
             raise VideoError(f"{self.source} is still being written: run again when it is finished")
 
 
-def _digest_of(file: BinaryIO, advance: progress.Advance) -> str:
-    """The sha256 of what the file holds, told of in MB."""
+def _sha256_of_file(file: BinaryIO, advance: progress.Advance) -> str:
+    """The sha256 of what the file holds. Progress is reported in MB."""
     digest = hashlib.sha256()
     while block := file.read(_BLOCK):
         digest.update(block)
@@ -386,8 +386,8 @@ def _digest_of(file: BinaryIO, advance: progress.Advance) -> str:
     return digest.hexdigest()
 
 
-def _name_of(file: Path, source: str) -> str:
-    """What a VOD from this file is called: the file's name, with odd characters made `-`."""
+def _vod_name(file: Path, source: str) -> str:
+    """The name of a VOD from this file: the file's name, in which `-` stands for odd characters."""
     plain = unicodedata.normalize("NFKD", file.stem).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")[:100]
     if not name:
@@ -403,7 +403,7 @@ def _check_video(video: Path, source: str) -> None:
         raise type(error)(str(error).replace(str(video), source)) from error
 
 
-def _part(video: Path, file: Path, source: str, scratch: Scratch, config: DownloadConfig) -> _Got:
+def _part(video: Path, file: Path, source: str, folder: ResumableFolder, config: DownloadConfig) -> _Fetched:
     """The wanted part of a video file.
 
     Args:
@@ -411,20 +411,21 @@ def _part(video: Path, file: Path, source: str, scratch: Scratch, config: Downlo
         file: what it is really called.
         source: what the user calls it.
     """
-    if remuxed := clock.run_on(video, scratch.path / "remuxed"):
+    if remuxed := clock.run_on(video, folder.path / "remuxed"):
         log.info(
             "download %s: its timestamps start again, leap or start late; what is stored is a copy on one clock", source
         )
         video, file = remuxed, file.with_suffix(remuxed.suffix)
     if config.whole:
         suffix = file.suffix.lower()
-        return _Got(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)
-    target = scratch.path / "video.mp4"
+        return _Fetched(video, suffix if _SUFFIX.fullmatch(suffix) else ".video", file.stem)
+    target = folder.path / "video.mp4"
     offset = trim.trim(video, target, config.start, config.stop)
-    return _Got(target, ".mp4", file.stem, offset=_found(offset, source, config))
+    return _Fetched(target, ".mp4", file.stem, offset=_part_offset(offset, source, config))
 
 
-def _found(offset: float | None, source: str, config: DownloadConfig) -> float:
+def _part_offset(offset: float | None, source: str, config: DownloadConfig) -> float:
+    """The offset of the part, in seconds. Raises UsageError where the part holds no picture."""
     if offset is None:
         stop = "its end" if config.stop is None else grid.format_time(config.stop)
         raise UsageError(
@@ -434,7 +435,7 @@ def _found(offset: float | None, source: str, config: DownloadConfig) -> float:
 
 
 def _copy(file: Path, copy: Path, advance: progress.Advance) -> str:
-    """Copies the bytes, and tells of them in MB. Returns the sha256 of the copy."""
+    """Copies the bytes. Progress is reported in MB. Returns the sha256 of the copy."""
     digest = hashlib.sha256()
     with file.open("rb", buffering=0) as source, copy.open("wb") as target, copy.open("rb", buffering=0) as stored:
         while _copy_some(source, target):
@@ -445,7 +446,7 @@ def _copy(file: Path, copy: Path, advance: progress.Advance) -> str:
 
 
 def _copy_some(source: RawIOBase, target: BinaryIO) -> int:
-    """Copies bytes from where both files stand; the kernel lets both share them, where the file system can."""
+    """Copies bytes from the position of each file. The files share the bytes where the file system can do that."""
     if hasattr(os, "copy_file_range"):
         with suppress(OSError):  # not every file system can, and not from every one to every other
             if count := os.copy_file_range(source.fileno(), target.fileno(), _CLONED):
@@ -455,28 +456,28 @@ def _copy_some(source: RawIOBase, target: BinaryIO) -> int:
     return count
 
 
-def _store_video(root: Root, got: _Got, key: str) -> Output:
-    if got.sha256 is None:
-        return Output.upload(root, got.video, key)
-    output = Output(key, got.video.stat().st_size, got.sha256)
-    root.upload(got.video, key)
+def _store_video(root: Root, fetched: _Fetched, key: str) -> Output:
+    if fetched.sha256 is None:
+        return Output.upload(root, fetched.video, key)
+    output = Output(key, fetched.video.stat().st_size, fetched.sha256)
+    root.upload(fetched.video, key)
     return output
 
 
-def _write_chat(root: Root, vod: str, got: _Got, duration: float) -> Output:
+def _write_chat(root: Root, vod: str, fetched: _Fetched, duration: float) -> Output:
     """{"vod", "comments": [{"time", "user", "text"}]}, times in seconds of the stored video."""
     lines = [
         {"time": time, "user": comment.user, "text": comment.text}
-        for comment in got.comments or ()
-        if 0 <= (time := round(comment.time - got.offset, 3)) < duration
+        for comment in fetched.comments or ()
+        if 0 <= (time := round(comment.time - fetched.offset, 3)) < duration
     ]
     key, data = f"vods/{vod}/chat.json", json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False).encode()
     root.write(key, data)
-    return Output.of(key, data)
+    return Output.from_bytes(key, data)
 
 
 def _shifted(spans: Sequence[Span], offset: float, duration: float) -> Iterator[Span]:
-    """The same in seconds of the stored video; what lies outside is left out."""
+    """The same spans in seconds of the stored video. What lies outside it is left out."""
     for span in spans:
         start, stop = max(0.0, span.start - offset), min(duration, span.stop - offset)
         if start < stop:

@@ -245,7 +245,7 @@ def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: 
             if len(on_their_way) > _UPLOADS_AHEAD:
                 on_their_way.pop(0).result()
         data = index_bytes(entries)
-        index = Output.of(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
+        index = Output.from_bytes(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
         root.write(index.key, data)  # while the last shard is on its way
         for upload in on_their_way:
             upload.result()
@@ -257,7 +257,7 @@ def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[O
     root, vod, spec = todo.root, stored.vod, stored.spec
     try:
         # Listed before: what comes later is of a run that sees this manifest, or that loses by it.
-        before = _check_there(root, vod, outputs)
+        before = _check_stored(root, vod, outputs)
         made = todo.finish(result, outputs)
     except Conflict:
         winner = manifest.find(root, todo.key, Frames)
@@ -269,7 +269,7 @@ def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[O
     _delete(root, [key for key in folder if key not in own])
     _remove_old(root, vod, before)
     try:
-        _check_there(root, vod, outputs)
+        _check_stored(root, vod, outputs)
     except Conflict:  # a run that lost removed what both had, or one that came later has taken this one's place
         standing = root.find(todo.key)
         if standing and standing[0] == made.to_bytes():
@@ -278,7 +278,7 @@ def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[O
     return made
 
 
-def _check_there(root: Root, vod: str, outputs: list[Output]) -> list[str]:
+def _check_stored(root: Root, vod: str, outputs: list[Output]) -> list[str]:
     """All keys of the VOD's frames. Raises Conflict when one of these outputs is not among them."""
     sizes = {stat.key: stat.size for stat in root.list(f"frames/{vod}/")}
     for output in outputs:

@@ -86,7 +86,9 @@ def highlights(
             root.delete(f"highlights/{vod}/{name}")
         for name, text in texts.items():
             root.write(f"highlights/{vod}/{name}", text)
-        return begun.finish(result, [Output.of(f"highlights/{vod}/{name}", text) for name, text in texts.items()])
+        return begun.finish(
+            result, [Output.from_bytes(f"highlights/{vod}/{name}", text) for name, text in texts.items()]
+        )
 
 
 def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R]) -> Manifest[R]:

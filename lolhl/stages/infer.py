@@ -73,13 +73,13 @@ def manifest_key(vod: str, place: str = "highlights") -> str:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """What a scan sees: key frames' times and features, and how the video ends."""
+    """The result of a scan: times and features of key frames, and how the video ends."""
 
     rows: Rows
     end: End
 
     def within(self, gap: Gap) -> Measured:
-        """Those of a gap."""
+        """The rows of a gap."""
         yield self.rows[gap.first : gap.stop]
         return self.end
 
@@ -91,7 +91,7 @@ def infer(
     config: InferConfig = InferConfig(),
     *,
     force: bool = False,
-    seen: KeyFrames | None = None,
+    key_frames: KeyFrames | None = None,
     place: str = "highlights",
 ) -> Manifest[Scoring]:
     """Makes <place>/<vod>/scores.parquet (frame, time in seconds, score as probability).
@@ -102,7 +102,7 @@ def infer(
         vod: name of a VOD that was downloaded.
         config: see `InferConfig`.
         force: redo what is done.
-        seen: the video's key frames, where they were looked at already, as `look` does.
+        key_frames: the video's key frames, where they were looked at already, as `look` does.
         place: where the scores go. Reports are made of those in highlights/.
 
     Returns:
@@ -122,7 +122,7 @@ def infer(
         config.source,
         mode=config.mode,
         decoder=config.decoder,
-        who=f"model {model}",
+        needed_by=f"model {model}",
     )
     inputs = {**source.inputs, f"models/{model}": used.digest}
     todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
@@ -135,7 +135,7 @@ def infer(
     if isinstance(source, FrameSource):
         mode, scores = _from_frames(used, signal, source, device)
     else:
-        mode, scores, end = _from_video(used, signal, source, config, seen, device)
+        mode, scores, end = _from_video(used, signal, source, config, key_frames, device)
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
@@ -155,7 +155,7 @@ def infer(
     )
     with todo.begin() as begun:
         root.write(scores_key(vod, place), data)
-        return begun.finish(result, [Output.of(scores_key(vod, place), data)])
+        return begun.finish(result, [Output.from_bytes(scores_key(vod, place), data)])
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
@@ -180,7 +180,7 @@ def _from_video(
     signal: PictureSignal,
     video: VideoSource,
     config: InferConfig,
-    seen: KeyFrames | None,
+    key_frames: KeyFrames | None,
     device: torch.device,
 ) -> tuple[decode.Mode, Scores, End]:
     """The mode that is chosen, the scores, and how the video ends. The video is fetched only where it is decoded."""
@@ -197,20 +197,23 @@ def _from_video(
         mode = decode.choose_mode(video.path, config.mode, video.decoder("grid", used.view))
     if mode == "grid":
         config = replace(config, mode="grid")
-        return _from_video(used, signal, video, config, seen, device)
-    keys = _key_frames(used, signal, video, scanned, seen)
-    scores = _scan(used, signal, video, keys, whole, device, config.closer if mode == "refine" else 0.0)
-    return mode, scores, keys.end
+        return _from_video(used, signal, video, config, key_frames, device)
+    key_frames = _key_frames(used, signal, video, scanned, key_frames)
+    scores = _scan(used, signal, video, key_frames, whole, device, config.closer if mode == "refine" else 0.0)
+    return mode, scores, key_frames.end
 
 
 def _key_frames(
-    used: Bundle, signal: PictureSignal, video: VideoSource, scanned: Track | None, seen: KeyFrames | None
+    used: Bundle, signal: PictureSignal, video: VideoSource, scanned: Track | None, key_frames: KeyFrames | None
 ) -> KeyFrames:
-    """All key frames of the video: those stored, those seen, which are stored now, or as they are decoded."""
-    if scanned is None and seen is not None:
+    """All key frames of the video: the stored ones, else those that were encoded ahead, else those decoded now.
+
+    Key frames that were encoded ahead are stored.
+    """
+    if scanned is None and key_frames is not None:
         if used.frozen:
-            fill_track(signal, video, "scan", seen.within).track()
-        return seen
+            fill_track(signal, video, "scan", key_frames.within).track()
+        return key_frames
     taken = Taken(measured(signal, video, "scan", scanned, store=used.frozen))
     rows = Rows.join(taken)
     return KeyFrames(rows, taken.end)
@@ -297,7 +300,7 @@ def _spread_with(
     wanted: npt.NDArray[np.bool_],
     look: Callable[[Numbers], tuple[Numbers, Values]],
 ) -> Iterator[Values]:
-    """Features of all instants, in order: spread from key frames, but where others are wanted.
+    """Yields features of all instants, in order. They are spread from key frames, except at wanted instants.
 
     Args:
         keys: the key frames.
@@ -309,8 +312,8 @@ def _spread_with(
         batch = spread(keys.times, keys.values, instants[first : first + BATCH])
         numbers = first + np.flatnonzero(wanted[first : first + BATCH])
         if len(numbers):
-            there, values = look(numbers)
-            batch[there - first] = values
+            measured_numbers, values = look(numbers)
+            batch[measured_numbers - first] = values
         yield batch
 
 
@@ -323,7 +326,7 @@ def _looked_at(
     *,
     store: bool,
 ) -> Iterator[Values]:
-    """Features of all instants, in order: of their pictures where wanted, else spread from key frames.
+    """Yields features of all instants, in order: of their pictures where wanted, else spread from key frames.
 
     What is stored is not decoded again, and what is decoded is stored.
     """
@@ -338,16 +341,16 @@ def _looked_at(
 
         def look(numbers: Numbers) -> tuple[Numbers, Values]:
             advance(len(numbers))
-            there = numbers[stored[numbers]]
-            values = scattered[there] if scattered and len(there) else keys.values[:0]
+            known = numbers[stored[numbers]]
+            values = scattered[known] if scattered and len(known) else keys.values[:0]
             new = numbers[~stored[numbers]]
             rows = list(itertools.islice(decoded, len(new)))
             if not rows:  # nothing is new, or the video ended before
-                return there, values
+                return known, values
             new = new[: len(rows)]
             if scattered:
                 scattered.add(new, np.stack(rows))
-            return np.concatenate([there, new]), np.concatenate([values, np.stack(rows)])
+            return np.concatenate([known, new]), np.concatenate([values, np.stack(rows)])
 
         yield from _spread_with(keys, instants, wanted, look)
     if scattered:

@@ -71,22 +71,22 @@ def labels(
 
     Args:
         root: where the data lies.
-        file: what people labelled streams in.
+        file: the file in which people labelled streams.
         config: see `LabelsConfig`.
-        force: also write what is the same already.
+        force: also write labels that are the same already.
 
     Returns:
         What was done for each VOD of the file, in order of names.
 
     Raises:
         LabelError: something in the file is wrong; the message names file and line. Nothing was written.
-        UsageError: the file's format, or Label Studio's frame rate, has to be told.
+        UsageError: the file's format or Label Studio's frame rate must be given.
     """
     file = Path(file)
-    found = _read(file, config, _known(root, config))
-    if not found:
+    labelled = _read(file, config, _known(root, config))
+    if not labelled:
         raise LabelError(f"{file}: it has no labels: to say that a stream has no highlights, name it with --vod")
-    return [_store(root, vod, found[vod], force) for vod in sorted(found)]
+    return [_store(root, vod, labelled[vod], force) for vod in sorted(labelled)]
 
 
 def _read(file: Path, config: LabelsConfig, known: KnownVods) -> dict[str, list[Span]]:
@@ -108,7 +108,7 @@ def _read(file: Path, config: LabelsConfig, known: KnownVods) -> dict[str, list[
 
 
 def _bytes(file: Path) -> bytes:
-    """What is in the file, if it is one: a pipe or a device may never end."""
+    """Reads a plain file. Anything else is refused, since a pipe or a device may never end."""
     try:
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:  # a pipe would wait for its writer
             if not S_ISREG(os.fstat(opened.fileno()).st_mode):
@@ -125,7 +125,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _known(root: Root, config: LabelsConfig) -> KnownVods:
-    """The VODs that were downloaded, and how long they are."""
+    """The VODs that were downloaded, and their lengths."""
     keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
     vods = {key.split("/")[1]: manifest.load(root, key, Vod, "lolhl download") for key in keys}
     durations = {vod: made.result.duration for vod, made in vods.items()}

@@ -117,7 +117,7 @@ def page(
     html = render(content).encode()
     with todo.begin() as begun:
         root.write(result.page, html)
-        return begun.finish(result, [Output.of(result.page, html)])
+        return begun.finish(result, [Output.from_bytes(result.page, html)])
 
 
 def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:

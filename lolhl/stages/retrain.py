@@ -106,7 +106,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     frames = _frames(root, labels, view, last)
     files = each(root.read, map(labels_key, labels))
     read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
-    read |= {of.spec.manifest_key(vod): of.made.content_digest() for vod, of in frames.items()}
+    read |= {frame_set.spec.manifest_key(vod): frame_set.made.content_digest() for vod, frame_set in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
     # A list of champions that was damaged and removed is made anew, by judging again.
@@ -119,10 +119,10 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     champions = champion.champions(root)
     listed = champions.listed
     before = listed[:-1] if listed and listed[-1].by == todo.digest else listed
-    gone = [former.model for former in before if _is_unusable(root, former.model, force)]
-    if gone:
-        log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(gone))
-        before = tuple(former for former in before if former.model not in gone)
+    unusable = [former.model for former in before if _is_unusable(root, former.model, force)]
+    if unusable:
+        log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
+        before = tuple(former for former in before if former.model not in unusable)
     rival = before[-1].model if before else None
     unseen = {vod: labels[vod] for vod in judge}
     names = dict.fromkeys([model, *([rival] if rival else [])])
@@ -153,7 +153,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     root.write(report, text)
     if decision.promoted:
         champion.point(root, (*before, Champion(model, todo.digest)), champions.etag)
-    return todo.finish(result, [Output.of(report, text)])
+    return todo.finish(result, [Output.from_bytes(report, text)])
 
 
 def _labelled(root: Root) -> dict[str, Sequence[Span]]:
@@ -173,7 +173,7 @@ def _labelled(root: Root) -> dict[str, Sequence[Span]]:
 
 
 def _labels(root: Root, vod: str) -> Sequence[Span] | None:
-    """None where there is nothing to look at."""
+    """The labels of a VOD. None where it has neither a video nor frames."""
     if root.stat(f"vods/{vod}/vod.json") or stored(root, vod):
         return load_labels(root, vod)
     log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
@@ -182,29 +182,37 @@ def _labels(root: Root, vod: str) -> Sequence[Span] | None:
 
 @dataclass(frozen=True)
 class _Frames:
-    """One VOD's frame set, and which it is."""
+    """A VOD's frame set and its manifest."""
 
     spec: FrameSpec
     made: Manifest[Frames]
 
 
 def _frames(root: Root, labels: Labels, view: View | None, last: Manifest[Retraining] | None) -> dict[str, _Frames]:
-    """The frame sets of all VODs, of one view: those that are missing or too old are extracted, as they or others were.
+    """The frame sets of all VODs, in one view. Those that are missing or too old are extracted.
+
+    They are extracted with the settings that they had before, or with those of another VOD.
 
     Args:
-        view: that of the model to learn like; None for that of the last retraining, or else the one most VODs have.
+        root: where the data lies.
+        labels: the labels of the VODs.
+        view: the view of the model to learn like. None stands for that of the last retraining, or else the one that
+            most VODs have.
+        last: the last retraining.
     """
-    there = dict(zip(labels, each(lambda vod: stored(root, vod), labels), strict=True))
-    specs = [spec for some in there.values() for spec in some]
+    stored_specs = dict(zip(labels, each(lambda vod: stored(root, vod), labels), strict=True))
+    specs = [spec for vod_specs in stored_specs.values() for spec in vod_specs]
     if view is None and last:
         view = next((spec.view for spec in among(last.inputs).values() if spec in specs), None)
     if view is None:
-        views = [spec.view for some in there.values() for spec in {spec.view: spec for spec in some}.values()]
+        views = [view for vod_specs in stored_specs.values() for view in dict.fromkeys(spec.view for spec in vod_specs)]
         default = ExtractConfig().view
-        view = max(views, key=lambda one: (views.count(one), one == default, view_name(one)), default=default)
-    best = {vod: next((spec for spec in some if spec.view == view), None) for vod, some in there.items()}
+        view = max(views, key=lambda view: (views.count(view), view == default, view_name(view)), default=default)
+    best = {
+        vod: next((spec for spec in vod_specs if spec.view == view), None) for vod, vod_specs in stored_specs.items()
+    }
     made = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best), strict=True))
-    others = next((one.config for one in made.values() if one), {})
+    others = next((frame_set.config for frame_set in made.values() if frame_set), {})
     frames = {}
     for vod, spec in best.items():
         fresh = made[vod]
@@ -226,7 +234,7 @@ def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> Manifest[Frames] | N
 
 
 def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], View | None]:
-    """What a model and its dataset were made with, but for names; and what its frames look like."""
+    """The settings that a model and its dataset were made with, except names, and the view of its frames."""
     if like is None:
         return {"dataset": {}, "train": {}}, None
     key = champion.manifest_key(like)
@@ -252,7 +260,7 @@ def _learn(
     like: str | None,
     force: bool,
 ) -> str:
-    """Trains a model on these VODs, under a name that depends on all that it learns from. Returns the name."""
+    """Trains a model on these VODs. Its name depends on all that it learns from. Returns the name."""
     from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
 
     view = next(iter(frames.values())).spec.view
@@ -352,9 +360,9 @@ def _changes(last: Retraining | None, labels: Labels) -> dict[str, LabelChange]:
     changes = {}
     for vod in sorted({*before, *listed}):
         then, now = {*before.get(vod, ())}, {*listed.get(vod, ())}
-        gone, new = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
-        moved = metrics.event_figures({vod: gone}, {vod: new}, 0.01).matched  # they overlap
-        changes[vod] = LabelChange(labels=len(now), added=len(new) - moved, removed=len(gone) - moved, moved=moved)
+        removed, added = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
+        moved = metrics.event_figures({vod: removed}, {vod: added}, 0.01).matched  # they overlap
+        changes[vod] = LabelChange(labels=len(now), added=len(added) - moved, removed=len(removed) - moved, moved=moved)
     return changes
 
 

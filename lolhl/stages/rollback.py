@@ -1,4 +1,4 @@
-"""rollback: the champion before is champion again. Done twice, the one before that."""
+"""rollback: makes the champion before the present one champion again. A second rollback goes back one more."""
 
 import logging
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Who is champion now, who was, and how many champions there were before."""
+    """The champion now, the champion until now, and how many champions there were before."""
 
     champion: str
     instead_of: str
@@ -28,11 +28,11 @@ def rollback(root: Root) -> RolledBack:
         MissingInput: there is no champion before, or its model is gone.
         LolhlError: MLflow does not answer or refuses; nothing has changed then.
     """
-    there = champion.champions(root)
-    if len(there.listed) < 2:
-        now = f"{there.model} is the first champion" if there.model else "there is no champion"
+    champions = champion.champions(root)
+    if len(champions.listed) < 2:
+        now = f"{champions.model} is the first champion" if champions.model else "there is no champion"
         raise MissingInput(f"{root.url} has nothing to roll back to: {now}; `lolhl retrain` may find a better one")
-    *left, last = there.listed
-    champion.point(root, tuple(left), there.etag)
+    *left, last = champions.listed
+    champion.point(root, tuple(left), champions.etag)
     log.info("rollback: %s is champion again, in place of %s", left[-1].model, last.model)
     return RolledBack(left[-1].model, last.model, len(left) - 1)

@@ -1,6 +1,6 @@
-"""run: one stream in, its highlights out: download, infer and report in one process.
+"""run: finds the highlights of one stream. It downloads, infers and reports in one process.
 
-Key frames of a Twitch VOD are decoded and looked at while its other segments are still on their way.
+Key frames of a Twitch VOD are decoded and encoded while its other segments are still fetched.
 """
 
 from collections.abc import Callable, Iterator
@@ -60,42 +60,42 @@ def run(
         watch = ahead.add if _may_scan(inferring) else None
         made = download(root, source, downloading, name=name, force=force, watch=watch)
         vod = made.result.vod
-        seen = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
-    infer(root, used.name, vod, inferring, force=force, seen=seen)
+        key_frames = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
+    infer(root, used.name, vod, inferring, force=force, key_frames=key_frames)
     return report(root, vod, reporting, force=force)
 
 
 def _may_scan(config: InferConfig) -> bool:
-    """Whether key frames may be all that is looked at: on a GPU the whole grid costs little."""
+    """Whether key frames may be all that is decoded. On a GPU the whole grid costs little."""
     on_gpu = config.decoder != "cpu" and torch.cuda.is_available()
     return config.source != "frames" and config.mode != "grid" and not (config.mode == "auto" and on_gpu)
 
 
 @dataclass
 class _Ahead:
-    """Looks at key frames in a thread while segments come, if any do."""
+    """Encodes key frames in a thread while segments are fetched, if any are."""
 
     used: Bundle
     source: str
     thread: ThreadPoolExecutor
-    key_frames: LiveKeyFrames = field(default_factory=LiveKeyFrames)
-    found: Future[KeyFrames] | None = None
+    segments: LiveKeyFrames = field(default_factory=LiveKeyFrames)
+    key_frames: Future[KeyFrames] | None = None
 
     def add(self, segment: Path, begin: float) -> None:
-        if self.found is None:
-            self.found = self.thread.submit(self._look)
-        self.key_frames.add(segment, begin)
+        if self.key_frames is None:
+            self.key_frames = self.thread.submit(self._look)
+        self.segments.add(segment, begin)
 
     def all(self, video: Callable[[], Path]) -> KeyFrames | None:
-        """What was seen, up to the end of the whole video, which has come now; None if there were no segments."""
-        if self.found is None:
+        """The key frames up to the end of the whole video, which is fetched by now. None if there were no segments."""
+        if self.key_frames is None:
             return None
-        self.key_frames.finish(video())
-        return self.found.result()
+        self.segments.finish(video())
+        return self.key_frames.result()
 
     def _look(self) -> KeyFrames:
         signal = PictureSignal.open(self.used.encoder, self.used.view)
-        return look(signal, self.source, lambda ending: self.key_frames.keys(self.used.view, ending))
+        return look(signal, self.source, lambda ending: self.segments.keys(self.used.view, ending))
 
 
 @contextmanager
@@ -105,4 +105,4 @@ def _watching(used: Bundle, source: str) -> Iterator[_Ahead]:
         try:
             yield ahead
         finally:
-            ahead.key_frames.finish(None)
+            ahead.segments.finish(None)

@@ -182,8 +182,8 @@ def load(name: str) -> Imported:
 
 def offered(image: str) -> list[str]:
     """The verbs that this image has what it needs for."""
-    there = IMAGES[: IMAGES.index(image) + 1]
-    return [name for name, stage in STAGES.items() if stage.image in there]
+    contained = IMAGES[: IMAGES.index(image) + 1]
+    return [name for name, stage in STAGES.items() if stage.image in contained]
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: b
         config.source,
         mode=config.mode,
         decoder=config.decoder,
-        who=f"signal {config.signal}",
+        needed_by=f"signal {config.signal}",
     )
     layout = source.layout if isinstance(source, FrameSource) else config.mode
     if not force and (stored := stored_track(signal, source, layout)):
@@ -117,4 +117,4 @@ def _pretrained(backbone: str) -> "Encoder":
     from lolhl.models.encoder import Encoder
     from lolhl.models.network import Architecture, Network
 
-    return Encoder.of(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())
+    return Encoder.from_network(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())

@@ -33,10 +33,11 @@ from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, publication, ranks, scoring, tracking
+from lolhl.models import bundle, champion, publication, scoring, tracking
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import open_engine
+from lolhl.models.feature_runtime import open_runtime
 from lolhl.models.network import Architecture, Classifier, Kind, Network
+from lolhl.models.process_group import ProcessGroup, join_process_group
 from lolhl.models.publication import Publication
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, batch_of_head, fit, probabilities
 from lolhl.results import Dataset, Model, ModelFigures
@@ -183,30 +184,30 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
     described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
     inputs = {source: described.content_digest()}
-    ours = ranks.join()
+    process_group = join_process_group()
     todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
-    ours.wait()  # all have looked before the first changes anything
+    process_group.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
     if earlier:
-        if ours.first:
+        if process_group.first:
             root.delete(checkpoint.key)
             publication.publish(root, name, earlier, config.register, config.alias)
         return earlier
-    if ours.first:
+    if process_group.first:
         tracking.check(root)
         if force:
             root.delete(checkpoint.key)
-    ours.wait()
+    process_group.wait()
 
-    samples = _samples(root, config.dataset, described)
-    vods = samples["train"].vods
+    sides = _sides(root, config.dataset, described)
+    vods = sides["train"].vods
     specs = among(described.inputs)
     frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
-    _check(config, described, samples, frames)
+    _check(config, described, sides, frames)
     lightning.seed_everything(config.seed, verbose=False)
     network = Network(config.architecture, pretrained=config.weights == "pretrained")
     _check_size(config, network, frames)
-    local = ours.rank % ours.local_world
+    local = process_group.rank % process_group.local_world
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
 
     frozen = config.tune == "head"
@@ -214,14 +215,19 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.backbone.requires_grad_(False)
     network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner: Classifier = network.head if frozen else network
-    sides = {side: (of, _clips(config.architecture, of, frames, frozen=frozen)) for side, of in samples.items()}
-    needed = wanted(list(sides.values()))
-    parts = _parts(network, frames, needed, device, ours, frozen=frozen)
+    clips = {
+        side: _clips(config.architecture, side_samples, frames, frozen=frozen) for side, side_samples in sides.items()
+    }
+    needed = wanted([(sides[side], clips[side]) for side in sides])
+    parts = _parts(network, frames, needed, device, process_group, frozen=frozen)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
-    held = cache.hold(f"train {name}", parts, cache.Place(device, limit, alone=ours.local_world == 1))
+    held = cache.hold(f"train {name}", parts, cache.Place(device, limit, alone=process_group.local_world == 1))
     contents = Contents(held, device)
-    batches = {side: ClipDataset(of.label, rows(of, clips, needed)) for side, (of, clips) in sides.items()}
-    run = tracking.start(root, name, todo.digest, todo.config) if ours.first else None
+    batches = {
+        side: ClipDataset(side_samples.label, rows(side_samples, clips[side], needed))
+        for side, side_samples in sides.items()
+    }
+    run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
 
     follows = True  # whether MLflow answers
 
@@ -239,15 +245,15 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
                 log.warning("train %s: %s; training goes on", name, error)
 
     learner.train()  # Lightning keeps the mode that it finds
-    ours.wait()  # from here on no process is long behind another: see `ranks.join`
+    process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
     settings = config.fit(len(batches["train"]), device)
-    fitted = fit(learner, contents, batches["train"], batches["validation"], settings, checkpoint, ours, show)
+    fitted = fit(learner, contents, batches["train"], batches["validation"], settings, checkpoint, process_group, show)
     if run:
         learner.load_state_dict(fitted.weights)
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
         fps = next(iter(frames.values())).view.fps
-        threshold, figures = _judge(samples["validation"], raw, fps, config.smooth_seconds)
+        threshold, figures = _judge(sides["validation"], raw, fps, config.smooth_seconds)
         with todo.begin() as begun:
             output = bundle.store_weights(root, name, network)
             result = _describe(network, config, described, frames, fitted, threshold, figures)
@@ -255,12 +261,12 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             made = begun.finish(result, [output])
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
-    ours.wait()
+    process_group.wait()
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
 
 
-def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
-    """The dataset's two sides; both count VODs in the same order."""
+def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
+    """The samples of the dataset's two sides. Both sides count VODs in the same order."""
     key, vods = f"datasets/{dataset}/samples.parquet", described.result.vods
     redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
     sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
@@ -274,20 +280,22 @@ def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str
 
 
 def _check(
-    config: TrainConfig, described: Manifest[Dataset], samples: Mapping[str, Samples], frames: Mapping[str, FrameSet]
+    config: TrainConfig, described: Manifest[Dataset], sides: Mapping[str, Samples], frames: Mapping[str, FrameSet]
 ) -> None:
     """Clips must not reach across the guard between the sides, and frames must be those that were labelled."""
     fps = next(iter(frames.values())).view.fps
     guard = described.result.guard_seconds
     # Features between two pictures are made of both: a clip sees as far as the picture beyond its end.
-    between = max(0.0 if of.is_whole else float(np.diff(of.times).max(initial=0.0)) for of in frames.values())
+    between = max(
+        0.0 if frame_set.is_whole else float(np.diff(frame_set.times).max(initial=0.0)) for frame_set in frames.values()
+    )
     reach = float(config.architecture.reach() / fps) + between
     if reach > guard:
         raise DatasetError(
             f"clips reach {reach:g} s but the dataset's sides lie {guard:g} s apart: "
             f"run `lolhl dataset {config.dataset} … --context-seconds {reach:g}`, or use shorter clips"
         )
-    for side in samples.values():
+    for side in sides.values():
         for number, vod in enumerate(side.vods):
             if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
@@ -310,37 +318,37 @@ def _parts(
     frames: Mapping[str, FrameSet],
     needed: Mapping[str, npt.NDArray[np.int64]],
     device: torch.device,
-    ours: ranks.Ranks,
+    process_group: ProcessGroup,
     *,
     frozen: bool,
 ) -> list[cache.Part]:
-    """What is learnt from: tracks under a head, which are computed where they are not stored, else pictures.
+    """What is learnt from. A head learns from tracks, which are computed where they are not stored; else pictures.
 
-    Of several processes the first computes tracks, and the others read what it stored.
+    Of several processes the first one computes tracks, and the others read what it stored.
     """
     if not frozen:
-        return [cache.Part(of.digest, needed[vod], of.pictures) for vod, of in frames.items()]
-    if not ours.first:
-        ours.wait()
+        return [cache.Part(frame_set.digest, needed[vod], frame_set.pictures) for vod, frame_set in frames.items()]
+    if not process_group.first:
+        process_group.wait()
     view = next(iter(frames.values())).view
-    signal = PictureSignal(open_engine(Encoder.of(network), device), view)
+    signal = PictureSignal(open_runtime(Encoder.from_network(network), device), view)
     sources = [FrameSource(frame_set) for frame_set in frames.values()]
     tracks = [make_track(signal, source, source.layout) for source in sources]
-    if ours.first:
-        ours.wait()
+    if process_group.first:
+        process_group.wait()
     return [cache.Part(track.digest, needed[vod], track.__getitem__) for vod, track in zip(frames, tracks, strict=True)]
 
 
 def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
-    """Frame numbers of each sample's clip, int64 [n, T]; the nearest picture to each where the backbone learns too.
+    """Frame numbers of each sample's clip: int64 [n, T]. Where the backbone learns too, the nearest picture to each.
 
-    There are features of every instant, but of a stream that was scanned not as many pictures.
+    Every instant has features, but a stream that was scanned has fewer pictures than instants.
     """
     clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
     for number, vod in enumerate(side.vods):
-        of_vod = side.vod == number
-        numbers = scoring.clip_frames(architecture, side.frame[of_vod], len(frames[vod]))
-        clips[of_vod] = numbers if frozen else frames[vod].nearest[numbers]
+        in_vod = side.vod == number
+        numbers = scoring.clip_frames(architecture, side.frame[in_vod], len(frames[vod]))
+        clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
     return clips
 
 
@@ -350,7 +358,10 @@ def _judge(
     """The threshold that is chosen on the validation side, and the figures there.
 
     Args:
+        side: the samples of the validation side.
         raw: float32 [n], the probability of each sample.
+        fps: of the grid.
+        smooth_seconds: seconds over which probabilities are averaged.
     """
     rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
     vods = [

@@ -146,7 +146,7 @@ class Filling:
         keys = [stat.key for stat in self.root.list(f"{self.recipe.folder}/")]
         parts = self._stored(keys, earlier)
         pieces = list(_pieces(parts, earlier.result.rows if earlier else None))
-        end = end_of(earlier) if earlier else None
+        end = track_end(earlier) if earlier else None
         with _Writer(self.root, self.recipe, parts) as writer:
             for piece in pieces:
                 if isinstance(piece, Part):
@@ -227,7 +227,7 @@ class Filling:
         return parts
 
 
-def end_of(made: Manifest[results.Track]) -> End:
+def track_end(made: Manifest[results.Track]) -> End:
     """How the VOD of a track ends."""
     return End(made.result.frames, made.result.ended_at, made.result.problem)
 
@@ -308,7 +308,7 @@ class _Writer(AbstractContextManager["_Writer"]):
 
     def _write(self, number: int, rows: Rows) -> None:
         data = rows.to_bytes()
-        unnamed = Output.of("", data)
+        unnamed = Output.from_bytes("", data)
         output = replace(unnamed, key=self._recipe.part_key(number, unnamed.sha256))
         self._root.write(output.key, data)
         self.outputs[number] = output

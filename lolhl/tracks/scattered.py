@@ -1,4 +1,4 @@
-"""Some instants of a track that is not stored whole: what a refined scan has looked at, kept for the next one."""
+"""Some instants of a track that is not stored whole. A refined scan keeps what it measured for the next one."""
 
 from dataclasses import dataclass, field
 
@@ -19,12 +19,12 @@ _PREFIX = "some-"  # of the files' names
 class Scattered:
     """The rows of some instants of a grid, in files of their own beside the parts of the whole track.
 
-    Several runs may add rows at the same time: each file is whole and right, and all that are there are read.
+    Several runs may add rows at the same time. Each file is whole and right, and all files are read.
 
     Attributes:
         root: where the track lies.
         recipe: which track.
-        parts: what is stored, by the number of the part of the whole track that it is of.
+        parts: the stored files: number of a part of the whole track → files with rows of that part.
     """
 
     root: Root
@@ -36,7 +36,7 @@ class Scattered:
 
     @classmethod
     def open(cls, root: Root, recipe: Recipe) -> "Scattered":
-        """What earlier runs stored. A file that is damaged counts as none."""
+        """Opens what earlier runs stored. A damaged file is left out."""
         keys = [stat.key for stat in root.list(f"{recipe.folder}/{_PREFIX}")]
         parts: dict[int, list[Part]] = {}
         scattered = cls(root, recipe, parts)
@@ -48,44 +48,44 @@ class Scattered:
         return scattered
 
     def known(self, frames: int) -> npt.NDArray[np.bool_]:
-        """Which of the first so many instants are stored: bool [frames]."""
+        """Which of the first `frames` instants are stored: bool [frames]."""
         known = np.zeros(frames, dtype=bool)
         for numbers in self._numbers.values():
             known[numbers[numbers < frames]] = True
         return known
 
     def __getitem__(self, numbers: Numbers) -> Values:
-        """The values at these instants, ascending and all stored: float16 [len(numbers), D]."""
+        """The values at these instants: float16 [len(numbers), D]. They must be ascending, and all stored."""
         values: Values | None = None
         for part in {*(numbers // PART).tolist()}:
             for stored in self.parts[part]:
-                there = self._numbers[stored.output.key]
-                here = np.flatnonzero(np.isin(numbers, there))
-                rows = stored.read(np.searchsorted(there, numbers[here]))
+                stored_numbers = self._numbers[stored.output.key]
+                places = np.flatnonzero(np.isin(numbers, stored_numbers))
+                rows = stored.read(np.searchsorted(stored_numbers, numbers[places]))
                 values = np.empty((len(numbers), rows.shape[1]), dtype=np.float16) if values is None else values
-                values[here] = rows
+                values[places] = rows
         assert values is not None
         return values
 
     def add(self, numbers: Numbers, values: Values) -> None:
-        """Keeps more rows, which come in order; stored when a part is over."""
+        """Adds rows, which must come in order. They are stored when a part is complete."""
         for part in np.unique(numbers // PART):
-            here = numbers // PART == part
+            in_part = numbers // PART == part
             if self._new and part != self._new_part:
                 self.flush()
             self._new_part = int(part)
-            times = numbers[here] * self.recipe.fps.denominator / self.recipe.fps.numerator
-            self._new.append(Rows(times, values[here]))
+            times = numbers[in_part] * self.recipe.fps.denominator / self.recipe.fps.numerator
+            self._new.append(Rows(times, values[in_part]))
 
     def flush(self) -> None:
-        """Stores what is left."""
+        """Stores the rows that are left."""
         if not self._new:
             return
         earlier = self.parts.get(self._new_part, [])
         rows = Rows.join([*(rows for part in earlier for rows in part.rows()), *self._new])
         times, order = np.unique(rows.times, return_index=True)
         data = Rows(times, rows.values[order]).to_bytes()
-        sha256 = Output.of("", data).sha256
+        sha256 = Output.from_bytes("", data).sha256
         key = f"{self.recipe.folder}/{_PREFIX}{self._new_part:08}-{sha256[:16]}.npy"
         self.root.write(key, data)
         for part in earlier:

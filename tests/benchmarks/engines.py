@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.spans import from_grid, on_grid
 from lolhl.labels.tables import read_table
-from lolhl.models import engine, openvino_engine, scoring
+from lolhl.models import feature_runtime, openvino_runtime, scoring
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import Features, Pictures
+from lolhl.models.feature_runtime import Features, Pictures
 from lolhl.models.network import Network
 from lolhl.stages.train import TrainConfig
 from lolhl.vod.decode import View, decode
@@ -82,7 +82,7 @@ def main() -> None:
         timings = result.side_by_side({name: partial(run, timed) for name, run in runs.items()}, ROUNDS)
         named = (EXACT, "OpenVINO bf16", "OpenVINO int8", "ONNX Runtime int8")
         features = {name: [runs[name](of.pictures) for of in (learnt, judged)] for name in named if name in runs}
-    library = engine.open_engine(Encoder.of(network), CPU).name
+    library = feature_runtime.open_runtime(Encoder.from_network(network), CPU).name
     result.write(
         "engines",
         [
@@ -144,17 +144,17 @@ def _batches(pictures: Pictures, size: int) -> Iterator[Pictures]:
 
 
 def _openvino(network: Network, precision: str) -> Run:
-    return _compiled(openvino_engine.converted(Encoder.of(network), VIEW.size), network, precision)
+    return _compiled(openvino_runtime.converted(Encoder.from_network(network), VIEW.size), network, precision)
 
 
 def _compiled(model: Any, network: Network, precision: str) -> Run:
-    compiled = openvino_engine.compiled(model, Encoder.of(network), precision)
+    compiled = openvino_runtime.compiled(model, Encoder.from_network(network), precision)
     size = compiled.input(0).shape[0]
-    return lambda pictures: np.concatenate(list(openvino_engine.requested(compiled, _batches(pictures, size))))
+    return lambda pictures: np.concatenate(list(openvino_runtime.requested(compiled, _batches(pictures, size))))
 
 
 def _openvino_int8(network: Network, calibration: Pictures) -> Run:
-    model = openvino_engine.converted(Encoder.of(network), VIEW.size)
+    model = openvino_runtime.converted(Encoder.from_network(network), VIEW.size)
     import nncf
 
     size = model.input(0).shape[0]

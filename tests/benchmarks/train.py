@@ -35,9 +35,9 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import open_engine
+from lolhl.models.feature_runtime import open_runtime
 from lolhl.models.network import Architecture, Classifier, Head, Network
-from lolhl.models.ranks import Ranks
+from lolhl.models.process_group import ProcessGroup
 from lolhl.models.training import CheckpointPlace, FitSettings, fit
 from lolhl.results import Dataset, Frames, Model
 from lolhl.signals import fill_track, make_track
@@ -159,7 +159,7 @@ def _shares(
     ends = []
     first = ClipDataset(data.truth[:batch], data.rows[:batch].numpy())
     fit(
-        net.train(), contents, data, first, settings, CheckpointPlace(root, "last.ckpt", ""), Ranks(0, 1, 1),
+        net.train(), contents, data, first, settings, CheckpointPlace(root, "last.ckpt", ""), ProcessGroup(0, 1, 1),
         lambda *_: ends.append(time.perf_counter()),
     )  # fmt: skip
     step = (ends[1] - ends[0]) / len(order)
@@ -227,7 +227,7 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     places = np.arange(count) % len(of)
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
-    outputs.append(manifest.Output.of(GRID.spec.index_key(vod, hashlib.sha256(index).hexdigest()), index))
+    outputs.append(manifest.Output.from_bytes(GRID.spec.index_key(vod, hashlib.sha256(index).hexdigest()), index))
     long.write(outputs[-1].key, index)
     todo, _ = manifest.plan(long, GRID.spec.manifest_key(vod), Frames, GRID, {"tiled": vod})
     result = replace(made.result, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))
@@ -299,7 +299,7 @@ class _Clock(logging.Handler):
 
 
 def _signal() -> PictureSignal:
-    return PictureSignal(open_engine(Encoder.of(Network(CLIP, pretrained=True).eval()), CPU), GRID.view)
+    return PictureSignal(open_runtime(Encoder.from_network(Network(CLIP, pretrained=True).eval()), CPU), GRID.view)
 
 
 if __name__ == "__main__":

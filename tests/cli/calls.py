@@ -107,7 +107,7 @@ def rewritten(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
         output = next(output for output in made["outputs"] if output["key"].endswith(".parquet"))
         buffer = io.BytesIO()
         change(pl.read_parquet(io.BytesIO(root.read(output["key"])))).write_parquet(buffer)
-        output |= asdict(Output.of(output["key"], buffer.getvalue()))
+        output |= asdict(Output.from_bytes(output["key"], buffer.getvalue()))
         root.write(output["key"], buffer.getvalue())
         root.write(place, json.dumps(made).encode())
 

@@ -53,7 +53,7 @@ def store(root: Root, weights: dict[str, Tensor], normalisation: dict[str, list[
         view={"fps": "30000/1001", "size": 96, "fit": "squeeze"},
     )
     root.write(bundle.weights_key("m"), data)
-    made = results.store(root, bundle.manifest_key("m"), result, (Output.of(bundle.weights_key("m"), data),))
+    made = results.store(root, bundle.manifest_key("m"), result, (Output.from_bytes(bundle.weights_key("m"), data),))
     assert made.outputs
 
 
@@ -176,7 +176,7 @@ def test_what_is_no_safetensors_is_refused(root: Root) -> None:
         root.write(bundle.weights_key("m"), data)
         root.write(
             "models/m/model.json",
-            replace(made, outputs=[Output.of(bundle.weights_key("m"), data)], stored=None).to_bytes(),
+            replace(made, outputs=[Output.from_bytes(bundle.weights_key("m"), data)], stored=None).to_bytes(),
         )
         with pytest.raises(ModelError, match="does not fit"):
             load_bundle(root, "m")

@@ -16,12 +16,12 @@ from lolhl.data.samples import BatchOrder, ClipDataset, Contents
 from lolhl.errors import ModelError
 from lolhl.models import training
 from lolhl.models.network import Classifier
-from lolhl.models.ranks import Ranks
+from lolhl.models.process_group import ProcessGroup
 from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, Stopped, fit
 from lolhl.storage import Root, open_root
 from lolhl.storage.checkpoint_upload import CheckpointUpload
 
-ALONE = Ranks(0, 1, 1)
+ALONE = ProcessGroup(0, 1, 1)
 SETTINGS = FitSettings(epochs=6, epoch_samples=100, batch=8, learning_rate=0.1, weight_decay=0.0, patience=6, seed=3)
 
 

@@ -14,7 +14,7 @@ from lolhl.errors import ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import Engine, Features, Pictures, open_engine
+from lolhl.models.feature_runtime import FeatureRuntime, Features, Pictures, open_runtime
 from lolhl.models.network import Architecture, Network
 from lolhl.results import Vod
 from lolhl.signals import make_track, stored_track
@@ -32,9 +32,11 @@ VIEW = ExtractConfig(size=32).view
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def runtime() -> FeatureRuntime:
     torch.manual_seed(0)
-    return open_engine(Encoder.of(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()), torch.device("cpu"))
+    return open_runtime(
+        Encoder.from_network(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()), torch.device("cpu")
+    )
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def source(root: Root, kind: str, layout: Layout) -> Source:
     return frames(root, layout) if kind == "frames" else video(root)
 
 
-def counting(engine: Engine, seen: list[int]) -> PictureSignal:
+def counting(runtime: FeatureRuntime, seen: list[int]) -> PictureSignal:
     """The signal, noting the pictures that it looks at."""
 
     def noted(batches: Iterable[Pictures]) -> Iterator[Pictures]:
@@ -67,18 +69,18 @@ def counting(engine: Engine, seen: list[int]) -> PictureSignal:
             seen.append(len(batch))
             yield batch
 
-    return PictureSignal(replace(engine, run=lambda batches: engine.run(noted(batches))), VIEW)
+    return PictureSignal(replace(runtime, run=lambda batches: runtime.run(noted(batches))), VIEW)
 
 
-def features(engine: Engine, pictures: Pictures) -> Features:
-    size = engine.batch
-    return np.concatenate(list(engine.run(pictures[at : at + size] for at in range(0, len(pictures), size))))
+def features(runtime: FeatureRuntime, pictures: Pictures) -> Features:
+    size = runtime.batch
+    return np.concatenate(list(runtime.run(pictures[at : at + size] for at in range(0, len(pictures), size))))
 
 
 @pytest.mark.parametrize("layout", ["grid", "scan"])
 @pytest.mark.parametrize("kind", ["frames", "video"])
-def test_what_is_stored_is_what_the_engine_gives_and_nothing_is_seen_twice(
-    engine: Engine, root: Root, kind: str, layout: Layout
+def test_what_is_stored_is_what_the_runtime_gives_and_nothing_is_seen_twice(
+    runtime: FeatureRuntime, root: Root, kind: str, layout: Layout
 ) -> None:
     measured = source(root, kind, layout)
     timed = Taken(measured.pictures(VIEW, layout, Gap(0, None), 7))
@@ -88,12 +90,12 @@ def test_what_is_stored_is_what_the_engine_gives_and_nothing_is_seen_twice(
     seen: list[int] = []
     for looked_at in (len(times), 0):
         seen.clear()
-        track = make_track(counting(engine, seen), measured, layout)
+        track = make_track(counting(runtime, seen), measured, layout)
         assert sum(seen) == looked_at
         assert len(track) == 60
         rows = list(track.rows())
         np.testing.assert_array_equal(np.concatenate([some.times for some in rows]), times)
-        np.testing.assert_array_equal(np.concatenate([some.values for some in rows]), features(engine, pictures))
+        np.testing.assert_array_equal(np.concatenate([some.values for some in rows]), features(runtime, pictures))
     assert track.made.result.source == kind
 
 
@@ -117,30 +119,30 @@ def test_the_pictures_of_gaps_are_those_of_the_whole(root: Root, kind: str, layo
             assert taken.end == End(60, 20.0)
 
 
-def test_a_backbone_whose_features_are_no_numbers_is_named(engine: Engine, root: Root) -> None:
-    broken = replace(engine, run=lambda batches: (np.full_like(batch, np.inf) for batch in engine.run(batches)))
+def test_a_backbone_whose_features_are_no_numbers_is_named(runtime: FeatureRuntime, root: Root) -> None:
+    broken = replace(runtime, run=lambda batches: (np.full_like(batch, np.inf) for batch in runtime.run(batches)))
     with pytest.raises(ModelError, match=r"VOD v .* no numbers: choose another --backbone"):
         make_track(PictureSignal(broken, VIEW), frames(root, "scan"), "scan")
     assert not list(root.list("tracks/"))
 
 
-def test_tracks_of_other_frames_views_and_backbones_lie_beside_each_other(engine: Engine, root: Root) -> None:
+def test_tracks_of_other_frames_views_and_backbones_lie_beside_each_other(runtime: FeatureRuntime, root: Root) -> None:
     measured = frames(root, "grid")
-    make_track(PictureSignal(engine, VIEW), measured, "grid")
+    make_track(PictureSignal(runtime, VIEW), measured, "grid")
     others: list[tuple[PictureSignal, Source, Layout]] = [
-        (PictureSignal(replace(engine, digest="other"), VIEW), measured, "grid"),
-        (PictureSignal(engine, VIEW), video(root), "grid"),
-        (PictureSignal(engine, VIEW), frames(root, "scan"), "scan"),
-        (PictureSignal(engine, View(VIEW.fps, 64, "crop")), video(root), "grid"),
+        (PictureSignal(replace(runtime, digest="other"), VIEW), measured, "grid"),
+        (PictureSignal(runtime, VIEW), video(root), "grid"),
+        (PictureSignal(runtime, VIEW), frames(root, "scan"), "scan"),
+        (PictureSignal(runtime, View(VIEW.fps, 64, "crop")), video(root), "grid"),
     ]
     for signal, other, layout in others:
         assert stored_track(signal, other, layout) is None
         make_track(signal, other, layout)
     assert sum(stat.key.endswith("track.json") for stat in root.list("tracks/v/")) == 5
-    assert stored_track(PictureSignal(replace(engine, name="another"), VIEW), measured, "grid")
+    assert stored_track(PictureSignal(replace(runtime, name="another"), VIEW), measured, "grid")
 
 
-def test_frames_of_another_view_are_refused(engine: Engine, root: Root) -> None:
-    signal = PictureSignal(engine, View(VIEW.fps, 64, "squeeze"))
+def test_frames_of_another_view_are_refused(runtime: FeatureRuntime, root: Root) -> None:
+    signal = PictureSignal(runtime, View(VIEW.fps, 64, "squeeze"))
     with pytest.raises(ModelError, match="the frames 3fps-32px-squeeze-q90 of VOD v are none"):
         make_track(signal, frames(root, "grid"), "grid")

@@ -47,7 +47,7 @@ def make_root(
     root.write(key, video.read_bytes())
     duration = float(len(scores) / FPS)
     stored = replace(VOD, vod=vod, title="A stream", source=str(video), video=key, duration=duration, height=240)
-    store(root, f"vods/{vod}/vod.json", stored, (Output.of(key, video.read_bytes()),), **changes)
+    store(root, f"vods/{vod}/vod.json", stored, (Output.from_bytes(key, video.read_bytes()),), **changes)
     add_scores(root, vod, scores, threshold=threshold, metrics=metrics)
     if labels is not None:
         save_labels(root, vod, list(labels))
@@ -69,4 +69,4 @@ def add_scores(
     root.write(f"highlights/{vod}/scores.parquet", buffer.getvalue())
     key = f"highlights/{vod}/scores.parquet"
     scored = replace(SCORING, vod=vod, frames=len(scores), threshold=threshold, model_metrics=metrics)
-    store(root, f"highlights/{vod}/scores.json", scored, (Output.of(key, buffer.getvalue()),))
+    store(root, f"highlights/{vod}/scores.json", scored, (Output.from_bytes(key, buffer.getvalue()),))

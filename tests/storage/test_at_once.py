@@ -205,7 +205,7 @@ def work(root: Root, text: bytes, meanwhile: Callable[[], object] = lambda: None
     with todo.begin() as begun:
         root.write("x/out", text)
         meanwhile()
-        return begun.finish(Work(), [Output.of("x/out", text)])
+        return begun.finish(Work(), [Output.from_bytes("x/out", text)])
 
 
 def test_a_stage_that_overwrites_waits_for_the_other(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.models.engine import Engine, Pictures, open_engine
+from lolhl.models.feature_runtime import FeatureRuntime, Pictures, open_runtime
 from lolhl.stages.download import download
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root, open_root
@@ -73,12 +73,12 @@ def whole(root: Root, video: Path, decoder: decode.Decoder, seconds: int, alone:
 def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
     """Frames per second of the backbone: fed from the host as in a run, and on frames that lie on the card."""
     network, side = used.encoder.network().to(device), used.view.size
-    engine = open_engine(used.encoder, device)
-    picture = np.random.default_rng(0).integers(0, 256, (engine.batch, side, side, 3), dtype=np.uint8)
+    runtime = open_runtime(used.encoder, device)
+    picture = np.random.default_rng(0).integers(0, 256, (runtime.batch, side, side, 3), dtype=np.uint8)
     arithmetic = card.product_rate(device) / card.flops(network, side)
     memory = card.copy_rate(device) / card.traffic(network, side)
     limit = min(arithmetic, memory)
-    fed = _fed(engine, picture, batches)
+    fed = _fed(runtime, picture, batches)
     on_card = _on_card(used, torch.from_numpy(picture).to(device))
     peak = card.datasheet() if device.type == "cuda" else None
     paper = peak / card.flops(network, side) if peak else None
@@ -92,16 +92,16 @@ def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
     architecture = network.architecture.backbone
     work = f"{card.flops(network, side) / 1e9:.2f} GFLOP, {card.traffic(network, side) / 1e6:.1f} MB a frame"
     columns = ("what", "frames/s", "of roofline", "of datasheet's arithmetic")
-    return Table(f"{architecture} alone ({engine.name}, batches of {engine.batch}, {work})", columns, rows)
+    return Table(f"{architecture} alone ({runtime.name}, batches of {runtime.batch}, {work})", columns, rows)
 
 
-def _fed(engine: Engine, pictures: Pictures, batches: int) -> float:
+def _fed(runtime: FeatureRuntime, pictures: Pictures, batches: int) -> float:
     def some(count: int) -> Iterator[Pictures]:
         return repeat(pictures, count)
 
-    sum(len(found) for found in engine.run(some(3)))
+    sum(len(found) for found in runtime.run(some(3)))
     with measured() as timing:
-        count = sum(len(found) for found in engine.run(some(batches)))
+        count = sum(len(found) for found in runtime.run(some(batches)))
     return count / timing.wall
 
 

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Contents
 from lolhl.models.network import Architecture, Network
-from lolhl.models.ranks import Ranks
+from lolhl.models.process_group import ProcessGroup
 from lolhl.models.training import CheckpointPlace, FitSettings, fit
 from lolhl.stages.train import TrainConfig
 from lolhl.storage import open_root
@@ -118,7 +118,7 @@ def from_held(net: Network, made: FitSettings, contents: Contents, warm: int, st
     judged = ClipDataset(data.truth[: made.batch], rows[: made.batch])
     with tempfile.TemporaryDirectory(prefix="lolhl-bench-") as folder:
         place = CheckpointPlace(open_root(folder), "last.ckpt", "")
-        fit(net, clocked, data, judged, made, place, Ranks(0, 1, 1), lambda *_: None)
+        fit(net, clocked, data, judged, made, place, ProcessGroup(0, 1, 1), lambda *_: None)
     begun, ended = clocked.times
     return made.batch * steps / (ended - begun)
 

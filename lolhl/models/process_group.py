@@ -1,4 +1,4 @@
-"""Several processes that train one model together, as torchrun starts them."""
+"""The processes that train one model together, as torchrun starts them."""
 
 import os
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ _STAGE = timedelta(days=1)  # the first process may compute features for hours w
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """This process among all: `rank` of `world`, of which `local_world` run on this machine.
 
-    `group` joins all of them over gloo, beside the group that gradients go through.
+    `group` connects all of them over gloo. Gradients go through another group.
     """
 
     rank: int
@@ -34,34 +34,34 @@ class Ranks:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Returns when all processes have come here."""
+        """Blocks until every process has called this."""
         if self.world > 1:
-            with lost_told():
+            with report_lost_process():
                 distributed.barrier(self.group)
 
-    def any(self, told: bool) -> bool:
-        """Whether one of all processes was told so: the same answer for all, which must all ask."""
+    def any(self, flag: bool) -> bool:
+        """Whether `flag` is true in at least one process. Every process must call this; all get the same answer."""
         if self.world == 1:
-            return told
-        flag = torch.tensor([told], dtype=torch.int32)
-        distributed.all_reduce(flag, distributed.ReduceOp.MAX, self.group)  # no GPU waits for it
-        return bool(flag)
+            return flag
+        shared = torch.tensor([flag], dtype=torch.int32)
+        distributed.all_reduce(shared, distributed.ReduceOp.MAX, self.group)  # no GPU waits for it
+        return bool(shared)
 
     def gather(self, figures: list[float]) -> list[list[float]]:
-        """The figures of each process, by rank."""
+        """Returns the figures of every process, in order of rank. Every process must call this."""
         if self.world == 1:
             return [figures]
-        everyones: list[list[float]] = [[]] * self.world
-        distributed.all_gather_object(everyones, figures, self.group)
-        return everyones
+        figures_by_rank: list[list[float]] = [[]] * self.world
+        distributed.all_gather_object(figures_by_rank, figures, self.group)
+        return figures_by_rank
 
 
 @contextmanager
-def lost_told() -> Iterator[None]:
-    """Says in one line that another process was lost.
+def report_lost_process() -> Iterator[None]:
+    """Reports in one line that another process was lost.
 
     Raises:
-        ModelError: in place of what gloo or NCCL raise then.
+        ModelError: another process was lost. It replaces what gloo or NCCL raise then.
     """
     try:
         yield
@@ -72,12 +72,12 @@ def lost_told() -> Iterator[None]:
         raise ModelError(f"another process of this training was lost ({why}): run again, it goes on") from error
 
 
-def join() -> Ranks:
-    """This process's place, from torchrun's environment; alone without it."""
+def join_process_group() -> ProcessGroup:
+    """Joins the group that torchrun's environment describes. Without that environment the process is alone in it."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        return Ranks(0, 1, 1)
+        return ProcessGroup(0, 1, 1)
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_STEP)
     group = distributed.new_group(backend="gloo", timeout=_STAGE)
-    return Ranks(int(os.environ["RANK"]), world, int(os.environ["LOCAL_WORLD_SIZE"]), group)
+    return ProcessGroup(int(os.environ["RANK"]), world, int(os.environ["LOCAL_WORLD_SIZE"]), group)

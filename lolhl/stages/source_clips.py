@@ -1,7 +1,7 @@
-"""The source quality of a Twitch VOD that is stored in a smaller rendition: only what clips are cut from.
+"""Fetches what clips are cut from in source quality, for a Twitch VOD that is stored in a smaller rendition.
 
-vods/<vod>/source/ holds stretches of the stream as the streamer sent it, each whole segments of Twitch in
-an .mp4, and beside each its manifest: a stretch that is there is not fetched again.
+vods/<vod>/source/ holds stretches of the stream as the streamer sent it. Each is whole segments of Twitch in
+an .mp4, with its manifest beside it. A stretch that is stored is not fetched again.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from lolhl.config import Config
 from lolhl.labels.spans import Span, merge
 from lolhl.manifest import Manifest, Output
 from lolhl.results import SourceStretch, Vod
-from lolhl.stages.scratch import Scratch, open_scratch
+from lolhl.stages.resumable_folder import ResumableFolder, open_resumable_folder
 from lolhl.storage import Root, check_name, each
 from lolhl.vod import trim, twitch
 from lolhl.vod.probe import probe
@@ -33,9 +33,9 @@ class Stretch:
     """A piece of a VOD in source quality.
 
     Attributes:
-        key: of its video in the root.
-        start: its time 0, in seconds of the stored video; negative where it begins before that.
-        fps: of its pictures.
+        key: the key of its video in the root.
+        start: its time 0, in seconds of the stored video. It is negative where the stretch begins before that.
+        fps: pictures per second.
     """
 
     key: str
@@ -52,26 +52,27 @@ def has_source(vod: Manifest[Vod]) -> bool:
 
 
 def stretches(root: Root, vod: Manifest[Vod], spans: Sequence[Span]) -> list[Stretch]:
-    """For each span the stretch that holds it; those that are not there are fetched.
+    """Returns for each span the stretch that holds it. Stretches that are missing are fetched.
 
-    Killed at any moment and run again, it goes on with the segments that are there.
+    A run that follows a killed one goes on with the segments that were fetched.
 
     Args:
+        root: where the data lies.
         vod: the manifest of a VOD that `has_source`.
-        spans: in seconds of the stored video.
+        spans: what is to be cut, in seconds of the stored video.
 
     Raises:
         TwitchError: Twitch cannot be reached, or does not have the VOD any more.
     """
     offset = vod.result.offset
     wanted = [Span(offset + span.start, offset + span.stop) for span in spans]
-    there = list(_there(root, vod))
-    missing = [span for span in wanted if _holding(there, span) is None]
+    stored = list(_stored(root, vod))
+    missing = [span for span in wanted if _holding(stored, span) is None]
     if missing:
-        there += _fetch(root, vod, missing)
-    found = [_holding(there, span) for span in wanted]
+        stored += _fetch(root, vod, missing)
+    holding = [_holding(stored, span) for span in wanted]
     return [
-        Stretch(made.result.video, made.result.begin - offset, made.result.fps) for made in found if made is not None
+        Stretch(made.result.video, made.result.begin - offset, made.result.fps) for made in holding if made is not None
     ]
 
 
@@ -80,23 +81,27 @@ def _folder(vod: Manifest[Vod]) -> str:
 
 
 def _inputs(vod: Manifest[Vod]) -> dict[str, str]:
-    """What a stretch depends on: which VOD it is of, and by what clock its times are told. Not on the part stored."""
-    said = f"{vod.result.source} {vod.result.clock!r}"
-    return {vod.result.source: hashlib.sha256(said.encode()).hexdigest()}
+    """What a stretch depends on: its VOD, and the clock of its times. It does not depend on the part that is stored."""
+    identity = f"{vod.result.source} {vod.result.clock!r}"
+    return {vod.result.source: hashlib.sha256(identity.encode()).hexdigest()}
 
 
-def _there(root: Root, vod: Manifest[Vod]) -> Iterator[Manifest[SourceStretch]]:
-    """The stretches of this VOD that lie in the root whole, in order of their names."""
+def _stored(root: Root, vod: Manifest[Vod]) -> Iterator[Manifest[SourceStretch]]:
+    """The stretches of this VOD that the root holds whole, in order of their names."""
     stats = {stat.key: stat.size for stat in root.list(f"{_folder(vod)}/")}
     keys = [key for key in stats if key.endswith(".json")]
     for made in each(lambda key: manifest.intact(root, key, SourceStretch), keys):
-        if made and made.inputs == _inputs(vod) and all(stats.get(o.key) == o.size for o in made.outputs):
+        if (
+            made
+            and made.inputs == _inputs(vod)
+            and all(stats.get(output.key) == output.size for output in made.outputs)
+        ):
             yield made
 
 
-def _holding(there: Sequence[Manifest[SourceStretch]], span: Span) -> Manifest[SourceStretch] | None:
+def _holding(stored: Sequence[Manifest[SourceStretch]], span: Span) -> Manifest[SourceStretch] | None:
     """The first stretch that holds the span and enough around it."""
-    for made in there:
+    for made in stored:
         first, last = made.result.holds
         if first <= max(0.0, span.start - _NEEDED) and span.stop + _NEEDED <= last:
             return made
@@ -107,40 +112,40 @@ def _fetch(root: Root, vod: Manifest[Vod], missing: Sequence[Span]) -> Iterator[
     around = [Span(float(max(0, int(span.start) - _HANDLE)), float(int(span.stop) + 1 + _HANDLE)) for span in missing]
     wanted = merge(around, gap=_NEAR)
     assert vod.result.twitch_id is not None  # it `has_source`
-    said = twitch.describe(vod.result.twitch_id)
-    rendition = twitch.best(said.renditions)
+    twitch_vod = twitch.describe(vod.result.twitch_id)
+    rendition = twitch.best(twitch_vod.renditions)
     log.info("report %s: getting %d stretches in source quality (%s)", vod.result.vod, len(wanted), rendition.name)
     total = sum(span.duration for span in wanted)
     with (
-        open_scratch(root, "source", vod.result.vod) as scratch,
+        open_resumable_folder(root, "source", vod.result.vod) as folder,
         progress.bar(f"source {vod.result.vod}", total, "s") as advance,
     ):
         for span in wanted:
-            yield _fetch_one(root, vod, said, rendition, span, scratch, advance)
-        shutil.rmtree(scratch.path)
+            yield _fetch_stretch(root, vod, twitch_vod, rendition, span, folder, advance)
+        shutil.rmtree(folder.path)
 
 
-def _fetch_one(
+def _fetch_stretch(
     root: Root,
     vod: Manifest[Vod],
-    said: twitch.TwitchVod,
+    twitch_vod: twitch.TwitchVod,
     rendition: twitch.Rendition,
     span: Span,
-    scratch: Scratch,
+    folder: ResumableFolder,
     advance: progress.Advance,
 ) -> Manifest[SourceStretch]:
     name = f"{_folder(vod)}/{vod.result.vod}_{_clock(span.start)}-{_clock(span.stop)}"
     segments = twitch.fetch(
-        said,
+        twitch_vod,
         rendition,
-        scratch.path / check_name(rendition.group, "rendition"),
+        folder.path / check_name(rendition.group, "rendition"),
         start=span.start,
         stop=span.stop,
         clock=vod.result.clock,
         advance=advance,
-        hold=scratch.lock,
+        hold=folder.lock,
     )
-    video = scratch.path / "video.mp4"
+    video = folder.path / "video.mp4"
     trim.join(segments.playlist, video)
     info = probe(video)
     begin = round(segments.begin, 6)

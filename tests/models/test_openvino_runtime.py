@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lolhl.models import openvino_engine
+from lolhl.models import openvino_runtime
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import open_engine
+from lolhl.models.feature_runtime import open_runtime
 from lolhl.models.network import Architecture, Network
 
 pytestmark = pytest.mark.slow
@@ -23,19 +23,19 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), dtype=n
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("LOLHL_CACHE", str(tmp_path))
-    openvino_engine.forget()
+    openvino_runtime.forget()
     yield tmp_path / "backbones"
-    openvino_engine.forget()
+    openvino_runtime.forget()
 
 
 def encoder(seed: int = 0) -> Encoder:
     torch.manual_seed(seed)
-    return Encoder.of(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval())
+    return Encoder.from_network(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval())
 
 
 def features(encoder: Encoder) -> npt.NDArray[np.float16]:
-    openvino_engine.forget()
-    (batch,) = open_engine(encoder, torch.device("cpu")).run([PICTURES])
+    openvino_runtime.forget()
+    (batch,) = open_runtime(encoder, torch.device("cpu")).run([PICTURES])
     return batch
 
 
@@ -45,9 +45,9 @@ def refuse_to_build() -> Network:
 
 def test_the_second_run_does_not_build_the_backbone(cache: Path) -> None:
     first = encoder()
-    assert not openvino_engine.is_kept(first, SIDE)
+    assert not openvino_runtime.is_kept(first, SIDE)
     batch = features(first)
-    assert openvino_engine.is_kept(first, SIDE)
+    assert openvino_runtime.is_kept(first, SIDE)
     np.testing.assert_array_equal(features(replace(first, network=refuse_to_build)), batch)
     assert len(list(cache.iterdir())) == 1
 
@@ -55,9 +55,9 @@ def test_the_second_run_does_not_build_the_backbone(cache: Path) -> None:
 @pytest.mark.usefixtures("cache")
 def test_other_weights_and_other_sizes_are_other_backbones() -> None:
     features(encoder())
-    assert not openvino_engine.is_kept(encoder(seed=1), SIDE)
-    assert not openvino_engine.is_kept(encoder(), SIDE + 32)
-    assert not openvino_engine.is_kept(replace(encoder(), mean=(0.0, 0.0, 0.0)), SIDE)
+    assert not openvino_runtime.is_kept(encoder(seed=1), SIDE)
+    assert not openvino_runtime.is_kept(encoder(), SIDE + 32)
+    assert not openvino_runtime.is_kept(replace(encoder(), mean=(0.0, 0.0, 0.0)), SIDE)
 
 
 @pytest.mark.parametrize("name", ["model.bin", "model.xml", "sha256"])
@@ -65,15 +65,15 @@ def test_what_is_damaged_is_made_anew(cache: Path, name: str) -> None:
     batch = features(encoder())
     (kept,) = cache.iterdir()
     (kept / name).write_bytes((kept / name).read_bytes()[:-7])
-    assert not openvino_engine.is_kept(encoder(), SIDE)
+    assert not openvino_runtime.is_kept(encoder(), SIDE)
     np.testing.assert_array_equal(features(encoder()), batch)
-    assert openvino_engine.is_kept(encoder(), SIDE)
+    assert openvino_runtime.is_kept(encoder(), SIDE)
 
 
 def test_without_room_for_it_the_backbone_runs_all_the_same(cache: Path) -> None:
     cache.write_text("a file where the folder belongs")
     assert features(encoder()).shape == (4, 512)
-    assert not openvino_engine.is_kept(encoder(), SIDE)
+    assert not openvino_runtime.is_kept(encoder(), SIDE)
 
 
 def test_the_ones_that_were_not_used_for_longest_go(cache: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_ones_that_were_not_used_for_longest_go(cache: Path) -> None:
         os.utime(old, (number, number))
     features(encoder())
     names = {path.name for path in cache.iterdir()}
-    assert openvino_engine.is_kept(encoder(), SIDE)
+    assert openvino_runtime.is_kept(encoder(), SIDE)
     assert len(names) == 12
     assert f"{19:040x}" in names
     assert f"{0:040x}" not in names

@@ -1,4 +1,4 @@
-"""Engines give the features that the network itself gives, but for rounding, whatever the batches."""
+"""Runtimes give the features that the network itself gives, but for rounding, whatever the batches."""
 
 import subprocess
 import sys
@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lolhl.models import openvino_engine
+from lolhl.models import openvino_runtime
 from lolhl.models.encoder import Encoder
-from lolhl.models.engine import Engine, open_engine
+from lolhl.models.feature_runtime import FeatureRuntime, open_runtime
 from lolhl.models.network import Architecture, Network
 
 CPU = torch.device("cpu")
@@ -29,11 +29,11 @@ def pictures(count: int, side: int) -> npt.NDArray[np.uint8]:
     return np.kron(small, np.ones((1, side // 4, side // 4, 1), dtype=np.uint8))
 
 
-def features(engine: Engine, of: npt.NDArray[np.uint8], sizes: list[int]) -> npt.NDArray[np.float16]:
-    found = list(engine.run(iter(np.split(of, np.cumsum(sizes)[:-1]))))
-    assert [len(batch) for batch in found] == sizes
-    assert {batch.dtype for batch in found} == {np.dtype(np.float16)}
-    return np.concatenate(found)
+def features(runtime: FeatureRuntime, images: npt.NDArray[np.uint8], sizes: list[int]) -> npt.NDArray[np.float16]:
+    batches = list(runtime.run(iter(np.split(images, np.cumsum(sizes)[:-1]))))
+    assert [len(batch) for batch in batches] == sizes
+    assert {batch.dtype for batch in batches} == {np.dtype(np.float16)}
+    return np.concatenate(batches)
 
 
 def cosine(a: npt.NDArray[np.float16], b: npt.NDArray[np.float32]) -> float:
@@ -52,48 +52,48 @@ def cosine(a: npt.NDArray[np.float16], b: npt.NDArray[np.float32]) -> float:
     ],
 )
 def test_features_are_the_network_s_own(backbone: str) -> None:
-    of = network(backbone)
-    side = of.side or 96
+    net = network(backbone)
+    side = net.side or 96
     shown = pictures(11, side)
     with torch.no_grad():
-        own = of.features(torch.from_numpy(shown)).numpy()
-    engine = open_engine(Encoder.of(of), CPU)
-    assert engine.name.startswith("openvino-")
-    found = features(engine, shown, [4, 4, 3])
-    assert cosine(found, own) > 0.98  # of bfloat16; in float32 it is 1
+        own = net.features(torch.from_numpy(shown)).numpy()
+    runtime = open_runtime(Encoder.from_network(net), CPU)
+    assert runtime.name.startswith("openvino-")
+    first = features(runtime, shown, [4, 4, 3])
+    assert cosine(first, own) > 0.98  # of bfloat16; in float32 it is 1
     # A picture's features do not depend on its neighbours or its place, so that parts can be made apart.
-    np.testing.assert_array_equal(features(engine, shown, [1, 2, 4, 4]), found)
-    assert all(p.requires_grad for p in of.backbone.parameters())
+    np.testing.assert_array_equal(features(runtime, shown, [1, 2, 4, 4]), first)
+    assert all(p.requires_grad for p in net.backbone.parameters())
 
 
 def test_a_network_that_is_laid_out_for_training_gives_the_same() -> None:
     shown = pictures(4, 96)
-    found = features(open_engine(Encoder.of(network("tf_efficientnet_lite0")), CPU), shown, [4])
+    first = features(open_runtime(Encoder.from_network(network("tf_efficientnet_lite0")), CPU), shown, [4])
     laid_out = network("tf_efficientnet_lite0").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    openvino_engine.forget()
-    np.testing.assert_array_equal(features(open_engine(Encoder.of(laid_out), CPU), shown, [4]), found)
+    openvino_runtime.forget()
+    np.testing.assert_array_equal(features(open_runtime(Encoder.from_network(laid_out), CPU), shown, [4]), first)
 
 
 def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    of = network("tf_efficientnet_lite0")
-    engine = open_engine(Encoder.of(of), CPU)
-    assert engine.name == "torch-f32"
+    net = network("tf_efficientnet_lite0")
+    runtime = open_runtime(Encoder.from_network(net), CPU)
+    assert runtime.name == "torch-f32"
     shown = pictures(3, 96)
     with torch.no_grad():
-        own = of.features(torch.from_numpy(shown)).numpy()
-    assert cosine(features(engine, shown, [2, 1]), own) > 0.9999
+        own = net.features(torch.from_numpy(shown)).numpy()
+    assert cosine(features(runtime, shown, [2, 1]), own) > 0.9999
 
 
-def test_the_key_says_which_weights_and_which_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = network("resnet18")
-    by_openvino = open_engine(Encoder.of(of), CPU)
+def test_the_key_says_which_weights_and_which_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network("resnet18")
+    by_openvino = open_runtime(Encoder.from_network(net), CPU)
     assert by_openvino.key == f"{by_openvino.digest[:16]}-{by_openvino.name}"
     with torch.no_grad():
-        next(of.backbone.parameters())[0] += 1
-    changed = open_engine(Encoder.of(of), CPU)
+        next(net.backbone.parameters())[0] += 1
+    changed = open_runtime(Encoder.from_network(net), CPU)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    assert len({by_openvino.key, changed.key, open_engine(Encoder.of(of), CPU).key}) == 3
+    assert len({by_openvino.key, changed.key, open_runtime(Encoder.from_network(net), CPU).key}) == 3
 
 
 def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
@@ -101,10 +101,10 @@ def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
     code = (
         "import torch\n"
         "from lolhl.models.encoder import Encoder\n"
-        "from lolhl.models.engine import open_engine\n"
+        "from lolhl.models.feature_runtime import open_runtime\n"
         "from lolhl.models.network import Architecture, Network\n"
         "network = Network(Architecture('image', 'resnet18', 1, 1, 8, 0.5)).eval()\n"
-        "open_engine(Encoder.of(network), torch.device('cpu'))\n"
+        "open_runtime(Encoder.from_network(network), torch.device('cpu'))\n"
         "import openvino, sys\n"
         "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)\n"
     )

@@ -1,7 +1,7 @@
-"""The backbone by OpenVINO, which is the fastest on a CPU.
+"""OpenVINO runs the backbone. It is the fastest on a CPU.
 
-Converting a backbone takes seconds, and torch and timm for it take seconds more to import. So the converted one stays
-in the cache of this machine, named by all that it depends on, and the next run begins with it.
+Converting a backbone takes seconds, and importing torch and timm for it takes seconds more. So the converted backbone
+stays in the cache of this machine, named by all that it depends on, and the next run begins with it.
 """
 
 import copy
@@ -48,7 +48,7 @@ def precision() -> str | None:
 
 
 def run(encoder: Encoder, precision: str, batches: Iterable[Pictures]) -> Iterator[Features]:
-    """What `Engine.run` promises."""
+    """Yields features as `FeatureRuntime.run` does."""
     remaining = iter(batches)
     for pictures in remaining:
         backbone = _ready(encoder, pictures.shape[1], precision)
@@ -56,17 +56,17 @@ def run(encoder: Encoder, precision: str, batches: Iterable[Pictures]) -> Iterat
 
 
 def forget() -> None:
-    """Lets go of the backbone that this process has compiled: the next run takes it from the cache."""
+    """Drops the backbone that this process has compiled. The next run takes it from the cache."""
     _ready.cache_clear()
 
 
 def is_kept(encoder: Encoder, side: int) -> bool:
-    """Whether this backbone, for pictures of so many pixels, was converted on this machine and is in the cache."""
+    """Whether the cache of this machine holds this backbone, converted for pictures of `side` pixels."""
     return _openvino() is not None and _intact(_folder(encoder, side))
 
 
 def converted(encoder: Encoder, side: int) -> Any:
-    """The backbone as an OpenVINO model: float32 [4, 3, side, side], normalised → float32 [4, D]."""
+    """Converts the backbone to an OpenVINO model: float32 [4, 3, side, side], normalised → float32 [4, D]."""
     shape = [BATCH, 3, side, side]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing warns of branches on sizes, which are fixed here
@@ -76,12 +76,12 @@ def converted(encoder: Encoder, side: int) -> Any:
 
 
 def compiled(model: Any, encoder: Encoder, precision: str) -> Any:
-    """A converted model made ready to run on this CPU: uint8 [4, side, side, 3] → float16 [4, D].
+    """Compiles a converted model for this CPU: uint8 [4, side, side, 3] → float16 [4, D].
 
     Args:
-        model: see `converted`; changed in place.
-        encoder: says how pictures are normalised.
-        precision: of the products: "f32", "bf16" or "f16", where the processor has it.
+        model: see `converted`. It is changed in place.
+        encoder: it says how pictures are normalised.
+        precision: the number format of products: "f32", "bf16" or "f16", where the processor has it.
     """
     openvino = _openvino()
     steps = openvino.preprocess.PrePostProcessor(model)
@@ -99,7 +99,7 @@ def compiled(model: Any, encoder: Encoder, precision: str) -> Any:
 
 
 def requested(compiled: Any, batches: Iterable[Pictures]) -> Iterator[Features]:
-    """What `Engine.run` promises. OpenVINO's threads work on requests; this one fetches the next pictures meanwhile."""
+    """Yields features as `FeatureRuntime.run` does. Its threads compute while this one reads more pictures."""
     # One more than are worked on at once, so that the next pictures lie ready.
     requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
     idle = [compiled.create_infer_request() for _ in range(requests)]
@@ -123,7 +123,7 @@ def requested(compiled: Any, batches: Iterable[Pictures]) -> Iterator[Features]:
 
 
 def _openvino() -> Any:
-    """The package, or None where it is not installed or does not run."""
+    """The openvino package, or None where it is not installed or does not run."""
     # It reports each import and conversion to its maker, unless it does not find this package of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
@@ -135,10 +135,10 @@ def _openvino() -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _ready(encoder: Encoder, side: int, precision: str) -> Any:
-    """The compiled backbone. Kept, since a run of several stages asks for the same one again.
+    """The compiled backbone. It is kept, since a run of several stages asks for the same backbone again.
 
     Raises:
-        ModelError: OpenVINO does not know what the backbone does.
+        ModelError: OpenVINO does not know an operation of the backbone.
     """
     try:
         return compiled(_kept(encoder, side), encoder, precision)
@@ -150,7 +150,7 @@ def _ready(encoder: Encoder, side: int, precision: str) -> Any:
 
 
 def _kept(encoder: Encoder, side: int) -> Any:
-    """The converted backbone from the cache, where it is put if it is not there."""
+    """The converted backbone from the cache. It is converted and put there first if it is not there."""
     folder = _folder(encoder, side)
     if not _intact(folder):
         model = converted(encoder, side)
@@ -174,7 +174,7 @@ def _folder(encoder: Encoder, side: int) -> Path:
 
 
 def _keep(model: Any, folder: Path) -> None:
-    """Puts a model into the cache, whole or not at all. Raises OSError."""
+    """Writes a model into the cache, whole or not at all. Raises OSError."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as unfinished:
         begun = Path(unfinished, "model")

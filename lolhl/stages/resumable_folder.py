@@ -1,4 +1,4 @@
-"""Scratch folders: where what is fetched lies until it is stored whole, so that a killed run is gone on with."""
+"""Folders that hold what is fetched until it is stored whole. After a kill the next run goes on with what they hold."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,11 +14,12 @@ from lolhl.storage.lock import locked
 
 
 @dataclass(frozen=True)
-class Scratch:
-    """A folder of one run's own.
+class ResumableFolder:
+    """A folder that only one run uses at a time.
 
     Attributes:
-        lock: a file descriptor; a process that holds it keeps other runs out of the folder.
+        path: where it lies.
+        lock: a file descriptor. A process that holds it keeps other runs out of the folder.
     """
 
     path: Path
@@ -26,14 +27,16 @@ class Scratch:
 
 
 @contextmanager
-def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
-    """A folder beside the data, or in the cache where the root is a bucket; waits while another run is in it.
+def open_resumable_folder(root: Root, kind: str, vod: str) -> Iterator[ResumableFolder]:
+    """Opens a folder beside the data, or in the cache where the root is a bucket. Waits while another run uses it.
 
-    It stays when the work is cut off, unless there is nothing in it. What lies in it as "video.mp4" or
-    "copied" is made anew by each run and does not stay.
+    The folder stays when the work is cut off, unless it is empty. Each run makes the files "video.mp4" and
+    "copied" anew, so these do not stay.
 
     Args:
-        kind: "downloads" or "source": what is fetched.
+        root: where the data lies.
+        kind: what is fetched, "downloads" or "source".
+        vod: the name of the VOD.
 
     Raises:
         StorageError: the folder cannot be made or written to.
@@ -51,7 +54,7 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
             try:
                 for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
                     file.unlink(missing_ok=True)
-                yield Scratch(path, lock)
+                yield ResumableFolder(path, lock)
             finally:
                 for file in made_anew:
                     file.unlink(missing_ok=True)
