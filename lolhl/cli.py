@@ -238,13 +238,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if word in VERBS), None)
     name = f"lolhl {chosen}" if chosen else "lolhl"
+    try:
+        return _run_told(chosen, name, words)
+    except KeyboardInterrupt:  # the last of two, where polars raises one itself and Python another a moment later
+        return _fail(f"{name}: interrupted; the same command goes on from here", 130)
+
+
+def _run_told(chosen: str | None, name: str, words: Sequence[str]) -> int:
+    """Runs a verb, and prints in one line what it fails by. Returns the exit code, or raises KeyboardInterrupt."""
     with _flushed(sys.stderr), redirect_stderr(typing.cast(TextIO, text.PrintableStream(sys.stderr))):
         try:
             _run_verb(chosen, name, words)
         except LolhlError as error:
             return _fail(f"{name}: {error}", error.exit_code)
-        except KeyboardInterrupt:
-            return _fail(f"{name}: interrupted; the same command goes on from here", 130)
         except _ReaderGone:
             return 0
         except Exception as error:
@@ -396,8 +402,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         """As argparse does, which takes no notice of what cannot be written; for help and the version it counts."""
-        if file is sys.stdout:
-            sys.stdout.write(message)
+        if file and file is sys.stdout:
+            file.write(message)
         else:
             super()._print_message(message, file)
 
