@@ -433,7 +433,7 @@ def _span(told: str) -> Span:
     return Span(grid.parse_time(start), grid.parse_time(stop))
 
 
-def _listed(labels: Labels) -> dict[str, list[str]]:
+def _listed(labels: Labels) -> dict[str, Sequence[str]]:
     """The labels as a manifest holds them."""
     return {vod: [_told(span) for span in spans] for vod, spans in labels.items()}
 

@@ -525,12 +525,12 @@ def _length(answer: Mapping[str, Any]) -> int:
 def _checked_size(size: Any) -> int:
     """Raises _NoS3Answer for what is no size of an object."""
     try:
-        size = int(size)
+        checked = int(size)
     except (TypeError, ValueError) as error:
         raise _NoS3Answer from error
-    if not 0 <= size < 1 << 60:
+    if not 0 <= checked < 1 << 60:
         raise _NoS3Answer
-    return size
+    return checked
 
 
 def _listed(entry: Mapping[str, Any], above: str) -> Stat:
