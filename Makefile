@@ -1,4 +1,4 @@
-# The two commands of a newcomer: `make demo` and `make test`. Both install what they need into .venv.
+# The two commands of a newcomer: `make demo` and `make test`. Both install what they need into .venv (see .ci/setup).
 ROOT ?= lolhl-data/demo
 STREAMS = lolhl-data/streams
 BIN = .venv/bin
@@ -6,9 +6,10 @@ PYTHON ?= $(BIN)/python
 IMAGES ?= lolhl
 BASE_IMAGE ?= python:3.11.14-slim-bookworm
 TORCH_INDEX ?=
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lolhl/__init__.py)
 BENCHMARKS ?= decode engines infer train storage overlap memory
 
-.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture images bench bench-gpu clean
+.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture torture-mends images push-images version bench bench-gpu clean
 
 demo:
 	@.ci/setup
@@ -38,6 +39,11 @@ torture:
 	@.ci/setup test
 	@$(BIN)/python -m tests.torture $(ARGUMENTS)
 
+# Takes each mend of a known fault back, and tells whether the torture finds it: `ARGUMENTS="--only twins dns"`.
+torture-mends:
+	@.ci/setup test
+	@$(BIN)/python -m tests.torture.mends $(ARGUMENTS)
+
 # As root on Debian: each installs its engine, starts it, runs jobs on it and stops it.
 test-engines: test-docker test-slurm test-kubernetes
 
@@ -49,9 +55,19 @@ test-docker test-slurm test-kubernetes:
 images:
 	@for target in dataset extract infer train mlflow; do \
 	  DOCKER_BUILDKIT=1 docker build -f images/Dockerfile --target $$target \
-	    -t $(IMAGES)/$$target:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+	    -t $(IMAGES)/$$target:$(VERSION) \
 	    --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) . || exit 1; \
 	done
+
+# Pushes them, and prints the digest of each: NAME@sha256:….
+push-images: images
+	@for target in dataset extract infer train mlflow; do \
+	  docker push -q $(IMAGES)/$$target:$(VERSION) >/dev/null || exit 1; \
+	  docker image inspect --format '{{index .RepoDigests 0}}' $(IMAGES)/$$target:$(VERSION) || exit 1; \
+	done
+
+version:
+	@echo $(VERSION)
 
 # Each prints its tables and writes tests/benchmarks/results/DATE-NAME.md; leave the machine alone meanwhile.
 bench:

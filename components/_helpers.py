@@ -8,12 +8,12 @@ from torchx import specs
 
 import lolhl
 from components import _credentials
+from lolhl.stages.table import STAGES
 
 # Of the images' names: a registry and a folder in it, `ghcr.io/me/lolhl`, say.
-IMAGES = os.environ.get("LOLHL_IMAGES", "lolhl")
-EXTRACT, DATASET, INFER, TRAIN = (
-    f"{IMAGES}/{target}:{lolhl.__version__}" for target in ("extract", "dataset", "infer", "train")
-)
+_REGISTRY = os.environ.get("LOLHL_IMAGES", "lolhl")
+# Stage → the image that has what it needs.
+IMAGES = {name: f"{_REGISTRY}/{stage.image}:{lolhl.__version__}" for name, stage in STAGES.items()}
 
 
 def stage_app(

@@ -7,12 +7,12 @@ from typing import Optional
 
 from torchx import specs
 
-from components._helpers import DATASET, stage_app
+from components._helpers import IMAGES, stage_app
 
 
 def dataset(
     *args: str,
-    image: str = DATASET,
+    image: str = IMAGES["dataset"],
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,

@@ -8,12 +8,12 @@ from typing import List, Optional
 from torchx import specs
 
 from components._credentials import TWITCH
-from components._helpers import EXTRACT, stage_app
+from components._helpers import IMAGES, stage_app
 
 
 def download(
     *args: str,
-    image: str = EXTRACT,
+    image: str = IMAGES["download"],
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,

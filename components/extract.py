@@ -7,12 +7,12 @@ from typing import Optional
 
 from torchx import specs
 
-from components._helpers import EXTRACT, stage_app
+from components._helpers import IMAGES, stage_app
 
 
 def extract(
     *args: str,
-    image: str = EXTRACT,
+    image: str = IMAGES["extract"],
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,

@@ -7,12 +7,12 @@ from typing import List, Optional
 
 from torchx import specs
 
-from components._helpers import DATASET, stage_app
+from components._helpers import IMAGES, stage_app
 
 
 def labels(
     *args: str,
-    image: str = DATASET,
+    image: str = IMAGES["labels"],
     h: Optional[str] = None,
     cpu: int = 1,
     gpu: int = 0,

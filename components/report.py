@@ -7,12 +7,12 @@ from typing import Optional
 
 from torchx import specs
 
-from components._helpers import INFER, stage_app
+from components._helpers import IMAGES, stage_app
 
 
 def report(
     *args: str,
-    image: str = INFER,
+    image: str = IMAGES["report"],
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,

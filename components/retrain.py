@@ -8,12 +8,12 @@ from typing import Optional
 from torchx import specs
 
 from components._credentials import MLFLOW
-from components._helpers import TRAIN, stage_app
+from components._helpers import IMAGES, stage_app
 
 
 def retrain(
     *args: str,
-    image: str = TRAIN,
+    image: str = IMAGES["retrain"],
     h: Optional[str] = None,
     cpu: int = 4,
     gpu: int = 0,

@@ -9,12 +9,12 @@ from torchx import specs
 from torchx.components import dist
 
 from components._credentials import MLFLOW, declare
-from components._helpers import TRAIN
+from components._helpers import IMAGES
 
 
 def train(
     *args: str,
-    image: str = TRAIN,
+    image: str = IMAGES["train"],
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,

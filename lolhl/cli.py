@@ -1,6 +1,7 @@
 """The command line: verbs that parse, call a stage of the library and print what came out.
 
-The options of a verb are the fields of its stage's configuration: they are written down once, there.
+The verbs are the rows of `lolhl.stages.table`, and the options of a verb are the settings of its stage: each is
+written down once, there.
 """
 
 import argparse
@@ -9,224 +10,36 @@ import os
 import re
 import sys
 import traceback
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import MISSING, Field, asdict, dataclass, fields
+from dataclasses import MISSING, asdict
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import lolhl
 from lolhl import memory, text
-from lolhl.config import Config
+from lolhl.config import Config, Setting, settings
 from lolhl.errors import LolhlError, UsageError, explain, is_short_of_memory
+from lolhl.stages import table
+from lolhl.stages.table import STAGES, Stage
 from lolhl.storage import Root, open_root
 
 if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too short for it
     from _typeshed import SupportsWrite
 
-    from lolhl.figures import EventFigures
+    from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
-    from lolhl.results import Report
+    from lolhl.results import MethodComparison, Model, Report, Retraining
+    from lolhl.stages.labels import Imported
+    from lolhl.stages.rollback import RolledBack
 
 log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=Config)
-Said = argparse.Namespace
-Told = tuple[str, Any]  # a line for people, and the same as a JSON value
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One subcommand: positional arguments (name → number of values, help), settings, and what it does."""
-
-    positionals: dict[str, tuple[str | None, str]]
-    configs: tuple[type[Config], ...]
-    call: Callable[[Root, Said], Iterable[Told]]
-    options: dict[str, dict[str, Any]]
-    epilog: str = ""
-
-
-# Each verb imports its stage when it is chosen: torch alone takes seconds. Where memory is short an import
-# can fail, and `main` can say so only of those that happen in it.
-
-
-def _download() -> Verb:
-    from lolhl.stages.download import DownloadConfig, download
-
-    def call(root: Root, said: Said) -> list[Told]:
-        return [_told(download(root, said.source, _config(DownloadConfig, said), name=said.name, force=said.force))]
-
-    return Verb(
-        {"source": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
-        (DownloadConfig,),
-        call,
-        {"--name": {"help": "what to call the VOD (default: its Twitch id, or the file's name)"}},
-        "examples:\n  lolhl download https://www.twitch.tv/videos/1863051677\n"
-        "  lolhl download stream.mp4 --name final --start 1:00:00 --stop 1:30:00",
-    )
-
-
-def _extract() -> Verb:
-    from lolhl.stages.extract import ExtractConfig, extract
-    from lolhl.stages.share import shared
-
-    def call(root: Root, said: Said) -> Iterable[Told]:
-        config = _config(ExtractConfig, said)
-        vods = shared(root, said.vod, said.share)
-        return (_told(extract(root, vod, config, force=said.force)) for vod in vods)
-
-    return Verb({"vod": ("+", "names of downloaded VODs")}, (ExtractConfig,), call, _share())
-
-
-def _labels() -> Verb:
-    from lolhl.stages.labels import LabelsConfig, labels
-
-    def call(root: Root, said: Said) -> list[Told]:
-        stored = labels(root, Path(said.file), _config(LabelsConfig, said), force=said.force)
-        return [(f"{one.vod}: {one.labels} labels, {one.seconds:.0f} s in all", asdict(one)) for one in stored]
-
-    return Verb(
-        {"file": (None, "table of labels (vid_id, start, stop as h:mm:ss) or Label Studio's JSON export")},
-        (LabelsConfig,),
-        call,
-        {},
-        "examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24",
-    )
-
-
-def _dataset() -> Verb:
-    from lolhl.stages.dataset import DatasetConfig, dataset
-
-    def call(root: Root, said: Said) -> list[Told]:
-        return [_told(dataset(root, said.name, said.vod, _config(DatasetConfig, said), force=said.force))]
-
-    positionals: dict[str, tuple[str | None, str]] = {
-        "name": (None, "what to call the dataset"),
-        "vod": ("+", "names of VODs with frames and labels"),
-    }
-    return Verb(positionals, (DatasetConfig,), call, {})
-
-
-def _train() -> Verb:
-    from lolhl.stages.train import TrainConfig, train
-
-    def call(root: Root, said: Said) -> list[Told]:
-        made = train(root, said.model, _config(TrainConfig, said), force=said.force)
-        figures = made.result.metrics
-        lines = [f"train {said.model}, on its validation side:", figures.smoothed.table()]
-        return [("\n".join([*lines, *_told_events(figures.events)]), made.result_values())]
-
-    return Verb(
-        {"model": (None, "what to call the model")},
-        (TrainConfig,),
-        call,
-        {},
-        "examples:\n  lolhl train first --dataset mine\n"
-        "  lolhl train deep --dataset mine --kind image --backbone resnet18 --tune all --learning-rate 1e-4",
-    )
-
-
-def _infer() -> Verb:
-    from lolhl.stages.infer import InferConfig, infer
-    from lolhl.stages.share import shared
-
-    def call(root: Root, said: Said) -> Iterable[Told]:
-        config = _config(InferConfig, said)
-        vods = shared(root, said.vod, said.share)
-        return (_told(infer(root, said.model, vod, config, force=said.force)) for vod in vods)
-
-    positionals: dict[str, tuple[str | None, str]] = {
-        "model": (None, "name of a trained model, or champion"),
-        "vod": ("+", "names of downloaded VODs"),
-    }
-    return Verb(positionals, (InferConfig,), call, _share())
-
-
-def _report() -> Verb:
-    from lolhl.stages.report import ReportConfig, report
-    from lolhl.stages.share import shared
-
-    def call(root: Root, said: Said) -> Iterable[Told]:
-        config = _config(ReportConfig, said)
-        vods = shared(root, said.vod, said.share)
-        return (_told_report(root, report(root, vod, config, force=said.force)) for vod in vods)
-
-    return Verb({"vod": ("+", "names of VODs with scores")}, (ReportConfig,), call, _share())
-
-
-def _run() -> Verb:
-    from lolhl.stages.download import DownloadConfig
-    from lolhl.stages.infer import InferConfig
-    from lolhl.stages.report import ReportConfig
-    from lolhl.stages.run import run
-
-    def call(root: Root, said: Said) -> list[Told]:
-        configs = (_config(DownloadConfig, said), _config(InferConfig, said), _config(ReportConfig, said))
-        made = run(root, said.stream, said.model, *configs, name=said.name, force=said.force)
-        return [_told_report(root, made)]
-
-    return Verb(
-        {"stream": (None, "Twitch VOD id or URL, http(s) URL of a video, or a video file")},
-        (DownloadConfig, InferConfig, ReportConfig),
-        call,
-        {
-            "--model": {"required": True, "help": "name of a trained model, or champion"},
-            "--name": {"help": "what to call the VOD (default: its Twitch id, or the file's name)"},
-        },
-        "example:\n  lolhl run https://www.twitch.tv/videos/1863051677 --model first",
-    )
-
-
-def _retrain() -> Verb:
-    from lolhl.stages.retrain import RetrainConfig, describe, retrain
-
-    def call(root: Root, said: Said) -> list[Told]:
-        made = retrain(root, _config(RetrainConfig, said), force=said.force)
-        result, values = made.result, made.result_values()
-        now = f"the champion was {result.champion}" if result.champion else "there was no champion"
-        page = f"report: {root.url}/{result.report}"
-        if result.nothing_new:
-            return [(f"retrain: nothing to do: nothing is new since the last time, when {now}\n{page}", values)]
-        return [(f"{describe(result)}\n{page}", values)]
-
-    return Verb(
-        {},
-        (RetrainConfig,),
-        call,
-        {},
-        "The challenger is judged with the champion on VODs that neither training nor the threshold has seen. It\n"
-        "becomes champion if its average precision is higher, and surely not lower by more than the tolerance.\n\n"
-        "examples:\n  lolhl retrain\n  lolhl retrain --like first --judge 1886367077\n"
-        "  lolhl run stream.mp4 --model champion",
-    )
-
-
-def _rollback() -> Verb:
-    from lolhl.stages.rollback import rollback
-
-    def call(root: Root, _said: Said) -> list[Told]:
-        done = rollback(root)
-        left = f"{done.before} champions before it" if done.before else "no champion before it"
-        return [(f"{done.champion} is champion again, in place of {done.instead_of}; {left}", asdict(done))]
-
-    return Verb({}, (), call, {})
-
-
-VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
-    "download": ("fetch a VOD: from Twitch, a URL or a file", _download),
-    "extract": ("take frames from a VOD's video", _extract),
-    "labels": ("import hand-marked highlights", _labels),
-    "dataset": ("join frames and labels, split without leakage, rebalance", _dataset),
-    "train": ("learn a model from a dataset", _train),
-    "infer": ("score a VOD with a model", _infer),
-    "report": ("cut highlights from scores: page, clips, reel, exports", _report),
-    "retrain": ("learn from all labels, and make the model champion if it is better on held-out VODs", _retrain),
-    "rollback": ("make the champion before champion again", _rollback),
-    "run": ("all of it for one stream: download, infer, report", _run),
-}
+Arguments = argparse.Namespace
+Line = tuple[str, dict[str, Any]]  # for people, and the same as JSON values
+Format = Callable[[Any, Root, Arguments], Iterable[Line]]  # a stage's result → what is printed of it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -236,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     text.open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
-    chosen = next((word for word in words if word in VERBS), None)
+    chosen = next((word for word in words if word in STAGES), None)
     name = f"lolhl {chosen}" if chosen else "lolhl"
     try:
         return _run_told(chosen, name, words)
@@ -273,22 +86,45 @@ def _run_told(chosen: str | None, name: str, words: Sequence[str]) -> int:
 def _run_verb(chosen: str | None, name: str, words: Sequence[str]) -> None:
     output = sys.stdout
     memory.check_limit()
+    # A stage is imported when it is chosen: torch alone takes seconds. Where memory is short an import can fail, and
+    # `main` can say so only of those that happen here.
     with redirect_stdout(sys.stderr):
-        verb = VERBS[chosen][1]() if chosen else None
+        stage = table.load(chosen) if chosen else None
     with _writing(output, "the help could not be shown"):
-        said = _parser(chosen, verb).parse_args(words)
-    assert verb is not None
+        arguments = parser(chosen, stage.configs if stage else ()).parse_args(words)
+    assert chosen
+    assert stage
+    configs = [_config(kind, arguments) for kind in stage.configs]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(text.PrintableFormatter("%(message)s"))
-    logging.basicConfig(level=logging.WARNING if said.quiet else logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING if arguments.quiet else logging.INFO, handlers=[handler])
     logging.getLogger("botocore").setLevel(logging.WARNING)
     with redirect_stdout(sys.stderr):  # what libraries print is no result
-        for line, value in verb.call(open_root(said.root), said):
-            if said.json:
-                _print(text.json_line({**value, "peak_memory_mb": memory.peaks()}, output.encoding), output)
+        for line, values in _lines(chosen, stage.function, configs, arguments):
+            if arguments.json:
+                _print(text.json_line({**values, "peak_memory_mb": memory.peaks()}, output.encoding), output)
             else:
                 _print(text.printable(text.redacted(line), keep="\n"), output)
-        log.info("%s: %s", name, _told_memory())
+        log.info("%s: %s", name, _format_memory())
+
+
+def _lines(name: str, function: Callable[..., Any], configs: Iterable[Config], arguments: Arguments) -> Iterator[Line]:
+    """Calls the stage, for each VOD where its VODs are shared, and yields what came out."""
+    stage, root = STAGES[name], open_root(arguments.root)
+    form: Format = _FORMATS.get(name, _format_result)
+    words = [getattr(arguments, word.name) for word in stage.words]
+    options = {option.name: getattr(arguments, option.name) for option in stage.options}
+    if stage.forced:
+        options["force"] = arguments.force
+    calls = [words]
+    if stage.shareable:
+        from lolhl.stages.share import shared
+
+        *others, vods = words
+        calls = [[*others, vod] for vod in shared(root, vods, arguments.share)]
+    for call in calls:
+        result = function(root, *call, *configs, **options)
+        yield from form(result, root, arguments)
 
 
 class _ReaderGone(Exception):
@@ -343,23 +179,35 @@ def _shown_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _told(made: "Manifest[Any]") -> Told:
-    """A stage's manifest for people: the plain values of its result."""
+def _format_memory() -> str:
+    peaks = memory.peaks()
+    if peaks["resident"] is None:
+        return "this system does not tell the peak memory"
+    child = "no child had more" if peaks["largest_child"] is None else f"its largest child {peaks['largest_child']} MB"
+    return f"peak memory {peaks['resident']} MB, {child}"
+
+
+def _format_result(made: "Manifest[Any]", _root: Root, _arguments: Arguments) -> list[Line]:
+    """The plain values of a stage's result, where the stage has no format of its own."""
     values = made.result_values()
     plain = {k: v for k, v in values.items() if v is not None and not isinstance(v, dict | list)}
     shown = ", ".join(
         f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {text.printable(str(v))}" for k, v in plain.items()
     )
-    return f"{made.stage}: {shown}", values
+    return [(f"{made.stage}: {shown}", values)]
 
 
-def _told_memory() -> str:
-    peaks = memory.peaks()
-    child = "no child had more" if peaks["largest_child"] is None else f"its largest child {peaks['largest_child']} MB"
-    return f"peak memory {peaks['resident']} MB, {child}"
+def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Arguments) -> list[Line]:
+    return [(f"{vod.vod}: {vod.labels} labels, {vod.seconds:.0f} s in all", asdict(vod)) for vod in stored]
 
 
-def _told_report(root: Root, made: "Manifest[Report]") -> Told:
+def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) -> list[Line]:
+    figures = made.result.metrics
+    lines = [f"train {arguments.model}, on its validation side:", figures.smoothed.table()]
+    return [("\n".join([*lines, *_format_events(figures.events)]), made.result_values())]
+
+
+def _format_report(made: "Manifest[Report]", root: Root, _arguments: Arguments) -> list[Line]:
     """The highlights, the figures where the stream is labelled, and where the page lies."""
     from lolhl import grid
 
@@ -371,12 +219,12 @@ def _told_report(root: Root, made: "Manifest[Report]") -> Told:
         lines.append(f"  {highlight.rank:3}. {span}  {highlight.reason}")
     if agreement := result.labelled:
         lines += ["against its labels:", agreement.frames.table()]
-        lines += _told_events(agreement.events)
+        lines += _format_events(agreement.events)
     lines.append(f"page: {root.url}/{result.page}")
-    return "\n".join(lines), made.result_values()
+    return [("\n".join(lines), made.result_values())]
 
 
-def _told_events(events: "Iterable[EventFigures]") -> list[str]:
+def _format_events(events: "Iterable[EventFigures]") -> list[str]:
     return [
         f"events at tIoU {at.tiou}: {at.matched} of {at.labelled} found by {at.predicted} highlights" for at in events
     ]
@@ -393,6 +241,41 @@ class _Value(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def _format_compare(made: "Manifest[MethodComparison]", root: Root, _arguments: Arguments) -> list[Line]:
+    from lolhl.stages.compare import describe, manifest_key
+
+    page = f"figures: {root.url}/{manifest_key(made.result.name)}"
+    return [(f"{describe(made.result)}\n{page}", made.result_values())]
+
+
+def _format_retrain(made: "Manifest[Retraining]", root: Root, _arguments: Arguments) -> list[Line]:
+    from lolhl.report.retraining import describe
+
+    result, page = made.result, f"report: {root.url}/{made.result.report}"
+    shown = describe(result)
+    if result.nothing_new:
+        now = f"the champion was {result.champion}" if result.champion else "there was no champion"
+        shown = f"retrain: nothing to do: nothing is new since the last time, when {now}"
+    return [(f"{shown}\n{page}", made.result_values())]
+
+
+def _format_rollback(done: "RolledBack", _root: Root, _arguments: Arguments) -> list[Line]:
+    left = f"{done.before} champions before it" if done.before else "no champion before it"
+    return [(f"{done.champion} is champion again, in place of {done.instead_of}; {left}", asdict(done))]
+
+
+# How the result of a stage is shown, where its plain values would not do.
+_FORMATS: dict[str, Format] = {
+    "labels": _format_labels,
+    "train": _format_train,
+    "report": _format_report,
+    "run": _format_report,
+    "compare": _format_compare,
+    "retrain": _format_retrain,
+    "rollback": _format_rollback,
+}
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
@@ -402,7 +285,7 @@ class _Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         """As argparse does, which takes no notice of what cannot be written; for help and the version it counts."""
-        if file and file is sys.stdout:
+        if file is not None and file is sys.stdout:
             file.write(message)
         else:
             super()._print_message(message, file)
@@ -411,35 +294,41 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, text.one_line(f"{self.prog}: {message} (see {self.prog} --help)") + "\n")
 
 
-def _parser(chosen: str | None, verb: Verb | None) -> _Parser:
-    """All verbs, with the options of the chosen one."""
+def parser(chosen: str | None, configs: Iterable[type[Config]] = ()) -> argparse.ArgumentParser:
+    """All verbs, and what the chosen one takes.
+
+    Args:
+        configs: the settings of the chosen verb.
+    """
     parser = _Parser(prog="lolhl", description=lolhl.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"lolhl {lolhl.__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (summary, _) in VERBS.items():
-        one = verbs.add_parser(
+    for name, stage in STAGES.items():
+        verb = verbs.add_parser(
             name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog=verb.epilog if verb and name == chosen else None,
+            help=stage.summary,
+            description=f"{stage.summary[0].upper()}{stage.summary[1:]}.",
+            epilog=stage.epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        if verb and name == chosen:
-            _add(one, verb)
+        if name == chosen:
+            _add(verb, stage, configs)
     return parser
 
 
-def _add(parser: argparse.ArgumentParser, verb: Verb) -> None:
-    for name, (count, help_text) in verb.positionals.items():
-        parser.add_argument(name, nargs=count, help=help_text, metavar=name.upper())
-    for flag, how in verb.options.items():
-        parser.add_argument(flag, **how)
-    for config in verb.configs:
+def _add(parser: argparse.ArgumentParser, stage: Stage, configs: Iterable[type[Config]]) -> None:
+    for word in (*stage.words, *stage.options):
+        if word.flagged:
+            parser.add_argument(word.flag, required=word in stage.words, help=word.help)
+        else:
+            parser.add_argument(word.name, nargs="+" if word.many else None, help=word.help, metavar=word.name.upper())
+    if stage.shareable:
+        _add_share(parser)
+    for config in configs:
         group = parser.add_argument_group((config.__doc__ or "").splitlines()[0].rstrip("."))
-        hints = typing.get_type_hints(config)
-        for field in fields(config):
-            _add_option(group, field, hints[field.name])
+        for setting in settings(config):
+            _add_setting(group, setting)
     common = parser.add_argument_group("every verb")
     root = os.environ.get("LOLHL_ROOT", "lolhl-data")
     common.add_argument(
@@ -452,27 +341,32 @@ def _add(parser: argparse.ArgumentParser, verb: Verb) -> None:
     common.add_argument("--quiet", action="store_true", help="print errors and the result only")
 
 
-def _add_option(group: "argparse._ArgumentGroup", field: "Field[Any]", hint: Any) -> None:
-    """One setting as an option: its type says how its value is read."""
-    assert field.default is not MISSING, f"{field.name} needs a default"
-    flag = "--" + field.name.replace("_", "-")
-    shown = "" if field.default is None else f" (default: {_shown(field.default)})"
-    help_text = (field.metadata["help"] + shown).replace("%", "%%")
-    kind = next(t for t in typing.get_args(hint) if t is not types.NoneType) if _is_optional(hint) else hint
-    if kind is bool:
-        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=help_text)
+def _add_share(parser: argparse.ArgumentParser) -> None:
+    from lolhl.stages.share import WHOLE, parse_share
+
+    help_text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
+    parser.add_argument("--share", type=_reader(parse_share), default=WHOLE, metavar="PART/PARTS", help=help_text)
+
+
+def _add_setting(group: "argparse._ArgumentGroup", setting: Setting) -> None:
+    """One setting as an option. Its type says how its value is read; whether the value is valid, its class checks."""
+    shown = [setting.valid] if setting.valid and not setting.choices else []
+    required = setting.default is MISSING
+    if setting.default is not None and not required:
+        default = ("no", "yes")[setting.default] if setting.kind is bool else setting.default
+        shown.append(f"default: {default}")
+    help_text = (setting.help + (f" ({'; '.join(shown)})" if shown else "")).replace("%", "%%")
+    if setting.kind is bool:
+        action = argparse.BooleanOptionalAction
+        group.add_argument(setting.flag, action=action, required=required, default=setting.default, help=help_text)
         return
     from lolhl import grid
 
-    by_type: dict[Any, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: parse_int, float: parse_float}
-    read = field.metadata["parse"] or by_type.get(kind, str)
+    by_kind: dict[type, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: parse_int, float: parse_float, str: str}
+    metavar = f"{{{','.join(setting.choices)}}}" if setting.choices else setting.name.rsplit("_", 1)[-1].upper()
+    read = _reader(setting.parse or by_kind[setting.kind])
     group.add_argument(
-        flag,
-        default=field.default,
-        help=help_text,
-        choices=field.metadata["choices"] or None,
-        type=_reader(read),
-        metavar=None if field.metadata["choices"] else field.name.rsplit("_", 1)[-1].upper(),
+        setting.flag, required=required, default=setting.default, help=help_text, type=read, metavar=metavar
     )
 
 
@@ -493,24 +387,6 @@ def parse_float(number: str) -> float:
     raise UsageError(f"{number[:40]!r} is not a number")
 
 
-def _shown(default: Any) -> str:
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    return str(default)
-
-
-def _share() -> dict[str, dict[str, Any]]:
-    """The option of verbs whose VODs several processes share."""
-    from lolhl.stages.share import WHOLE, parse_share
-
-    help_text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
-    return {"--share": {"type": _reader(parse_share), "default": WHOLE, "metavar": "PART/PARTS", "help": help_text}}
-
-
-def _is_optional(hint: Any) -> bool:
-    return isinstance(hint, types.UnionType) and types.NoneType in typing.get_args(hint)
-
-
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     def reader(word: str) -> Any:
         try:
@@ -522,8 +398,8 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return reader
 
 
-def _config(kind: type[C], said: Said) -> C:
-    return kind(**{field.name: getattr(said, field.name) for field in fields(kind)})
+def _config(kind: type[C], arguments: Arguments) -> C:
+    return kind(**{setting.name: getattr(arguments, setting.name) for setting in settings(kind)})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
     │   └── LabelError       a row of a label file is wrong; names file and line
     ├── MissingInput         a stage's input does not exist yet; names the command that makes it
     ├── StorageError         a folder or a bucket did not do what was asked
+    │   ├── Damaged          a file was changed since it was written; names the command that makes it anew
     │   ├── NotFound         no object has that key, or no bucket that name
     │   ├── AccessDenied     keys missing, wrong, or without the right
     │   └── Conflict         somebody else wrote the same key first
@@ -85,6 +86,10 @@ class MissingInput(LolhlError):
 
 
 class StorageError(LolhlError):
+    pass
+
+
+class Damaged(StorageError):
     pass
 
 

@@ -1,7 +1,8 @@
-"""What a machine can run short of, and what to do then: full disks, missing rights, too little memory."""
+"""The machine: where it keeps what can be made again, what it can run short of, and what to do then."""
 
 import errno
 import os
+from pathlib import Path
 
 _PLACES = "--root, TMPDIR and LOLHL_CACHE choose it"
 _FULL = f"make room there, or work on another disk ({_PLACES})"
@@ -31,6 +32,11 @@ _ADVICE = {
     errno.ENOLCK: "choose a --root on a file system that knows locks",
     errno.ENOENT: "check that it is there",
 }
+
+
+def cache(kind: str) -> Path:
+    """The folder for what can be made or fetched again, of this kind. It need not be there."""
+    return Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser() / kind
 
 
 def shortage(text: str) -> int | None:

@@ -1,12 +1,14 @@
 """Manifests: the JSON that a stage writes last. Without it, the stage's output does not exist.
 
 A manifest records the digest of what the stage read and how it was called. It holds no clock time
-and no machine's name, so that the same work gives the same bytes.
+and no machine's name, so that the same work gives the same bytes. It also holds the digest of its own
+content, so that a value that was changed later is seen wherever the manifest is read.
 """
 
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -17,15 +19,17 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 import lolhl
-from lolhl import grid
+from lolhl import layout
 from lolhl.config import Config
-from lolhl.errors import Conflict, MissingInput, NotFound, StorageError, UsageError
+from lolhl.errors import Conflict, Damaged, MissingInput, NotFound
 from lolhl.results import Result
 from lolhl.storage import Root, each
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Result)
+
+_RATE = re.compile(r"\d{1,15}(/[1-9]\d{0,14})?", re.ASCII)  # a video may claim any fraction of two 32-bit numbers
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Manifest(Generic[R]):
 
     Attributes:
         stage: its name.
-        digest: of the stage, its settings and its inputs; the same digest means the same work.
+        digest: of the stage, its inputs and those of its settings that `Config.deciding` names; the same digest means
+            the same work.
         config: the settings that decide the result, as JSON values.
         inputs: key of each object that was read → its digest.
         result: what the stage made (counts, durations, figures).
@@ -79,26 +84,29 @@ class Manifest(Generic[R]):
         if self.stored is not None:
             return self.stored
         values = {name: _plain(getattr(self, name)) for name in _FIELDS}
-        return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        return _file_bytes({**values, _SEAL: _content_digest(_file_bytes(values))})
 
     @classmethod
-    def from_bytes(cls, data: bytes, kind: type[R], name: str) -> "Manifest[R]":
+    def from_bytes(cls, data: bytes, kind: type[R], name: str, remake: str) -> "Manifest[R]":
         """A manifest whose result is of this kind.
 
         Args:
             name: of the file, for the error's message.
+            remake: the command that makes it anew, for the same.
 
         Raises:
-            StorageError: the bytes are none. The message names the field that is wrong.
+            Damaged: the bytes are none, or were changed since they were written. The message names the field
+                that is wrong, as far as that is known.
         """
         try:
             head = msgspec.json.decode(data, type=_Head)
             if head.stage != kind.stage:
                 raise ValueError(f"it is of the stage {head.stage!r} and not of {kind.stage!r}")
             raw = msgspec.json.decode(data, type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
+            _intact_digest(data, name, remake)
             return cls(**vars(raw), stored=data)
         except (ValueError, RecursionError) as error:
-            raise _no_manifest(name, error) from error
+            raise _no_manifest(name, error, remake) from error
 
     def read(self, root: Root, key: str, redo: str) -> bytes:
         """The bytes of an output, as the stage wrote them.
@@ -107,21 +115,23 @@ class Manifest(Generic[R]):
             redo: the command that makes it anew, for the error's message.
 
         Raises:
-            StorageError: they are gone, or others.
+            NotFound: they are gone.
+            Damaged: they are others.
         """
         try:
             data = root.read(key)
         except NotFound as error:
             raise NotFound(f"{root.url}/{key} is gone: run `{redo}`") from error
         if Output.of(key, data) not in self.outputs:
-            raise StorageError(f"{root.url}/{key} is damaged: run `{redo}`")
+            raise Damaged(f"{root.url}/{key} is damaged: run `{redo}`")
         return data
 
     def local(self, root: Root, key: str, redo: str) -> Path:
         """A file of an output's bytes, as `Root.local`. Of its bytes the number is checked alone, which costs nothing.
 
         Raises:
-            StorageError: it is gone, or has another size.
+            NotFound: it is gone.
+            Damaged: it has another size.
         """
         try:
             path = root.local(key)
@@ -129,7 +139,7 @@ class Manifest(Generic[R]):
             raise NotFound(f"{root.url}/{key} is gone: run `{redo}`") from error
         size = path.stat().st_size
         if size not in [output.size for output in self.outputs if output.key == key]:
-            raise StorageError(f"{root.url}/{key} was changed since it was stored ({size} bytes now): run `{redo}`")
+            raise Damaged(f"{root.url}/{key} was changed since it was stored ({size} bytes now): run `{redo}`")
         return path
 
     def content_digest(self) -> str:
@@ -165,8 +175,31 @@ class _File(Generic[R]):
 _FIELDS = tuple(field.name for field in fields(_File))
 
 
+_SEAL = "content_digest"  # what the file says of its own content; manifests of lolhl 0.1 do not
+
+
+def _file_bytes(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
 def _content_digest(data: bytes) -> str:
-    return _digest({**json.loads(data), "version": None})
+    return _digests(data)[0]
+
+
+def _digests(data: bytes) -> tuple[str, object]:
+    """The content's digest as it is, and as the file itself says."""
+    values = json.loads(data)
+    recorded = values.pop(_SEAL, None)
+    digest = _digest({**values, "version": None})
+    return digest, digest if recorded is None else recorded
+
+
+def _intact_digest(data: bytes, name: str, remake: str) -> str:
+    """The content's digest. Raises Damaged where the file itself says another one: somebody changed a value."""
+    digest, recorded = _digests(data)
+    if recorded != digest:
+        raise Damaged(f"{name} was changed since it was written: run `{remake}`")
+    return digest
 
 
 def _plain(value: Any) -> Any:
@@ -174,17 +207,14 @@ def _plain(value: Any) -> Any:
 
 
 def _decoded(kind: type, value: Any) -> Any:
-    """Values of types that JSON does not know. 0 is the rate of a video that does not tell its rate."""
-    if kind is not Fraction or not isinstance(value, str):
-        raise ValueError(f"Expected a frame rate in quotes, got {value!r}"[:100])
-    try:
-        return Fraction(0) if value == "0" else grid.parse_fps(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from error
+    """Values of types that JSON does not know. Which rates make sense is up to the result."""
+    if kind is not Fraction or not isinstance(value, str) or not _RATE.fullmatch(value):
+        raise ValueError(f'Expected a frame rate in quotes as "3" or "30000/1001", got {value!r}'[:100])
+    return Fraction(value)
 
 
-def _no_manifest(name: str, why: object) -> StorageError:
-    return StorageError(f"{name} is no manifest of lolhl ({why}): remove it and run its stage again")
+def _no_manifest(name: str, why: object, remake: str) -> Damaged:
+    return Damaged(f"{name} is no manifest of lolhl ({why}): run `{remake}`")
 
 
 @dataclass(frozen=True)
@@ -249,11 +279,13 @@ def plan(
     """
     stored = root.find(key)
     recorded = config.recorded()
-    digest = _digest({"stage": kind.stage, "config": recorded, "inputs": dict(inputs)})
+    deciding = config.deciding(recorded)
+    digest = _digest({"stage": kind.stage, "config": deciding, "inputs": dict(inputs)})
     todo = Plan(root, key, kind, recorded, dict(inputs), stored[1] if stored else None, digest)
     if stored and not force:
-        earlier = Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}")
-        if earlier.digest == digest:
+        earlier = Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}", layout.remake(key))
+        # Not by its digest: lolhl 0.1 made that of all settings, also of those that change nothing.
+        if earlier.inputs == inputs and config.deciding(earlier.config) == deciding:
             log.info("%s: done already (%s)", kind.stage, key)
             return todo, earlier
     return todo, None
@@ -269,7 +301,7 @@ def load(root: Root, key: str, kind: type[R], made_by: str, *, fresh: bool = Fal
 
     Raises:
         MissingInput: there is none, or it is out of date.
-        StorageError: it is damaged.
+        Damaged: it is damaged.
     """
     made = find(root, key, kind)
     if made is None:
@@ -280,9 +312,18 @@ def load(root: Root, key: str, kind: type[R], made_by: str, *, fresh: bool = Fal
 
 
 def find(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
-    """The manifest under this key, or None when there is none. Raises StorageError when it is damaged."""
+    """The manifest under this key, or None when there is none. Raises Damaged when it is damaged."""
     stored = root.find(key)
-    return Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}") if stored else None
+    return Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}", layout.remake(key)) if stored else None
+
+
+def intact(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
+    """As `find`, where it is made anew in any case: a damaged one counts as none, with a warning."""
+    try:
+        return find(root, key, kind)
+    except Damaged as error:
+        log.warning("%s", error)
+        return None
 
 
 def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) -> None:
@@ -294,9 +335,9 @@ def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) 
         name = f"{root.url}/{source}"
         try:
             _check_fresh(root, source, msgspec.json.decode(now[0], type=_Head).inputs, made_by)
-            digest = _content_digest(now[0])
+            digest = _intact_digest(now[0], name, layout.remake(source))
         except (ValueError, TypeError, RecursionError) as error:
-            raise _no_manifest(name, error) from error
+            raise _no_manifest(name, error, layout.remake(source)) from error
         if digest != inputs[source]:
             raise MissingInput(f"{root.url}/{key} is older than {source}: run `{made_by}` again")
 

@@ -1,11 +1,17 @@
 """How much memory this process and its children have taken at most."""
 
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 from lolhl.errors import MachineError
+
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 _LEAST = 2_200_000_000  # bytes of address space, below which libraries abort or hang as they are loaded
 
@@ -17,8 +23,10 @@ def peaks() -> dict[str, float | None]:
         `resident`: of this process, pages of mapped files included (VmHWM of Linux). `largest_child`:
         of the one child that had most, if it had more than this process, else None. The kernel counts
         what a child shared with this process before its own program began, so a smaller child cannot
-        be told apart.
+        be told apart. Both are None on Windows.
     """
+    if resource is None:
+        return {"resident": None, "largest_child": None}
     child = _peak(resource.RUSAGE_CHILDREN)
     own = _peak(resource.RUSAGE_SELF)
     with suppress(FileNotFoundError):  # not on macOS
@@ -34,6 +42,8 @@ def check_limit() -> None:
     Raises:
         MachineError: the limit lies below `_LEAST`.
     """
+    if resource is None:
+        return
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < _LEAST:
         raise MachineError(
@@ -44,7 +54,8 @@ def check_limit() -> None:
 
 def _peak(whose: int) -> int:
     """In bytes."""
-    return resource.getrusage(whose).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    assert resource is not None
+    return int(resource.getrusage(whose).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 def _mb(size: int) -> float:

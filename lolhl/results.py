@@ -11,7 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures
+from lolhl.grid import FASTEST, SLOWEST
+from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
@@ -19,7 +21,7 @@ from lolhl.vod.view import Fit
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Window = Annotated[float, Meta(ge=0, le=3600)]  # seconds
 Count = Annotated[int, Meta(ge=0, le=10**12)]
-Pixels = Annotated[int, Meta(ge=1, le=100_000)]
+Pixels = Annotated[int, Meta(ge=1, lt=2**31)]  # as many as FFmpeg knows
 FrameSize = Annotated[int, Meta(ge=16, le=2048)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Quality = Annotated[int, Meta(ge=1, le=100)]
@@ -32,13 +34,13 @@ class Result:
 
 
 class OnGrid:
-    """What has a frame grid: unlike a video, which may not know its frame rate, it has a rate above 0."""
+    """What has a frame grid: unlike a video, which may claim any rate or know none, it has one from 0.001 to 240."""
 
     fps: Fraction
 
     def __post_init__(self) -> None:
-        if self.fps <= 0:
-            raise ValueError("Expected a frame rate above 0 as `fps`")
+        if not SLOWEST <= self.fps <= FASTEST:
+            raise ValueError("Expected a frame rate from 0.001 to 240 as `fps`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class Vod(Result):
         clock: the timestamp of its time 0, by which other renditions are aligned with this one.
         rendition, qualities: the one that is stored and those that Twitch had; None and empty for other videos.
         video, chat: keys in the root.
-        fps: average rate of the video's pictures; 0 when it is not known.
+        fps: average rate of the video's pictures, whatever the file claims; 0 when it is not known.
         chapters, muted: in seconds from time 0.
     """
 
@@ -121,6 +123,37 @@ class Frames(OnGrid, Result):
     truncated: bool
     problem: str | None
     decoder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track(OnGrid, Result):
+    """What one signal says of a VOD.
+
+    Attributes:
+        version: of the signal's code.
+        engine: the libraries and number formats by which it was computed.
+        source: what was measured.
+        layout: "grid" has a row at every instant, "scan" at times of its own, as those of key frames.
+        frames: instants of the grid.
+        rows: how many times were measured.
+        width: values of a row.
+        ended_at: where the VOD ends.
+        problem: why its video could not be read any further, where it breaks off.
+    """
+
+    stage = "track"
+    vod: str
+    signal: str
+    version: Count
+    engine: str
+    source: Literal["frames", "video"]
+    fps: Fraction
+    layout: Literal["grid", "scan"]
+    frames: Count
+    rows: Count
+    width: Count
+    ended_at: Seconds
+    problem: str | None
 
 
 @dataclass(frozen=True)
@@ -237,6 +270,65 @@ class Scoring(OnGrid, Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Highlights(Result):
+    """The highlights of a VOD, best first.
+
+    Attributes:
+        threshold, low: smoothed probabilities at which highlights begin and end.
+        smooth_seconds: over which probabilities were averaged before highlights were cut.
+        highest: smoothed probability of the VOD.
+        duration: of the video, as far as it has scores; all highlights lie in it.
+        rule: how highlights were cut, in a sentence for people.
+        reason: why there are no highlights, when there are none.
+    """
+
+    stage = "highlights"
+    vod: str
+    model: str
+    threshold: Probability
+    low: Probability
+    smooth_seconds: Window
+    highest: float
+    duration: Seconds
+    rule: str
+    highlights: list[Highlight]
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        for highlight in self.highlights:
+            span = highlight.span
+            if not 0 <= span.start < span.stop <= self.duration or not span.start <= highlight.peak_time < span.stop:
+                raise ValueError("Expected spans within the video, each with its peak, as `highlights`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """The clip of the highlight of this rank: its key in the root, and that of the video that it was cut from."""
+
+    rank: Annotated[int, Meta(ge=1)]
+    key: str
+    video: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Result):
+    """The clips of a VOD's highlights, in order of time.
+
+    Attributes:
+        reel: key in the root; None when there is none.
+        clips_from: the quality that they were cut from; None when there are no clips.
+        source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
+    """
+
+    stage = "clips"
+    vod: str
+    clips: list[Clip]
+    reel: str | None
+    clips_from: Literal["source", "stored"] | None
+    source_may_come: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportedHighlight:
     """A highlight: its span, the second of its peak, and the key of its clip if there is one."""
 
@@ -261,15 +353,12 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Result):
-    """The highlights of a VOD, best first, and the files made of them.
+    """What the page of a VOD shows: its highlights, best first, with their clips, and the figures of a labelled VOD.
 
     Attributes:
-        highest: smoothed probability of the VOD.
-        reason: why there are no highlights, when there are none.
         labelled: None when nobody labelled the VOD.
-        page, reel: keys in the root.
-        clips_from: None when there are no clips.
-        source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
+        page: key in the root.
+        The others are those of `Highlights` and `Clips`.
     """
 
     stage = "report"
@@ -290,21 +379,25 @@ class Report(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VodVerdict:
-    """One held-out VOD by one model."""
+class MethodComparison(Result):
+    """Methods that were judged on the same VODs. Each is compared with the first, and with two that know nothing.
 
-    average_precision: float | None
-    events: list[EventFigures]
+    Attributes:
+        flattered: method → those of the VODs that it has learnt from, where there are any.
+    """
+
+    stage = "compare"
+    name: str
+    vods: list[str]
+    methods: list[MethodFigures]
+    flattered: dict[str, list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(Judgement):
     """One model on all held-out VODs."""
 
     model: str
-    frames: Comparison
-    events: list[EventFigures]
-    per_vod: dict[str, VodVerdict]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,17 @@
 
 import re
 import shlex
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import lolhl
 from lolhl import cli
+from lolhl.stages import table
 
 FOLDER = Path(__file__).parents[1] / ".github/workflows"
 VALUES = {"file": "labels/a.tsv", "LOLHL_LIKE": "first"}
@@ -36,10 +40,10 @@ def test_what_is_called_parses() -> None:
     ]
     assert found == [["labels", "labels/a.tsv", "--allow-unknown"], ["retrain", "--like", "first"]]
     for words in found:
-        said = cli._parser(words[0], cli.VERBS[words[0]][1]()).parse_args(words)
-        assert said.verb == words[0]
+        arguments = cli.parser(words[0], table.load(words[0]).configs).parse_args(words)
+        assert arguments.verb == words[0]
     with pytest.raises(SystemExit):  # that is: this test would notice
-        cli._parser("retrain", cli.VERBS["retrain"][1]()).parse_args(["retrain", "--lik", "first"])
+        cli.parser("retrain", table.load("retrain").configs).parse_args(["retrain", "--lik", "first"])
 
 
 def test_retraining_runs_on_labels_on_a_schedule_and_by_hand_and_never_twice_at_once() -> None:
@@ -82,9 +86,38 @@ def test_a_workflow_has_the_least_rights_and_others_code_of_a_known_version(name
     assert said["permissions"] == {"contents": "read"}
     assert "pull_request_target" not in said["on"]
     for job in said["jobs"].values():
-        image = job["container"] if isinstance(job["container"], str) else job["container"]["image"]
-        assert re.fullmatch(r"python:3\.11\.\d+-bookworm(@sha256:[0-9a-f]{64})?", image)
-        for step in job["steps"]:
-            if "uses" in step:
-                assert re.fullmatch(r"actions/checkout@[0-9a-f]{40}", step["uses"])
-                assert step["with"] == {"persist-credentials": False}
+        if "container" in job:
+            image = job["container"] if isinstance(job["container"], str) else job["container"]["image"]
+            assert re.fullmatch(r"python:3\.11\.\d+-bookworm(@sha256:[0-9a-f]{64})?", image)
+        check_actions(job)
+
+
+def check_actions(job: dict[str, Any]) -> None:
+    """Others' actions are GitHub's own, of a known commit, and leave no credentials behind."""
+    for step in job["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"actions/(checkout|setup-python)@[0-9a-f]{40}", step["uses"])
+            assert "checkout" not in step["uses"] or step["with"] == {"persist-credentials": False}
+
+
+def test_a_release_publishes_without_a_password_what_the_tag_names() -> None:
+    release = workflow("release.yml")
+    assert release["on"] == {"push": {"tags": ["v*"]}}
+    assert release["permissions"] == {"contents": "read"}
+    wheel, images = release["jobs"]["wheel"], release["jobs"]["images"]
+    assert wheel["permissions"] == {"contents": "read", "id-token": "write"}
+    assert images["permissions"] == {"contents": "write", "packages": "write"}
+    assert images["needs"] == "wheel"
+    assert "secrets." not in (FOLDER / "release.yml").read_text()
+    for job in (wheel, images):
+        check_actions(job)
+        assert all("${{" not in step.get("run", "") for step in job["steps"])
+
+
+def test_the_version_is_written_in_one_place() -> None:
+    top = FOLDER.parents[1]
+    shown = subprocess.run(["make", "-s", "version"], cwd=top, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == lolhl.__version__
+    project = tomllib.loads((top / "pyproject.toml").read_text())
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "lolhl.__version__"}

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lolhl import progress
+from lolhl import machine, progress
 from lolhl.errors import StorageError
 from lolhl.storage.lock import locked
 
@@ -111,7 +111,7 @@ def _fill(label: str, held: Tensor, parts: Sequence[Part]) -> None:
 def _mapped(label: str, parts: Sequence[Part], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """The rows in a file that bears their digest, made unless it is there."""
     size = math.prod(shape) * dtype.itemsize
-    folder = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser() / "rows"
+    folder = machine.cache("rows")
     path = folder / _digest(parts, shape, dtype)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """Splits VODs into a training and a validation side so that nothing leaks from one to the other.
 
-A chunk is 30 s of one VOD; chunks that share an event are joined, so that an event is never cut.
-Whole chunks go to validation. Frames of the training side that lie nearer to a validation frame of
-the same VOD than the guard are dropped: from the training side, since validation is the scarcer one
-and has to stay as streams are. Nothing here knows of rebalancing, which comes after.
+A chunk is 30 s of one VOD; chunks that share an event are joined, so that an event is never cut (see
+`lolhl.labels.chunks`). Whole chunks go to validation. Frames of the training side that lie nearer to
+a validation frame of the same VOD than the guard are dropped: from the training side, since validation
+is the scarcer one and has to stay as streams are. Nothing here knows of rebalancing, which comes after.
 """
 
 import zlib
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid
-from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.chunks import chunks
+from lolhl.labels.spans import Span, from_grid, on_grid
 
 TRAIN, VALIDATION, DROPPED = np.int8(0), np.int8(1), np.int8(2)
 _TRIES = 256  # random choices of which the best is taken
@@ -40,18 +41,18 @@ class Stretch:
 def stretch(vod: str, spans: Sequence[Span], frames: int, fps: Fraction, chunk_seconds: float) -> Stretch:
     """A VOD's frames in chunks, joined where an event crosses the border between two.
 
+    Events count as the frames show them: one of which no frame lies before a border does not cross it.
+
     Args:
         spans: its labels, merged; what lies beyond the last frame does not count.
         frames: how many instants of the grid it has.
     """
-    numbers = np.floor(grid.times(frames, fps) / chunk_seconds + 1e-9).astype(np.int64)
-    labels = on_grid(spans, frames, fps)
-    # A border between two chunks holds unless frames on both sides of it are labelled: an event, or two that touch.
-    borders = np.flatnonzero(np.diff(numbers)) + 1
-    crossed = labels[borders - 1] & labels[borders]
-    firsts = np.concatenate([[0], borders[~crossed]]).astype(np.int64)
-    joined = np.repeat(numbers[firsts], np.diff(np.append(firsts, frames))) if frames else numbers
-    return Stretch(vod, labels, joined)
+    return labelled_stretch(vod, on_grid(spans, frames, fps), fps, chunk_seconds)
+
+
+def labelled_stretch(vod: str, labels: npt.NDArray[np.bool_], fps: Fraction, chunk_seconds: float) -> Stretch:
+    """As `stretch`, of the labels of all instants: bool [frames]."""
+    return Stretch(vod, labels, chunks(from_grid(labels, fps), len(labels), fps, chunk_seconds))
 
 
 def by_chunks(

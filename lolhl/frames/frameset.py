@@ -28,11 +28,6 @@ from lolhl.vod.view import View
 _INDEX = {"frame": pl.Int64, "time": pl.Float64, "shard": pl.Int64, "offset": pl.Int64, "length": pl.Int64}
 
 
-def features_folder(spec: FrameSpec, vod: str, digest: str) -> str:
-    """Where features of a frame set lie: below its manifest's digest, so that they are never those of other frames."""
-    return f"{spec.folder(vod)}/features/{digest[:16]}"
-
-
 def index_bytes(entries: Sequence[Entry]) -> bytes:
     """The index as Parquet: frame, time (seconds), shard, offset, length (bytes)."""
     table = pl.DataFrame(entries, schema=_INDEX, orient="row")
@@ -85,7 +80,9 @@ class FrameSet:
             raise StorageError(f"{root.url}/{key} names no index: run `{redo}`")
         place, count = f"{root.url}/{index_keys[0]}", made.result.frames
         index = read_table(made.read(root, index_keys[0], redo), _INDEX, place, redo).sort("frame")
-        _check_index(index, count, len(shards), place, redo)
+        _check_index(index, count, [shard.size for shard in shards], place, redo)
+        if made.result.mode == "grid" and len(index) != count:
+            raise StorageError(f"{root.url}/{key} is of {count} frames and its index of {len(index)}: run `{redo}`")
         times, places, offsets, lengths = (index[name].to_numpy() for name in ("time", "shard", "offset", "length"))
         nearest = np.arange(count) if len(times) == count else _nearest(times, grid.times(count, spec.view.fps))
         files = _Files(root, tuple(shards), redo)
@@ -94,11 +91,6 @@ class FrameSet:
     @property
     def view(self) -> View:
         return self.spec.view
-
-    @property
-    def features(self) -> str:
-        """The folder that holds features of these frames."""
-        return features_folder(self.spec, self.vod, self.digest)
 
     def __len__(self) -> int:
         return self.count
@@ -138,8 +130,14 @@ class FrameSet:
         return picture
 
 
-def _check_index(index: pl.DataFrame, count: int, shards: int, place: str, redo: str) -> None:
-    """Raises StorageError unless each row, in order of frames, may say where a picture of the grid lies."""
+def _check_index(index: pl.DataFrame, count: int, sizes: Sequence[int], place: str, redo: str) -> None:
+    """Raises StorageError unless each row, in order of frames, may say where a picture of the grid lies.
+
+    Args:
+        sizes: of the shards, in bytes.
+    """
+    shards = len(sizes)
+    ends = pl.Series(sizes, dtype=pl.Int64).gather(index["shard"].clip(0, shards - 1)) if shards else index["shard"]
     checks = {
         "no picture": len(index) > 0,
         f"frames that are none of {count}": index["frame"].is_between(0, count - 1).all(),
@@ -147,6 +145,7 @@ def _check_index(index: pl.DataFrame, count: int, shards: int, place: str, redo:
         "times that go back": index["time"].is_sorted(),
         f"shards that are none of {shards}": index["shard"].is_between(0, shards - 1).all(),
         "places before a file's beginning": all((index[name] >= 0).all() for name in ("offset", "length")),
+        "places beyond a file's end": (index["length"] <= ends - index["offset"]).all(),
     }
     for what, holds in checks.items():
         if not holds:

@@ -5,50 +5,35 @@ The chart is not the knife: the 30 s intensity of the timeline is for looking an
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid
+from lolhl.config import Config, setting
 from lolhl.errors import UsageError
 from lolhl.labels.spans import Span, merge
 
-_SHORTEST = 0.1  # seconds that a highlight may be long at the least, if it were as long as it may be
 _ROUNDING = 0.002  # seconds: borders are whole milliseconds, so a length may be off by that
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Where highlights begin and end. All lengths are seconds.
+class CutConfig(Config):
+    """How highlights are cut from scores."""
 
-    Attributes:
-        threshold: a highlight begins where the smoothed probability reaches this.
-        low_ratio: it ends where the smoothed probability falls below `threshold` × this.
-        pad_before, pad_after: added to both ends of each.
-        merge_gap: those at most this far apart, after padding, become one.
-        min_length: shorter ones are dropped.
-        max_length: longer ones are split at the lowest smoothed probability within.
-    """
-
-    threshold: float
-    low_ratio: float = 0.85
-    pad_before: float = 1.0
-    pad_after: float = 1.0
-    merge_gap: float = 2.0
-    min_length: float = 4.0
-    max_length: float = 120.0
+    low_ratio: float = setting(0.85, "a highlight ends below the threshold times this", at_least=0, at_most=1)
+    pad_before: float = setting(1.0, "seconds added before each highlight", at_least=0)
+    pad_after: float = setting(1.0, "seconds added after each highlight", at_least=0)
+    merge_gap: float = setting(2.0, "highlights at most so many seconds apart, after padding, become one", at_least=0)
+    min_length: float = setting(4.0, "shorter highlights are dropped, in seconds", at_least=0)
+    max_length: float = setting(
+        120.0, "longer highlights are split at the lowest smoothed probability within, in seconds", at_least=0.1
+    )
 
     def __post_init__(self) -> None:
-        for name in ("pad_before", "pad_after", "merge_gap", "min_length", "max_length"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{_flag(name)} {getattr(self, name)}: give seconds, 0 or more")
-        for name in ("threshold", "low_ratio"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{_flag(name)} {getattr(self, name)}: give a number from 0 to 1")
-        if self.max_length < _SHORTEST:
-            raise UsageError(f"--max-length {self.max_length:g}: give at least {_SHORTEST:g} s")
+        super().__post_init__()
         if self.max_length < 2 * self.min_length:
             raise UsageError(
                 f"--max-length {self.max_length:g}: give at least twice --min-length, which is {self.min_length:g}, "
@@ -56,8 +41,18 @@ class Limits:
             )
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+@dataclass(frozen=True, kw_only=True)
+class Limits(CutConfig):
+    """Where highlights begin and end."""
+
+    threshold: float = setting(
+        MISSING, "a highlight begins where the smoothed probability reaches this", at_least=0, at_most=1
+    )
+
+    @property
+    def low(self) -> float:
+        """The smoothed probability below which a highlight ends."""
+        return self.threshold * self.low_ratio
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ def reason_for_none(smoothed: npt.NDArray[np.floating], limits: Limits) -> str:
 
 def _padded(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, limits: Limits) -> Iterator[Span]:
     """Stretches by hysteresis, padded, within the video."""
-    stays = smoothed >= limits.threshold * limits.low_ratio
+    stays = smoothed >= limits.low
     enters = smoothed >= limits.threshold
     borders = np.flatnonzero(np.diff(stays, prepend=False, append=False))
     for first, end in borders.reshape(-1, 2):

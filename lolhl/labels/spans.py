@@ -47,3 +47,13 @@ def on_grid(spans: Sequence[Span], count: int, fps: Fraction) -> npt.NDArray[np.
     for span in spans:
         inside[grid.first_frame_at(span.start, fps) : grid.first_frame_at(span.stop, fps)] = True
     return inside
+
+
+def from_grid(inside: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
+    """The spans of the instants that lie in one, as exact as the grid; the inverse of `on_grid`.
+
+    Args:
+        inside: bool [n].
+    """
+    edges = np.flatnonzero(np.diff(np.pad(inside.astype(np.int8), 1))).reshape(-1, 2)
+    return [Span(float(first / fps), float(stop / fps)) for first, stop in edges.tolist()]

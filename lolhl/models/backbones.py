@@ -1,6 +1,7 @@
 """Backbones: picture classifiers without their head, from torchvision and timm."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,10 @@ def build(name: str, *, pretrained: bool) -> Backbone:
         ) from error
 
 
-def digest(net: nn.Module) -> str:
-    """sha256 of all weights and buffers, with their names: the same for the same features."""
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """sha256 of all weights and buffers (a `state_dict`), with their names: the same for the same features."""
     seen = hashlib.sha256()
-    for name, tensor in sorted(net.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         seen.update(name.encode())
         seen.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return seen.hexdigest()

@@ -89,7 +89,7 @@ def check_there(root: Root, model: str) -> None:
     if root.stat(manifest_key(model)) is None:
         raise MissingInput(
             f"{root.url}/{manifest_key(model)} does not exist, and {model} is in the list of champions: bring it back, "
-            f"or take it out of {root.url}/{KEY}"
+            "or run `lolhl retrain --force`, which finds a champion anew"
         )
 
 
@@ -119,6 +119,6 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     name = listed[-1].model
     check_there(root, name)
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
-    tracking.publish(root, name, made, publication.find(root, name, made).register, CHAMPION)
+    tracking.publish(root, name, made, publication.registered_name(root, name, made), CHAMPION)
     data = json.dumps({"champions": [asdict(one) for one in listed]}, indent=1) + "\n"
     root.write_if(KEY, data.encode(), etag)

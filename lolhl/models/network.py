@@ -74,6 +74,8 @@ class Head(Classifier):
 
     def __init__(self, architecture: Architecture, width: int) -> None:
         super().__init__()
+        self.architecture = architecture
+        self.width = width
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.dropout = architecture.dropout
         self.project: nn.Linear | None = None

@@ -9,7 +9,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-from lolhl.errors import LolhlError, StorageError, UsageError
+from lolhl.errors import LolhlError, MissingInput, StorageError, UsageError
 from lolhl.manifest import Manifest
 from lolhl.models import tracking
 from lolhl.results import Model
@@ -47,7 +47,7 @@ def publish(root: Root, model: str, made: Manifest[Model], register: str, alias:
         LolhlError: MLflow does not answer or refuses. The model stays, and the same call repeats it.
     """
     wanted = Publication(made.digest, register, alias)
-    if find(root, model, made) == replace(wanted, done=True):
+    if _find(root, model, made) == replace(wanted, done=True):
         return
     try:
         tracking.publish(root, model, made, register, alias)
@@ -58,20 +58,39 @@ def publish(root: Root, model: str, made: Manifest[Model], register: str, alias:
     announce(root, model, replace(wanted, done=True))
 
 
-def find(root: Root, model: str, made: Manifest[Model]) -> Publication:
-    """What was published of this model the last time, or is to be."""
-    found = root.find(key(model))
-    if found:
+def registered_name(root: Root, model: str, made: Manifest[Model]) -> str:
+    """The name under which the model was published the last time, or is to be.
+
+    Raises:
+        MissingInput: nothing says it.
+        StorageError: what says it is no name.
+    """
+    publication = _find(root, model, made)
+    if publication is None:
+        raise MissingInput(
+            f"{root.url}/{key(model)} is gone or damaged: run `lolhl train {model}` with the settings of its training, "
+            "which publishes it again"
+        )
+    return publication.register
+
+
+def _find(root: Root, model: str, made: Manifest[Model]) -> Publication | None:
+    """What was published of this model the last time, or is to be; None where nothing says it."""
+    stored = root.find(key(model))
+    if stored:
         with suppress(ValueError, TypeError, RecursionError):  # damaged: to publish again costs little
-            recorded = Publication(**json.loads(found[0]))
+            recorded = Publication(**json.loads(stored[0]))
             if isinstance(recorded.register, str):
                 return recorded
+    if "register" not in made.config:
+        return None
+    # Of a model of lolhl 0.1, which recorded the names in its manifest.
     try:
         tracking.check_names(made.config["register"], made.config["alias"])
     except (UsageError, KeyError, TypeError) as error:
         where = f"{root.url}/models/{model}/model.json"
         raise StorageError(f"{where} is damaged: its config says not how it is registered: train again") from error
-    return Publication(made.digest, made.config["register"], made.config["alias"], done=found is None)
+    return Publication(made.digest, made.config["register"], made.config["alias"], done=stored is None)
 
 
 def _bytes(publication: Publication) -> bytes:

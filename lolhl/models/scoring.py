@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lolhl.models.engine import Features
-from lolhl.models.network import Architecture, Network
+from lolhl.models.network import Architecture, Head
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -26,38 +26,38 @@ def clip_frames(architecture: Architecture, frames: npt.NDArray[np.int64], count
 
 
 @torch.no_grad()
-def probabilities(network: Network, batches: Iterable[Features], device: torch.device) -> Iterator[Probabilities]:
+def probabilities(head: Head, batches: Iterable[Features], device: torch.device) -> Iterator[Probabilities]:
     """The probability of a highlight at each instant, in order, while the features come.
 
     Memory is bounded: each frame is encoded once, and held while a clip needs it.
 
     Args:
-        network: in evaluation mode, on `device`.
+        head: of the model, in evaluation mode, on `device`.
         batches: features of every frame of one VOD, in order: float16 [n, D], n as it comes.
 
     Yields:
         float32 [m], some hundreds at a time; in all as many as there are frames.
     """
-    offsets = torch.tensor(network.architecture.offsets(), device=device)
+    offsets = torch.tensor(head.architecture.offsets(), device=device)
     before, after = -int(offsets.min()), int(offsets.max())
     held: Tensor | None = None  # begins `before` frames before the next that is scored
-    for encoded in _encoded(network, batches, device, before, after):
+    for encoded in _encoded(head, batches, device, before, after):
         held = encoded if held is None else torch.cat([held, encoded])
         count = len(held) - before - after
         if count > 0:
             clips = held[torch.arange(before, before + count, device=device)[:, None] + offsets]
-            yield np.asarray(torch.sigmoid(network.head.decide(clips)).cpu().numpy())
+            yield np.asarray(torch.sigmoid(head.decide(clips)).cpu().numpy())
             held = held[count:]
 
 
 def _encoded(
-    network: Network, batches: Iterable[Features], device: torch.device, before: int, after: int
+    head: Head, batches: Iterable[Features], device: torch.device, before: int, after: int
 ) -> Iterator[Tensor]:
     """Encoded frames [n, E], with the first repeated in front and the last at the end, as `clip_frames` does."""
     encoded: Tensor | None = None
     for features in _gathered(batches):
         is_first = encoded is None
-        encoded = network.head.encode(torch.from_numpy(features).to(device))
+        encoded = head.encode(torch.from_numpy(features).to(device))
         if is_first:
             yield encoded[:1].expand(before, -1)
         yield encoded

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from lolhl import layout
 from lolhl.errors import LolhlError, UsageError
 from lolhl.manifest import Manifest
 from lolhl.results import Model
@@ -111,7 +112,7 @@ def publish(root: Root, name: str, made: Manifest[Model], registered: str, alias
         if version is None:
             run = running or (runs[0] if runs else _create_run(client, experiment, name, made.digest))
             if run.info.status == "RUNNING":
-                _complete(root, client, run.info.run_id, name, made)
+                _complete(root, client, run.info.run_id, made)
             version = _version(client, registered, run.info.run_id, made.digest)
             client.set_terminated(run.info.run_id)
         client.set_registered_model_alias(registered, alias, version)
@@ -132,7 +133,7 @@ def _create_run(client: Any, experiment: str, name: str, digest: str) -> Any:
     return client.create_run(experiment, run_name=name, tags=tags)
 
 
-def _complete(root: Root, client: Any, run_id: str, name: str, made: Manifest[Model]) -> None:
+def _complete(root: Root, client: Any, run_id: str, made: Manifest[Model]) -> None:
     """Logs what the run lacks: parameters, curves, figures and the bundle."""
     figures, curves = _figures(made.result)
     for key, value in made.config.items():
@@ -145,7 +146,7 @@ def _complete(root: Root, client: Any, run_id: str, name: str, made: Manifest[Mo
     for figure, value in figures.items():
         client.log_metric(run_id, figure, value, step=0)
     weights = made.outputs[0].key
-    files = {"model.json": made.to_bytes(), Path(weights).name: made.read(root, weights, f"lolhl train {name} --force")}
+    files = {"model.json": made.to_bytes(), Path(weights).name: made.read(root, weights, layout.remake(weights))}
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         for file, data in files.items():
             (Path(scratch) / file).write_bytes(data)

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, distributed, nn
 
-from lolhl import metrics
 from lolhl.data.augment import augmented
 from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
 from lolhl.errors import LolhlError, ModelError, NotFound
+from lolhl.evaluate import metrics
 from lolhl.models.network import Classifier
 from lolhl.models.ranks import Ranks, lost_told
 from lolhl.storage import Root
@@ -108,7 +108,7 @@ def fit(
     train: ClipDataset,
     validation: ClipDataset,
     settings: FitSettings,
-    place: CheckpointPlace,
+    place: CheckpointPlace | None,
     ranks: Ranks,
     on_epoch: Callable[[int, Epoch], None],
 ) -> Fitted:
@@ -121,6 +121,7 @@ def fit(
     Args:
         net: what learns.
         contents: the frames of all clips: features for a head, pixels for a whole network.
+        place: where the state is kept on the way; None to keep none, and to begin anew each time.
         on_epoch: called by the first process after each epoch, with its number.
 
     Raises:
@@ -129,7 +130,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C; it goes on as after a kill.
     """
     keeper = _Keeper(place, ranks, settings.epochs, on_epoch)
-    earlier = place.load()
+    earlier = place.load() if place else None
     if earlier:
         keeper.load_state_dict(earlier[1])
     if not keeper.finished:
@@ -164,7 +165,7 @@ def fit(
             _listening(keeper.tell),
             _interrupted_as_usual(),
             lost_told(),
-            Latest(place.root, place.key) as keeper.latest,
+            Latest(place.root, place.key) if place else nullcontext() as keeper.latest,
         ):
             trainer.fit(
                 learner,
@@ -193,6 +194,11 @@ def probabilities(net: Classifier, contents: Contents, rows: Tensor) -> npt.NDAr
     """Of a highlight at each sample, in order: float32 [n]. See `logits`; `net` is in evaluation mode."""
     found = torch.cat([logits(net, contents, some) for some in torch.split(rows, _JUDGED)])
     return np.asarray(torch.sigmoid(found).cpu().numpy())
+
+
+def batch_of_head(samples: int) -> int:
+    """Samples in a step of a head: steps stay many, and each large enough that what surrounds it costs little."""
+    return min(256, max(64, 1 << (samples // 64).bit_length() >> 1))
 
 
 class _Learner(lightning.LightningModule):
@@ -320,15 +326,15 @@ class _Keeper(Callback):
     or not at all, and says whether training is over.
 
     Attributes:
-        latest: where the checkpoints go.
+        latest: where the checkpoints go; None where none is kept.
         told: to stop.
         done: steps of the epoch that an earlier run did before it was stopped.
     """
 
-    latest: Latest
+    latest: Latest | None
 
     def __init__(
-        self, place: CheckpointPlace, ranks: Ranks, epochs: int, on_epoch: Callable[[int, Epoch], None]
+        self, place: CheckpointPlace | None, ranks: Ranks, epochs: int, on_epoch: Callable[[int, Epoch], None]
     ) -> None:
         self.place, self.ranks, self.epochs, self.on_epoch = place, ranks, epochs, on_epoch
         self.weights: dict[str, Tensor] = {}
@@ -349,7 +355,7 @@ class _Keeper(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "digest": self.place.digest,
+            "digest": self.place.digest if self.place else None,
             "weights": self.weights,
             "best": self.best,
             "history": [(e.train_loss, e.val_loss, e.val_ap) for e in self.history],
@@ -371,7 +377,7 @@ class _Keeper(Callback):
         """Saves and raises Stopped, in all processes at the same step."""
         self.done, self._losses = done, self.ranks.gather(losses)
         self._save(trainer)
-        raise Stopped(_STOPPED)
+        raise Stopped(_STOPPED if self.place else "stopped by SIGTERM")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -389,6 +395,8 @@ class _Keeper(Callback):
             self.on_epoch(trainer.current_epoch, epoch)
 
     def _save(self, trainer: lightning.Trainer) -> None:
+        if self.latest is None:
+            return
         with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
             path = Path(scratch) / "last.ckpt"
             trainer.save_checkpoint(path)

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 
-MATCH_TIOU = 0.3  # a label counts as found from this overlap on
+# Joined in this order to one script: what a part uses when the page opens stands in a part before it.
+SCRIPTS = ("element", "time", "stream", "chart", "timeline", "list", "editor", "player", "summary")
 _MOST_POINTS = 100_000  # of a curve: more than any screen has columns, at 9 h of 3 fps
 
 
@@ -31,14 +32,16 @@ class Shown:
     """A highlight on the page.
 
     Attributes:
-        highlight: what was found.
+        highlight: its span, and why it was picked.
         picture: JPEG bytes, or None.
         clip: address of the clip, relative to the page, or None.
+        label: place, among the labels, of the one that it matches, or None.
     """
 
     highlight: Highlight
     picture: bytes | None = None
     clip: str | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,19 +99,19 @@ class Report:
     intensity_seconds: float
     threshold: float
     low: float
-    highlights: Sequence[Shown]
+    highlights: Sequence[Shown] = ()
     reason: str | None
-    labels: Sequence[Span] | None
+    labels: Sequence[Span] | None = None
     chapters: Sequence[Span]
-    agreement: tuple[str, str] | None
-    tables: Sequence[Table]
-    files: Sequence[Link]
+    agreement: tuple[str, str] | None = None
+    tables: Sequence[Table] = ()
+    files: Sequence[Link] = ()
     settings: str
 
 
 def render(report: Report) -> str:
     """The whole page as HTML, without any reference to another address but links and the files beside it."""
-    page, style, script = (_part(name) for name in ("page.html", "page.css", "page.js"))
+    page, style, script = _part("page.html"), _part("page.css"), _script()
     return Template(page).substitute(
         # A lone surrogate, which JSON of the web can hold, cannot be written to a file.
         title=html.escape(report.title.encode(errors="backslashreplace").decode()),
@@ -133,6 +136,7 @@ def peaks(values: npt.NDArray[np.floating], most: int = _MOST_POINTS) -> tuple[n
 def _data(report: Report) -> dict[str, Any]:
     smoothed, many = peaks(report.smoothed)
     intensity, _ = peaks(report.intensity)
+    together = sum(shown.highlight.span.duration for shown in report.highlights)
     return {
         "vod": report.vod,
         "model": report.model,
@@ -147,10 +151,11 @@ def _data(report: Report) -> dict[str, Any]:
         "intensity_seconds": report.intensity_seconds,
         "threshold": report.threshold,
         "low": report.low,
+        "highest": float(report.smoothed.max(initial=0.0)),
         "highlights": [_highlight(shown) for shown in report.highlights],
+        "together": {"seconds": together, "percent": 100 * together / max(report.duration, 1.0)},
         "reason": report.reason,
         "labels": None if report.labels is None else [_span(span) for span in report.labels],
-        "tiou": MATCH_TIOU,
         "chapters": [_span(span) for span in report.chapters],
         "agreement": {"value": report.agreement[0], "note": report.agreement[1]} if report.agreement else None,
         "tables": [asdict(table) for table in report.tables],
@@ -160,16 +165,17 @@ def _data(report: Report) -> dict[str, Any]:
 
 
 def _highlight(shown: Shown) -> dict[str, Any]:
-    found = shown.highlight
+    highlight = shown.highlight
     picture = shown.picture and "data:image/jpeg;base64," + base64.b64encode(shown.picture).decode()
     return {
-        **_span(found.span),
-        "rank": found.rank,
-        "score": round(found.peak, 4),
-        "peak": found.peak_time,
-        "reason": found.reason,
+        **_span(highlight.span),
+        "rank": highlight.rank,
+        "score": round(highlight.peak, 4),
+        "peak": highlight.peak_time,
+        "reason": highlight.reason,
         "picture": picture,
         "clip": shown.clip,
+        "label": shown.label,
     }
 
 
@@ -191,6 +197,12 @@ def _json(value: Any) -> str:
 def _hash(text: str) -> str:
     """How a content security policy names a script or a style that may be used."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _script() -> str:
+    """The parts of the script in one function, so that none of their names is seen outside of it."""
+    parts = [_part(f"script/{name}.js") for name in SCRIPTS]
+    return "\n".join(["'use strict';", "(() => {", *parts, "})();", ""])
 
 
 def _part(name: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from lolhl import grid, manifest
-from lolhl.config import Config, option
+from lolhl.config import Config, setting
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
 from lolhl.errors import DatasetError, MissingInput, UsageError
@@ -25,7 +25,7 @@ from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import Root, check_name, check_new, each
-from lolhl.vod.view import View
+from lolhl.vod.view import Fit, View
 
 log = logging.getLogger(__name__)
 
@@ -37,42 +37,38 @@ VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is 
 class DatasetConfig(Config):
     """How samples are split and rebalanced."""
 
-    chunk_seconds: float = option(30.0, "length of a chunk, the unit of the split, in seconds")
-    validation: float = option(0.15, "share of the time that is held out for validation")
-    holdout: str = option(
+    chunk_seconds: float = setting(
+        30.0, "length of a chunk, the unit of the split, in seconds", at_least=1, at_most=3600
+    )
+    validation: float = setting(0.15, "share of the time that is held out for validation", above=0, below=1)
+    holdout: str = setting(
         "auto",
         f"what to hold out: chunks of each VOD, whole vods, auto (vods from {VODS_ENOUGH} VODs on, else chunks), "
         "or the names of the VODs to hold out, with commas between",
     )
-    context_seconds: float = option(
+    context_seconds: float = setting(
         0.0,
         "longest stretch of time that a model will see around a frame, in seconds; training frames nearer than "
         f"this (and than {LEAST_GUARD:.0f} s) to a validation frame are dropped",
+        at_least=0,
+        at_most=3600,
     )
-    positives: float = option(0.30, "share of positive frames in training, reached by dropping negatives")
-    seed: int = option(0, "seed of the split and of the rebalancing")
+    positives: float = setting(
+        0.30, "share of positive frames in training, reached by dropping negatives", above=0, below=1
+    )
+    seed: int = setting(0, "seed of the split and of the rebalancing", at_least=0)
     # Which frame sets these mean in this root is among the inputs.
-    fps: Fraction | None = option(
-        None, "where the VODs have frames of several views: those with so many per second", neutral=True
+    fps: Fraction | None = setting(
+        None,
+        "where the VODs have frames of several views: those with so many per second",
+        at_least=grid.SLOWEST,
+        at_most=grid.FASTEST,
+        neutral=True,
     )
-    size: int | None = option(None, "as --fps: those of this width and height, in pixels", neutral=True)
-    fit: str | None = option(
-        None, "as --fps: those with the whole picture, or its middle", neutral=True, choices=("squeeze", "crop")
+    size: int | None = setting(
+        None, "as --fps: those of this width and height, in pixels", at_least=16, at_most=2048, neutral=True
     )
-
-    def __post_init__(self) -> None:
-        if self.size is not None and not 16 <= self.size <= 2048:
-            raise UsageError(f"--size {self.size}: frames are 16 to 2048 pixels wide")
-        if not 1 <= self.chunk_seconds <= 3600:
-            raise UsageError(f"--chunk-seconds {self.chunk_seconds}: a chunk lasts 1 to 3600 seconds")
-        if not 0 < self.validation < 1:
-            raise UsageError(f"--validation {self.validation}: the share held out lies between 0 and 1")
-        if not 0 <= self.context_seconds <= 3600:
-            raise UsageError(f"--context-seconds {self.context_seconds}: the context lasts 0 to 3600 seconds")
-        if not 0 < self.positives < 1:
-            raise UsageError(f"--positives {self.positives}: the share of positives lies between 0 and 1")
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: a seed is 0 or more")
+    fit: Fit | None = setting(None, "as --fps: those with the whole picture, or its middle", neutral=True)
 
     @property
     def guard_seconds(self) -> float:

@@ -22,7 +22,7 @@ from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from lolhl import grid, manifest, progress
-from lolhl.config import Config, option
+from lolhl.config import Config, setting
 from lolhl.errors import MachineError, UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
@@ -43,25 +43,29 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 class DownloadConfig(Config):
     """What of a video is stored."""
 
-    quality: str = option(
+    quality: str = setting(
         "auto",
         "rendition of a Twitch VOD: auto is the smallest that serves the models (or what is stored, if it does), "
         "source is what the streamer sent; or as 360p, 720p60",
     )
-    serves: int = option(224, "auto: at least so many pixels wide and high, as the frames that models see")
-    serves_fps: Fraction = option(Fraction(3), "auto: at least so many pictures per second, as the frame grid")
-    start: float = option(0.0, "where the part to store begins: h:mm:ss or seconds", parse=grid.parse_time)
-    stop: float | None = option(None, "where it ends: h:mm:ss or seconds", parse=grid.parse_time)
-    chat: bool = option(False, "store the chat of a Twitch VOD too")
+    serves: int = setting(
+        224, "auto: at least so many pixels wide and high, as the frames that models see", at_least=1, at_most=10_000
+    )
+    serves_fps: Fraction = setting(
+        Fraction(3),
+        "auto: at least so many pictures per second, as the frame grid",
+        at_least=grid.SLOWEST,
+        at_most=grid.FASTEST,
+    )
+    start: float = setting(0.0, "where the part to store begins: h:mm:ss or seconds", at_least=0, parse=grid.parse_time)
+    stop: float | None = setting(None, "where it ends: h:mm:ss or seconds", above=0, parse=grid.parse_time)
+    chat: bool = setting(False, "store the chat of a Twitch VOD too")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if re.fullmatch(r"audio.?only", self.quality, re.IGNORECASE):
             raise UsageError(f"--quality {self.quality}: highlights are looked for in pictures; choose another")
-        if not 1 <= self.serves <= 10_000:
-            raise UsageError(f"--serves {self.serves}: give the width of a frame, 1 to 10000 pixels")
-        if not 0 <= self.start < float("inf"):
-            raise UsageError(f"--start {self.start:g}: give 0 or more seconds")
-        if self.stop is not None and not self.start < self.stop < float("inf"):
+        if self.stop is not None and self.stop <= self.start:
             raise UsageError(f"--stop {self.stop:g} s is not after --start {self.start:g} s")
 
     @property
@@ -104,7 +108,7 @@ def download(
     vod = origin.name if name is None else name
     key = f"vods/{vod}/vod.json"
     check_new(root, key, vod, "VOD")
-    before = manifest.find(root, key, Vod)
+    before = manifest.intact(root, key, Vod) if force else manifest.find(root, key, Vod)
     inputs = origin.inputs(root, before)
     _, earlier = manifest.plan(root, key, Vod, config, inputs, force=force)
     if earlier:
@@ -408,7 +412,9 @@ def _part(video: Path, file: Path, source: str, scratch: Scratch, config: Downlo
         source: what the user calls it.
     """
     if remuxed := clock.run_on(video, scratch.path / "remuxed"):
-        log.info("download %s: its timestamps start again or leap; what is stored is a copy on one clock", source)
+        log.info(
+            "download %s: its timestamps start again, leap or start late; what is stored is a copy on one clock", source
+        )
         video, file = remuxed, file.with_suffix(remuxed.suffix)
     if config.whole:
         suffix = file.suffix.lower()

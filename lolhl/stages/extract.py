@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lolhl import grid, manifest, progress
-from lolhl.config import Config, option
-from lolhl.errors import Conflict, NotFound, UsageError
-from lolhl.frames.frameset import features_folder, index_bytes
+from lolhl.config import Config, setting
+from lolhl.errors import Conflict, NotFound
+from lolhl.frames.frameset import index_bytes
 from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack
 from lolhl.frames.spec import FrameSpec, old_key
 from lolhl.manifest import Manifest, Output, Plan
@@ -41,21 +41,19 @@ _UPLOADS_AHEAD = 2  # shards on their way to the root while the next is filled: 
 class ExtractConfig(Config):
     """How frames are taken from a video."""
 
-    fps: Fraction = option(Fraction(3), "frames per second of the frame grid, as 3, 0.5 or 30000/1001")
-    size: int = option(224, "width and height of a frame, in pixels")
-    fit: Fit = option("squeeze", "squeeze the whole picture, or crop its middle", choices=("squeeze", "crop"))
-    quality: int = option(90, "JPEG quality, 1 to 100")
-    mode: Literal["grid", "scan"] = option("grid", "grid: every frame; scan: key frames only", choices=("grid", "scan"))
-    decoder: str = option("auto", "where to decode; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
-    shard_mb: float = option(48.0, "size of a shard, in MB")
-
-    def __post_init__(self) -> None:
-        if not 16 <= self.size <= 2048:
-            raise UsageError(f"--size {self.size}: frames are 16 to 2048 pixels wide")
-        if not 1 <= self.quality <= 100:
-            raise UsageError(f"--quality {self.quality}: JPEG quality is 1 to 100")
-        if not 0 < self.shard_mb <= 5000:  # what a bucket takes in one request
-            raise UsageError(f"--shard-mb {self.shard_mb:g}: a shard has more than 0 MB and at most 5000")
+    fps: Fraction = setting(
+        Fraction(3),
+        "frames per second of the frame grid, as 3, 0.5 or 30000/1001",
+        at_least=grid.SLOWEST,
+        at_most=grid.FASTEST,
+    )
+    size: int = setting(224, "width and height of a frame, in pixels", at_least=16, at_most=2048)
+    fit: Fit = setting("squeeze", "squeeze the whole picture, or crop its middle")
+    quality: int = setting(90, "JPEG quality", at_least=1, at_most=100)
+    mode: Literal["grid", "scan"] = setting("grid", "grid: every frame; scan: key frames only")
+    decoder: Literal["auto", "cpu", "cuda"] = setting("auto", "where to decode; auto probes for a GPU", neutral=True)
+    # A bucket takes no more in one request.
+    shard_mb: float = setting(48.0, "size of a shard, in MB", above=0, at_most=5000)
 
     @property
     def view(self) -> View:
@@ -267,9 +265,8 @@ def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[O
         _delete(root, [output.key for output in outputs if output.key not in keys])
         raise
     own = {todo.key, *(output.key for output in outputs)}
-    features = features_folder(spec, vod, made.content_digest())
     folder = [key for key in before if key.startswith(f"{spec.folder(vod)}/")]
-    _delete(root, [key for key in folder if key not in own and not key.startswith(features)])
+    _delete(root, [key for key in folder if key not in own])
     _remove_old(root, vod, before)
     try:
         _check_there(root, vod, outputs)

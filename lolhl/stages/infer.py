@@ -4,14 +4,16 @@ From the frame set if there is one that fits the model, else straight from the v
 in between. A scan looks at key frames only; features between them are interpolated. Refining then
 decodes all that lies between two key frames where the scan's scores are highest. It does not make up for
 all that a scan misses: see tests/benchmarks/infer.py.
+
+Features of a frozen backbone are stored as tracks while they are scored. What is stored already, by whichever
+stage, is not looked at again.
 """
 
 import io
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,18 +22,21 @@ import polars as pl
 import torch
 
 from lolhl import grid, manifest, progress
-from lolhl.config import Config, option
-from lolhl.errors import MissingInput, ModelError, UsageError
-from lolhl.frames.frameset import FrameSet
-from lolhl.frames.spec import stored, view_name, view_options
+from lolhl.config import Config, setting
 from lolhl.manifest import Manifest, Output
-from lolhl.models import features, scoring
+from lolhl.models import scoring
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.models.engine import Engine, open_engine
-from lolhl.results import Scoring, Vod
+from lolhl.results import Scoring
+from lolhl.signals import fill_track, measured, stored_track
+from lolhl.signals.pictures import PictureSignal
+from lolhl.signals.source import FrameSource, TimedPictures, VideoSource, choose_source, stacked, stacked_keys
 from lolhl.storage import Root, check_name
+from lolhl.tracks.filling import End, Gap, Measured, Taken
+from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
+from lolhl.tracks.scattered import Scattered
+from lolhl.tracks.track import Track
 from lolhl.vod import decode
-from lolhl.vod.decode import Ending, View
+from lolhl.vod.decode import Ending, Picture
 
 log = logging.getLogger(__name__)
 
@@ -40,23 +45,18 @@ log = logging.getLogger(__name__)
 class InferConfig(Config):
     """Where the pictures come from."""
 
-    source: str = option(
-        "auto",
-        "frames: the frame set; video: decode it; auto: frames where there are any",
-        choices=("auto", "frames", "video"),
+    source: Literal["auto", "frames", "video"] = setting(
+        "auto", "frames: the frame set; video: decode it; auto: frames where there are any"
     )
-    mode: Literal["auto", "scan", "refine", "grid"] = option(
+    mode: Literal["auto", "scan", "refine", "grid"] = setting(
         "auto",
         "grid: every frame; scan: key frames only; refine: a scan, then every frame where its scores are highest; "
-        "auto: refine on a CPU, where key frames come often",
-        choices=("auto", "scan", "refine", "grid"),
+        "auto: grid where the track of every frame is stored, else refine on a CPU, where key frames come often",
     )
-    closer: float = option(0.4, "share of the instants that --mode refine takes a closer look at, above 0 and up to 1")
-    decoder: str = option("auto", "where to decode video; auto probes for a GPU", choices=("auto", "cpu", "cuda"))
-
-    def __post_init__(self) -> None:
-        if not 0 < self.closer <= 1:
-            raise UsageError(f"--closer {self.closer:g}: give a share above 0, and 1 at most")
+    closer: float = setting(0.4, "share of the instants that --mode refine takes a closer look at", above=0, at_most=1)
+    decoder: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "where to decode video; auto probes for a GPU", neutral=True
+    )
 
 
 Scores = npt.NDArray[np.float32]
@@ -73,11 +73,15 @@ def manifest_key(vod: str, place: str = "highlights") -> str:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """What a scan sees: times in seconds, float64 [m], and features, float16 [m, D]; and how the video ends."""
+    """What a scan sees: key frames' times and features, and how the video ends."""
 
-    times: Times
-    features: features.Features
-    ending: Ending
+    rows: Rows
+    end: End
+
+    def within(self, gap: Gap) -> Measured:
+        """Those of a gap."""
+        yield self.rows[gap.first : gap.stop]
+        return self.end
 
 
 def infer(
@@ -111,48 +115,37 @@ def infer(
     check_name(vod, "VOD")
     used = load_bundle(root, model)
     model = used.name
-    frames = _frames(root, vod, config, used)
-    if frames:
-        inputs = {frames.spec.manifest_key(vod): frames.digest}
-    else:
-        downloaded = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
-        inputs = {f"vods/{vod}/vod.json": downloaded.content_digest()}
-    inputs[f"models/{model}"] = used.digest
+    source = choose_source(
+        root,
+        vod,
+        used.view,
+        config.source,
+        mode=config.mode,
+        decoder=config.decoder,
+        who=f"model {model}",
+    )
+    inputs = {**source.inputs, f"models/{model}": used.digest}
     todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    used.network.to(device)
-    engine = open_engine(used.network, device)
-    if frames:
-        mode: decode.Mode = "grid" if frames.is_whole else "scan"
-        found = features.stored(engine, frames).batches() if used.frozen else features.of_frames(engine, frames)
-        scores = _scores(used, found, device)
+    used.head.to(device)
+    signal = PictureSignal.open(used.encoder, used.view)
+    if isinstance(source, FrameSource):
+        mode, scores = _from_frames(used, signal, source, device)
     else:
-        video = downloaded.local(root, downloaded.result.video, f"lolhl download … --name {vod} --force")
-        decoder = decode.choose_decoder(video, config.decoder, used.view)
-        mode = decode.choose_mode(video, config.mode, decoder)
-        film = _Video(vod, video, downloaded.result.duration, decoder)
-        if mode == "grid":
-            ending = Ending()
-            scores = _scores(used, _of_grid(engine, used.view, film, ending), device)
-        else:
-            seen = look(engine, lambda ending: _keys(used.view, film, ending)) if seen is None else seen
-            scores, ending = (
-                _scan(engine, used, film, seen, device, config.closer if mode == "refine" else 0.0),
-                seen.ending,
-            )
-        if ending.problem:
-            log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, ending.problem)
+        mode, scores, end = _from_video(used, signal, source, config, seen, device)
+        if end.problem:
+            log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
     data = _parquet(scores, used)
     result = Scoring(
         vod=vod,
         fps=used.view.fps,
         frames=len(scores),
-        source="frames" if frames else "video",
-        frame_set=frames.spec.name if frames else None,
+        source=source.kind,
+        frame_set=source.frames.spec.name if isinstance(source, FrameSource) else None,
         mode=mode,
         model=model,
         model_digest=used.digest,
@@ -165,74 +158,82 @@ def infer(
         return begun.finish(result, [Output.of(scores_key(vod, place), data)])
 
 
-def _frames(root: Root, vod: str, config: InferConfig, used: Bundle) -> FrameSet | None:
-    """The best of the VOD's frame sets that fit the model, if one is to be used.
-
-    Raises:
-        MissingInput: frames were asked for, or are the only source, and there are none, or none newer than the video.
-        ModelError: there are some, and none is what the model needs.
-    """
-    if config.source == "video":
-        return None
-    specs = stored(root, vod)
-    may_decode = config.source == "auto" and (not specs or root.stat(f"vods/{vod}/vod.json") is not None)
-    needed = f"lolhl extract {vod} {view_options(used.view)}"
-    if not specs and not may_decode:
-        raise MissingInput(f"VOD {vod} has no frames: run `{needed}` first, or use --source video")
-    fitting = [spec for spec in specs if spec.view == used.view]
-    usable = [spec for spec in fitting if spec.mode == "grid" or config.mode in ("auto", "scan")]
-    for spec in usable:
-        try:
-            return FrameSet.load(root, vod, spec)
-        except MissingInput:  # they are older than the video
-            if not may_decode and spec is usable[-1]:
-                raise
-    if may_decode:
-        return None
-    if fitting:
-        raise ModelError(
-            f"{vod} has the key frames only, which do not do for --mode {config.mode}: run `{needed}`, or use "
-            "--source video"
-        )
-    has = " and ".join(sorted({view_name(spec.view) for spec in specs}))
-    raise ModelError(
-        f"model {used.name} needs frames at {used.view.fps} fps, {used.view.size} px, {used.view.fit}, but {vod} has "
-        f"{has}: run `{needed}`, or use --source video"
-    )
+def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
+    return np.concatenate(list(scoring.probabilities(used.head, values, device)))
 
 
-@dataclass(frozen=True)
-class _Video:
-    """What is decoded: file, duration in seconds, and where."""
-
-    vod: str
-    path: Path
-    duration: float
-    decoder: decode.Decoder
-
-
-def _scores(used: Bundle, found: Iterable[features.Features], device: torch.device) -> Scores:
-    return np.concatenate(list(scoring.probabilities(used.network, found, device)))
-
-
-def _of_grid(engine: Engine, view: View, video: _Video, ending: Ending) -> Iterator[features.Features]:
-    with progress.bar(f"infer {video.vod}", video.duration, "s") as advance:
-        pictures = decode.decode(video.path, view, decoder=video.decoder, ending=ending)
-        for batch in features.of_pictures(engine, pictures):
-            yield batch
-            advance(float(len(batch) / view.fps))
+def _from_frames(
+    used: Bundle, signal: PictureSignal, source: FrameSource, device: torch.device
+) -> tuple[decode.Mode, Scores]:
+    """The mode that the frames allow, and the scores."""
+    track = stored_track(signal, source, source.layout)
+    taken = Taken(measured(signal, source, source.layout, track, store=used.frozen))
+    if source.layout == "grid":
+        return "grid", _scores(used, (rows.values for rows in taken), device)
+    keys = Rows.join(taken)
+    instants = grid.times(len(source.frames), used.view.fps)
+    return "scan", _scores(used, spread_batches(keys.times, keys.values, instants), device)
 
 
-def _scan(engine: Engine, used: Bundle, video: _Video, seen: KeyFrames, device: torch.device, closer: float) -> Scores:
+def _from_video(
+    used: Bundle,
+    signal: PictureSignal,
+    video: VideoSource,
+    config: InferConfig,
+    seen: KeyFrames | None,
+    device: torch.device,
+) -> tuple[decode.Mode, Scores, End]:
+    """The mode that is chosen, the scores, and how the video ends. The video is fetched only where it is decoded."""
+    whole = None if config.mode == "scan" else stored_track(signal, video, "grid")
+    if config.mode == "grid" or (config.mode == "auto" and whole):
+        taken = Taken(measured(signal, video, "grid", whole, store=used.frozen))
+        scores = _scores(used, (rows.values for rows in taken), device)
+        return "grid", scores, taken.end
+    scanned = stored_track(signal, video, "scan")
+    mode: decode.Mode
+    if scanned and config.mode != "auto":  # it was looked at when the scan was made
+        mode = config.mode
+    else:
+        mode = decode.choose_mode(video.path, config.mode, video.decoder("grid", used.view))
+    if mode == "grid":
+        config = replace(config, mode="grid")
+        return _from_video(used, signal, video, config, seen, device)
+    keys = _key_frames(used, signal, video, scanned, seen)
+    scores = _scan(used, signal, video, keys, whole, device, config.closer if mode == "refine" else 0.0)
+    return mode, scores, keys.end
+
+
+def _key_frames(
+    used: Bundle, signal: PictureSignal, video: VideoSource, scanned: Track | None, seen: KeyFrames | None
+) -> KeyFrames:
+    """All key frames of the video: those stored, those seen, which are stored now, or as they are decoded."""
+    if scanned is None and seen is not None:
+        if used.frozen:
+            fill_track(signal, video, "scan", seen.within).track()
+        return seen
+    taken = Taken(measured(signal, video, "scan", scanned, store=used.frozen))
+    rows = Rows.join(taken)
+    return KeyFrames(rows, taken.end)
+
+
+def _scan(
+    used: Bundle,
+    signal: PictureSignal,
+    video: VideoSource,
+    keys: KeyFrames,
+    whole: Track | None,
+    device: torch.device,
+    closer: float,
+) -> Scores:
     """Scores from key frames.
 
     With a closer look, also from every picture between those where one of these scores is highest, and
     wherever key frames come too seldom to show what happens.
     """
-    fps = used.view.fps
-    instants = grid.times(seen.ending.count(fps), fps)
-    scores = _scores(used, features.spread_batches(seen.times, seen.features, instants), device)
-    unseen = _unseen(seen.times, float(seen.ending.end or 0), instants)
+    instants = grid.times(keys.end.frames, used.view.fps)
+    times = keys.rows.times
+    scores = _scores(used, spread_batches(times, keys.rows.values, instants), device)
+    unseen = _unseen(times, keys.end.seconds, instants)
     if not closer:
         if unseen.any():
             log.warning(
@@ -242,8 +243,12 @@ def _scan(engine: Engine, used: Bundle, video: _Video, seen: KeyFrames, device: 
                 decode.AS_ON_TWITCH,
             )
         return scores
-    wanted = _between(seen.times, instants, np.where(unseen, -np.inf, scores), closer) | unseen
-    return _scores(used, _of_both(engine, used.view, video, seen, instants, wanted), device)
+    wanted = _between(times, instants, np.where(unseen, -np.inf, scores), closer) | unseen
+    if whole:
+        looked = _spread_with(keys.rows, instants, wanted, lambda numbers: (numbers, whole[numbers]))
+    else:
+        looked = _looked_at(signal, video, keys.rows, instants, wanted, store=used.frozen)
+    return _scores(used, looked, device)
 
 
 def _unseen(times: Times, end: float, instants: Times) -> npt.NDArray[np.bool_]:
@@ -283,50 +288,102 @@ def _between(times: Times, instants: Times, scores: Scores, share: float) -> npt
     return np.isin(group, taken) & ~np.isin(instants, times)
 
 
-def _of_both(
-    engine: Engine, view: View, video: _Video, seen: KeyFrames, instants: Times, wanted: npt.NDArray[np.bool_]
-) -> Iterator[features.Features]:
-    """Features of all instants, in order: of pictures that are decoded where wanted, else spread from key frames."""
-    edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1))).reshape(-1, 2)
-    stretches = [range(*ends) for ends in edges.tolist()]
-    pictures = decode.decode_stretches(video.path, view, stretches, decoder=video.decoder)
-    decoded = itertools.chain.from_iterable(features.of_pictures(engine, pictures))
-    first = 0
+Numbers = npt.NDArray[np.int64]
+
+
+def _spread_with(
+    keys: Rows,
+    instants: Times,
+    wanted: npt.NDArray[np.bool_],
+    look: Callable[[Numbers], tuple[Numbers, Values]],
+) -> Iterator[Values]:
+    """Features of all instants, in order: spread from key frames, but where others are wanted.
+
+    Args:
+        keys: the key frames.
+        instants: of the grid, in seconds: [n].
+        wanted: bool [n].
+        look: numbers of wanted instants, ascending → those of them that the video has, and their features.
+    """
+    for first in range(0, len(instants), BATCH):
+        batch = spread(keys.times, keys.values, instants[first : first + BATCH])
+        numbers = first + np.flatnonzero(wanted[first : first + BATCH])
+        if len(numbers):
+            there, values = look(numbers)
+            batch[there - first] = values
+        yield batch
+
+
+def _looked_at(
+    signal: PictureSignal,
+    video: VideoSource,
+    keys: Rows,
+    instants: Times,
+    wanted: npt.NDArray[np.bool_],
+    *,
+    store: bool,
+) -> Iterator[Values]:
+    """Features of all instants, in order: of their pictures where wanted, else spread from key frames.
+
+    What is stored is not decoded again, and what is decoded is stored.
+    """
+    scattered = Scattered.open(video.root, fill_track(signal, video, "grid").recipe) if store else None
+    stored = scattered.known(len(instants)) if scattered else np.zeros(len(instants), dtype=bool)
+    missing = np.flatnonzero(wanted & ~stored)
+    decoded = itertools.chain.from_iterable(
+        rows.values for rows in signal.look(_decoded(signal, video, missing), video.vod)
+    )
+
     with progress.bar(f"refine {video.vod}", int(wanted.sum()), "frames") as advance:
-        for batch in features.spread_batches(seen.times, seen.features, instants):
-            places = np.flatnonzero(wanted[first : first + len(batch)])
-            for place in places:
-                batch[place] = next(decoded, batch[place])  # the video may end before
-            yield batch
+
+        def look(numbers: Numbers) -> tuple[Numbers, Values]:
+            advance(len(numbers))
+            there = numbers[stored[numbers]]
+            values = scattered[there] if scattered and len(there) else keys.values[:0]
+            new = numbers[~stored[numbers]]
+            rows = list(itertools.islice(decoded, len(new)))
+            if not rows:  # nothing is new, or the video ended before
+                return there, values
+            new = new[: len(rows)]
+            if scattered:
+                scattered.add(new, np.stack(rows))
+            return np.concatenate([there, new]), np.concatenate([values, np.stack(rows)])
+
+        yield from _spread_with(keys, instants, wanted, look)
+    if scattered:
+        scattered.flush()
+
+
+def _decoded(signal: PictureSignal, video: VideoSource, numbers: Numbers) -> TimedPictures:
+    """The pictures at these instants, ascending; fewer where the video ends before."""
+    edges = np.flatnonzero(np.diff(numbers) != 1) + 1
+    stretches = [range(int(run[0]), int(run[-1]) + 1) for run in np.split(numbers, edges) if len(run)]
+    if stretches:
+        decoder = video.decoder("grid", signal.view)
+        pictures = decode.decode_stretches(video.path, signal.view, stretches, decoder=decoder)
+        first = 0
+        for batch in stacked(pictures, signal.runtime.batch):
+            yield numbers[first : first + len(batch)] / float(signal.fps), batch
             first += len(batch)
-            advance(len(places))
+    return End(0, 0.0)
 
 
-def look(engine: Engine, keys: Callable[[Ending], Iterable[tuple[float, decode.Picture]]]) -> KeyFrames:
+def look(signal: PictureSignal, vod: str, keys: Callable[[Ending], Iterable[tuple[float, Picture]]]) -> KeyFrames:
     """Times and features of key frames, as `decode.scan` yields them.
 
     Args:
+        vod: what they are of, for errors.
         keys: yields them, and fills the ending as `decode.scan` does.
     """
-    times: list[float] = []
-    ending = Ending()
 
-    def pictures() -> Iterator[decode.Picture]:
-        for time, picture in keys(ending):
-            times.append(time)
-            yield picture
+    def pictures() -> TimedPictures:
+        ending = Ending()
+        yield from stacked_keys(keys(ending), signal.runtime.batch)
+        return End(ending.count(signal.fps), float(ending.end or 0), ending.problem)
 
-    found = np.concatenate(list(features.of_pictures(engine, pictures())))
-    return KeyFrames(np.array(times), found, ending)
-
-
-def _keys(view: View, video: _Video, ending: Ending) -> Iterator[tuple[float, decode.Picture]]:
-    last = 0.0
-    with progress.bar(f"scan {video.vod}", video.duration, "s") as advance:
-        for time, picture in decode.scan(video.path, view, ending=ending):
-            advance(time - last)
-            last = time
-            yield time, picture
+    taken = Taken(signal.look(pictures(), vod))
+    rows = Rows.join(taken)
+    return KeyFrames(rows, taken.end)
 
 
 def _parquet(scores: Scores, used: Bundle) -> bytes:

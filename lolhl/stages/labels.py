@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from stat import S_ISREG
+from typing import Literal
 
 from lolhl import manifest
-from lolhl.config import Config, option
+from lolhl.config import Config, setting
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.labels.label_studio import read_label_studio
@@ -33,24 +34,21 @@ _FORMATS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".json": "label-studio"
 class LabelsConfig(Config):
     """How a label file is read."""
 
-    format: str = option(
+    format: Literal["auto", "tsv", "csv", "label-studio"] = setting(
         "auto",
         "tsv and csv: a table with the columns vid_id, start, stop (h:mm:ss[.fff]); label-studio: its JSON export "
         "with TimelineLabels; auto goes by the file's ending",
-        choices=("auto", "tsv", "csv", "label-studio"),
     )
-    vod: str | None = option(None, "the VOD of all that is in the file, when the file does not name it")
-    fps: Fraction | None = option(
+    vod: str | None = setting(None, "the VOD of all that is in the file, when the file does not name it")
+    fps: Fraction | None = setting(
         None,
         "label-studio: frames per second that its ranges count in, which is the frameRate of the labelling "
         "configuration (24 unless set there), not of the video",
+        at_least=SLOWEST,
+        at_most=FASTEST,
     )
-    seconds: bool = option(False, "label-studio: the ranges are seconds, as some files have them, not frames")
-    allow_unknown: bool = option(False, "accept labels of VODs that were not downloaded (yet)")
-
-    def __post_init__(self) -> None:
-        if self.fps is not None and not SLOWEST <= self.fps <= FASTEST:
-            raise UsageError(f"--fps {float(self.fps):g}: a frame rate is from 0.001 to 240")
+    seconds: bool = setting(False, "label-studio: the ranges are seconds, as some files have them, not frames")
+    allow_unknown: bool = setting(False, "accept labels of VODs that were not downloaded (yet)")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,9 @@ class Imported:
     before: int | None
 
 
-def labels(root: Root, file: Path, config: LabelsConfig = LabelsConfig(), *, force: bool = False) -> list[Imported]:
+def labels(
+    root: Root, file: Path | str, config: LabelsConfig = LabelsConfig(), *, force: bool = False
+) -> list[Imported]:
     """Puts the file's labels in place of those that its VODs had.
 
     Spans that overlap or touch are merged. A VOD that was downloaded gives the length of its video; a
@@ -82,6 +82,7 @@ def labels(root: Root, file: Path, config: LabelsConfig = LabelsConfig(), *, for
         LabelError: something in the file is wrong; the message names file and line. Nothing was written.
         UsageError: the file's format, or Label Studio's frame rate, has to be told.
     """
+    file = Path(file)
     found = _read(file, config, _known(root, config))
     if not found:
         raise LabelError(f"{file}: it has no labels: to say that a stream has no highlights, name it with --vod")

@@ -13,22 +13,24 @@ import torch
 
 from lolhl.manifest import Manifest
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.models.engine import open_engine
 from lolhl.results import Report
+from lolhl.signals.pictures import PictureSignal
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.stages.infer import InferConfig, KeyFrames, infer, look
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.vod.coming import Coming
 
+_DOWNLOADING, _INFERRING, _REPORTING = DownloadConfig(), InferConfig(), ReportConfig()
+
 
 def run(
     root: Root,
     source: str,
     model: str,
-    downloading: DownloadConfig = DownloadConfig(),
-    inferring: InferConfig = InferConfig(),
-    reporting: ReportConfig = ReportConfig(),
+    downloading: DownloadConfig = _DOWNLOADING,
+    inferring: InferConfig = _INFERRING,
+    reporting: ReportConfig = _REPORTING,
     *,
     name: str | None = None,
     force: bool = False,
@@ -54,7 +56,7 @@ def run(
     used = load_bundle(root, model)  # a wrong name must not cost a download
     serves, fps = max(downloading.serves, used.view.size), max(downloading.serves_fps, used.view.fps)
     downloading = replace(downloading, serves=serves, serves_fps=fps)
-    with _watching(used) as ahead:
+    with _watching(used, source) as ahead:
         watch = ahead.add if _may_scan(inferring) else None
         made = download(root, source, downloading, name=name, force=force, watch=watch)
         vod = made.result.vod
@@ -74,6 +76,7 @@ class _Ahead:
     """Looks at key frames in a thread while segments come, if any do."""
 
     used: Bundle
+    source: str
     thread: ThreadPoolExecutor
     coming: Coming = field(default_factory=Coming)
     found: Future[KeyFrames] | None = None
@@ -91,15 +94,14 @@ class _Ahead:
         return self.found.result()
 
     def _look(self) -> KeyFrames:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        engine = open_engine(self.used.network.to(device), device)
-        return look(engine, lambda ending: self.coming.keys(self.used.view, ending))
+        signal = PictureSignal.open(self.used.encoder, self.used.view)
+        return look(signal, self.source, lambda ending: self.coming.keys(self.used.view, ending))
 
 
 @contextmanager
-def _watching(used: Bundle) -> Iterator[_Ahead]:
+def _watching(used: Bundle, source: str) -> Iterator[_Ahead]:
     with ThreadPoolExecutor(1, "key frames") as thread:
-        ahead = _Ahead(used, thread)
+        ahead = _Ahead(used, source, thread)
         try:
             yield ahead
         finally:

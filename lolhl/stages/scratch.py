@@ -1,19 +1,16 @@
 """Scratch folders: where what is fetched lies until it is stored whole, so that a killed run is gone on with."""
 
-import fcntl
 import hashlib
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lolhl import machine
 from lolhl.errors import StorageError, explain
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
-
-log = logging.getLogger(__name__)
+from lolhl.storage.lock import locked
 
 
 @dataclass(frozen=True)
@@ -44,37 +41,22 @@ def open_scratch(root: Root, kind: str, vod: str) -> Iterator[Scratch]:
     if isinstance(root, Folder):
         path = root.path / f".unfinished-{kind}" / vod
     else:
-        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser()
-        path = cache / kind / f"{hashlib.sha256(root.url.encode()).hexdigest()[:16]}-{vod}"
+        path = machine.cache(kind) / f"{hashlib.sha256(root.url.encode()).hexdigest()[:16]}-{vod}"
+    beside = path.parent.parent  # which stays when the folder goes
     try:
-        lock = _locked(path)
-        made_anew = (path / "video.mp4", path / "copied")
-        try:
-            for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
-                file.unlink(missing_ok=True)
-            yield Scratch(path, lock)
-        finally:
-            for file in made_anew:
-                file.unlink(missing_ok=True)
-            for folder in (path, path.parent):
-                with suppress(OSError):
-                    folder.rmdir()
-            os.close(lock)
+        beside.mkdir(parents=True, exist_ok=True)
+        with locked(beside / f"{path.parent.name}-{path.name}.lock", str(path)) as lock:
+            path.mkdir(parents=True, exist_ok=True)
+            made_anew = (path / "video.mp4", path / "copied")
+            try:
+                for file in made_anew:  # a killed run's ffmpeg may still be writing: to a file without a name, then
+                    file.unlink(missing_ok=True)
+                yield Scratch(path, lock)
+            finally:
+                for file in made_anew:
+                    file.unlink(missing_ok=True)
+                for folder in (path, path.parent):
+                    with suppress(OSError):
+                        folder.rmdir()
     except OSError as error:
         raise StorageError(explain(error, path)) from error
-
-
-def _locked(path: Path) -> int:
-    """Makes the folder and takes its lock."""
-    while True:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.warning("%s: another run is at it, or just ends: waiting", path)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(lock).st_ino:
-                return lock
-        os.close(lock)  # that run has taken the folder away

@@ -89,7 +89,7 @@ def _there(root: Root, vod: Manifest[Vod]) -> Iterator[Manifest[SourceStretch]]:
     """The stretches of this VOD that lie in the root whole, in order of their names."""
     stats = {stat.key: stat.size for stat in root.list(f"{_folder(vod)}/")}
     keys = [key for key in stats if key.endswith(".json")]
-    for made in each(lambda key: manifest.find(root, key, SourceStretch), keys):
+    for made in each(lambda key: manifest.intact(root, key, SourceStretch), keys):
         if made and made.inputs == _inputs(vod) and all(stats.get(o.key) == o.size for o in made.outputs):
             yield made
 

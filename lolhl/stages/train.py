@@ -12,10 +12,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import lightning
 import numpy as np
@@ -24,101 +24,99 @@ import sklearn
 import torch
 
 import lolhl
-from lolhl import manifest, metrics
-from lolhl.config import Config, option
+from lolhl import manifest
+from lolhl.config import Config, setting
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
-from lolhl.errors import DatasetError, LolhlError, UsageError
-from lolhl.figures import Comparison, EventFigures, FrameFigures
+from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
+from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
-from lolhl.highlights.cut import Limits, find
-from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, features, publication, ranks, scoring, tracking
+from lolhl.models import bundle, champion, publication, ranks, scoring, tracking
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Kind, Network
 from lolhl.models.publication import Publication
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, fit, probabilities
+from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, batch_of_head, fit, probabilities
 from lolhl.results import Dataset, Model, ModelFigures
+from lolhl.signals import make_track
+from lolhl.signals.pictures import PictureSignal
+from lolhl.signals.source import FrameSource
 from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
-
-_MOST = {
-    "clip_frames": 10_000,
-    "clip_stride": 10_000,
-    "hidden": 8192,
-    "epochs": 10**6,
-    "epoch_samples": 10**9,
-    "batch": 10**6,
-    "patience": 10**6,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Config):
     """What is learnt, and how."""
 
-    dataset: str = option("default", "name of the dataset to learn from")
-    kind: Kind = option("video", "image: one frame; video: a clip through an LSTM", choices=("image", "video"))
-    backbone: str = option("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
-    weights: str = option("pretrained", "the backbone's first weights", choices=("pretrained", "none"))
-    tune: str = option("head", "learn the head over a frozen backbone, or all", choices=("head", "all"))
-    clip_frames: int = option(5, "frames in a clip (video only); the scored one in the middle")
-    clip_stride: int = option(3, "grid steps between two frames of a clip")
-    hidden: int = option(64, "width of the LSTM and of what it is given")
-    dropout: float = option(0.5, "share of features hidden from the head in training, 0 to 1")
-    epochs: int = option(20, "epochs at most: passes over the training samples, or over so many of them as follows")
-    epoch_samples: int = option(16384, "samples of an epoch at most, others each time; then the model is judged")
-    batch: int | None = option(
-        None, "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)"
+    dataset: str = setting("default", "name of the dataset to learn from")
+    kind: Kind = setting("video", "image: one frame; video: a clip through an LSTM")
+    backbone: str = setting("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
+    weights: Literal["pretrained", "none"] = setting("pretrained", "the backbone's first weights")
+    tune: Literal["head", "all"] = setting("head", "learn the head over a frozen backbone, or all")
+    clip_frames: int = setting(
+        5, "frames in a clip (video only); the scored one in the middle", at_least=1, at_most=10_000
     )
-    learning_rate: float = option(5e-4, "of AdamW; 1e-4 suits --tune all")
-    weight_decay: float = option(0.01, "of AdamW")
-    patience: int = option(5, "epochs without a better validation average precision before stopping early")
-    augment: bool = option(True, "with --tune all: shift pictures a little and change their brightness and contrast")
-    precision: str = option(
+    clip_stride: int = setting(3, "grid steps between two frames of a clip", at_least=1, at_most=10_000)
+    hidden: int = setting(64, "width of the LSTM and of what it is given", at_least=1, at_most=8192)
+    dropout: float = setting(0.5, "share of features hidden from the head in training", at_least=0, below=1)
+    epochs: int = setting(
+        20,
+        "epochs at most: passes over the training samples, or over so many of them as follows",
+        at_least=1,
+        at_most=10**6,
+    )
+    epoch_samples: int = setting(
+        16384,
+        "samples of an epoch at most, others each time; then the model is judged",
+        at_least=1,
+        at_most=10**9,
+    )
+    batch: int | None = setting(
+        None,
+        "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)",
+        at_least=1,
+        at_most=10**6,
+    )
+    learning_rate: float = setting(5e-4, "of AdamW; 1e-4 suits --tune all", above=0, below=10)
+    weight_decay: float = setting(0.01, "of AdamW", at_least=0)
+    patience: int = setting(
+        5,
+        "epochs without a better validation average precision before stopping early",
+        at_least=1,
+        at_most=10**6,
+    )
+    augment: bool = setting(True, "with --tune all: shift pictures a little and change their brightness and contrast")
+    precision: Literal["auto", "bf16", "float32"] = setting(
         "auto",
         "of products: bf16, float32, or auto: bf16 for --tune all where the GPU or the processor has it",
-        choices=("auto", "bf16", "float32"),
     )
-    compile: str = option(
+    compile: Literal["auto", "yes", "no"] = setting(
         "auto",
         "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
-        choices=("auto", "yes", "no"),
     )
-    seed: int = option(0, "of first weights, order, dropout and changes of pictures")
-    smooth_seconds: float = option(5.0, "window over which probabilities are averaged before the threshold")
-    register: str = option("lolhl", "name of the model in MLflow's registry")
-    alias: str = option("challenger", "alias that the registry points to this model")
-    cache_gb: float | None = option(
+    seed: int = setting(0, "of first weights, order, dropout and changes of pictures", at_least=0, at_most=2**32 - 1)
+    smooth_seconds: float = setting(
+        5.0, "seconds over which probabilities are averaged before the threshold", at_least=0, at_most=3600
+    )
+    register: str = setting("lolhl", "name of the model in MLflow's registry", neutral=True)
+    alias: str = setting("challenger", "alias that the registry points to this model", neutral=True)
+    cache_gb: float | None = setting(
         None,
         "memory for what is learnt from, on the GPU or off it, in GB: decoded frames beyond go to a file in "
         "$LOLHL_CACHE (default: half of what is free)",
+        at_least=0,
+        at_most=1e6,
         neutral=True,
     )
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= most:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: must be 1 or more, at most {most}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout {self.dropout}: must be 0 or more and below 1")
-        if not 0 < self.learning_rate < 10:
-            raise UsageError(f"--learning-rate {self.learning_rate}: must be above 0 and below 10")
-        if not 0 <= self.smooth_seconds <= 3600:
-            raise UsageError(f"--smooth-seconds {self.smooth_seconds:g}: give 0 to 3600 seconds")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise UsageError(f"--weight-decay {self.weight_decay:g}: must be 0 or more")
-        if self.cache_gb is not None and not 0 <= self.cache_gb <= 1e6:
-            raise UsageError(f"--cache-gb {self.cache_gb:g}: must be 0 or more, at most 1000000")
+        super().__post_init__()
         if self.compile == "yes" and not _has_compiler():
             raise UsageError("--compile yes needs a C compiler: install gcc or clang, or leave it out")
-        if not 0 <= self.seed < 2**32:
-            raise UsageError(f"--seed {self.seed}: must be 0 to {2**32 - 1}")
         tracking.check_names(self.register, self.alias)
         if self.weights == "none" and self.tune == "head":
             raise UsageError(
@@ -133,8 +131,7 @@ class TrainConfig(Config):
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
         deep, gpu, shown = self.tune == "all", device.type == "cuda", min(samples, self.epoch_samples)
-        # Steps stay many, and each large enough that what surrounds it costs little.
-        batch = self.batch or (64 if deep else min(256, max(64, 2 ** ((shown // 64).bit_length() - 1))))
+        batch = self.batch or (64 if deep else batch_of_head(shown))
         return FitSettings(
             epochs=self.epochs,
             epoch_samples=self.epoch_samples,
@@ -187,7 +184,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
     inputs = {source: described.content_digest()}
     ours = ranks.join()
-    todo, earlier = _plan(root, name, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
     ours.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
     if earlier:
@@ -249,31 +246,17 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         learner.load_state_dict(fitted.weights)
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
-        judged = _judge(samples["validation"], raw, frames, config)
+        fps = next(iter(frames.values())).view.fps
+        threshold, figures = _judge(samples["validation"], raw, fps, config.smooth_seconds)
         with todo.begin() as begun:
             output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, judged)
+            result = _describe(network, config, described, frames, fitted, threshold, figures)
             publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
             made = begun.finish(result, [output])
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     ours.wait()
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
-
-
-def _plan(
-    root: Root, name: str, config: TrainConfig, inputs: Mapping[str, str], *, force: bool
-) -> tuple[manifest.Plan[Model], Manifest[Model] | None]:
-    """As `manifest.plan`. What the model is called in the registry changes nothing that is learnt."""
-    key = bundle.manifest_key(name)
-    made = None if force else manifest.find(root, key, Model)
-    if made:
-        with suppress(UsageError, KeyError, TypeError):  # what is recorded may be no name
-            as_before = replace(config, register=made.config["register"], alias=made.config["alias"])
-            todo, earlier = manifest.plan(root, key, Model, as_before, inputs)
-            if earlier:
-                return todo, earlier
-    return manifest.plan(root, key, Model, config, inputs, force=force)
 
 
 def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
@@ -283,8 +266,9 @@ def _samples(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str
     sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
-            raise DatasetError(
-                f"dataset {dataset}: its {side} side needs frames inside and outside of highlights: label more"
+            raise Damaged(
+                f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
+                f"run `{redo}`"
             )
     return sides
 
@@ -306,7 +290,10 @@ def _check(
     for side in samples.values():
         for number, vod in enumerate(side.vods):
             if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
-                raise DatasetError(f"{vod} was extracted again since the dataset was made: run `lolhl dataset` again")
+                raise DatasetError(
+                    f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
+                    f"{' '.join(described.result.vods)} --force`"
+                )
 
 
 def _check_size(config: TrainConfig, network: Network, frames: Mapping[str, FrameSet]) -> None:
@@ -327,19 +314,21 @@ def _parts(
     *,
     frozen: bool,
 ) -> list[cache.Part]:
-    """What is learnt from: features under a head, which are computed where they are not stored, else pictures.
+    """What is learnt from: tracks under a head, which are computed where they are not stored, else pictures.
 
-    Of several processes the first computes features, and the others read what it stored.
+    Of several processes the first computes tracks, and the others read what it stored.
     """
     if not frozen:
         return [cache.Part(of.digest, needed[vod], of.pictures) for vod, of in frames.items()]
     if not ours.first:
         ours.wait()
-    engine = open_engine(network, device)
-    known = {vod: features.stored(engine, of) for vod, of in frames.items()}
+    view = next(iter(frames.values())).view
+    signal = PictureSignal(open_engine(Encoder.of(network), device), view)
+    sources = [FrameSource(frame_set) for frame_set in frames.values()]
+    tracks = [make_track(signal, source, source.layout) for source in sources]
     if ours.first:
         ours.wait()
-    return [cache.Part(f"{of.digest} {engine.key}", needed[vod], known[vod].__getitem__) for vod, of in frames.items()]
+    return [cache.Part(track.digest, needed[vod], track.__getitem__) for vod, track in zip(frames, tracks, strict=True)]
 
 
 def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
@@ -355,44 +344,24 @@ def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, Frame
     return clips
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """Figures of the model on validation: of raw probabilities, smoothed as they will be used, and cut to spans."""
+def _judge(
+    side: Samples, raw: npt.NDArray[np.float32], fps: Fraction, smooth_seconds: float
+) -> tuple[float, ModelFigures]:
+    """The threshold that is chosen on the validation side, and the figures there.
 
-    threshold: float
-    raw: FrameFigures
-    smoothed: Comparison
-    events: list[EventFigures]
-
-
-def _judge(side: Samples, raw: npt.NDArray[np.float32], frames: Mapping[str, FrameSet], config: TrainConfig) -> _Judged:
-    """Chooses the threshold on the validation side and takes the figures there.
-
-    Smoothed, cut and matched within each unbroken stretch, so that nothing of a training frame flows in.
+    Args:
+        raw: float32 [n], the probability of each sample.
     """
-    fps = next(iter(frames.values())).view.fps
-    breaks = np.flatnonzero((np.diff(side.frame) != 1) | (np.diff(side.vod) != 0)) + 1
-    stretches = [slice(*ends) for ends in pairwise([0, *breaks.tolist(), len(side)])]
-    smoothed = np.concatenate([centred_mean(raw[of], fps, config.smooth_seconds) for of in stretches])
-    threshold = metrics.choose_threshold(side.label, smoothed)
-    limits = Limits(threshold=threshold)
-    labelled, predicted = {}, {}
-    for of in stretches:
-        duration = float((of.stop - of.start) / fps)
-        predicted[str(of)] = [highlight.span for highlight in find(smoothed[of], fps, duration, limits)]
-        labelled[str(of)] = _spans(side.label[of], fps)
-    return _Judged(
-        threshold,
-        metrics.frame_figures(side.label, raw, threshold, side.chunk),
-        metrics.compare(side.label, smoothed, threshold, side.chunk),
-        [metrics.event_figures(labelled, predicted, tiou) for tiou in metrics.TIOUS],
-    )
-
-
-def _spans(labels: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
-    """The events among the frames of a stretch, as exact as the grid."""
-    edges = np.flatnonzero(np.diff(np.pad(labels.astype(np.int8), 1))).reshape(-1, 2)
-    return [Span(float(first / fps), float(stop / fps)) for first, stop in edges.tolist()]
+    rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
+    vods = [
+        ScoredVod.from_samples(vod, fps, side.frame[at], raw[at], side.label[at])
+        for vod, at in rows.items()
+        if at.any()
+    ]
+    chosen = Judge.choose(vods, smooth_seconds)
+    judgement, threshold = judge(chosen.predict(vods)), chosen.limits.threshold
+    figures = ModelFigures(smoothed=judgement.frames, raw=raw_figures(vods, threshold), events=judgement.events)
+    return threshold, figures
 
 
 def _describe(
@@ -401,7 +370,8 @@ def _describe(
     described: Manifest[Dataset],
     frames: Mapping[str, FrameSet],
     fitted: Fitted,
-    judged: _Judged,
+    threshold: float,
+    figures: ModelFigures,
 ) -> Model:
     view = next(iter(frames.values())).view
     return Model(
@@ -409,12 +379,12 @@ def _describe(
         normalisation=network.normalisation,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
         frozen=config.tune == "head",
-        threshold=judged.threshold,
+        threshold=threshold,
         threshold_chosen="best F1 of smoothed probabilities on the validation side",
         smooth_seconds=config.smooth_seconds,
         dataset_digest=described.content_digest(),
         dataset_holdout=described.result.holdout,
-        metrics=ModelFigures(smoothed=judged.smoothed, raw=judged.raw, events=judged.events),
+        metrics=figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
         versions={

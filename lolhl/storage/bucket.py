@@ -48,7 +48,7 @@ from botocore.parsers import ResponseParserError
 from botocore.utils import is_valid_endpoint_url
 from s3transfer.manager import TransferConfig, TransferManager
 
-from lolhl import text
+from lolhl import machine, text
 from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, UsageError, explain
 from lolhl.storage import Stat, check_key, check_prefix, each
 
@@ -218,7 +218,7 @@ class Bucket:
             self._s3.delete_object(Bucket=self.name, Key=at)
 
     def local(self, key: str) -> Path:
-        cache = Path(os.environ.get("LOLHL_CACHE") or "~/.cache/lolhl").expanduser() / "objects"
+        cache = machine.cache("objects")
         identity = "\n".join((self.endpoint, self.name, self._at(key)))
         begin, end = hashlib.sha256(identity.encode()).hexdigest()[:40] + "-", Path(key).suffix[:16]
         try:
@@ -525,12 +525,12 @@ def _length(answer: Mapping[str, Any]) -> int:
 def _checked_size(size: Any) -> int:
     """Raises _NoS3Answer for what is no size of an object."""
     try:
-        checked = int(size)
+        number = int(size)
     except (TypeError, ValueError) as error:
         raise _NoS3Answer from error
-    if not 0 <= checked < 1 << 60:
+    if not 0 <= number < 1 << 60:
         raise _NoS3Answer
-    return checked
+    return number
 
 
 def _listed(entry: Mapping[str, Any], above: str) -> Stat:

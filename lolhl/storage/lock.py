@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def locked(path: Path, what: str | None = None) -> Iterator[None]:
+def locked(path: Path, what: str | None = None) -> Iterator[int]:
     """One process at a time; the others wait. The lock ends with its process. Raises OSError.
 
     Machines that share the folder keep each other out where its file system passes `flock` on.
@@ -19,6 +19,10 @@ def locked(path: Path, what: str | None = None) -> Iterator[None]:
     Args:
         path: of the lock's file, in a folder that exists.
         what: is locked, for the people who wait for it; None where that is short.
+
+    Yields:
+        The file descriptor that holds the lock. A child process that inherits it keeps the lock when this process
+        is killed.
     """
     lock = FileLock(path)
     try:
@@ -27,8 +31,10 @@ def locked(path: Path, what: str | None = None) -> Iterator[None]:
         if what:
             log.warning("%s: another run is at it: waiting", what)
         lock.acquire()
+    descriptor = lock._context.lock_file_fd  # FileLock offers no public way to it
+    assert descriptor is not None
     try:
-        yield
+        yield descriptor
     finally:
         with suppress(OSError):
             path.unlink()  # still locked: whoever waits sees that this file is gone, and makes its own

@@ -8,7 +8,7 @@ import functools
 import math
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -92,23 +92,25 @@ def is_restart(step: float) -> bool:
 
 
 def run_on(video: Path, target: Path) -> Path | None:
-    """Copies a video whose timestamps start again to one where they run on; nothing is encoded anew.
+    """Copies a video whose timestamps start again, or start nobody knows where, to one where they run on from 0.
+
+    Nothing is encoded anew.
 
     Args:
         target: its suffix becomes that of the container.
 
     Returns:
-        The copy; None, with nothing written, where the video's own clock runs on.
+        The copy; None, with nothing written, where the video's own clock runs on from its start.
 
     Raises:
         VideoError: it cannot be read.
     """
-    with _opened(video) as (container, _):
-        if not BROKEN & set(container.format.name.split(",")):
-            return None
-    if not clock(video).jumps:
-        return None
-    return trim.remux(video, target)
+    with _opened(video) as (container, stream):
+        may_jump = bool(BROKEN & set(container.format.name.split(",")))
+        starts_late = container.start_time is None and _first_time(container, stream) > 0
+    if starts_late or (may_jump and clock(video).jumps):
+        return trim.remux(video, target)
+    return None
 
 
 @contextmanager
@@ -120,6 +122,14 @@ def _opened(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         for stream in container.streams:
             stream.discard = Discard.none if stream is pictures[0] else Discard.all
         yield container, pictures[0]
+
+
+def _first_time(container: InputContainer, stream: VideoStream) -> int:
+    """Of the first packet, in ticks; 0 where it has none. FFmpeg knows no start of a .mkv with a single picture."""
+    with suppress(FFmpegError):
+        for packet in container.demux(stream):
+            return packet.pts or 0
+    return 0
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,16 +6,16 @@ stream). An exact clip is encoded anew and holds just the pictures within the sp
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from lolhl.errors import UsageError
+from lolhl.errors import UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.vod import ffmpeg
 
-_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-vf", ffmpeg.EVEN, "-c:a", "aac", "-b:a", "160k"]
+_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "aac", "-b:a", "160k"]
 # Each picture keeps its own time: none is shown twice or left out to make the rate even.
 _EXACT += ["-fps_mode", "vfr", "-enc_time_base", "1:90000"]
 _COPY = ["-c", "copy"]
@@ -27,6 +27,7 @@ _PLAIN = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", 
 # goes to well before it, and what comes before it is dropped by its own time.
 _SEEK_MARGIN = Fraction(2)
 _LOOK_BACK = (Fraction(10), Fraction(60))  # seconds in which to look for a key frame, before looking everywhere
+_STILL_RATE = 10  # pictures a second of a clip in which nothing moves
 _TICK = Fraction(1, 1000)  # seconds: containers round times to as little as that
 
 
@@ -34,11 +35,12 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
     """Writes [start, stop) of the video as an .mp4, with its sound if it has any.
 
     Args:
-        exact: True encodes anew (H.264, AAC); False copies, from the key frame at or before the start.
+        exact: True encodes anew (H.264, AAC); False copies, from the key frame at or before the start. Where no
+            picture begins in the span, an exact clip shows the one before.
 
     Raises:
         UsageError: the span is empty.
-        VideoError: ffmpeg cannot read the video, or cannot put it into an .mp4, or there is no picture in the span.
+        VideoError: ffmpeg cannot read the video, or cannot put it into an .mp4.
         ToolMissing, MachineError: as of `ffmpeg.run`.
     """
     start, stop = Fraction(span.start), Fraction(span.stop)
@@ -48,8 +50,27 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
     begin = max(Fraction(0), start if exact else key_frame.decoded - _TICK)
     with _finished(target) as unfinished:
         arguments = [*_from(video, begin, key_frame), "-t", _ffmpeg_time(stop - begin)]
-        arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(_EXACT if exact else _COPY), *_PLAIN]
+        arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(["-vf", ffmpeg.EVEN, *_EXACT] if exact else _COPY), *_PLAIN]
         ffmpeg.run(arguments, video, unfinished)
+        if exact and not _has_picture(unfinished):
+            ffmpeg.run(_still(video, start, stop, key_frame), video, unfinished)
+
+
+def _has_picture(clip: Path) -> bool:
+    """False of a clip without streams, or with sound alone, which ffmpeg writes without a complaint."""
+    with suppress(VideoError), closing(ffmpeg.open_video(clip)) as container:
+        return bool(container.streams.video)
+    return False
+
+
+def _still(video: Path, start: Fraction, stop: Fraction, key_frame: "_KeyFrame") -> list[str]:
+    """Arguments for a span in which no picture begins: the one before it stays on screen."""
+    seek = max(Fraction(0), key_frame.decoded - _SEEK_MARGIN)
+    begin = f"{float(start - seek):.6f}"
+    picture = f"fps={_STILL_RATE}:start_time={begin}:round=up,setpts=PTS-{begin}/TB,{ffmpeg.EVEN}"
+    sound = f"atrim=start={begin},asetpts=PTS-{begin}/TB"
+    arguments = [*_sought(video, seek), "-t", _ffmpeg_time(stop - start), "-map", "0:V:0", "-map", "0:a:0?"]
+    return [*arguments, *_EXACT, "-vf", picture, "-af", sound, *_PLAIN]
 
 
 def reel(clips: Sequence[Path], target: Path) -> None:

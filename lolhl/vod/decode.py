@@ -253,7 +253,7 @@ def _waiting(view: View, decoder: Decoder) -> int:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # Linux only
 
 
 def _parts(first: int, stop: int | None, frames: int) -> Iterator[tuple[int, int | None]]:

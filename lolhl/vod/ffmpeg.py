@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,11 @@ FORMATS = (
     *("h261", "h263", "h264", "hevc", "vvc", "av1", "obu", "vc1", "vc1test", "dirac", "cavsvideo"),
 )
 _PROTOCOLS = "file"
+
+# A picture of a .gif may claim 0.01 s. FFmpeg before 8 shows it for 0.1 s, as browsers do; later ones as it says. Our
+# two FFmpegs, the program and the libraries, may be of both kinds, and have to agree.
+_DELAYS_OF_GIF = {"min_delay": "1", "default_delay": "10"}
+_START_OF_GIF = b"GIF8"
 
 _HEAD = 4096  # bytes of a file that are looked at to say what it is, when it is no video
 _STARTS_OF_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"\xff\x0a", b"\0\0\0\x0cJXL ")
@@ -88,6 +94,7 @@ def open_video(video: Path) -> InputContainer:
             head = file.read(_HEAD)
         if head[4:12] in _BRANDS_OF_PICTURES:  # in the format of .mp4
             raise VideoError(_no_video(video, head, ""))
+        options |= _options_by_start(head)
         container: InputContainer = av.open(f"file:{video}", options=options, metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         if machine.shortage(str(error.strerror)):
@@ -119,7 +126,16 @@ def source(video: Path, *options: str, formats: Sequence[str] = FORMATS) -> list
         formats: that it may have. One that names other files is for lists that we wrote ourselves.
     """
     safe = ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", ",".join(formats)]
-    return [*safe, *options, "-i", f"file:{video}"]
+    start = b""
+    with suppress(OSError), video.open("rb") as file:  # ffmpeg says best why it cannot be read
+        start = file.read(_HEAD)
+    delays = [word for name, value in _options_by_start(start).items() for word in (f"-{name}", value)]
+    return [*safe, *delays, *options, "-i", f"file:{video}"]
+
+
+def _options_by_start(start: bytes) -> dict[str, str]:
+    """Options that one format alone has, for a file that begins so."""
+    return _DELAYS_OF_GIF if start.startswith(_START_OF_GIF) else {}
 
 
 def start(arguments: Sequence[str], *, stdout: int, stderr: int | IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -19,13 +19,15 @@ from lolhl.vod import ffmpeg
 _MAY_BE_STILL = {"gif", "apng", "mjpeg"}  # formats of videos in which still pictures come too
 _TRIED = 100  # packets in which a picture is looked for
 _HUNDREDTHS = 10_000  # of a second, in the container's microseconds
+_LONGEST = 10**9 * av.time_base  # 30 years, in microseconds: damaged files claim more
 
 
 @dataclass(frozen=True)
 class VideoInfo:
     """Duration and start_time in seconds; width and height as shown, after rotation, in pixels.
 
-    `fps` is the average rate; `duration` is the container's in hundredths, 0 when it does not say.
+    `fps` is the average rate, whatever the file claims, and 0 when nobody knows; `duration` is the container's in
+    hundredths, 0 when it does not say or claims more than 30 years.
     """
 
     duration: float
@@ -60,11 +62,11 @@ def probe(video: Path) -> VideoInfo:
         if rotation in (90, 270):
             width, height = height, width
         return VideoInfo(
-            duration=max(0, (duration + _HUNDREDTHS // 2) // _HUNDREDTHS) / 100,
+            duration=(duration + _HUNDREDTHS // 2) // _HUNDREDTHS / 100 if 0 < duration <= _LONGEST else 0.0,
             start_time=start_time / av.time_base,
             width=width,
             height=height,
-            fps=_rate(stream),
+            fps=_rate(stream, count),
             codec=stream.codec_context.codec.canonical_name,
             has_audio=bool(container.streams.audio),
             rotation=rotation,
@@ -85,13 +87,20 @@ def _look(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
     return count, (rotation or 0) % 360
 
 
-def _rate(stream: VideoStream) -> Fraction:
+def _rate(stream: VideoStream, count: int) -> Fraction:
     """The average rate, or the guessed one where the container has none; 0 where nobody knows.
 
     A usual rate stands in place of what times that were rounded to milliseconds make of it.
+
+    Args:
+        count: of packets, as of `_look`.
     """
-    average, base = stream.average_rate, stream.time_base
-    if not average or average * (base or 0) == 1:  # a .dv tells its ticks
+    average = stream.average_rate
+    if not average and count < 2:
+        return Fraction(0)  # of one picture in a .wmv FFmpeg guesses that there is one a tick
+    if not average or average * (stream.time_base or 0) == 1:  # a .dv tells its ticks
         average = stream.guessed_rate or Fraction(0)
+    if average <= 0:
+        return Fraction(0)
     usual = grid.exact_fps(Fraction(round(average * 100), 100))
     return usual if usual and usual.denominator in (1, 1001) else average

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from lolhl import metrics
+from lolhl.evaluate import metrics
 from lolhl.labels.spans import Span
 from lolhl.vod import ffmpeg
 from tests.benchmarks.result import measured

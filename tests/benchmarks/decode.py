@@ -19,9 +19,7 @@ from typing import Literal
 import av
 import polars as pl
 
-from lolhl import metrics
-from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import on_grid
+from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.tables import read_table
 from lolhl.models.bundle import load_bundle
 from lolhl.stages.download import download
@@ -153,9 +151,8 @@ def _lost(root: Root) -> Table:
             with result.measured() as timing:
                 infer(root, MODEL, rendition.name, config, force=True)
             scores = pl.read_parquet(io.BytesIO(root.read(scores_key(rendition.name))))["score"].to_numpy()
-            truth = on_grid(spans, len(scores), used.view.fps)
-            smoothed = centred_mean(scores, used.view.fps, used.smooth_seconds)
-            figures = (metrics.average_precision(truth, scores), metrics.average_precision(truth, smoothed))
+            vods = [ScoredVod(vod="bench-b", fps=used.view.fps, scores=scores, labels=spans)]
+            figures = (average_precision(vods), average_precision(vods, used.smooth_seconds))
             found[rendition.name, mode] = (*figures, timing)
     rows = [
         [*way, f"{raw or 0:.3f}", f"{smoothed or 0:.3f}", timing.wall] for way, (raw, smoothed, timing) in found.items()

@@ -22,11 +22,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lolhl import metrics
-from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import on_grid
+from lolhl.evaluate.judge import ScoredVod, average_precision
+from lolhl.labels.spans import from_grid, on_grid
 from lolhl.labels.tables import read_table
-from lolhl.models import engine, scoring
+from lolhl.models import engine, openvino_engine, scoring
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import Features, Pictures
 from lolhl.models.network import Network
 from lolhl.stages.train import TrainConfig
@@ -82,7 +82,7 @@ def main() -> None:
         timings = result.side_by_side({name: partial(run, timed) for name, run in runs.items()}, ROUNDS)
         named = (EXACT, "OpenVINO bf16", "OpenVINO int8", "ONNX Runtime int8")
         features = {name: [runs[name](of.pictures) for of in (learnt, judged)] for name in named if name in runs}
-    library = engine.open_engine(network, CPU).name
+    library = engine.open_engine(Encoder.of(network), CPU).name
     result.write(
         "engines",
         [
@@ -144,17 +144,17 @@ def _batches(pictures: Pictures, size: int) -> Iterator[Pictures]:
 
 
 def _openvino(network: Network, precision: str) -> Run:
-    return _compiled(engine.converted(network, VIEW.size), network, precision)
+    return _compiled(openvino_engine.converted(Encoder.of(network), VIEW.size), network, precision)
 
 
 def _compiled(model: Any, network: Network, precision: str) -> Run:
-    compiled = engine.compiled(model, network, precision)
+    compiled = openvino_engine.compiled(model, Encoder.of(network), precision)
     size = compiled.input(0).shape[0]
-    return lambda pictures: np.concatenate(list(engine.requested(compiled, _batches(pictures, size))))
+    return lambda pictures: np.concatenate(list(openvino_engine.requested(compiled, _batches(pictures, size))))
 
 
 def _openvino_int8(network: Network, calibration: Pictures) -> Run:
-    model = engine.converted(network, VIEW.size)
+    model = openvino_engine.converted(Encoder.of(network), VIEW.size)
     import nncf
 
     size = model.input(0).shape[0]
@@ -277,9 +277,9 @@ def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Net
 
 
 def _judged(network: Network, features: Features, labels: npt.NDArray[np.bool_]) -> float:
-    scores = np.concatenate(list(scoring.probabilities(network, [features], CPU)))
-    smoothed = centred_mean(scores, VIEW.fps, TrainConfig().smooth_seconds)
-    return metrics.average_precision(labels, smoothed) or 0.0
+    scores = np.concatenate(list(scoring.probabilities(network.head, [features], CPU)))
+    vods = [ScoredVod(vod="judged", fps=VIEW.fps, scores=scores, labels=from_grid(labels, VIEW.fps))]
+    return average_precision(vods, TrainConfig().smooth_seconds) or 0.0
 
 
 if __name__ == "__main__":

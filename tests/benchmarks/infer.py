@@ -19,9 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lolhl import metrics
-from lolhl.highlights.intensity import centred_mean
-from lolhl.labels.spans import on_grid
+from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.tables import read_table
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.stages.dataset import dataset
@@ -141,9 +139,9 @@ def _infer(root: Root, vod: str, mode: Mode, closer: float = InferConfig().close
 def _judged(used: Bundle, made: bytes, stream: str) -> Judged:
     scores = pl.read_parquet(io.BytesIO(made))["score"].to_numpy()
     table = inputs.labels(stream)
-    truth = on_grid(read_table(table.read_bytes(), str(table))[stream], len(scores), used.view.fps)
-    smoothed = centred_mean(scores, used.view.fps, used.smooth_seconds)
-    return Judged(metrics.average_precision(truth, scores), metrics.average_precision(truth, smoothed))
+    spans = read_table(table.read_bytes(), str(table))[stream]
+    vods = [ScoredVod(vod=stream, fps=used.view.fps, scores=scores, labels=spans)]
+    return Judged(average_precision(vods), average_precision(vods, used.smooth_seconds))
 
 
 def _speeds(timings: Mapping[str, Timing], judged: Mapping[str, Judged]) -> Table:

@@ -47,15 +47,15 @@ TIMED = {
     "extract": "extract, all of the grid",
     "scan": "extract, key frames alone",
     "pictures": "all frames read and decoded once",
-    "train": "train on stored features",
-    "infer": "infer from stored features",
+    "train": "train on stored tracks",
+    "infer": "infer from stored tracks",
 }
 NEEDS = {
     "extract": ("vods/",),
     "scan": ("vods/",),
     "pictures": ("vods/", "frames/"),
-    "train": ("vods/", "frames/", "labels/", "datasets/"),
-    "infer": ("vods/", "frames/", "labels/", "datasets/", "models/"),
+    "train": ("vods/", "frames/", "tracks/", "labels/", "datasets/"),
+    "infer": ("vods/", "frames/", "tracks/", "labels/", "datasets/", "models/"),
 }
 GROWS = ("extract", "scan", "pictures")  # what a VOD twice as long has twice as much of
 
@@ -98,13 +98,13 @@ def main() -> int:
         [*speeds, _requests(counts, minutes / 60), *_costs(counts, stored, minutes / 60)],
         "python -m tests.benchmarks.storage" + (f" --minutes {minutes}" if minutes != 60 else ""),
         f"One VOD of {minutes} minutes. Times are medians of {TIMES} runs that took turns, each a process of its own "
-        "with an empty cache: the video, the shards and the features come from the bucket. The share is the folder's "
+        "with an empty cache: the video, the shards and the tracks come from the bucket. The share is the folder's "
         "time by the bucket's at 40 ms (goal: 0.9 or more). The proxy that makes the distance limits no bandwidth, and "
         "with the server it takes its part of the same cores, which no bucket elsewhere does. What stands in the way: "
         "boto3's import and client, before the first request; waiting for answers (the clock's seconds with a request "
         "under way, less the process's own work meanwhile; as round trips: so many one after another); the rest is the "
         f"work of moving bytes, in the stage and beside it. The share at {LONG} h is a projection: the first two stay, "
-        "all else grows with the VOD; not for training and inference from features, which hardly grow. "
+        "all else grows with the VOD; not for training and inference from tracks, which hardly grow. "
         "All frames are read and decoded once before the first epoch of --tune all; after that the bucket gets "
         "checkpoints only, beside the epochs. "
         f"Costs are the counted requests and the stored bytes of this VOD, times {HOURS} hours by its length; "
@@ -136,9 +136,9 @@ def _class(method: str, path: str) -> str:
 
 
 def _kind(key: str) -> str:
-    folder, *rest = key.split("/")
-    if folder == "frames":
-        return "features" if "features" in rest else "frames"
+    folder = key.split("/")[0]
+    if folder in ("frames", "tracks"):
+        return folder
     return "rendition" if folder == "vods" else "models, reports, clips"
 
 

@@ -10,14 +10,13 @@ blog: seconds of learning from one stream until average precision on the other i
 recipe (see `tests.benchmarks.blog`) reaches; both begin with frames on the disk.
 """
 
-import dataclasses
 import hashlib
 import logging
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -35,17 +34,22 @@ from lolhl.labels.rows import ANY
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
-from lolhl.models import features
-from lolhl.models.engine import Engine, Pictures, open_engine
+from lolhl.models.encoder import Encoder
+from lolhl.models.engine import open_engine
 from lolhl.models.network import Architecture, Classifier, Head, Network
 from lolhl.models.ranks import Ranks
 from lolhl.models.training import CheckpointPlace, FitSettings, fit
 from lolhl.results import Dataset, Frames, Model
+from lolhl.signals import fill_track, make_track
+from lolhl.signals.pictures import PictureSignal
+from lolhl.signals.source import FrameSource
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from lolhl.tracks.filling import End, Gap, Measured
+from lolhl.tracks.rows import BATCH, Rows
 from tests.benchmarks import blog, inputs
 from tests.benchmarks.result import Table, measured, write
 
@@ -114,7 +118,7 @@ def _loader(root: Root, folder: Path) -> Table:
     pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
     deep = Network(Architecture("image", "resnet18", 1, 1, 64, 0.5))
     deep.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    known = features.stored(_engine(), frames)
+    known = make_track(_signal(), FrameSource(frames), "grid")
     turns = VODS * HOURS * 3600 * FPS // len(frames)
     numbers = np.tile(np.arange(len(frames)), int(turns))
     held = Contents(cache.hold("features", [cache.Part("", numbers, known.__getitem__)], cache.Place(CPU)), CPU)
@@ -184,7 +188,7 @@ def _long(root: Root, folder: Path) -> Table:
     call("train", "train", "m", "--dataset", "d")
     for vod in vods[:2]:  # somebody mends two VODs
         spans = load_labels(open_root(long), vod)
-        save_labels(open_root(long), vod, [dataclasses.replace(span, stop=span.stop + 1) for span in spans[1:]])
+        save_labels(open_root(long), vod, [replace(span, stop=span.stop + 1) for span in spans[1:]])
     before = len(rows)
     call("labels changed: dataset", "dataset", "d", *vods)
     call("labels changed: train", "train", "m", "--dataset", "d")
@@ -210,7 +214,7 @@ def _done(root: Root, words: Sequence[str]) -> str:
 
 
 def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
-    """A VOD that is the stream over and over: index, labels, features; its shards are the stream's."""
+    """A VOD that is the stream over and over: index, labels, track; its shards are the stream's."""
     of = FrameSet.load(root, stream, GRID.spec)
     count = HOURS * 3600 * int(FPS)
     made = manifest.load(root, GRID.spec.manifest_key(stream), Frames, "")
@@ -219,7 +223,7 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     for number, shard in enumerate(shards):
         key = GRID.spec.shard_key(vod, number, shard.sha256)
         long.write(key, root.read(shard.key))
-        outputs.append(dataclasses.replace(shard, key=key))
+        outputs.append(replace(shard, key=key))
     places = np.arange(count) % len(of)
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
@@ -234,18 +238,18 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     spans = [Span(at + span.start, at + span.stop) for at in turns for span in load_labels(root, stream)]
     save_labels(long, vod, [span for span in spans if span.stop <= count / FPS])
 
-    engine = _engine()
-    known = features.stored(engine, of)
-    at = 0
+    signal = _signal()
+    known = make_track(signal, FrameSource(of), "grid")
 
-    def run(batches: Iterable[Pictures]) -> Iterator[features.Features]:
-        nonlocal at
-        for batch in batches:  # in order, and part after part
-            yield known[places[at : at + len(batch)]]
-            at += len(batch)
+    def measure(gap: Gap) -> Measured:
+        for first in range(gap.first, count, BATCH):
+            numbers = np.arange(first, min(first + BATCH, count))
+            yield Rows(numbers / float(FPS), known[places[numbers]])
+        return End(count, float(count / FPS))
 
-    # The library itself stores them: what is tiled stands in the place of the engine's work.
-    features.stored(dataclasses.replace(engine, run=run), FrameSet.load(long, vod, GRID.spec))
+    # The library itself stores them: what is tiled stands in the place of the backbone's work.
+    tiled = FrameSource(FrameSet.load(long, vod, GRID.spec))
+    fill_track(signal, tiled, "grid", measure).track()
 
 
 # Against the blog's recipe
@@ -262,7 +266,7 @@ def _blog(root: Root, folder: Path) -> Table:
     target = best.elsewhere or 0.0
 
     dataset(root, "both", [LEARNT, OTHER], DatasetConfig(holdout=OTHER))
-    _forget_features(root)
+    _forget_tracks(root)
     clock = _Clock()
     logging.getLogger("lolhl.stages.train").addHandler(clock)
     train(root, "bench", TrainConfig(dataset="both"))
@@ -277,10 +281,9 @@ def _blog(root: Root, folder: Path) -> Table:
     return Table("Time to the recipe's average precision", ("", *columns), rows)
 
 
-def _forget_features(root: Root) -> None:
-    for stat in list(root.list("frames/")):
-        if "/features/" in stat.key:
-            root.delete(stat.key)
+def _forget_tracks(root: Root) -> None:
+    for stat in list(root.list("tracks/")):
+        root.delete(stat.key)
 
 
 class _Clock(logging.Handler):
@@ -295,8 +298,8 @@ class _Clock(logging.Handler):
         self.epochs.append((time.perf_counter() - self.begun, float(str(record.args[-1]))))
 
 
-def _engine() -> Engine:
-    return open_engine(Network(CLIP, pretrained=True).eval(), CPU)
+def _signal() -> PictureSignal:
+    return PictureSignal(open_engine(Encoder.of(Network(CLIP, pretrained=True).eval()), CPU), GRID.view)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import polars as pl
 from lolhl.manifest import Output
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import Root
+from tests.results import unsealed
 
 Damage = Callable[[Root], object]
 
@@ -57,7 +58,7 @@ def without(key: str, *path: str) -> Damage:
     """A manifest that lacks an element, as if another program had written it."""
 
     def damage(root: Root) -> None:
-        whole = part = json.loads(root.read(key))
+        whole = part = json.loads(unsealed(root.read(key)))
         for step in path[:-1]:
             part = part[step]
         del part[path[-1]]
@@ -88,7 +89,7 @@ def holding(key: str, value: object, *path: str) -> Damage:
     """A manifest with another value in it."""
 
     def damage(root: Root) -> None:
-        whole = part = json.loads(root.read(key))
+        whole = part = json.loads(unsealed(root.read(key)))
         for step in path[:-1]:
             part = part[int(step) if step.isdigit() else step]
         part[path[-1]] = value
@@ -102,7 +103,7 @@ def rewritten(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
 
     def damage(root: Root) -> None:
         place = f"{FRAMES}/frameset.json"
-        made = json.loads(root.read(place))
+        made = json.loads(unsealed(root.read(place)))
         output = next(output for output in made["outputs"] if output["key"].endswith(".parquet"))
         buffer = io.BytesIO()
         change(pl.read_parquet(io.BytesIO(root.read(output["key"])))).write_parquet(buffer)
@@ -145,9 +146,9 @@ CALLS = [
     Bad("extract a --fps 241", 2, "'241'", "frames per second"),
     Bad("extract a --fps=-3", 2, "'-3'", "frames per second"),
     Bad("extract a --fit stretch", 2, "'stretch'", "squeeze"),
-    Bad("extract a --shard-mb 0", 2, "--shard-mb 0", "more than 0"),
-    Bad("extract a --shard-mb nan", 2, "--shard-mb nan", "more than 0"),
-    Bad("extract a --shard-mb inf", 2, "--shard-mb inf", "more than 0"),
+    Bad("extract a --shard-mb 0", 2, "--shard-mb 0", "above 0 and at most 5000"),
+    Bad("extract a --shard-mb nan", 2, "--shard-mb nan", "above 0 and at most 5000"),
+    Bad("extract a --shard-mb inf", 2, "--shard-mb inf", "above 0 and at most 5000"),
     Bad("extract a --decoder tpu", 2, "'tpu'", "cpu"),
     Bad("extract a --decoder cuda", 2, "--decoder cpu", "--decoder cpu"),
     Bad("download {films}/film.mp4 --start 2 --stop 1", 2, "--stop 1", "not after"),
@@ -157,27 +158,27 @@ CALLS = [
     Bad("download {films}/film.mp4 --stop " + "9" * 5000 + ":00:00", 2, "--stop: '9999", "is not a time: write"),
     Bad("download {films}/film.mp4 --start 1:00", 2, "film.mp4", "choose another --start"),
     Bad("download 123 --quality audio_only", 2, "audio_only", "choose another"),
-    Bad("dataset n a --validation 0", 2, "--validation 0", "between 0 and 1"),
-    Bad("dataset n a --validation nan", 2, "--validation nan", "between 0 and 1"),
+    Bad("dataset n a --validation 0", 2, "--validation 0", "above 0 and below 1"),
+    Bad("dataset n a --validation nan", 2, "--validation nan", "above 0 and below 1"),
     Bad("dataset n a --chunk-seconds 0", 2, "--chunk-seconds 0", "1 to 3600"),
     Bad("dataset n a --context-seconds -1", 2, "--context-seconds -1", "0 to 3600"),
-    Bad("dataset n a --positives 1", 2, "--positives 1", "between 0 and 1"),
+    Bad("dataset n a --positives 1", 2, "--positives 1", "above 0 and below 1"),
     Bad("dataset n a --seed -1", 2, "--seed -1", "0 or more"),
     Bad("dataset n a --holdout zzz", 2, "'zzz'", "write auto"),
     Bad("dataset n a --holdout a", 2, "--holdout a", "name more VODs"),
     Bad("dataset n", 2, "VOD", SEE),
-    Bad("train m --dataset d --epochs 0", 2, "--epochs 0", "1 or more"),
-    Bad("train m --dataset d --batch 0", 2, "--batch 0", "1 or more"),
+    Bad("train m --dataset d --epochs 0", 2, "--epochs 0", "1 to 1000000"),
+    Bad("train m --dataset d --batch 0", 2, "--batch 0", "1 to 1000000"),
     Bad("train m --dataset d --dropout 1", 2, "--dropout 1", "below 1"),
     Bad("train m --dataset d --learning-rate 0", 2, "--learning-rate 0", "above 0"),
     Bad("train m --dataset d --learning-rate nan", 2, "--learning-rate nan", "above 0"),
     Bad("train m --dataset d --weight-decay nan", 2, "--weight-decay nan", "0 or more"),
     Bad("train m --dataset d --smooth-seconds inf", 2, "--smooth-seconds inf", "0 to 3600"),
-    Bad("train m --dataset d --cache-gb -1", 2, "--cache-gb -1", "0 or more"),
+    Bad("train m --dataset d --cache-gb -1", 2, "--cache-gb -1", "0 to 1000000"),
     Bad("train m --dataset d --seed -1", 2, "--seed -1", "0 to"),
     Bad("train m --dataset d --seed 99999999999", 2, "--seed 99999999999", "0 to"),
-    Bad("train m --dataset d --kind video --hidden 9999999999", 2, "--hidden 9999999999", "at most"),
-    Bad("train m --dataset d --kind video --clip-frames 9999999999", 2, "--clip-frames 9999999999", "at most"),
+    Bad("train m --dataset d --kind video --hidden 9999999999", 2, "--hidden 9999999999", "1 to 8192"),
+    Bad("train m --dataset d --kind video --clip-frames 9999999999", 2, "--clip-frames 9999999999", "1 to 10000"),
     Bad("train m --dataset d --kind audio", 2, "'audio'", "image"),
     Bad("train m --dataset d --weights none", 2, "--weights none", "--tune all"),
     Bad("train m --dataset d --backbone resnet9000", 2, "resnet9000", "there are resnet18"),
@@ -212,14 +213,24 @@ CALLS = [
     Bad("train m --dataset=--", 2, "--dataset", "no value"),
     Bad("train m --dataset d --cache-gb=--", 2, "--cache-gb", "no value"),
     Bad("rollback --root=--", 2, "--root", "no value"),
-    Bad("retrain --tolerance 2", 2, "--tolerance 2", "give 0 to 1"),
-    Bad("retrain --tolerance nan", 2, "--tolerance nan", "give 0 to 1"),
+    Bad("retrain --tolerance 2", 2, "--tolerance 2", "0 to 1"),
+    Bad("retrain --tolerance nan", 2, "--tolerance nan", "0 to 1"),
     Bad("retrain --judge zzz", 2, "zzz is no labelled VOD", "name another"),
     Bad("retrain --judge c", 2, "c is no labelled VOD", "name another"),
     Bad("retrain --judge a,b", 2, "no VOD is left to learn from", "name fewer"),
     Bad("retrain --judge b", 1, "no highlight is labelled", "name others"),
+    Bad("compare --vods a", 2, "METHOD", SEE),
+    Bad("compare m --vods ''", 2, "is no name for a VOD", "use letters"),
+    Bad("compare m --judge a", 2, "--judge", SEE),
     Bad("rollback a", 2, "a", SEE),
     Bad("rollback --to m", 2, "--to", SEE),
+    Bad("track", 2, "VOD", SEE),
+    Bad("track a --signal loudness", 2, "--signal loudness", "there are pictures"),
+    Bad("track a --backbone resnet9000", 2, "--backbone resnet9000", "there are resnet18"),
+    Bad("track a --size 4", 2, "--size 4", "16 to 2048"),
+    Bad("track a --fps 0", 2, "'0'", "frames per second"),
+    Bad("track a --mode refine", 2, "'refine'", "scan"),
+    Bad("track a --source tape", 2, "'tape'", "video"),
     Bad("infer m a --source tape", 2, "'tape'", "video"),
     Bad("infer m", 2, "VOD", SEE),
     Bad("report a --threshold 2", 2, "--threshold 2", "0 to 1"),
@@ -231,7 +242,7 @@ CALLS = [
     Bad("report a --top -1", 2, "--top -1", "0 or more"),
     Bad("report a --top all", 2, "'all'", SEE),
     Bad("run {films}/film.mp4", 2, "--model", SEE),
-    Bad("run {films}/film.mp4 --model m --source tape", 2, "tape", SEE),
+    Bad("run {films}/film.mp4 --model m --source tape", 2, "'tape'", "auto, frames or video"),
     Bad("run {films}/film.mp4 --model nix", 1, "models/nix", "run `lolhl train nix"),
     Bad("run {films}/text.mp4 --model m", 1, "text.mp4", "give an .mp4"),
     # Names
@@ -251,6 +262,9 @@ CALLS = [
             ("infer .. a", "model"),
             ("retrain --like ../m", "model"),
             ("retrain --judge ../a", "VOD"),
+            ("compare ../m --vods a", "model"),
+            ("compare m --vods ../a", "VOD"),
+            ("compare m --vods a --name ../x", "comparison"),
             ("infer m .", "VOD"),
             ("report a/b", "VOD"),
             ("run {films}/film.mp4 --model m --name a/b", "VOD"),
@@ -297,6 +311,10 @@ CALLS = [
     Bad("train m --dataset d --kind video --clip-frames 99", 1, "clips reach", "use shorter clips"),
     Bad("train n --dataset d --backbone resnet34", 1, "resnet34", "--weights none"),
     Bad("train n --dataset d --backbone vit_tiny_patch16_224 --weights none --tune all", 1, "vit_tiny", "--size 224"),
+    Bad("track zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
+    Bad("track a --model zzz", 1, "models/zzz/model.json", "run `lolhl train zzz"),
+    Bad("track b --model m --source frames", 1, "needs frames at 3 fps, 64 px", "--source video"),
+    Bad("track c --source frames", 1, "VOD c has no frames", "run `lolhl extract c --fps 3 --size 224"),
     Bad("infer zzz a", 1, "models/zzz/model.json", "run `lolhl train zzz"),
     Bad("infer m zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
     Bad("infer m c --source frames", 1, "VOD c has no frames", "run `lolhl extract c --fps 3 --size 64"),
@@ -305,6 +323,12 @@ CALLS = [
     Bad("infer champion a", 1, "no champion yet", "lolhl retrain"),
     Bad("run {films}/film.mp4 --model champion", 1, "no champion yet", "lolhl retrain"),
     Bad("retrain --like champion", 1, "no champion yet", "name a model"),
+    Bad("compare champion --vods a", 1, "no champion yet", "name a model"),
+    Bad("compare m zzz --vods a", 1, "models/zzz/model.json", "run `lolhl train zzz"),
+    Bad("compare m --vods zzz", 1, "labels/zzz.tsv", "lolhl labels FILE"),
+    Bad("compare m", 1, "no highlight is labelled in b", "--vods"),
+    Bad("compare m", 1, "no labelled VOD that no model has learnt from", "lolhl labels", removed("labels/b.tsv")),
+    Bad("compare random --vods a", 1, "vods/a/vod.json", "lolhl download", removed("vods/a/vod.json")),
     Bad("retrain --like zzz", 1, "models/zzz/model.json", "run `lolhl train zzz"),
     Bad("retrain", 1, "has 1 labelled VODs", "lolhl labels", removed("labels/b.tsv")),
     Bad("retrain", 1, "no frame lies in a highlight", "lolhl labels FILE", extracted("b")),  # a is held out
@@ -351,7 +375,7 @@ CALLS = [
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
     # Manifests that are damaged, or of another shape
     *[
-        Bad(call, 1, key, "run its stage again", damage(key))
+        Bad(call, 1, key, "--force`", damage(key))
         for call, key in (
             ("extract a", "vods/a/vod.json"),
             ("download {films}/film.mp4 --name a", "vods/a/vod.json"),
@@ -367,7 +391,7 @@ CALLS = [
         for damage in (halved, *map(filled, NO_MANIFESTS))
     ],
     *[
-        Bad(call, 1, key, "run its stage again", without(key, "result", *lacks.split()))
+        Bad(call, 1, key, "--force`", without(key, "result", *lacks.split()))
         for call, key, lacks in (
             ("download {films}/film.mp4 --name a", "vods/a/vod.json", "source"),
             ("extract c", "vods/c/vod.json", "video"),
@@ -380,7 +404,7 @@ CALLS = [
         )
     ],
     *[
-        Bad(call, 1, key, "run its stage again", holding(key, value, *path.split()))
+        Bad(call, 1, key, "--force`", holding(key, value, *path.split()))
         for call, key, path, value in (
             ("download {films}/film.mp4 --name a", "vods/a/vod.json", "result source", 5),
             ("extract c", "vods/c/vod.json", "result video", None),
@@ -409,7 +433,7 @@ CALLS = [
         for call, key, redo in (
             ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
-            ("infer m c", "models/m/model.safetensors", "train m --force"),
+            ("infer m c", "models/m/model.safetensors", "train m … --force"),
             ("report a --force", "highlights/a/scores.parquet", "infer"),
         )
         for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
@@ -425,6 +449,7 @@ CALLS = [
             lambda table: table.cast({"frame": pl.String}),
             lambda table: table.with_columns(pl.col("frame") + 10**9),
             lambda table: table.with_columns(-pl.col("offset")),
+            lambda table: table.with_columns(pl.lit(10**18).alias("length")),
             lambda table: table[:0],
         )
     ],
@@ -446,11 +471,11 @@ CALLS = [
     Bad("train n --dataset d", 1, "mlflow/mlflow.db", "mend it", replaced("mlflow/mlflow.db", b"no database" * 99)),
     *[
         Bad(call, 1, "video.mp4", advice, damage(f"vods/{vod}/video.mp4"))
-        for call, vod in (("extract c", "c"), ("infer m c", "c"), ("report a --force", "a"))
+        for call, vod in (("extract c", "c"), ("infer m c", "c"), ("report a --clips exact", "a"))
         for damage, advice in ((halved, f"--name {vod} --force"), (blanked, "download it again"))
     ],
     *[
-        Bad("retrain", 1, "retrain/retrain.json", "run its stage again", replaced("retrain/retrain.json", data))
+        Bad("retrain", 1, "retrain/retrain.json", "--force`", replaced("retrain/retrain.json", data))
         for data in NO_MANIFESTS
     ],
     *[

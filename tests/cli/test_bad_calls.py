@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lolhl import cli
+from lolhl.stages.table import STAGES
 from lolhl.storage import Root
 from tests.cli.calls import CALLS, Bad
 from tests.cli.process import NO_WAY_OUT, contents, lolhl, said
@@ -19,7 +19,7 @@ def test_a_bad_call_is_one_line(bad: Bad, root: Root, films: Path, capsys: pytes
         bad.damage(root)
     before = contents(root)
     words = [word.format(films=films, root=root.url) for word in shlex.split(bad.words)]
-    place = [] if "--root" in words or not words or words[0] not in cli.VERBS else ["--root", root.url]
+    place = [] if "--root" in words or not words or words[0] not in STAGES else ["--root", root.url]
     at = words.index("--") if "--" in words else len(words)
     code, out, error = said(capsys, [*words[:at], *place, *words[at:]])
     assert (code, out) == (bad.code, ""), error
@@ -35,7 +35,7 @@ def test_a_bad_call_is_one_line(bad: Bad, root: Root, films: Path, capsys: pytes
 
 
 def test_the_calls_are_of_all_verbs() -> None:
-    of = {verb: [bad for bad in CALLS if bad.words.split()[:1] == [verb]] for verb in cli.VERBS}
+    of = {verb: [bad for bad in CALLS if bad.words.split()[:1] == [verb]] for verb in STAGES}
     assert min(len(bad) for bad in of.values()) >= 7
 
 

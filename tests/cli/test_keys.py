@@ -13,8 +13,13 @@ from lolhl.models import champion
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root, check_new, open_root
 
-NAMES = {"a": "{vod}", "b": "{vod}", "c": "{vod}", "d": "{dataset}", "m": "{model}"}
-FILES = {"vod": "vods/{}/vod.json", "dataset": "datasets/{}/dataset.json", "model": champion.manifest_key("{}")}
+NAMES = {"a": "{vod}", "b": "{vod}", "c": "{vod}", "d": "{dataset}", "m": "{model}", "n": "{comparison}"}
+FILES = {
+    "vod": "vods/{}/vod.json",
+    "dataset": "datasets/{}/dataset.json",
+    "model": champion.manifest_key("{}"),
+    "comparison": "comparisons/{}/comparison.json",
+}
 EMPTY = open_root("/nonexistent")
 
 
@@ -22,10 +27,10 @@ EMPTY = open_root("/nonexistent")
 def templates(finished: Root, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """All keys of a root in which every stage has run, with {vod}, {dataset} and {model} where the names stand."""
     root = open_root(str(shutil.copytree(finished.url, tmp_path_factory.mktemp("keys") / "root")))
-    infer(root, "m", "a", InferConfig(mode="grid"), place="retrain/scores/m")
+    infer(root, "m", "a", InferConfig(mode="grid"), place="scores/m")
     keys = [stat.key for stat in root.list()]
     keys += [champion.KEY, "models/m/unfinished.ckpt", "frames/a/unfinished.json", "vods/a/source/0000-0010.json"]
-    keys += ["retrain/retrain.json", "retrain/0123456789ab/report.md"]
+    keys += ["retrain/retrain.json", "retrain/0123456789ab/report.md", "comparisons/n/comparison.json"]
     return sorted({"/".join(map(template, key.split("/"))) for key in keys})
 
 
@@ -95,8 +100,13 @@ def artifacts(templates: list[str], named: Iterable[dict[str, str]]) -> set[tupl
 
 def test_keys_of_all_kinds_are_looked_at(templates: list[str]) -> None:
     firsts = {key.split("/")[0] for key in templates}
-    assert firsts >= {"vods", "labels", "frames", "datasets", "models", "highlights", "retrain", "mlflow"}
-    assert {"labels/{vod}.tsv", "models/{model}/model.json", "retrain/scores/{model}/{vod}/scores.json"} <= {*templates}
+    assert firsts >= {"vods", "labels", "frames", "datasets", "models", "highlights", "scores", "retrain", "mlflow"}
+    assert {
+        "labels/{vod}.tsv",
+        "models/{model}/model.json",
+        "scores/{model}/{vod}/scores.json",
+        "comparisons/{comparison}/comparison.json",
+    } <= {*templates}
 
 
 def test_a_name_that_differs_in_case_only_is_refused(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ import sys
 import termios
 import time
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lolhl import __version__, cli
+from lolhl import __version__
+from lolhl.config import settings
+from lolhl.stages import table
 from lolhl.stages.download import download
+from lolhl.stages.table import STAGES
 from lolhl.storage import Root
 from tests.cli.process import lolhl, said
 from tests.streams import action_video
@@ -121,36 +123,38 @@ def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.Captur
 
 def test_what_is_left_of_a_broken_run_is_made_anew(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     """A cache and a note of progress are no input: damaged, they cost time and nothing else."""
-    features = next(stat.key for stat in root.list("frames/a/") if "/features/" in stat.key)
-    whole = root.read(features)
-    for damaged in (whole[:100], b"", whole[:-10]):
-        root.write(features, damaged)
-        assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
-        assert root.read(features) == whole
+    for key in [stat.key for stat in root.list("tracks/a/")]:
+        whole = root.read(key)
+        for damaged in (whole[:100], b"", whole[:-10]):
+            root.write(key, damaged)
+            assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
+            assert root.read(key) == whole
     for damaged in (b"", b"[]", b"{}", b'{"digest": '):
         root.write("frames/c/3fps-64px-squeeze-q90/unfinished.json", damaged)
         assert said(capsys, ["extract", "c", "--size", "64", "--force", "--root", root.url])[0] == 0
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+@pytest.mark.parametrize("verb", STAGES)
 def test_help_names_every_setting_and_its_default(
     verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "1000")
     code, out, error = said(capsys, [verb, "--help"])
-    shown = " ".join(out.split())
+    options = " ".join(out.split()).partition("options:")[2]
     assert (code, error) == (0, "")
     flags = set(re.findall(r"(?m)^  (--[a-z-]+)", out))
-    dests = [*cli.VERBS[verb][1]().positionals]
-    for config in cli.VERBS[verb][1]().configs:
-        for field in fields(config):
-            dests.append(field.name)
-            flag, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
-            assert flag in flags
-            assert " ".join(text.split()) in shown
-            if field.default is not None:
-                default = ("no", "yes")[field.default] if isinstance(field.default, bool) else field.default
-                assert re.search(rf"{flag} .*{re.escape(text)} \(default: {re.escape(str(default))}\)", shown)
+    dests = [word.name for word in (*STAGES[verb].words, *STAGES[verb].options)]
+    for config in table.load(verb).configs:
+        for setting in settings(config):
+            dests.append(setting.name)
+            assert setting.flag in flags
+            described = re.search(rf"{setting.flag}\b(.*?) {re.escape(setting.help)}( \([^)]*\))?", options)
+            assert described
+            assert f"{{{','.join(setting.choices)}}}" in described[1] or not setting.choices
+            assert str(setting.range) in (described[2] or "")
+            if setting.default is not None:
+                default = ("no", "yes")[setting.default] if setting.kind is bool else setting.default
+                assert described[2].endswith(f"default: {default})")
     assert len(dests) == len(set(dests)), "two settings of one name overwrite each other"
     assert {"--root", "--force", "--json", "--quiet"} <= flags
 
@@ -158,5 +162,5 @@ def test_help_names_every_setting_and_its_default(
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, ["--help"])
     assert code == 0
-    assert all(re.search(rf"(?m)^    {verb} +\w", out) for verb in cli.VERBS)
+    assert all(re.search(rf"(?m)^    {verb} +\w", out) for verb in STAGES)
     assert said(capsys, ["--version"]) == (0, f"lolhl {__version__}\n", "")

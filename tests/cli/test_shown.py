@@ -9,15 +9,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import typing
-from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from lolhl import cli
+from lolhl.config import settings
 from lolhl.errors import LolhlError
+from lolhl.stages import table
+from lolhl.stages.table import STAGES
 from lolhl.storage import Root, open_root
 from tests.cli.process import lolhl, said
 from tests.streams import action_video
@@ -89,13 +90,10 @@ def test_a_password_in_an_address_is_not_printed(
 def numeric_options() -> list[tuple[str, str]]:
     """Verb and flag of each setting that is a number."""
     options = []
-    for verb, (_, make) in cli.VERBS.items():
-        for config in make().configs:
-            hints = typing.get_type_hints(config)
-            for field in fields(config):
-                kinds = {hints[field.name], *typing.get_args(hints[field.name])}
-                if kinds & {int, float, Fraction}:
-                    options.append((verb, "--" + field.name.replace("_", "-")))
+    for verb in STAGES:
+        for config in table.load(verb).configs:
+            numbers = [setting for setting in settings(config) if setting.kind in (int, float, Fraction)]
+            options += [(verb, setting.flag) for setting in numbers]
     return options
 
 
@@ -124,7 +122,7 @@ def test_hostile_numbers_are_refused_at_once(
 def test_tiny_lengths_of_highlights(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["report", "a", "--min-length", "0", "--threshold", "0", "--clips", "none", "--root", root.url]
     code, _, error = said(capsys, [*words, "--max-length", "1e-9"])
-    assert (code, "give at least 0.1" in error) == (2, True)
+    assert (code, "must be 0.1 or more" in error) == (2, True)
     code, _, error = said(capsys, [*words, "--max-length", "0.1", "--json"])
     assert code == 0, error
 

@@ -38,9 +38,11 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "dataset": ("dataset", (), ("first", *_VODS, *_AT)),
     "train": ("train", (), ("first", "--dataset", "first", *_AT)),
     "train-nodes-gpu": ("train", ("-j", "2x1", "--max_retries", "3", *_GPU), ("first", "--dataset", "first", *_AT)),
+    "track": ("track", (), (*_VODS, *_AT)),
     "infer": ("infer", (), ("first", *_VODS, *_AT)),
     "infer-replicas-gpu": ("infer", ("--replicas", "2", *_GPU), ("first", *_VODS, *_AT)),
     "report": ("report", (), (*_VODS, *_AT)),
+    "compare": ("compare", (), ("champion", "first", "--vods", _VODS[1], *_AT)),
     "retrain": ("retrain", (), _AT),
     "rollback": ("rollback", (), _AT),
 }

@@ -21,11 +21,11 @@ from torchx.specs import named_resources
 import lolhl
 from components import pipeline
 from components.pipeline import Stream
-from lolhl.cli import VERBS
+from lolhl.stages.table import IMAGES, STAGES
 from lolhl.storage import open_root
 from tests.streams import write_stream
 
-STAGES = [name for name in VERBS if name != "run"]
+JOBS = [name for name in STAGES if name != "run"]
 HERE = Path(pipeline.__file__).parent
 DOCKERFILE = (HERE.parent / "images/Dockerfile").read_text()
 
@@ -38,17 +38,17 @@ def in_repository(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_every_verb_has_its_component() -> None:
-    assert {path.stem for path in HERE.glob("[a-z]*.py")} == {*STAGES, "pipeline", "resources"}
+    assert {path.stem for path in HERE.glob("[a-z]*.py")} == {*JOBS, "pipeline", "resources"}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", JOBS)
 def test_torchx_accepts_the_component(stage: str) -> None:
     case = ComponentTestCase()
     module = __import__(f"components.{stage}", fromlist=[stage])
     case.validate(module, stage)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", JOBS)
 def test_the_help_comes_from_the_docstring(stage: str, in_repository: dict[str, str]) -> None:
     done = subprocess.run(
         ["torchx", "run", "-s", "local_cwd", f"components/{stage}.py:{stage}", "--help"],
@@ -58,7 +58,7 @@ def test_the_help_comes_from_the_docstring(stage: str, in_repository: dict[str, 
     assert "--image" in done.stdout
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", JOBS)
 def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None:
     with get_runner() as runner:
         cfg = {"log_dir": str(tmp_path)}
@@ -71,7 +71,7 @@ def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None
     assert planned._app.roles[0].image == "i:1"
 
 
-@pytest.mark.parametrize("stage", ["extract", "infer", "report"])
+@pytest.mark.parametrize("stage", [name for name in JOBS if STAGES[name].shareable])
 def test_replicas_share_the_vods(stage: str, tmp_path: Path) -> None:
     with get_runner() as runner:
         said = ["--replicas", "3", "--max_retries", "2", "--", "a", "b", "c"]
@@ -81,14 +81,18 @@ def test_replicas_share_the_vods(stage: str, tmp_path: Path) -> None:
     assert planned._app.roles[0].max_retries == 2
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", JOBS)
 def test_the_image_is_one_that_make_images_builds(stage: str) -> None:
-    function = getattr(__import__(f"components.{stage}", fromlist=[stage]), stage)
-    image = inspect.signature(function).parameters["image"].default
-    target = re.fullmatch(rf"lolhl/(\w+):{re.escape(lolhl.__version__)}", image)
-    assert target is not None
-    (asked,) = re.findall(rf"^FROM \S+ AS {target[1]}\n(?:.*\n){{2}}RUN for verb in ([^;]*);", DOCKERFILE, re.MULTILINE)
-    assert stage in asked.split()
+    parameters = inspect.signature(getattr(__import__(f"components.{stage}", fromlist=[stage]), stage)).parameters
+    assert parameters["image"].default == f"lolhl/{STAGES[stage].image}:{lolhl.__version__}"
+    assert ("replicas" in parameters) == STAGES[stage].shareable
+
+
+def test_each_image_is_built_on_the_one_before_and_asks_the_verbs_that_it_offers() -> None:
+    asked = r"^FROM (\S+)-needs AS (\S+)\n(?:.*\n){2}RUN verbs=\$\(python -m lolhl\.stages\.table (\S+)\) && for"
+    assert re.findall(asked, DOCKERFILE, re.MULTILINE) == [(image, image, image) for image in IMAGES]
+    needs = re.findall(r"^FROM (\S+) AS (\S+)-needs$", DOCKERFILE, re.MULTILINE)
+    assert needs == [*zip(("base", *(f"{image}-needs" for image in IMAGES)), IMAGES, strict=False)]
 
 
 def test_the_images_have_what_the_library_needs() -> None:

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from lolhl.cli import VERBS
+from lolhl.stages.table import STAGES
 from tests.components.rendered import APP_ID, CASES
 from tests.engines import volcano
 
@@ -88,7 +88,7 @@ def without_version(text: str) -> Any:
 
 
 def test_there_is_a_case_of_every_component() -> None:
-    assert {component for component, _, _ in CASES.values()} == VERBS.keys() - {"run"}
+    assert {component for component, _, _ in CASES.values()} == STAGES.keys() - {"run"}
 
 
 def test_each_job_is_its_golden_file(released: dict[str, str], goldens: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ def test_chunks_of_thirty_seconds() -> None:
 def test_chunks_that_share_an_event_are_joined() -> None:
     assert chunk_numbers(marked(150, (29, 31))) == [(0, 180), (2, 90), (3, 90), (4, 90)]
     assert chunk_numbers(marked(150, (25, 95), (119.5, 120.5))) == [(0, 450)]
+    assert chunk_numbers(marked(60, (29.9, 35))) == [(0, 90), (1, 90)]  # its first frame is that at 30 s
     assert chunk_numbers(marked(150, (29, 30.0))) == [(i, 90) for i in range(5)]
     assert chunk_numbers(marked(60, (59, 300))) == [(0, 90), (1, 90)]  # beyond the last frame there is nothing to join
 

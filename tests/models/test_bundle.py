@@ -24,7 +24,7 @@ from lolhl.models.network import Architecture, Network
 from lolhl.results import Model
 from lolhl.storage import Root, open_root
 from tests import results
-from tests.results import MODEL
+from tests.results import MODEL, unsealed
 
 ARCHITECTURE = Architecture("video", "resnet18", 5, 3, 16, 0.5)
 NAN, INFINITY = float("nan"), float("inf")
@@ -60,11 +60,12 @@ def store(root: Root, weights: dict[str, Tensor], normalisation: dict[str, list[
 def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> None:
     loaded = load_bundle(root, "m")
     assert (loaded.view.fps, loaded.view.size, loaded.threshold) == (Fraction(30000, 1001), 96, 0.5)
-    assert loaded.network.architecture == ARCHITECTURE
+    whole = loaded.encoder.network()
+    assert whole.architecture == ARCHITECTURE
     for name, tensor in network.state_dict().items():
-        assert torch.equal(loaded.network.state_dict()[name], tensor)
+        assert torch.equal(whole.state_dict()[name], tensor)
     frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8))
-    assert torch.equal(loaded.network.features(frames), network.eval().features(frames))
+    assert torch.equal(whole.features(frames), network.eval().features(frames))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> Non
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -> None:
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     *path, last = field.split(".")
     part = said["result"]
     for step in path:
@@ -101,19 +102,19 @@ def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -
 
 @pytest.mark.parametrize("field", ["architecture", "view", "normalisation", "threshold", "frozen", "smooth_seconds"])
 def test_a_value_that_is_missing_is_one_line(root: Root, field: str) -> None:
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     del said["result"][field]
     refused(root, said, field)
 
 
 def test_clips_that_reach_for_hours_are_refused(root: Root) -> None:
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     said["result"]["architecture"] |= {"clip_frames": 10_000, "clip_stride": 10_000}
     refused(root, said, "architecture")
 
 
 def test_a_huge_backbone_is_refused_by_the_weights_before_it_is_built(root: Root) -> None:
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     said["result"]["architecture"]["backbone"] = "vit_giant_patch14_224"  # 4 GB
     said["result"]["normalisation"] = {"mean": [0.5] * 3, "std": [0.5] * 3}
     said["result"]["view"]["size"] = 224
@@ -121,7 +122,7 @@ def test_a_huge_backbone_is_refused_by_the_weights_before_it_is_built(root: Root
 
 
 def test_a_backbone_of_another_picture_size_is_refused(root: Root) -> None:
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     said["result"]["architecture"]["backbone"] = "vit_tiny_patch16_224"
     said["result"]["normalisation"] = {"mean": [0.5] * 3, "std": [0.5] * 3}
     refused(root, said, "pictures of 96 px, its backbone of 224")

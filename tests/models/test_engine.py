@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lolhl.models import engine as engines
+from lolhl.models import openvino_engine
+from lolhl.models.encoder import Encoder
 from lolhl.models.engine import Engine, open_engine
 from lolhl.models.network import Architecture, Network
 
@@ -56,7 +57,7 @@ def test_features_are_the_network_s_own(backbone: str) -> None:
     shown = pictures(11, side)
     with torch.no_grad():
         own = of.features(torch.from_numpy(shown)).numpy()
-    engine = open_engine(of, CPU)
+    engine = open_engine(Encoder.of(of), CPU)
     assert engine.name.startswith("openvino-")
     found = features(engine, shown, [4, 4, 3])
     assert cosine(found, own) > 0.98  # of bfloat16; in float32 it is 1
@@ -67,16 +68,16 @@ def test_features_are_the_network_s_own(backbone: str) -> None:
 
 def test_a_network_that_is_laid_out_for_training_gives_the_same() -> None:
     shown = pictures(4, 96)
-    found = features(open_engine(network("tf_efficientnet_lite0"), CPU), shown, [4])
+    found = features(open_engine(Encoder.of(network("tf_efficientnet_lite0")), CPU), shown, [4])
     laid_out = network("tf_efficientnet_lite0").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    engines._compiled.cache_clear()
-    np.testing.assert_array_equal(features(open_engine(laid_out, CPU), shown, [4]), found)
+    openvino_engine.forget()
+    np.testing.assert_array_equal(features(open_engine(Encoder.of(laid_out), CPU), shown, [4]), found)
 
 
 def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     of = network("tf_efficientnet_lite0")
-    engine = open_engine(of, CPU)
+    engine = open_engine(Encoder.of(of), CPU)
     assert engine.name == "torch-f32"
     shown = pictures(3, 96)
     with torch.no_grad():
@@ -86,22 +87,24 @@ def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_key_says_which_weights_and_which_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     of = network("resnet18")
-    by_openvino = open_engine(of, CPU)
+    by_openvino = open_engine(Encoder.of(of), CPU)
     assert by_openvino.key == f"{by_openvino.digest[:16]}-{by_openvino.name}"
     with torch.no_grad():
         next(of.backbone.parameters())[0] += 1
-    changed = open_engine(of, CPU)
+    changed = open_engine(Encoder.of(of), CPU)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    assert len({by_openvino.key, changed.key, open_engine(of, CPU).key}) == 3
+    assert len({by_openvino.key, changed.key, open_engine(Encoder.of(of), CPU).key}) == 3
 
 
 def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
     """Its telemetry writes an identity into the home folder before it sends anything."""
     code = (
         "import torch\n"
+        "from lolhl.models.encoder import Encoder\n"
         "from lolhl.models.engine import open_engine\n"
         "from lolhl.models.network import Architecture, Network\n"
-        "open_engine(Network(Architecture('image', 'resnet18', 1, 1, 8, 0.5)).eval(), torch.device('cpu'))\n"
+        "network = Network(Architecture('image', 'resnet18', 1, 1, 8, 0.5)).eval()\n"
+        "open_engine(Encoder.of(network), torch.device('cpu'))\n"
         "import openvino, sys\n"
         "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)\n"
     )

@@ -33,7 +33,7 @@ def test_any_batches_give_what_each_clip_gives_by_itself(of: Network, sizes: lis
     count = sum(sizes)
     features = np.random.default_rng(seed).normal(size=(count, of.width)).astype(np.float16)
     batches = np.split(features, np.cumsum(sizes)[:-1])
-    found = np.concatenate(list(scoring.probabilities(of, iter(batches), CPU)))
+    found = np.concatenate(list(scoring.probabilities(of.head, iter(batches), CPU)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, one_by_one(of, features), atol=1e-5)
 
@@ -54,10 +54,10 @@ def test_scores_come_before_the_stream_has_ended() -> None:
             asked += 1
             yield np.zeros((100, 512), dtype=np.float16)
 
-    found = scoring.probabilities(NETWORKS[3], batches(), CPU)
+    found = scoring.probabilities(NETWORKS[3].head, batches(), CPU)
     counts = [len(next(found)) for _ in range(5)]
     assert asked * 100 - sum(counts) < 1000
 
 
 def test_no_frames_no_scores() -> None:
-    assert list(scoring.probabilities(NETWORKS[3], [], CPU)) == []
+    assert list(scoring.probabilities(NETWORKS[3].head, [], CPU)) == []

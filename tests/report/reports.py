@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lolhl.evaluate import metrics
 from lolhl.highlights.cut import Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
@@ -25,7 +26,10 @@ def made_up(
     for time, height in peaks:
         scores[np.abs(times - time) <= 5] = height
     smoothed, limits = centred_mean(scores, FPS, 1), Limits(threshold=0.5)
-    found = find(smoothed, FPS, seconds, limits)
+    highlights = find(smoothed, FPS, seconds, limits)
+    spans = [highlight.span for highlight in highlights]
+    pairs = metrics.match_spans(changes.get("labels") or [], spans, metrics.TIOUS[0])
+    matches = {place: label for label, place in pairs}
     report = Report(
         vod="my-stream",
         title="A stream",
@@ -41,8 +45,8 @@ def made_up(
         intensity_seconds=30,
         threshold=0.5,
         low=0.35,
-        highlights=[Shown(highlight) for highlight in found],
-        reason=None if found else reason_for_none(smoothed, limits),
+        highlights=[Shown(highlight, label=matches.get(place)) for place, highlight in enumerate(highlights)],
+        reason=None if highlights else reason_for_none(smoothed, limits),
         labels=None,
         chapters=[],
         agreement=None,

@@ -213,6 +213,27 @@ def test_missed_labels_can_be_added(show: Open) -> None:
     assert (600, 612.5) in borders(saved(page))
 
 
+def test_a_label_matches_one_highlight_as_in_the_figures(show: Open) -> None:
+    """Both highlights overlap the label enough; the figures count one of them."""
+    report = made_up([(100, 0.9), (116, 0.8)], labels=[Span(94, 124)])
+    assert len(report.highlights) == 2
+    page = show(report)
+    assert sorted(page.locator(".item .yes, .item .no").all_text_contents()) == ["not labelled", "✓ labelled"]
+    expect(page.locator("#missed")).to_be_hidden()
+
+
+def test_corrections_go_on_from_the_matches(show: Open) -> None:
+    page = show(made_up(labels=[Span(93, 107)]))
+    page.get_by_role("button", name="Correct by hand").click()
+    page.get_by_role("button", name="Start of highlight 1 one second earlier").click()
+    expect(page.locator("#h1 .shot")).to_contain_text("moved")
+    expect(page.locator("#missed")).to_be_hidden()
+    page.locator("#h1").get_by_role("button", name="Remove").click()
+    expect(page.locator("#missed")).to_contain_text("0:01:33 – 0:01:47")
+    page.locator("#h1").get_by_role("button", name="Put back").click()
+    expect(page.locator("#missed")).to_be_hidden()
+
+
 def test_the_timeline_works_without_a_mouse(show: Open) -> None:
     report = made_up()
     page = show(report)

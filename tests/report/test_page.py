@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lolhl.report.page import peaks, render
+from lolhl.report.page import SCRIPTS, peaks, render
 from tests.report.reports import HOSTILE, hostile, made_up
 
 
@@ -58,6 +59,13 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     assert policy is not None
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
+
+
+def test_the_script_has_all_its_parts() -> None:
+    there = {path.name for path in resources.files("lolhl.report").joinpath("script").iterdir()}
+    assert there == {f"{name}.js" for name in SCRIPTS}
+    parsed = Parsed(render(made_up()))
+    assert len([tag for tag, _ in parsed.tags if tag == "script"]) == 2  # its data, and itself
 
 
 def test_a_long_stream_keeps_its_peaks_and_stays_small() -> None:

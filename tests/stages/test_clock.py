@@ -146,6 +146,15 @@ def test_a_spliced_video_is_stored_whole_and_the_user_s_file_stays(videos: Path,
     assert (videos / SPLICED).read_bytes() == before
 
 
+def test_a_single_picture_that_starts_late_is_stored_from_its_start_on(tmp_path: Path) -> None:
+    root, video = open_root(str(tmp_path / "root")), tmp_path / "single.mkv"
+    drawn = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=1/2:duration=2", "-output_ts_offset", "3600")
+    subprocess.run(["ffmpeg", "-v", "error", *drawn, video], check=True)
+    made = download(root, str(video))
+    assert made.result.duration == 2
+    assert len(list(decode(root.local(made.result.video), View(Fraction(3), 64, "squeeze")))) == 6
+
+
 def test_a_spliced_video_that_was_stored_before_says_what_is_left_out(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from lolhl import results
 from lolhl.errors import TwitchError, UsageError, VideoError
-from lolhl.manifest import Manifest
+from lolhl.manifest import Manifest, load
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.storage import Root, open_root
 from lolhl.vod import fetch
@@ -294,6 +294,24 @@ def test_a_file(film: Path, root: Root, tmp_path: Path) -> None:
     assert (result.chapters, result.muted, result.chat) == ([], [], None)
     assert not root.local(result.video).samefile(source)
     assert numbers(root, made) == list(range(720))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("testsrc2=size=64x48:rate=1000:duration=0.1", "fast.mp4"),
+        ("testsrc2=size=64x48:rate=1001000:duration=0.0001", "faster.y4m"),
+        ("testsrc2=size=64x48:rate=1/100000:duration=200000", "slow.mp4"),
+        ("testsrc2=size=64x48:rate=10:duration=0.1", "single.wmv"),
+        ("color=size=150000x16:rate=5:duration=0.4", "wide.y4m"),
+    ],
+)
+def test_what_a_video_claims_can_be_read_again(root: Root, tmp_path: Path, source: str, name: str) -> None:
+    video = tmp_path / name
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", video], check=True)
+    made = download(root, str(video), name="v")
+    assert load(root, "vods/v/vod.json", results.Vod, "lolhl download").result == made.result
+    assert list(decode(root.local(made.result.video), View(Fraction(3), 16, "squeeze"), stop=2))
 
 
 def test_a_file_that_is_done_and_one_that_changed(

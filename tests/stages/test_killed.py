@@ -14,14 +14,15 @@ import pytest
 from lolhl.storage import open_root
 from tests.streams import add_stream
 
-KILLS = 8  # of each of the three stages: 24 in all
+KILLS = 6  # of each of the four stages: 24 in all
 
 STAGES = {
     "extract": ["extract", "a", "--size", "96", "--shard-mb", "0.2"],
+    "track": ["track", "a", "--size", "96", "--source", "video"],
     "dataset": ["dataset", "d", "a"],
     "train": ["train", "m", "--dataset", "d", "--epochs", "6", "--patience", "6", "--clip-frames", "5"],
 }
-MADE = {"extract": "frames/a", "dataset": "datasets/d", "train": "models/m"}
+MADE = {"extract": "frames/a", "track": "tracks/a", "dataset": "datasets/d", "train": "models/m"}
 
 
 def command(stage: str, root: Path) -> list[str]:
@@ -29,10 +30,9 @@ def command(stage: str, root: Path) -> list[str]:
 
 
 def contents(root: Path, folder: str) -> dict[str, str]:
-    """Key → sha256 of all that a reader of the root sees there, but for features: they are a cache."""
+    """Key → sha256 of all that a reader of the root sees there."""
     stored = open_root(str(root))
-    keys = [stat.key for stat in stored.list(f"{folder}/") if "/features/" not in stat.key]
-    return {key: hashlib.sha256(stored.read(key)).hexdigest() for key in keys}
+    return {stat.key: hashlib.sha256(stored.read(stat.key)).hexdigest() for stat in stored.list(f"{folder}/")}
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What MLflow gets of a model: in a root that moved, after a failure, and where there is no MLflow at all."""
 
+import json
 import shutil
 import sqlite3
 import threading
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from lolhl.errors import LolhlError, StorageError
+from lolhl.errors import LolhlError, MissingInput, StorageError
 from lolhl.models import tracking
 from lolhl.models.champion import Champion, champions, point
 from lolhl.stages.infer import infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.results import unsealed
 
 QUICK = TrainConfig(dataset="d", kind="image", epochs=2, batch=64)
 
@@ -172,19 +174,40 @@ def test_another_alias_or_name_publishes_and_does_not_train(root: Root) -> None:
 
 def test_a_model_that_lolhl_0_1_published_is_not_published_again(root: Root) -> None:
     root.delete("models/m/publication.json")
+    root.write("models/m/model.json", as_of_0_1(root.read("models/m/model.json")))
     shutil.rmtree(Path(root.url) / "mlflow")
+    before = root.read("models/m/model.json")
     train(root, "m", QUICK)
+    train(root, "m", changed(cache_gb=1))
     assert not (Path(root.url) / "mlflow").exists()
-    root.write("models/m/publication.json", b'{"register": 3')  # damaged: to publish again costs little
+    train(root, "m", changed(register="other"))
+    assert version(root, registered="other").version
+    assert root.read("models/m/model.json") == before
+
+
+def as_of_0_1(manifest: bytes) -> bytes:
+    """The manifest as lolhl 0.1 would have written it: with all settings but how much memory is taken."""
+    values = json.loads(unsealed(manifest))
+    values["config"] |= {"register": "lolhl", "alias": "challenger"}
+    values["digest"] = "0" * 64
+    return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+@pytest.mark.parametrize("damaged", [None, b'{"register": 3'])
+def test_where_nothing_says_how_a_model_was_published_it_is_published_again(root: Root, damaged: bytes | None) -> None:
+    root.delete("models/m/publication.json")
+    if damaged:
+        root.write("models/m/publication.json", damaged)
+    with pytest.raises(MissingInput, match=r"models/m/publication.json is gone or damaged: run `lolhl train m`"):
+        point(root, (Champion("m", "x"),), champions(root).etag)
     train(root, "m", QUICK)
     assert bundle(root) == root.read("models/m/model.safetensors")
+    point(root, (Champion("m", "x"),), champions(root).etag)
 
 
 def test_a_registered_name_that_is_none_is_the_manifest_s_fault(root: Root) -> None:
-    import json
-
     root.delete("models/m/publication.json")
-    said = json.loads(root.read("models/m/model.json"))
+    said = json.loads(unsealed(root.read("models/m/model.json")))
     said["config"]["register"] = 7
     root.write("models/m/model.json", json.dumps(said).encode())
     with pytest.raises(StorageError, match=r"models/m/model.json is damaged"):

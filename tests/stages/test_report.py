@@ -15,6 +15,8 @@ from lolhl.errors import LabelError, MissingInput, StorageError, UsageError, Vid
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
 from lolhl.results import Agreement
+from lolhl.stages.clips import ClipsConfig, clips
+from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
@@ -107,9 +109,12 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
     root = make()
     report(root, "v1", COPY)
     made = report(root, "v1", ReportConfig(min_length=4, threshold=0.85, clips="copy", reel=False))
-    kept = {output.key for output in made.outputs}
+    manifests = {f"highlights/v1/{name}.json" for name in ("highlights", "clips", "report")}
+    spans = highlights(root, "v1", HighlightsConfig(min_length=4, threshold=0.85))
+    cut = clips(root, spans, ClipsConfig(reel=False))
+    kept = {output.key for output in (*spans.outputs, *cut.outputs, *made.outputs)}
     assert len([key for key in kept if "/clips/" in key]) == 1
-    assert {key for key in files(root) if "scores." not in key} == kept | {"highlights/v1/highlights.json"}
+    assert {key for key in files(root) if "scores." not in key} == kept | manifests
 
 
 def test_only_the_best_are_cut_when_asked(make: Make) -> None:
@@ -258,7 +263,7 @@ def test_bad_inputs_leave_no_report(make: Make) -> None:
         report(root, "v1")
     with pytest.raises(UsageError):
         report(root, "../v1")
-    assert root.stat("highlights/v1/highlights.json") is None
+    assert root.stat("highlights/v1/report.json") is None
 
 
 def test_a_damaged_video_leaves_the_earlier_report(make: Make) -> None:

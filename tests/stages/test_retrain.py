@@ -1,7 +1,7 @@
 """retrain and rollback: who becomes champion, on what evidence, and what is left when something fails."""
 
 import io
-import itertools
+import json
 import shutil
 import signal
 import subprocess
@@ -11,16 +11,16 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolhl import grid, manifest
+from lolhl import manifest
 from lolhl.errors import Conflict, DatasetError, LolhlError, MissingInput, UsageError, VideoError
-from lolhl.figures import Gain
-from lolhl.labels.spans import Span, on_grid
+from lolhl.evaluate import judge
+from lolhl.evaluate.figures import Gain
+from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.models import champion
 from lolhl.models.champion import Champion
@@ -29,8 +29,9 @@ from lolhl.stages import retrain as stage
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.stages.held_out import held_out
 from lolhl.stages.infer import infer
-from lolhl.stages.retrain import RetrainConfig, chunks, held_out, retrain
+from lolhl.stages.retrain import RetrainConfig, retrain
 from lolhl.stages.rollback import RolledBack, rollback
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
@@ -88,9 +89,9 @@ def alias(root: Root, name: str = "champion") -> str:
 
 
 def made(root: Root) -> dict[str, bytes]:
-    """All that a retraining makes, but for what MLflow notes and the features, which are a cache."""
-    places = ("models/", "datasets/", "retrain/", "frames/")
-    keys = [stat.key for place in places for stat in root.list(place) if "/features/" not in stat.key]
+    """All that a retraining makes, but for what MLflow notes."""
+    places = ("models/", "datasets/", "retrain/", "frames/", "tracks/")
+    keys = [stat.key for place in places for stat in root.list(place)]
     return {key: root.read(key) for key in keys}
 
 
@@ -119,6 +120,15 @@ def test_the_better_model_becomes_champion_and_users_get_it(retrained: Root, tmp
     assert "| c | held out | 7 | 7 | 0 | 0 |" in report
     assert not [*root.list("highlights/")]
     assert infer(root, "champion", "b").result.model == name
+
+
+@pytest.mark.slow
+def test_a_challenger_is_registered_as_the_model_that_it_is_like(ready: Root, tmp_path: Path) -> None:
+    root = copy(ready, tmp_path)
+    publication = json.loads(root.read("models/m/publication.json"))
+    root.write("models/m/publication.json", json.dumps({**publication, "register": "other"}).encode())
+    model = retrain(root, LIKE_M).result.model
+    assert json.loads(root.read(f"models/{model}/publication.json"))["register"] == "other"
 
 
 @pytest.mark.slow
@@ -300,7 +310,7 @@ def test_a_champion_for_other_frames_is_judged_from_the_video(
     champion.point(root, (Champion("other", "nobody"),), champion.champions(root).etag)
     on_both = RetrainConfig(like="m", judge="a,c")
     result = retrain(root, on_both).result
-    scored = manifest.load(root, "retrain/scores/other/c/scores.json", Scoring, "").result
+    scored = manifest.load(root, "scores/other/c/scores.json", Scoring, "").result
     assert (scored.source, scored.mode, scored.fps) == ("video", "grid", Fraction(2))
     assert result.rival is not None
     challenger, rival = result.challenger.frames.model, result.rival.frames.model
@@ -309,7 +319,7 @@ def test_a_champion_for_other_frames_is_judged_from_the_video(
     assert gain(result).groups > 8
     assert result.flattered == ["a"]
     assert "The champion before learnt from a: its figures flatter it." in root.read(result.report).decode()
-    monkeypatch.setattr(stage, "VODS_ENOUGH", 2)
+    monkeypatch.setattr(judge, "VODS_ENOUGH", 2)
     again = retrain(root, on_both, force=True).result
     assert gain(again).groups == 2
     assert "2 VODs drawn in pairs" in root.read(again.report).decode()
@@ -383,18 +393,6 @@ def test_what_cannot_be_judged_on_is_refused() -> None:
         held_out(some("ab", without="ab"), None)
     assert held_out(labels, None, ["x"], ["a", "b"]) == ["b"]
     assert held_out(some("ax"), None, ["a", "x"], ["b"]) != ["a", "x"]
-
-
-def test_chunks_hold_whole_events_at_any_rate() -> None:
-    spans = [Span(10, 20), Span(28, 31), Span(55, 95), Span(120, 125), Span(140, 150)]
-    at = {fps: chunks(spans, int(200 * fps), fps) for fps in (Fraction(3), Fraction(2), Fraction(30000, 1001))}
-    for fps, numbers in at.items():
-        times = grid.times(len(numbers), fps)
-        assert [numbers[np.searchsorted(times, t)] for t in (0, 45, 100, 121, 149, 151, 181)] == [0, 0, 0, 1, 1, 2, 3]
-        events = on_grid(spans, len(numbers), fps)
-        changes = np.flatnonzero(np.diff(numbers))
-        assert not (events[changes] & events[changes + 1]).any()
-    assert all(set(a) == set(b) for a, b in itertools.pairwise(at.values()))
 
 
 @pytest.mark.slow

@@ -2,7 +2,11 @@
 
 import logging
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -12,8 +16,10 @@ from typing import Any
 import pytest
 
 from lolhl import results
+from lolhl.errors import Conflict
 from lolhl.manifest import Manifest
 from lolhl.stages.download import DownloadConfig, download
+from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from tests.servers.seaweedfs import seaweedfs
@@ -166,6 +172,68 @@ def test_without_twitch_clips_come_from_what_is_stored(
     server.requests.clear()
     assert report(root, ID, config()) == made
     assert server.requests == []
+
+
+def test_twitch_that_fails_changes_the_clips_only(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    server.faults.status["/video"] = 503
+    first = report(root, ID, config())
+    cut_first = {stat.key: root.read(stat.key) for stat in root.list(f"highlights/{ID}/")}
+    clip = Path(root.local(str(first.result.highlights[0].clip))).stat().st_ino
+    assert report(root, ID, config()) == first
+    assert Path(root.local(str(first.result.highlights[0].clip))).stat().st_ino == clip  # not cut again
+    assert {stat.key: root.read(stat.key) for stat in root.list(f"highlights/{ID}/")} == cut_first
+    server.faults.status.clear()
+    assert report(root, ID, config()).result.clips_from == "source"
+    cut_later = {stat.key: root.read(stat.key) for stat in root.list(f"highlights/{ID}/")}
+    changed = {key for key in cut_first if cut_later.get(key) != cut_first[key]}
+    clips = {key for key in cut_first if key.endswith((".mp4", ".edl"))}
+    assert changed == clips | {f"highlights/{ID}/{name}" for name in ("clips.json", "report.json", "report.html")}
+    assert report(root, ID, config(clips_from="stored")).result.highlights[0].clip
+    assert root.read(f"highlights/{ID}/highlights.json") == cut_first[f"highlights/{ID}/highlights.json"]
+
+
+class _Asked(threading.Event):
+    """Holds an answer back for ever, and tells when it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now.set()
+        return super().wait(timeout)
+
+
+def test_a_run_with_other_settings_in_the_meantime_is_told(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    held = server.faults.held["chunked/14.ts"] = _Asked()
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(report, root, ID, config())
+        assert held.now.wait(60)
+        highlights(root, ID, HighlightsConfig(threshold=0.85))
+        held.set()
+        with pytest.raises(Conflict, match=r"highlights\.json was made anew by another run in the meantime: run again"):
+            first.result()
+    assert report(root, ID, config()).result.clips_from == "source"
+
+
+@pytest.mark.slow
+def test_killed_while_the_source_comes(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    held = server.faults.held["chunked/14.ts"] = _Asked()
+    options = ["--min-length", "4", "--clips", "exact", "--pad-before", "1.25", "--pad-after", "1.25"]
+    command = [sys.executable, "-m", "lolhl", "report", ID, "--root", root.url, *options]
+    with subprocess.Popen(command) as process:
+        assert held.now.wait(120)
+        process.kill()
+    held.set()
+    finished = root.read(f"highlights/{ID}/highlights.json")
+    assert root.stat(f"highlights/{ID}/clips.json") is None
+    made = report(root, ID, config())
+    assert made.result.clips_from == "source"
+    assert root.read(f"highlights/{ID}/highlights.json") == finished
+    assert [clip[0][1] for clip in cut(root, made)]
 
 
 def test_a_vod_that_has_gone_is_not_asked_for_again(

@@ -6,5 +6,6 @@
 
 A case works in a folder of its own (`sandbox`), calls `lolhl` there (`call`), and says what must hold; what must
 always hold is said once, in `sandbox`. Cases are written down by what is hostile, a file for each kind, in
-`families`: those with a name are faults that were once there, the others are drawn from a seed.
+`families`: those with a name are faults that were once there, the others are drawn from a seed. That they find
+these faults is seen by `python -m tests.torture.mends`.
 """

@@ -4,9 +4,10 @@ import argparse
 import itertools
 import os
 import random
+import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tests import torture
 from tests.torture.families import FAMILIES, case, corpus
@@ -29,6 +30,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="with --case: leave the case's folder, and name it")
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1, help="cases at once")
     told = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was done until then is still counted
+        signal.signal(number, signal.default_int_handler)
     unknown = [name for name in told.case or () if not _is_case(name)]
     if unknown:
         parser.error(f"no case is called {unknown[0]}; the named ones are {', '.join(corpus())}")
@@ -38,7 +41,12 @@ def main() -> int:
     seed = random.randrange(2**32) if told.seed is None else told.seed
     print(f"seed {seed}", flush=True)
     names = itertools.chain(corpus(*told.family), itertools.islice(random_cases(seed, told.family), told.cases))
-    return _summary(_told(run_all(names, make(finished), told.jobs, told.minutes)))
+    return _summary(_told(_all(names, told.jobs, told.minutes)))
+
+
+def _all(names: Iterable[str], jobs: int, minutes: float) -> Iterator[Result]:
+    """Makes the finished root only when the first result is asked for: that may be interrupted, too."""
+    yield from run_all(names, make(finished), jobs, minutes)
 
 
 def _is_case(name: str) -> bool:
@@ -50,16 +58,25 @@ def _is_case(name: str) -> bool:
 
 
 def _told(results: Iterable[Result]) -> list[Result]:
-    """Prints each failure in one line, with the command that repeats it."""
-    listed = []
-    for result in results:
-        listed.append(result)
-        if result.problems:
-            wrong = " ".join("; ".join(result.problems[:3]).split())
-            printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in wrong)
-            print(f"FAILED {printable[:600]}  [python -m tests.torture --case {result.case}]", flush=True)
-        elif sys.stderr.isatty() and len(listed) % 10 == 0:
-            print(f"{len(listed)} cases", end="\r", file=sys.stderr)
+    """Prints each failure in one line, with the command that repeats it, and now and then how many cases there were.
+
+    Returns what there was until the end, or until somebody stopped it.
+    """
+    listed: list[Result] = []
+    shown = time.monotonic()
+    try:
+        for result in results:
+            listed.append(result)
+            if result.problems:
+                wrong = " ".join("; ".join(result.problems[:3]).split())
+                printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in wrong)
+                print(f"FAILED {printable[:600]}  [python -m tests.torture --case {result.case}]", flush=True)
+            if time.monotonic() > shown + _LINE_SECONDS:
+                shown = time.monotonic()
+                failures = sum(bool(each.problems) for each in listed)
+                print(f"after {(shown - _BEGUN) / 60:.0f} min: {len(listed)} cases, {failures} failures", flush=True)
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
     return listed
 
 
@@ -71,11 +88,12 @@ def _summary(results: Sequence[Result]) -> int:
             failures, seconds = sum(bool(result.problems) for result in mine), sum(result.seconds for result in mine)
             print(f"{family:<12}{len(mine):>8}{failures:>10}{seconds:>10.0f}")
     failures = sum(bool(result.problems) for result in results)
-    print(f"{'all':<12}{len(results):>8}{failures:>10}{time.monotonic() - _BEGUN:>10.0f}")
+    print(f"{'all':<12}{len(results):>8}{failures:>10}{time.monotonic() - _BEGUN:>10.0f}", flush=True)
     return 1 if failures else 0
 
 
 _BEGUN = time.monotonic()
+_LINE_SECONDS = 60.0  # between two lines that say how far it is
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,7 @@
-"""Calls of `lolhl`: in a fork of this process, which has imported all that is heavy, or in a fresh interpreter."""
+"""Calls of `lolhl`, and of `torchx`: in a fork of this process, which has imported all that is heavy, or fresh."""
 
 import ctypes
+import importlib
 import os
 import resource
 import select
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 _DIES_WITH_ITS_PARENT = 1  # PR_SET_PDEATHSIG
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -34,6 +36,7 @@ class Call:
         closed: file descriptors that are closed before.
         user: the user to run as.
         wrapped: a command that is put before the interpreter's, for a fresh one.
+        program: "lolhl", or "torchx", which is always forked.
     """
 
     words: tuple[str, ...]
@@ -45,9 +48,10 @@ class Call:
     closed: tuple[int, ...] = ()
     user: int | None = None
     wrapped: tuple[str, ...] = ()
+    program: Literal["lolhl", "torchx"] = "lolhl"
 
     def __str__(self) -> str:
-        return shlex.join(["lolhl", *self.words])
+        return shlex.join([self.program, *self.words])
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ def _become(call: Call) -> None:
         tempfile.tempdir = None
         sys.stdin, sys.stdout = open(0), open(1, "w", encoding="utf-8")  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
-        code = _main(list(call.words))
+        code = _main(call.program, list(call.words))
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:
@@ -188,16 +192,15 @@ def _become(call: Call) -> None:
         os._exit(code)
 
 
-def _main(words: list[str]) -> int:
-    from lolhl import cli
-
-    sys.argv = ["lolhl", *words]
+def _main(program: str, words: list[str]) -> int:
+    module = importlib.import_module("lolhl.cli" if program == "lolhl" else "torchx.cli.main")
+    sys.argv = [program, *words]
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     except KeyboardInterrupt:  # it came before
         return 130
     try:
-        return cli.main(words)
+        return int(module.main(words) or 0)
     except SystemExit as ended:
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)

@@ -1,9 +1,11 @@
 """Runs cases, several at once, each in a fork of a process that has imported all that is heavy."""
 
+import importlib
 import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -11,10 +13,13 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 _LONGEST = 600.0  # seconds of a case: each of its calls has a limit of its own, far below
+OWN_FAULT = "the case itself failed"  # how a problem begins that says nothing of lolhl
+_OWN = ("lolhl", "components", "tests")  # packages of a checkout
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,15 @@ class Result:
     seconds: float
 
 
-def run(name: str, finished: Path, *, verbose: bool = False, keep: bool = False) -> Result:
+def run(
+    name: str,
+    finished: Path,
+    *,
+    verbose: bool = False,
+    keep: bool = False,
+    code: Path | None = None,
+    stop: Connection | None = None,
+) -> Result:
     """Runs one case.
 
     Args:
@@ -34,19 +47,22 @@ def run(name: str, finished: Path, *, verbose: bool = False, keep: bool = False)
         finished: see `world.finished`.
         verbose: print each call and what it says to standard error.
         keep: leave its folder.
+        code: the checkout that it runs; None for this one.
+        stop: once something can be read there, or its other end is closed, the case is ended.
     """
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     begun = time.monotonic()
     receiving, sending = multiprocessing.Pipe(duplex=False)
-    process = _forks().Process(target=_work, args=(name, folder, finished, verbose, sending))
+    process = _forks().Process(target=_work, args=(name, folder, finished, verbose, code, sending))
     try:
         process.start()
         sending.close()
+        ready = connection.wait([receiving, stop] if stop else [receiving], _LONGEST)
         try:
-            problems = receiving.recv() if receiving.poll(_LONGEST) else [f"not over after {_LONGEST:.0f} s"]
+            problems = receiving.recv() if receiving in ready else ["stopped" if ready else _too_long()]
         except EOFError:
             process.join()
-            problems = [f"its process ended with {process.exitcode}"]
+            problems = [f"{OWN_FAULT}: its process ended with {process.exitcode}"]
         process.kill()
         process.join()
     finally:
@@ -58,19 +74,26 @@ def run(name: str, finished: Path, *, verbose: bool = False, keep: bool = False)
 
 
 def run_all(names: Iterable[str], finished: Path, jobs: int, minutes: float) -> Iterator[Result]:
-    """Runs cases until there are no more or the time is over; yields each when it is done."""
+    """Runs cases until there are no more or the time is over; yields each when it is done.
+
+    Whoever leaves the loop, by an interrupt too, ends those that are running.
+    """
     until = time.monotonic() + minutes * 60
     left = iter(names)
     running: set[Future[Result]] = set()
+    stop, stopping = multiprocessing.Pipe(duplex=False)
     with ThreadPoolExecutor(jobs) as threads:
-        while True:
-            while len(running) < jobs and time.monotonic() < until and (name := next(left, None)):
-                running.add(threads.submit(run, name, finished))
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for result in done:
-                yield result.result()
+        try:
+            while True:
+                while len(running) < jobs and time.monotonic() < until and (name := next(left, None)):
+                    running.add(threads.submit(run, name, finished, stop=stop))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for result in done:
+                    yield result.result()
+        finally:
+            stopping.close()
 
 
 def make(function: Callable[[], Path]) -> Path:
@@ -98,7 +121,14 @@ def _forks() -> "multiprocessing.context.ForkServerContext":
     return context
 
 
-def _work(name: str, folder: Path, finished: Path, verbose: bool, sending: Connection) -> None:
+def _too_long() -> str:
+    return f"not over after {_LONGEST:.0f} s"
+
+
+def _work(name: str, folder: Path, finished: Path, verbose: bool, code: Path | None, sending: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started the case ends it
+    if code:
+        _change_to(code)
     from tests.torture.families import case
     from tests.torture.sandbox import Sandbox
 
@@ -110,9 +140,18 @@ def _work(name: str, folder: Path, finished: Path, verbose: bool, sending: Conne
         draw(sandbox)
         sandbox.finish()
     except Exception:  # the case's own fault, or an input that could not be made
-        sandbox.problems.append("the case itself failed: " + " | ".join(traceback.format_exc().splitlines()[-3:]))
+        sandbox.problems.append(f"{OWN_FAULT}: " + " | ".join(traceback.format_exc().splitlines()[-3:]))
     sending.send(sandbox.problems)
     os._exit(0)
+
+
+def _change_to(code: Path) -> None:
+    """Imports this project's modules anew, from another checkout; the libraries that it uses stay as they are."""
+    for module in [module for module in sys.modules if module.partition(".")[0] in _OWN]:
+        del sys.modules[module]
+    sys.path.insert(0, str(code))
+    importlib.invalidate_caches()
+    importlib.import_module("tests.torture.preload")
 
 
 def random_cases(seed: int, families: Iterable[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from lolhl.errors import UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.vod import cut, probe
+from lolhl.vod.decode import View, decode
 from tests.videos import numbered_video, read_number
 
 SECONDS = 12.0
@@ -136,3 +137,22 @@ def test_a_playlist_cannot_reach_the_network(tmp_path: Path) -> None:
     source.write_text("#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/segment.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(VideoError):
         cut.clip(source, Span(0, 1), tmp_path / "clip.mp4", exact=True)
+
+
+def test_a_gif_is_cut_by_the_times_that_its_pictures_are_decoded_by(tmp_path: Path) -> None:
+    film = tmp_path / "film.gif"  # at 60 pictures a second some stay for 0.02 s, others for 0.01 s
+    drawn = "testsrc2=size=64x48:rate=60:duration=4"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", drawn, film], check=True)
+    assert len(list(decode(film, View(Fraction(3), 16, "squeeze")))) == 12
+    cut.clip(film, Span(1, 3), tmp_path / "clip.mp4", exact=True)
+    assert probe.probe(tmp_path / "clip.mp4").duration == pytest.approx(2, abs=0.05)
+    assert probe.probe(tmp_path / "clip.mp4").fps == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_an_exact_clip_of_a_gap_shows_the_picture_on_screen(tmp_path: Path, ending: str) -> None:
+    gap = ("-vf", "select='lt(t,4)+gt(t,10)'", "-fps_mode", "vfr")
+    film = numbered_video(tmp_path / f"gap.{ending}", seconds=SECONDS, options=gap)
+    cut.clip(film, Span(6, 9), tmp_path / "clip.mp4", exact=True)
+    assert probe.probe(tmp_path / "clip.mp4").duration == pytest.approx(3, abs=0.1)
+    assert {number for _, number in pictures(tmp_path / "clip.mp4")} == {119}

@@ -47,6 +47,15 @@ def test_the_exact_rate(tmp_path: Path, ending: str, rate: str) -> None:
     assert probe(drawn(tmp_path / f"v.{ending}", "-c:v", "libx264", rate=rate, seconds=seconds)).fps == Fraction(rate)
 
 
+@pytest.mark.parametrize("rate", [250, 1000, 90_000])
+def test_a_rate_that_no_grid_has(tmp_path: Path, rate: int) -> None:
+    assert probe(drawn(tmp_path / "v.mp4", "-c:v", "libx264", rate=str(rate), seconds=20 / rate)).fps == rate
+
+
+def test_of_one_picture_no_rate_is_known(tmp_path: Path) -> None:
+    assert probe(drawn(tmp_path / "v.wmv", rate="10", seconds=0.1)).fps == 0
+
+
 @pytest.mark.parametrize(
     "title",
     [

@@ -72,8 +72,8 @@ def whole(root: Root, video: Path, decoder: decode.Decoder, seconds: int, alone:
 
 def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
     """Frames per second of the backbone: fed from the host as in a run, and on frames that lie on the card."""
-    network, side = used.network.to(device), used.view.size
-    engine = open_engine(network, device)
+    network, side = used.encoder.network().to(device), used.view.size
+    engine = open_engine(used.encoder, device)
     picture = np.random.default_rng(0).integers(0, 256, (engine.batch, side, side, 3), dtype=np.uint8)
     arithmetic = card.product_rate(device) / card.flops(network, side)
     memory = card.copy_rate(device) / card.traffic(network, side)
@@ -109,7 +109,7 @@ def _fed(engine: Engine, pictures: Pictures, batches: int) -> float:
 def _on_card(used: Bundle, pictures: torch.Tensor) -> float:
     def forward() -> torch.Tensor:
         with torch.autocast(pictures.device.type, torch.bfloat16):
-            return used.network.features(pictures)
+            return used.encoder.network().features(pictures)
 
     return len(pictures) / card.seconds_of(forward, pictures.device)
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.torture.families import calls, http, labels, manifests, pairs, videos
+from tests.torture.families import calls, http, jobs, labels, manifests, pages, pairs, stored, videos
 from tests.torture.sandbox import Sandbox
 
 Case = Callable[[Sandbox], None]
@@ -28,10 +28,13 @@ class Family:
 FAMILIES = {
     "videos": Family(videos.NAMED, videos.draw, 0.8),
     "manifests": Family(manifests.NAMED, manifests.draw, 2.0),
-    "http": Family(http.NAMED, http.draw, 1.0),
+    "http": Family(http.NAMED, http.draw, 1.5),
     "pairs": Family(pairs.NAMED, pairs.draw, 0.8),
     "calls": Family(calls.NAMED, calls.draw, 2.0),
-    "labels": Family(labels.NAMED, labels.draw, 2.0),
+    "labels": Family(labels.NAMED, labels.draw, 4.0),
+    "jobs": Family(jobs.NAMED, jobs.draw, 2.0),
+    "pages": Family(pages.NAMED, pages.draw, 0.2),
+    "stored": Family(stored.NAMED, stored.draw, 1.0),
 }
 
 

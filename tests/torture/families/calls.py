@@ -38,12 +38,14 @@ CALLS: dict[str, tuple[str, ...]] = {
         "--max-length", "--top", "--intensity-seconds", "--clips",
     ),
     "retrain": ("--like", "--judge", "--tolerance"),
+    "compare m t random": ("--vods", "--name"),
     "rollback": ("--root",),
 }  # fmt: skip
 NAMES = (
     "download a.mp4 --name {}", "extract {}", "dataset {} a", "dataset n {}", "train {} --dataset d --epochs 1",
     "train n --dataset {}", "infer {} a", "infer t {}", "report {}", "labels {}", "download {}", "extract a --root {}",
     "run a.mp4 --model {}", "labels a.tsv --vod {}", "retrain --like {}", "{} a", "extract a {}",
+    "compare {} --vods a", "compare m --vods {}",
 )  # fmt: skip
 
 

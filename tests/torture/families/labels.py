@@ -101,7 +101,7 @@ def _table(sandbox: Sandbox) -> tuple[str, bytes]:
     separator = rng.choice(("\t", ",", ";", "\t\t", " ", "|"))
     rows = [line.split("\t") for line in GOOD.splitlines()]
     for _ in range(rng.randrange(1, 4)):
-        row = rng.choice(rows)
+        row = rng.choice([row for row in rows if row])  # an empty line may have been put in between
         match rng.randrange(6):
             case 0:
                 row[rng.randrange(len(row))] = str(rng.choice(HOSTILE))

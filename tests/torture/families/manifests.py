@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.results import unsealed
 from tests.torture.call import Done, apart
 from tests.torture.families.values import damage_bytes, mutate, set_value
 from tests.torture.sandbox import LIMIT, Sandbox, difference
@@ -34,10 +35,15 @@ READERS: dict[str, tuple[str, ...]] = {
                 "infer t a --force", "retrain --like m", "train m --dataset d --epochs 2"),
     "highlights/": ("report a", "report a --force", "infer m a", "infer m a --force"),
     "retrain/": ("retrain", "retrain --like m", "rollback"),
+    "scores/": ("retrain --force", "compare champion m --vods a,b"),
 }  # fmt: skip
 
 
-WRITES = {"infer": "highlights/", "report": "highlights/", "run": "highlights/", "retrain": "retrain/"}
+_FOLDERS = {"train": "models", "dataset": "datasets"}
+WRITES = {
+    "infer": ("highlights/",), "report": ("highlights/",), "run": ("highlights/",), "retrain": ("retrain/", "scores/"),
+    "compare": ("comparisons/", "scores/"),
+}  # fmt: skip
 
 
 def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls: str) -> None:
@@ -52,20 +58,23 @@ def damage(sandbox: Sandbox, key: str, change: Callable[[bytes], bytes], *calls:
     damaged = change(path.read_bytes())
     path.unlink()
     path.write_bytes(damaged)
+    verbs = [call.split()[0] for call in calls]
     for call in calls:
-        done = _repaired(sandbox, key, call.split())
+        done, advised = _repaired(sandbox, key, call.split())
+        verbs += [verb for verb in advised if verb == "retrain"]  # it tells what is new since the last time
         ended = done.code == 0 or "nothing to roll back to" in done.error  # as the finished root itself
         sandbox.expect(ended, f"{key} damaged: {done.call} still fails after all advice: {done.error}")
-    own = tuple(WRITES[call.split()[0]] for call in calls if call.split()[0] in WRITES)  # what the calls make anew
+    own = tuple(prefix for verb in verbs for prefix in WRITES.get(verb, ()))  # what the calls make anew
     before = {name: digest for name, digest in before.items() if not name.startswith(own)}
     after = {name: digest for name, digest in sandbox.contents().items() if name in before}
     if key in before and after.get(key) == before[key] and calls[0].split()[0] not in ("retrain", "rollback"):
         sandbox.expect(after == before, f"{key} damaged and made again: the root differs: {difference(before, after)}")
 
 
-def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> Done:
-    """Makes the call again and again, doing in between what its error says."""
+def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> tuple[Done, list[str]]:
+    """Makes the call again and again, doing in between what its error says. Returns also the verbs of that."""
     done = None
+    advised: list[str] = []
     for _ in range(ROUNDS):
         kept = sandbox.contents()
         done = sandbox.run(*words, limit=LONG if words[0] in ("train", "retrain") else LIMIT)
@@ -74,28 +83,29 @@ def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> Done:
         own = _made_by(words)
         lost = [name for name in kept if not (sandbox.root / name).exists() and not name.startswith(own)]
         sandbox.expect(not lost, f"{done.call}: fails and takes {', '.join(lost[:5])} away")
-        if not _follow(sandbox, key, done):
+        verb = _follow(sandbox, key, done)
+        if verb is None:
             break
+        advised.append(verb)
     assert done is not None
-    return done
+    return done, advised
 
 
-def _follow(sandbox: Sandbox, key: str, done: Done) -> bool:
-    """Does what the error says. False where it says nothing that can be done."""
+def _follow(sandbox: Sandbox, key: str, done: Done) -> str | None:
+    """Does what the error says. Returns the verb, "" where a file is removed, None where nothing can be done."""
     advice = re.search(r"`(lolhl [^`]*)`", done.error)
     named = [name for name in (key, *sandbox.contents()) if f"/{name}" in done.error]
     if "remove it" in done.error and named:
         (sandbox.root / named[0]).unlink(missing_ok=True)
-        if "its stage again" in done.error:
-            _make_again(sandbox, named[0])
-        return True
+        return ""
     if advice:
-        sandbox.run(*_words(advice[1]), limit=LONG)
-        return True
+        words = _words(advice[1])
+        sandbox.run(*words, limit=LONG)
+        return words[0]
     if named and named[0].startswith("labels/"):  # which people write
-        _make_again(sandbox, named[0])
-        return True
-    return False
+        sandbox.run(*STAGES[named[0].removesuffix(".tsv")])
+        return "labels"
+    return None
 
 
 def _words(advice: str) -> list[str]:
@@ -112,19 +122,10 @@ def _words(advice: str) -> list[str]:
             return ["infer", "m" if words[1] == "…" else words[1], *words[2:]]
         case "extract" if len(words) == 2 + len(force) and words[1] in ("a", "b"):
             return [*STAGES[f"frames/{words[1]}"], *force]
-        case "train" if len(words) > 1 and f"models/{words[1]}" in STAGES:
-            return [*STAGES[f"models/{words[1]}"], *force]
+        case "train" | "dataset" if (key := f"{_FOLDERS[words[0]]}/{words[1]}") in STAGES:
+            return [*STAGES[key], *force]
         case _:
             return words
-
-
-def _make_again(sandbox: Sandbox, key: str) -> None:
-    """Runs the stage that makes this file."""
-    stages = [stage for stage in STAGES if key.startswith(stage)]
-    if stages:
-        sandbox.run(*STAGES[max(stages, key=len)], limit=LONG)
-    elif key.startswith(("datasets/retrain", "models/retrain", "models/champion")):
-        sandbox.run("retrain", limit=LONG)
 
 
 def _made_by(words: list[str]) -> tuple[str, ...]:
@@ -132,7 +133,8 @@ def _made_by(words: list[str]) -> tuple[str, ...]:
     return {
         "extract": ("frames/",), "download": ("vods/",), "labels": ("labels/",), "dataset": ("datasets/",),
         "train": ("models/",), "infer": ("highlights/",), "report": ("highlights/",),
-    }.get(words[0], ("retrain/", "models/", "datasets/", "frames/"))  # fmt: skip
+        "compare": ("comparisons/", "scores/"),
+    }.get(words[0], ("retrain/", "scores/", "models/", "datasets/", "frames/"))  # fmt: skip
 
 
 def holding(key: str, value: Any, path: str, *calls: str) -> Callable[[Sandbox], None]:
@@ -180,7 +182,7 @@ def damage_table(sandbox: Sandbox, key: str, change: Callable[[Any, Any], Any], 
     described = min(names, key=lambda path: path.name != "scores.json")
 
     def change_manifest(old: bytes) -> bytes:
-        told = json.loads(old)
+        told = json.loads(unsealed(old))
         told["outputs"] = [output if one["key"] == key else one for one in told["outputs"]]
         target = sandbox.root / key
         target.unlink()
@@ -196,6 +198,10 @@ def without_column(name: str) -> Callable[[Any, Any], Any]:
 
 def as_text(name: str) -> Callable[[Any, Any], Any]:
     return lambda pl, rows: rows.with_columns(pl.lit("many").alias(name))
+
+
+def beyond_the_end(pl: Any, rows: Any) -> Any:
+    return rows.with_columns(pl.lit(10**18).alias("length"))
 
 
 def wrong_table(key: str, change: Callable[[Any, Any], Any], *calls: str) -> Callable[[Sandbox], None]:
@@ -225,15 +231,15 @@ def jpeg_of_another_size(sandbox: Sandbox) -> None:
     damage(sandbox, _here(sandbox, "frames/a/**/shard-000000*.tar"), other_picture(32), deep, "infer t a --force")
 
 
-def nan_features(sandbox: Sandbox) -> None:
-    """Stored features, a cache, that hold NaN."""
-    key = _here(sandbox, "**/features/**/*.npy")
+def nan_track(sandbox: Sandbox) -> None:
+    """A stored track that holds NaN."""
+    key = _here(sandbox, "tracks/**/part-*.npy")
 
     def change(data: bytes) -> bytes:
         import numpy as np
 
         stored = np.load(io.BytesIO(data))
-        stored[...] = np.nan
+        stored["values"] = np.nan
         buffer = io.BytesIO()
         np.save(buffer, stored)
         return buffer.getvalue()
@@ -244,12 +250,12 @@ def nan_features(sandbox: Sandbox) -> None:
     path.unlink()
     path.write_bytes(data)
     done = sandbox.run("train", "n", "--dataset", "d", "--epochs", "1")
-    sandbox.expect("learning rate" not in done.error, f"NaN in stored features: {done.error}")
+    sandbox.expect("learning-rate" not in done.error, f"NaN in a stored track: {done.error}")
 
 
-MODEL, VOD, FRAMES, SCORES, REPORT = (
+MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (
     "models/m/model.json", "vods/a/vod.json", "frames/a/**/frameset.json", "highlights/a/scores.json",
-    "highlights/a/highlights.json",
+    "highlights/a/highlights.json", "highlights/a/clips.json", "highlights/a/report.json",
 )  # fmt: skip
 INDEX, SAMPLES, SCORED = "frames/a/**/index*.parquet", "datasets/d/samples.parquet", "highlights/a/scores.parquet"
 LEARN = "train n --dataset d --epochs 1"
@@ -267,6 +273,8 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "scores-threshold": holding(SCORES, 7, "result threshold", "report a --force"),
     "scores-figures": holding(SCORES, {"smoothed": {"model": 3}}, "result model_metrics", "report a --force"),
     "scores-events": holding(SCORES, "many", "result model_metrics events", "report a --force"),
+    "highlights-spans": holding(HIGHLIGHTS, [{"rank": "x", "span": None}], "result highlights", "report a"),
+    "clips-keys": holding(CLIPS, [{"rank": 0, "key": None}], "result clips", "report a"),
     "report-highlights": holding(REPORT, [{"rank": "x", "start": None}], "result highlights", "report a"),
     "report-labelled": holding(REPORT, {"frames": 3}, "result labelled", "report a"),
     "model-metrics": holding(MODEL, {"smoothed": 3}, "result metrics", "train m --dataset d --epochs 2"),
@@ -277,11 +285,12 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "samples-column": wrong_table(SAMPLES, without_column("chunk"), LEARN),
     "samples-text": wrong_table(SAMPLES, as_text("frame"), LEARN),
     "index-column": wrong_table(INDEX, without_column("offset"), "infer t a --force"),
+    "index-beyond": wrong_table(INDEX, beyond_the_end, "infer t a --force", LEARN),
     "index-text": wrong_table(INDEX, as_text("length"), "infer t a --force"),
     "scores-column": wrong_table(SCORED, without_column("score"), "report a --force"),
     "scores-text": wrong_table(SCORED, as_text("score"), "report a --force"),
     "jpeg-of-another-size": jpeg_of_another_size,
-    "nan-features": nan_features,
+    "nan-track": nan_track,
 }
 
 
@@ -302,7 +311,8 @@ def draw(sandbox: Sandbox) -> None:
     call = re.sub(r"\ba\b", "b", call) if "/b/" in key and "dataset" not in call else call
     if kind == ".json":
         seeded = rng.randrange(2**32)
-        damage(sandbox, key, lambda data: mutate(type(rng)(seeded), data), call)
+        old = rng.random() < 0.25  # a manifest of lolhl 0.1, which holds no digest of its content
+        damage(sandbox, key, lambda data: mutate(type(rng)(seeded), unsealed(data) if old else data), call)
     elif kind == ".parquet" and rng.random() < 0.8:
         damage_table(sandbox, key, _table_change(rng), call, consistent=rng.random() < 0.6)
     elif key.endswith(".safetensors") and rng.random() < 0.5:

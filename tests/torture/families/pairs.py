@@ -100,6 +100,8 @@ def two_views(delay: float) -> Callable[[Sandbox], None]:
         for options in (small, large, small):
             sandbox.succeed("extract", "a", *options)
             readable(sandbox)
+        count = len([*sandbox.root.rglob("frameset.json")])
+        sandbox.expect(count == 2, f"of two frame sets of a VOD there are {count}")
         sandbox.succeed("infer", "t", "a", "--source", "frames")
 
     return case

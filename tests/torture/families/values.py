@@ -4,6 +4,8 @@ import json
 import random
 from typing import Any
 
+from tests.results import unsealed
+
 HOSTILE: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 3, 2**31, 2**63, 10**9, 10**400, -(10**400), 0.0, -0.5, 1e-320, 1e308, 240000.5,
     float("nan"), float("inf"), float("-inf"), "", "0", "1", "-1", "1e99999999", "1e-99999", "1/0", "240000/1", "0/1",
@@ -49,8 +51,8 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 
 
 def set_value(data: bytes, value: Any, *path: str | int) -> bytes:
-    """A JSON file with another value at this place."""
-    tree = part = json.loads(data)
+    """A manifest with another value at this place, as lolhl 0.1 might have written it."""
+    tree = part = json.loads(unsealed(data))
     for step in path[:-1]:
         part = part[step]
     part[path[-1]] = value

@@ -1,4 +1,4 @@
-"""Figures of how well scores and spans agree with labels: `lolhl.metrics` computes them, manifests hold them.
+"""Figures of how well scores and spans agree with labels: `lolhl.evaluate.metrics` computes them, manifests hold them.
 
 A figure that is not defined (no positives, nothing predicted) is None, never 0 and never NaN.
 """
@@ -43,7 +43,11 @@ class FrameFigures:
 
 @dataclass(frozen=True)
 class EventFigures:
-    """How many labelled spans were found, by one-to-one matching at an overlap (tIoU) of at least `tiou`."""
+    """How many labelled spans were found, by one-to-one matching at an overlap (tIoU) of at least `tiou`.
+
+    Attributes:
+        f1_interval: by bootstrap over the groups of the frames, where there are several.
+    """
 
     tiou: float
     labelled: int
@@ -52,6 +56,7 @@ class EventFigures:
     precision: float | None = field(init=False)
     recall: float | None = field(init=False)
     f1: float | None = field(init=False)
+    f1_interval: Interval | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", ratio(self.matched, self.predicted))
@@ -61,7 +66,7 @@ class EventFigures:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much higher one ranking's average precision is than another's, by paired bootstrap over `groups` groups."""
+    """How much higher a figure of one method is than that of another, by paired bootstrap over `groups` groups."""
 
     value: float | None
     interval: Interval | None
@@ -90,6 +95,50 @@ class Comparison:
             lines.append(f"{name:18}{average:27}{f1:27}{at_threshold}".rstrip())
         lines.append(f"{self.model.frames} frames, {shown(self.model.base_rate)} of them in highlights")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VodFigures:
+    """Figures of one VOD."""
+
+    average_precision: float | None
+    events: list[EventFigures]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """How good a method is on some VODs.
+
+    Attributes:
+        frames: of all VODs together, smoothed.
+        events: of all VODs together, one for each overlap.
+        per_vod: VOD → its own figures.
+    """
+
+    frames: Comparison
+    events: list[EventFigures]
+    per_vod: dict[str, VodFigures]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How much better a method is than another on the same VODs.
+
+    Attributes:
+        average_precision: of frames.
+        events: of F1, one for each overlap.
+    """
+
+    average_precision: Gain
+    events: list[Gain]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFigures(Judgement):
+    """A method's figures, and how they differ from those of others: name of the other → difference."""
+
+    method: str
+    differences: dict[str, Difference]
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -1,11 +1,12 @@
-"""The one place where a figure is defined: what a model's scores and spans are worth.
+"""Figures of scores and of spans: each is defined here, once.
 
 Frames are judged by average precision and F1 at the natural rate, events by one-to-one matching of
-spans. What figures consist of stands in `lolhl.figures`.
+spans. What figures consist of stands in `lolhl.evaluate.figures`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
-from lolhl.figures import Comparison, EventFigures, FrameFigures, Gain, Interval, ratio
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Interval, ratio
 from lolhl.labels.spans import Span
 
 TIOUS = (0.3, 0.5)  # overlaps at which events are matched
@@ -24,7 +25,7 @@ _SHUFFLES = 200
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one model says of some frames.
+    """Frames with the scores that one method gives them.
 
     Attributes:
         labels: bool [n], whether the frame lies in a highlight.
@@ -35,6 +36,85 @@ class Ranking:
     labels: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.float64]
     groups: npt.NDArray[np.str_]
+
+    def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
+        """Average precision, with each of the groups drawn as often as chance will have it.
+
+        Args:
+            names: str [g], of all groups that are drawn from, ascending.
+
+        Raises:
+            ModelError: a score is NaN or infinite.
+        """
+        truth, values = _arrays(self.labels, self.scores)
+        weights = _draw(len(names), seed, resamples)
+        figures = _weighted_average_precision(truth, values, weights, np.searchsorted(names, self.groups))
+        return Resampled(average_precision(truth, values), figures, len(names))
+
+
+@dataclass(frozen=True)
+class EventCounts:
+    """Events by group: where they are labelled, predicted and matched. See `event_figures`.
+
+    Attributes:
+        groups: str [g], ascending.
+        labelled, predicted, matched: int64 [g]. A match counts where its labelled span lies.
+    """
+
+    tiou: float
+    groups: npt.NDArray[np.str_]
+    labelled: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    matched: npt.NDArray[np.int64]
+
+    def figures(self, *, seed: int = 0, resamples: int = _RESAMPLES) -> EventFigures:
+        """The counts of all groups together, with an interval where there are several groups."""
+        resampled = self.resample(self.groups, seed=seed, resamples=resamples)
+        return EventFigures(
+            self.tiou,
+            labelled=int(self.labelled.sum()),
+            predicted=int(self.predicted.sum()),
+            matched=int(self.matched.sum()),
+            f1_interval=resampled.interval(),
+        )
+
+    def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
+        """F1 of events, with the groups drawn as `Ranking.resample` does."""
+        weights = _draw(len(names), seed, resamples)[:, np.searchsorted(names, self.groups)]
+        return Resampled(
+            ratio(2 * int(self.matched.sum()), int(self.labelled.sum() + self.predicted.sum())),
+            _ratios(2 * (weights @ self.matched), weights @ (self.labelled + self.predicted)),
+            len(names),
+        )
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A figure and its values in the resamples.
+
+    Attributes:
+        value: of all frames or events; None where it is not defined.
+        figures: float64 [resamples], NaN where it is not defined. Empty where there are fewer than two groups.
+        groups: how many are drawn from.
+    """
+
+    value: float | None
+    figures: npt.NDArray[np.float64]
+    groups: int
+
+    def interval(self) -> Interval | None:
+        """None where the figure is not defined, or there are fewer than two groups."""
+        return None if self.value is None else _interval(self.figures)
+
+    def gain(self, before: "Resampled") -> Gain:
+        """This figure minus the one before, of the same resamples of the same groups.
+
+        Each resample draws the same groups for both, so what makes a group hard for both does not widen the
+        interval (paired bootstrap; Efron and Tibshirani 1993, chapter 8).
+        """
+        if self.value is None or before.value is None:
+            return Gain(None, None, self.groups)
+        return Gain(self.value - before.value, _interval(self.figures - before.figures), self.groups)
 
 
 def frame_figures(
@@ -73,8 +153,7 @@ def frame_figures(
         if members.shape != truth.shape:
             raise ValueError(f"{members.size} groups for {truth.size} frames")
         if group_count > 1:
-            # How often each group was drawn, for each resample: [resamples, groups].
-            weights = np.random.default_rng(seed).multinomial(group_count, [1 / group_count] * group_count, resamples)
+            weights = _draw(group_count, seed, resamples)
             average_interval = _interval(_weighted_average_precision(truth, values, weights, members))
             f1_interval = _interval(_weighted_f1(truth, called, weights, members))
     return FrameFigures(
@@ -99,29 +178,17 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | N
 
 
 def gain(before: Ranking, after: Ranking, *, seed: int = 0, resamples: int = _RESAMPLES) -> Gain:
-    """The difference of two models' average precision on the same stretches of time, after minus before.
+    """The difference of two methods' average precision on the same stretches of time, after minus before.
 
-    Each resample draws the same groups for both, so what makes a group hard for both does not widen the
-    interval (paired bootstrap; Efron and Tibshirani 1993, chapter 8). The two may have other frame rates:
-    only the groups must be the same. The value is None, and so is the interval, where no frame is labelled;
-    with one group there is no interval.
+    The two may have other frame rates: only the groups must be the same. The value is None, and so is the
+    interval, where no frame is labelled; with one group there is no interval. See `Resampled.gain`.
 
     Raises:
         ModelError: a score is NaN or infinite.
     """
-    first, second = average_precision(before.labels, before.scores), average_precision(after.labels, after.scores)
     names = np.unique(np.concatenate([before.groups, after.groups]))
-    if first is None or second is None:
-        return Gain(None, None, len(names))
-    interval = None
-    if len(names) > 1:
-        weights = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), resamples)
-        old, new = (
-            _weighted_average_precision(*_arrays(of.labels, of.scores), weights, np.searchsorted(names, of.groups))
-            for of in (before, after)
-        )
-        interval = _interval(new - old)
-    return Gain(second - first, interval, len(names))
+    first, second = (ranking.resample(names, seed=seed, resamples=resamples) for ranking in (before, after))
+    return second.gain(first)
 
 
 def choose_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
@@ -210,29 +277,67 @@ def event_figures(
 ) -> EventFigures:
     """Counts of spans matched one to one, over all VODs.
 
-    As many pairs as possible are made, each of a labelled and a predicted span of one VOD whose
-    intersection is at least `tiou` of their union (Hopcroft and Karp's matching).
+    See `match_spans`, which matches those of one VOD.
 
     Args:
         labelled, predicted: VOD → spans.
         tiou: temporal intersection over union, above 0 and up to 1.
     """
-    matched = sum(_matches(spans, predicted.get(vod, ()), tiou) for vod, spans in labelled.items())
-    return EventFigures(tiou, _count(labelled), _count(predicted), matched)
+    matched = sum(len(match_spans(spans, predicted.get(vod, ()), tiou)) for vod, spans in labelled.items())
+    count, called = (sum(map(len, spans.values())) for spans in (labelled, predicted))
+    return EventFigures(tiou, count, called, matched)
 
 
-def _matches(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> int:
+def count_events(
+    labelled: Mapping[str, Sequence[Span]],
+    predicted: Mapping[str, Sequence[Span]],
+    tiou: float,
+    groups: npt.NDArray[np.str_],
+    group: Mapping[str, Callable[[Span], str]],
+) -> EventCounts:
+    """As `event_figures`, by group.
+
+    Args:
+        labelled, predicted: spans of the same VODs.
+        groups: str [g], those that there are even if no event lies in them.
+        group: VOD → what gives the group that a span of it counts in.
+    """
+    lies, called = (
+        np.array([group[vod](span) for vod, spans in events.items() for span in spans], dtype=np.str_)
+        for events in (labelled, predicted)
+    )
+    matched = [np.zeros(0, dtype=bool), *(_is_matched(spans, predicted[vod], tiou) for vod, spans in labelled.items())]
+    names = np.unique(np.concatenate([groups, lies, called]))
+    count = partial(_count, names)
+    return EventCounts(tiou, names, count(lies), count(called), count(lies[np.concatenate(matched)]))
+
+
+def _count(names: npt.NDArray[np.str_], places: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """How often each name occurs among the places: int64 [names]."""
+    return np.bincount(np.searchsorted(names, places), minlength=len(names))
+
+
+def _is_matched(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> npt.NDArray[np.bool_]:
+    """Which labelled spans are matched: bool [labelled]."""
+    matched = np.zeros(len(labelled), dtype=bool)
+    matched[[label for label, _ in match_spans(labelled, predicted, tiou)]] = True
+    return matched
+
+
+def match_spans(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> list[tuple[int, int]]:
+    """The pairs of one labelled and one predicted span that show the same event, by their places in the lists.
+
+    As many pairs as possible are made, each of two spans whose intersection is at least `tiou` of their union
+    (Hopcroft and Karp's matching). No span is in two pairs. They are in order of the labelled spans.
+    """
     if not labelled or not predicted:
-        return 0
+        return []
     a, b = (np.array([(span.start, span.stop) for span in spans]) for spans in (labelled, predicted))
     shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
     union = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - shared
     pairs = (shared > 0) & (shared >= tiou * union - 1e-9)  # times in milliseconds are no exact floats
-    return int((maximum_bipartite_matching(csr_array(pairs), perm_type="column") >= 0).sum())
-
-
-def _count(spans: Mapping[str, Sequence[Span]]) -> int:
-    return sum(len(of) for of in spans.values())
+    partners = maximum_bipartite_matching(csr_array(pairs), perm_type="column").tolist()  # -1 where there is none
+    return [(label, partner) for label, partner in enumerate(partners) if partner >= 0]
 
 
 @dataclass(frozen=True)
@@ -243,9 +348,9 @@ class _Counts:
 
     def figures(self) -> tuple[float | None, float | None, float | None]:
         """Precision, recall, F1."""
-        found = self.true_positives
-        f1 = ratio(2 * found, self.called + self.positives)
-        return ratio(found, self.called), ratio(found, self.positives), f1
+        hits = self.true_positives
+        f1 = ratio(2 * hits, self.called + self.positives)
+        return ratio(hits, self.called), ratio(hits, self.positives), f1
 
 
 def _weighted_average_precision(
@@ -278,11 +383,26 @@ def _weighted_f1(
     members: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.float64]:
     """F1 with each group's frames counted as often as it was drawn: float64 [resamples]; NaN for 0 / 0."""
-    found = weights @ np.bincount(members, truth & called)
+    matched = weights @ np.bincount(members, truth & called)
     total = weights @ (np.bincount(members, truth) + np.bincount(members, called))
-    figures = np.full(len(weights), np.nan)
-    np.divide(2 * found, total, out=figures, where=total > 0)
+    return _ratios(2 * matched, total)
+
+
+def _ratios(parts: npt.NDArray[np.number], wholes: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:
+    """NaN for 0 / 0."""
+    figures = np.full(len(wholes), np.nan)
+    np.divide(parts, wholes, out=figures, where=wholes > 0)
     return figures
+
+
+def _draw(groups: int, seed: int, resamples: int) -> npt.NDArray[np.int64]:
+    """How often each group is drawn in each resample: int64 [resamples, groups]. The same for the same arguments.
+
+    Of fewer than two groups there is nothing to draw, and there are no resamples.
+    """
+    if groups < 2:
+        return np.empty((0, groups), dtype=np.int64)
+    return np.random.default_rng(seed).multinomial(groups, [1 / groups] * groups, resamples)
 
 
 def _ranked_average_precision(ranked: npt.NDArray[np.bool_]) -> float:

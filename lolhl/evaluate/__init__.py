@@ -1,0 +1,1 @@
+"""How good a method is: figures, the judge that takes them, and comparisons of several methods."""

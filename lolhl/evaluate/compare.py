@@ -1,0 +1,121 @@
+"""Several methods over the same VODs: the figures of each, how they differ, and one table of it all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lolhl.evaluate.figures import Difference, FrameFigures, Gain, MethodFigures, shown
+from lolhl.evaluate.judge import Predictions, judge
+from lolhl.evaluate.metrics import TIOUS, Resampled
+
+
+def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) -> list[MethodFigures]:
+    """The figures of each method, and how they differ from those of some of them.
+
+    All intervals of differences come from the same resamples of the same groups. Methods may have other
+    frame rates.
+
+    Args:
+        methods: name → what it says, of the same VODs.
+        references: the names of those that each method is compared with.
+
+    Raises:
+        ValueError: the methods have other VODs.
+        ModelError: a score is NaN or infinite.
+    """
+    if len({tuple(vod.vod for vod in predictions.vods) for predictions in methods.values()}) > 1:
+        raise ValueError("methods can only be compared on the same VODs")
+    groups = [counts.groups for predictions in methods.values() for counts in predictions.events]
+    names = np.unique(np.concatenate(groups)) if groups else np.array([], dtype=np.str_)
+    resampled = {
+        name: _Resamples(predictions.ranking.resample(names), [counts.resample(names) for counts in predictions.events])
+        for name, predictions in methods.items()
+    }
+    return [
+        MethodFigures(
+            **vars(judge(predictions)),
+            method=name,
+            differences={other: resampled[name].minus(resampled[other]) for other in references if other != name},
+        )
+        for name, predictions in methods.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Resamples:
+    """Of one method: average precision of frames, and F1 of events at each overlap."""
+
+    average_precision: Resampled
+    events: Sequence[Resampled]
+
+    def minus(self, other: "_Resamples") -> Difference:
+        pairs = zip(self.events, other.events, strict=True)
+        return Difference(
+            average_precision=self.average_precision.gain(other.average_precision),
+            events=[after.gain(before) for after, before in pairs],
+        )
+
+
+def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]]) -> str:
+    """The comparison in lines for people: figures, differences, and the VODs one by one.
+
+    Args:
+        learnt: method → those of the VODs that it has learnt from.
+    """
+    events = [f"event F1 at tIoU {tiou:g}" for tiou in TIOUS]
+    rows = [["", "average precision", "frame F1", *events]]
+    for method in methods:
+        counted = [shown(figures.f1, figures.f1_interval) for figures in method.events]
+        rows.append([_name(method, learnt), *_frame_figures(method.frames.model), *counted])
+    rows.append(["random, expected", *_frame_figures(methods[0].frames.random), *[""] * len(events)])
+    lines = _aligned(rows)
+
+    references = {other for method in methods for other in method.differences}
+    for other in [method.method for method in methods if method.method in references]:
+        rows = [[f"minus {other}", "average precision", *events]]
+        for method in methods:
+            if other in method.differences:
+                difference = method.differences[other]
+                rows.append([method.method, *map(_difference, [difference.average_precision, *difference.events])])
+        lines += ["", *_aligned(rows)]
+
+    rows = [["VOD: AP, events matched", *(method.method for method in methods)]]
+    for vod in methods[0].per_vod:
+        cells = []
+        for method in methods:
+            figures = method.per_vod[vod]
+            mark = "*" if vod in learnt.get(method.method, ()) else ""
+            at = figures.events[0]
+            cells.append(f"{shown(figures.average_precision)}, {at.matched} of {at.labelled} by {at.predicted}{mark}")
+        rows.append([vod, *cells])
+    lines += ["", *_aligned(rows)]
+    if any(learnt.values()):
+        lines += ["", "* The method has learnt from this VOD: its figures flatter it."]
+    frames = methods[0].frames.model
+    lines += [
+        "",
+        f"{frames.frames} frames, {shown(frames.base_rate)} of them in highlights; in brackets: 95 % intervals",
+    ]
+    return "\n".join(lines)
+
+
+def _name(method: MethodFigures, learnt: Mapping[str, Sequence[str]]) -> str:
+    return method.method + ("*" if learnt.get(method.method) else "")
+
+
+def _frame_figures(figures: FrameFigures) -> list[str]:
+    return [
+        shown(figures.average_precision, figures.average_precision_interval),
+        shown(figures.f1, figures.f1_interval),
+    ]
+
+
+def _difference(gain: Gain) -> str:
+    text = "–" if gain.value is None else f"{gain.value:+.3f}"
+    return text + (f" ({gain.interval.low:+.3f} to {gain.interval.high:+.3f})" if gain.interval else "")
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -1,0 +1,234 @@
+"""The judge: scores of VODs → smoothing → threshold → spans → figures. Everything that is judged is judged here.
+
+Intervals come from a bootstrap over groups of frames: chunks of 30 s that no labelled event is cut by (see
+`lolhl.labels.chunks`), or whole VODs where there are `VODS_ENOUGH`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, partial
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl import grid
+from lolhl.evaluate import metrics
+from lolhl.evaluate.figures import FrameFigures, Judgement, VodFigures
+from lolhl.evaluate.metrics import TIOUS, EventCounts, Ranking
+from lolhl.highlights.cut import Limits, find
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.chunks import chunks
+from lolhl.labels.spans import Span, from_grid, on_grid
+
+VODS_ENOUGH = 10  # VODs from which on the bootstrap draws whole VODs: fewer give too few combinations
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredVod:
+    """Scores and labels of one VOD.
+
+    Attributes:
+        vod: its name.
+        fps: of the grid.
+        scores: float [T], one per instant, higher where a highlight is more probable.
+        labels: the labelled spans.
+        known: bool [T], the instants that are judged; None for all. Nothing of the others flows into what is
+            judged: each unbroken stretch of known instants is smoothed and cut as if it were a video of its own.
+    """
+
+    vod: str
+    fps: Fraction
+    scores: npt.NDArray[np.floating]
+    labels: Sequence[Span]
+    known: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def from_samples(
+        cls,
+        vod: str,
+        fps: Fraction,
+        frames: npt.NDArray[np.int64],
+        scores: npt.NDArray[np.floating],
+        labels: npt.NDArray[np.bool_],
+    ) -> "ScoredVod":
+        """A VOD of which some frames are known.
+
+        Args:
+            frames: int64 [n], their numbers on the grid.
+            scores: float [n].
+            labels: bool [n], whether the frame lies in a highlight.
+        """
+        count = int(frames.max(initial=-1)) + 1
+        known, inside, values = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool), np.zeros(count)
+        known[frames], inside[frames], values[frames] = True, labels, scores
+        return cls(vod=vod, fps=fps, scores=values, labels=from_grid(inside, fps), known=known)
+
+    def stretches(self) -> list[tuple[int, int]]:
+        """First instant and end of each unbroken stretch of known instants."""
+        if self.known is None:
+            return [(0, len(self.scores))]
+        edges = np.flatnonzero(np.diff(np.pad(self.known.astype(np.int8), 1))).reshape(-1, 2)
+        return [(first, end) for first, end in edges.tolist()]
+
+    def smoothed(self, seconds: float) -> npt.NDArray[np.float64]:
+        """The scores averaged over a centred window, within each stretch: float64 [T]; as they are where not known."""
+        values = np.array(self.scores, dtype=np.float64)
+        for first, end in self.stretches():
+            values[first:end] = centred_mean(self.scores[first:end], self.fps, seconds)
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One VOD as a method sees it, and its labels.
+
+    Attributes:
+        scores: float [T], smoothed as they are compared with the threshold.
+        spans: the highlights.
+        vod, fps, labels, known: as of `ScoredVod`.
+    """
+
+    vod: str
+    fps: Fraction
+    scores: npt.NDArray[np.float64]
+    spans: Sequence[Span]
+    labels: Sequence[Span]
+    known: npt.NDArray[np.bool_] | None = None
+
+    def ranking(self, *, by_vod: bool) -> Ranking:
+        """Its known frames; each chunk is a group, or the whole VOD."""
+        known = slice(None) if self.known is None else self.known
+        labels = on_grid(self.labels, len(self.scores), self.fps)
+        return Ranking(labels[known], self.scores[known], self._groups(by_vod=by_vod)[known])
+
+    def group(self, span: Span, *, by_vod: bool) -> str:
+        """The group that a span counts in: that of its middle."""
+        last = len(self.scores) - 1
+        if last < 0:
+            return self.vod
+        middle = grid.first_frame_at((span.start + span.stop) / 2, self.fps)
+        return str(self._groups(by_vod=by_vod)[min(middle, last)])
+
+    def _groups(self, *, by_vod: bool) -> npt.NDArray[np.str_]:
+        return np.full(len(self.scores), self.vod) if by_vod else self._chunks
+
+    @cached_property
+    def _chunks(self) -> npt.NDArray[np.str_]:
+        return np.char.add(f"{self.vod}/", chunks(self.labels, len(self.scores), self.fps).astype(str))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one method says of several VODs, with one threshold for all."""
+
+    threshold: float
+    vods: Sequence[Prediction]
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """The frames of all VODs together."""
+        parts = [vod.ranking(by_vod=draws_vods(len(self.vods))) for vod in self.vods]
+        return Ranking(
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.groups for part in parts]),
+        )
+
+    @cached_property
+    def events(self) -> list[EventCounts]:
+        """The events of all VODs by group, one for each overlap of `TIOUS`."""
+        by_vod = draws_vods(len(self.vods))
+        labelled = {vod.vod: vod.labels for vod in self.vods}
+        predicted = {vod.vod: vod.spans for vod in self.vods}
+        group = {vod.vod: partial(vod.group, by_vod=by_vod) for vod in self.vods}
+        groups = np.unique(self.ranking.groups)
+        return [metrics.count_events(labelled, predicted, tiou, groups, group) for tiou in TIOUS]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How scores become highlights: what a model is used with.
+
+    Attributes:
+        smooth_seconds: the window that scores are averaged over before they meet the threshold.
+        limits: where highlights begin and end.
+    """
+
+    smooth_seconds: float
+    limits: Limits
+
+    @classmethod
+    def choose(cls, vods: Sequence[ScoredVod], smooth_seconds: float) -> "Judge":
+        """With the threshold that has the best F1 on the known frames of all these VODs together.
+
+        Raises:
+            DatasetError: no frame is labelled.
+            ModelError: a score is NaN or infinite.
+        """
+        ranking = Predictions(0.0, [_uncut(vod, smooth_seconds) for vod in vods]).ranking
+        return cls(smooth_seconds, Limits(threshold=metrics.choose_threshold(ranking.labels, ranking.scores)))
+
+    def predict(self, vods: Sequence[ScoredVod]) -> Predictions:
+        """Smooths the scores and cuts highlights from them."""
+        return Predictions(self.limits.threshold, [self._predict(vod) for vod in vods])
+
+    def _predict(self, vod: ScoredVod) -> Prediction:
+        smoothed, spans = vod.smoothed(self.smooth_seconds), []
+        for first, end in vod.stretches():
+            begin = float(first / vod.fps)
+            highlights = find(smoothed[first:end], vod.fps, float((end - first) / vod.fps), self.limits)
+            spans += [
+                Span(begin + highlight.span.start, begin + highlight.span.stop, score=highlight.peak)
+                for highlight in highlights
+            ]
+        return Prediction(vod=vod.vod, fps=vod.fps, scores=smoothed, spans=spans, labels=vod.labels, known=vod.known)
+
+
+def draws_vods(vods: int) -> bool:
+    """Whether the bootstrap over so many VODs draws whole VODs, and not chunks."""
+    return vods >= VODS_ENOUGH
+
+
+def judge(predictions: Predictions) -> Judgement:
+    """All figures of a method: of frames beside those of a constant answer and of random ranking, and of events.
+
+    Raises:
+        ModelError: a score is NaN or infinite.
+    """
+    frames = predictions.ranking
+    return Judgement(
+        frames=metrics.compare(frames.labels, frames.scores, predictions.threshold, frames.groups),
+        events=[counts.figures() for counts in predictions.events],
+        per_vod={vod.vod: _vod_figures(vod) for vod in predictions.vods},
+    )
+
+
+def raw_figures(vods: Sequence[ScoredVod], threshold: float) -> FrameFigures:
+    """The figures of scores that nobody smoothed, beside those of `judge`.
+
+    Raises:
+        ModelError: a score is NaN or infinite.
+    """
+    frames = Predictions(threshold, [_uncut(vod, 0.0) for vod in vods]).ranking
+    return metrics.frame_figures(frames.labels, frames.scores, threshold, frames.groups)
+
+
+def average_precision(vods: Sequence[ScoredVod], smooth_seconds: float = 0.0) -> float | None:
+    """The average precision of the known frames of all VODs together; None where none is labelled."""
+    frames = Predictions(0.0, [_uncut(vod, smooth_seconds) for vod in vods]).ranking
+    return metrics.average_precision(frames.labels, frames.scores)
+
+
+def _uncut(vod: ScoredVod, smooth_seconds: float) -> Prediction:
+    smoothed = vod.smoothed(smooth_seconds)
+    return Prediction(vod=vod.vod, fps=vod.fps, scores=smoothed, spans=(), labels=vod.labels, known=vod.known)
+
+
+def _vod_figures(prediction: Prediction) -> VodFigures:
+    frames = prediction.ranking(by_vod=True)
+    labelled, predicted = {prediction.vod: prediction.labels}, {prediction.vod: prediction.spans}
+    return VodFigures(
+        average_precision=metrics.average_precision(frames.labels, frames.scores),
+        events=[metrics.event_figures(labelled, predicted, tiou) for tiou in TIOUS],
+    )

@@ -1,0 +1,83 @@
+// Corrections: spans are moved, removed and added, and saved as a label file.
+
+function moveItem(item, start, stop) {
+  item.start = start;
+  item.stop = stop;
+  state.saved = false;
+  renderItem(item);
+}
+
+function toggle(item) {
+  if (item.was) {
+    item.removed = !item.removed;
+    renderItem(item);
+  } else {
+    items.splice(items.indexOf(item), 1);
+    renderList();
+    draw();
+    $('add').focus();
+  }
+  state.saved = false;
+}
+
+/** A highlight by hand; `label` is the number of the label that it is made from. */
+function add(start, stop, label = null) {
+  added += 1;
+  const item = { id: `a${added}`, rank: null, start, stop: Math.min(end, stop), score: null, reason: 'added by hand', clip: null, picture: null, label, was: null, removed: false };
+  items.unshift(item);
+  state.saved = false;
+  renderList();
+  select(item, { reveal: true });
+  return item;
+}
+
+$('correct').addEventListener('click', () => {
+  state.correcting = !state.correcting;
+  $('correct').setAttribute('aria-pressed', String(state.correcting));
+  $('correct').textContent = state.correcting ? 'Done correcting' : 'Correct by hand';
+  $('editor').hidden = !state.correcting;
+  $('player-edit').hidden = !state.correcting;
+  renderList();
+});
+$('add').addEventListener('click', () => {
+  const start = Math.max(0, Math.min(Math.floor(state.cursor), end - 1));
+  const item = add(start, start + 10);
+  $(item.id).querySelector('input').focus();
+});
+$('add-missed').addEventListener('click', () => missedLabels().forEach((label) => add(label.start, label.stop, label.number)));
+$('undo').addEventListener('click', () => {
+  for (const item of items) if (item.was) Object.assign(item, { start: item.was[0], stop: item.was[1], removed: false });
+  items.splice(0, items.length, ...items.filter((item) => item.was));
+  state.saved = true;
+  renderList();
+  draw();
+});
+
+/** The label file: what `lolhl labels` reads. Without rows, the VOD is named on the command line instead. */
+function table() {
+  const rows = kept().map((item) => [data.vod, format(item.start), format(item.stop)]);
+  const header = rows.length ? ['vid_id', 'start', 'stop'] : ['start', 'stop'];
+  return [header, ...rows].map((row) => `${row.join('\t')}\n`).join('');
+}
+
+$('save').addEventListener('click', () => {
+  const address = URL.createObjectURL(new Blob([table()], { type: 'text/tab-separated-values' }));
+  const link = el('a', { href: address, download: `${data.vod}.tsv` });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+  state.saved = true;
+  const named = kept().length ? '' : ` --vod ${data.vod}`;
+  $('changes').replaceChildren(`Saved ${kept().length} highlights as ${data.vod}.tsv. To learn from them, run `, el('code', {}, `lolhl labels ${data.vod}.tsv${named}`), ' and train again.');
+});
+window.addEventListener('beforeunload', (event) => { if (!state.saved) event.preventDefault(); });
+
+for (const [id, byTime] of [['by-rank', false], ['by-time', true]]) {
+  $(id).addEventListener('click', () => {
+    state.byTime = byTime;
+    $('by-rank').setAttribute('aria-pressed', String(!byTime));
+    $('by-time').setAttribute('aria-pressed', String(byTime));
+    renderList();
+  });
+}

@@ -1,0 +1,22 @@
+// What the page shows: curves, highlights, labels, and what is chosen of them.
+
+function series(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return Float32Array.from(new Uint16Array(bytes.buffer), (value) => value / 65535);
+}
+
+const smoothed = series(data.smoothed);
+const intensity = series(data.intensity);
+const end = Math.max(data.duration, 1);
+const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
+let added = 0;
+const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false }));
+const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
+
+const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);
+const changed = (item) => item.removed || !item.was || item.start !== item.was[0] || item.stop !== item.was[1];
+const at = (values, seconds) => values[Math.min(values.length - 1, Math.max(0, Math.floor(seconds / data.step + 1e-6)))];
+const chapterAt = (seconds) => data.chapters.find((chapter) => chapter.start <= seconds && seconds < chapter.stop);
+
+/** Labels without a highlight. Which label a highlight matches was decided where the figures are computed. */
+const missedLabels = () => labels.filter((label) => !items.some((item) => !item.removed && item.label === label.number));

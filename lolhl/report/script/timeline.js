@@ -1,0 +1,172 @@
+// Moves about in the timeline: cursor, zoom, mouse, keys.
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+function view(a, b) {
+  const span = clamp(b - a, Math.min(end, 10), end);
+  state.a = clamp(a, 0, end - span);
+  state.b = state.a + span;
+  draw();
+}
+
+function zoom(factor, centre = state.cursor) {
+  const about = centre >= state.a && centre <= state.b ? centre : (state.a + state.b) / 2;
+  view(about - (about - state.a) * factor, about + (state.b - about) * factor);
+}
+
+function moveCursor(seconds) {
+  state.cursor = clamp(seconds, 0, end);
+  if (state.cursor < state.a || state.cursor > state.b) {
+    const span = state.b - state.a;
+    view(state.cursor - span / 2, state.cursor + span / 2);
+  }
+  showReadout();
+  draw();
+}
+
+function showReadout() {
+  const { cursor } = state;
+  const chapter = chapterAt(cursor);
+  $('readout').replaceChildren(
+    short(cursor),
+    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${chapter ? ` · ${chapter.name}` : ''}`),
+  );
+  $('readout-actions').replaceChildren(
+    ...(data.video ? [el('button', { type: 'button', onclick: () => play({ title: short(cursor), source: data.video, from: cursor }) }, 'Play from here')] : []),
+    ...(data.twitch_id ? [el('a', { class: 'button', href: twitch(cursor), target: '_blank', rel: 'noopener noreferrer' }, 'Open on Twitch')] : []),
+  );
+}
+
+function select(item, { focus = false, reveal = false } = {}) {
+  state.selected = item.id;
+  for (const card of document.querySelectorAll('.item')) card.classList.toggle('selected', card.id === item.id);
+  const card = $(item.id);
+  if (reveal) card.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
+  if (focus) card.querySelector('button:enabled, a, input:enabled').focus({ preventScroll: true });
+  moveCursor(item.start);
+}
+
+function pointerTime(event, canvas, a, b) {
+  return clamp(toTime(event.offsetX, canvas.clientWidth, a, b), 0, end);
+}
+
+const itemAt = (seconds) => items.find((item) => !item.removed && item.start <= seconds && seconds < item.stop);
+
+/** The edge of a highlight under the pointer, when edges can be moved. */
+function edgeAt(event) {
+  if (!state.correcting || event.offsetX < GUTTER) return null;
+  let nearest = null;
+  for (const item of items) {
+    if (item.removed) continue;
+    for (const side of ['start', 'stop']) {
+      const distance = Math.abs(toX(item[side], chart.clientWidth) - event.offsetX);
+      if (distance <= 6 && (!nearest || distance < nearest.distance)) nearest = { item, side, distance };
+    }
+  }
+  return nearest;
+}
+
+let drag = null;
+chart.addEventListener('pointerdown', (event) => {
+  if (event.button) return;
+  chart.setPointerCapture(event.pointerId);
+  drag = { x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event) };
+});
+chart.addEventListener('pointermove', (event) => {
+  if (drag && Math.abs(event.offsetX - drag.x) > 3) drag.moved = true;
+  if (drag?.edge && drag.moved) {
+    const { item, side } = drag.edge;
+    const time = Math.round(pointerTime(event, chart) * 10) / 10;
+    const next = { start: item.start, stop: item.stop, [side]: time };
+    if (next.stop - next.start >= 0.5) moveItem(item, next.start, next.stop);
+  } else if (drag?.moved) {
+    const shift = ((drag.x - event.offsetX) / (chart.clientWidth - GUTTER)) * (drag.b - drag.a);
+    view(drag.a + shift, drag.b + shift);
+  }
+  chart.style.cursor = drag?.moved && !drag.edge ? 'grabbing' : drag?.edge || edgeAt(event) ? 'ew-resize' : '';
+  showTip(event);
+});
+chart.addEventListener('pointerup', (event) => {
+  if (drag && !drag.moved && event.offsetX >= GUTTER) {
+    const time = pointerTime(event, chart);
+    const item = itemAt(time);
+    if (item) select(item, { reveal: true });
+    moveCursor(time);
+  }
+  drag = null;
+});
+chart.addEventListener('pointercancel', () => { drag = null; });
+chart.addEventListener('pointerleave', () => {
+  state.hover = null;
+  $('tip').hidden = true;
+  draw();
+});
+chart.addEventListener('dblclick', (event) => zoom(0.3, pointerTime(event, chart)));
+chart.addEventListener('wheel', (event) => {
+  if (event.ctrlKey || event.metaKey) zoom(Math.exp(clamp(event.deltaY, -60, 60) / 150), pointerTime(event, chart));
+  else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+    const shift = (event.deltaX / chart.clientWidth) * (state.b - state.a);
+    view(state.a + shift, state.b + shift);
+  } else return;
+  event.preventDefault();
+}, { passive: false });
+
+function showTip(event) {
+  const tip = $('tip');
+  if (event.offsetX < GUTTER) {
+    tip.hidden = true;
+    return;
+  }
+  const time = pointerTime(event, chart);
+  const item = itemAt(time);
+  const chapter = chapterAt(time);
+  state.hover = time;
+  tip.textContent = [
+    `${short(time)}   ${at(smoothed, time).toFixed(2)}`,
+    `intensity ${at(intensity, time).toFixed(2)}`,
+    item ? nameOf(item) : null,
+    labels.some((label) => label.start <= time && time < label.stop) ? 'labelled' : null,
+    chapter ? chapter.name.slice(0, 60) : null,
+  ].filter(Boolean).join('\n');
+  tip.hidden = false;
+  const left = event.offsetX + 14;
+  tip.style.left = `${left + tip.offsetWidth > chart.clientWidth ? Math.max(0, event.offsetX - tip.offsetWidth - 14) : left}px`;
+  draw();
+}
+
+chart.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = Math.max(data.step, Math.round((state.b - state.a) / 100)) * (event.shiftKey ? 10 : 1);
+  const starts = kept();
+  const actions = {
+    ArrowLeft: () => moveCursor(state.cursor - step),
+    ArrowRight: () => moveCursor(state.cursor + step),
+    Home: () => moveCursor(0),
+    End: () => moveCursor(end),
+    PageUp: () => { const item = starts.findLast((highlight) => highlight.start < state.cursor - 1e-6); if (item) select(item); },
+    PageDown: () => { const item = starts.find((highlight) => highlight.start > state.cursor + 1e-6); if (item) select(item); },
+    '+': () => zoom(0.5),
+    '=': () => zoom(0.5),
+    '-': () => zoom(2),
+    0: () => view(0, end),
+    Enter: () => { const item = itemAt(state.cursor); if (item) select(item, { focus: true, reveal: true }); },
+  };
+  if (!actions[event.key]) return;
+  actions[event.key]();
+  event.preventDefault();
+});
+
+function moveOverview(event) {
+  const time = pointerTime(event, overview, 0, end);
+  const span = state.b - state.a;
+  view(time - span / 2, time + span / 2);
+}
+overview.addEventListener('pointerdown', (event) => {
+  overview.setPointerCapture(event.pointerId);
+  moveOverview(event);
+});
+overview.addEventListener('pointermove', (event) => { if (event.buttons) moveOverview(event); });
+
+$('zoom-in').addEventListener('click', () => zoom(0.5));
+$('zoom-out').addEventListener('click', () => zoom(2));
+$('zoom-all').addEventListener('click', () => view(0, end));

@@ -1,0 +1,66 @@
+"""Figures as the page shows them: tables for its end, and one figure for its summary."""
+
+from collections.abc import Iterator
+
+from lolhl.evaluate.figures import FrameFigures
+from lolhl.report.page import Table
+from lolhl.results import Agreement, ModelFigures
+
+
+def agreement_summary(agreement: Agreement) -> tuple[str, str]:
+    """One figure of how well highlights agree with labels, and what it is."""
+    events = agreement.events[0]
+    return _number(events.f1), f"F1 of events at tIoU {events.tiou:g}"
+
+
+def agreement_table(agreement: Agreement) -> Table:
+    """The highlights of this stream against its labels."""
+    rows = [
+        (
+            f"overlap (tIoU) of at least {events.tiou:g}",
+            f"{events.matched} of {events.labelled}",
+            _number(events.precision),
+            _number(events.recall),
+            _number(events.f1),
+        )
+        for events in agreement.events
+    ]
+    frames = agreement.frames
+    note = (
+        f"Average precision of the smoothed probabilities: {_number(frames.model.average_precision)}; "
+        f"random ranking would have {_number(frames.random.average_precision)}."
+    )
+    if agreement.model_learnt_from_this:
+        note += " The model learnt from this stream, so these figures flatter it."
+    return Table(
+        "This stream against its labels",
+        ("Events matched by", "Found", "Precision", "Recall", "F1"),
+        tuple(rows),
+        note,
+    )
+
+
+def model_table(figures: ModelFigures) -> Table:
+    """What `train` recorded of the model beside answers that know nothing."""
+    rows = tuple((name, *_row(answer)) for name, answer in figures.smoothed.named().items())
+    model = figures.smoothed.model
+    note = (
+        f"On {model.frames} validation frames, {100 * (model.base_rate or 0):.0f} % of them in highlights. "
+        "In brackets: 95 % of resamples."
+    )
+    return Table("The model", ("", "Average precision", "F1", "Precision", "Recall"), rows, note)
+
+
+def _row(figures: FrameFigures) -> Iterator[str]:
+    with_intervals = (
+        (figures.average_precision, figures.average_precision_interval),
+        (figures.f1, figures.f1_interval),
+    )
+    for figure, interval in with_intervals:
+        yield _number(figure) + (f" ({interval.low:.2f}–{interval.high:.2f})" if interval else "")
+    yield _number(figures.precision)
+    yield _number(figures.recall)
+
+
+def _number(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.2f}"

@@ -1,0 +1,138 @@
+"""Signals: what can be measured of a VOD at the instants of a grid. One file each, and a line in `SIGNALS`.
+
+A signal makes the rows of a track from a video or a frame set; storing them, going on after a kill and reading them
+again is the same for all, see `lolhl.tracks`. To add one, write a class as `Signal` says and name it below.
+"""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lolhl.errors import UsageError
+from lolhl.signals.source import Source
+from lolhl.tracks.filling import Filling, Gap, Measured, end_of, with_progress
+from lolhl.tracks.recipe import Layout, Recipe
+from lolhl.tracks.track import Track
+from lolhl.vod.view import View
+
+if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
+    from lolhl.models.encoder import Encoder
+
+
+class Signal(Protocol):
+    """Something that can be measured of a VOD."""
+
+    @property
+    def name(self) -> str:
+        """In `SIGNALS`, and in the name of the track's folder."""
+
+    @property
+    def version(self) -> int:
+        """Of the code: to be raised whenever it gives other values than before."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """JSON values that decide the values of the track, such as a digest of weights."""
+
+    @property
+    def engine(self) -> str:
+        """The library and the number format that compute the values; empty where they are exact."""
+
+    @property
+    def fps(self) -> Fraction:
+        """Of the grid."""
+
+    @property
+    def view(self) -> View | None:
+        """What the pictures are like that it looks at; None for a signal that looks at none."""
+
+    def measure(self, source: Source, layout: Layout, gap: Gap) -> Measured:
+        """Yields the rows of a gap in order, some at a time (values float16 [n, D]); returns how the VOD ends."""
+
+
+def _pictures(view: View, encoder: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.pictures import PictureSignal
+
+    return PictureSignal.open(encoder(), view)
+
+
+Open = Callable[[View, "Callable[[], Encoder]"], Signal]
+
+SIGNALS: dict[str, Open] = {
+    "pictures": _pictures,  # features of a backbone
+}
+"""Name → what opens the signal for a view (the grid, and what pictures are like); it may ask for the encoder."""
+
+
+def open_signal(name: str, view: View, encoder: "Callable[[], Encoder]") -> Signal:
+    """The signal of this name.
+
+    Args:
+        name: one of `SIGNALS`.
+        view: the grid, and what pictures are like.
+        encoder: gives the backbone that looks at pictures; called only where a signal needs it.
+
+    Raises:
+        UsageError: there is no such signal.
+    """
+    if name not in SIGNALS:
+        raise UsageError(f"--signal {name}: no such signal; there are {', '.join(SIGNALS)}")
+    return SIGNALS[name](view, encoder)
+
+
+def stored_track(signal: Signal, source: Source, layout: Layout) -> Track | None:
+    """The track that is stored whole, if there is one: by this machine's engine, or else by another.
+
+    No video is fetched for it.
+    """
+    return Track.open(source.root, _recipe(signal, source, layout, signal.engine))
+
+
+def fill_track(
+    signal: Signal, source: Source, layout: Layout, measure: Callable[[Gap], Measured] | None = None
+) -> Filling:
+    """The track that is to be filled: with what the signal measures, unless another measure is given."""
+    decoder = source.decoder(layout, signal.view) if signal.view else ""
+    engine = "-".join(name for name in (signal.engine, decoder) if name)
+    recipe = _recipe(signal, source, layout, engine)
+    measure = measure or (lambda gap: signal.measure(source, layout, gap))
+    return Filling(source.root, recipe, source.kind, source.seconds, measure)
+
+
+def make_track(signal: Signal, source: Source, layout: Layout) -> Track:
+    """The track, computed and stored unless it was before.
+
+    Raises:
+        LolhlError: the source cannot be read or measured.
+    """
+    return stored_track(signal, source, layout) or fill_track(signal, source, layout).track()
+
+
+def measured(signal: Signal, source: Source, layout: Layout, track: Track | None, *, store: bool) -> Measured:
+    """The rows of a track in order: those that are stored, or as they are measured.
+
+    Args:
+        track: as `stored_track` gives it.
+        store: whether to store what is measured.
+    """
+    if track:
+        yield from track.rows()
+        return end_of(track.made)
+    if store:
+        return (yield from fill_track(signal, source, layout).rows())
+    rows = signal.measure(source, layout, Gap(0, None))
+    label = _recipe(signal, source, layout, "").label
+    return (yield from with_progress(label, source.seconds, rows))
+
+
+def _recipe(signal: Signal, source: Source, layout: Layout, engine: str) -> Recipe:
+    return Recipe(
+        vod=source.vod,
+        signal=signal.name,
+        version=signal.version,
+        settings=signal.settings,
+        inputs=source.inputs,
+        fps=signal.fps,
+        layout=layout,
+        engine=engine,
+    )

@@ -1,0 +1,77 @@
+"""pictures: the features that a backbone sees in each picture, float16 [T, D]."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lolhl.errors import ModelError
+from lolhl.models.encoder import Encoder
+from lolhl.models.engine import Engine, open_engine
+from lolhl.signals.source import Pictures, Source, TimedPictures
+from lolhl.tracks.filling import Gap, Measured, Taken
+from lolhl.tracks.recipe import Layout
+from lolhl.tracks.rows import Rows
+from lolhl.vod.view import View
+
+
+@dataclass(frozen=True)
+class PictureSignal:
+    """See `lolhl.signals.Signal`.
+
+    Attributes:
+        runtime: what turns pictures into features.
+        view: what its pictures are like.
+    """
+
+    runtime: Engine
+    view: View
+    name = "pictures"
+    version = 1
+
+    @classmethod
+    def open(cls, encoder: Encoder, view: View) -> "PictureSignal":
+        """The features of this encoder, on a GPU where there is one."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(open_engine(encoder, device), view)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"backbone": self.runtime.digest, "size": self.view.size, "fit": self.view.fit}
+
+    @property
+    def engine(self) -> str:
+        return self.runtime.name
+
+    @property
+    def fps(self) -> Fraction:
+        return self.view.fps
+
+    def measure(self, source: Source, layout: Layout, gap: Gap) -> Measured:
+        """Rows of a gap. Raises ModelError where features are no numbers; else as `source.pictures`."""
+        return self.look(source.pictures(self.view, layout, gap, self.runtime.batch), source.vod)
+
+    def look(self, batches: TimedPictures, vod: str) -> Measured:
+        """Rows of pictures as they come, at most `runtime.batch` at a time."""
+        times: deque[npt.NDArray[np.float64]] = deque()
+        taken = Taken(batches)
+
+        def pictures() -> Iterator[Pictures]:
+            for instants, batch in taken:
+                times.append(instants)
+                yield batch
+
+        with closing(batches):
+            for values in self.runtime.run(pictures()):
+                if not np.isfinite(values).all():
+                    raise ModelError(
+                        f"the features of VOD {vod} by {self.runtime.name} are no numbers: choose another --backbone"
+                    )
+                yield Rows(times.popleft(), values)
+        return taken.end

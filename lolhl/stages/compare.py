@@ -1,0 +1,164 @@
+"""compare: models and other methods over the same labelled VODs → one table.
+
+comparisons/<name>/comparison.json holds all figures. The scores of models lie below scores/<model>/<vod>/, where
+`retrain` finds them too.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lolhl import grid, manifest, storage
+from lolhl.config import Config, setting
+from lolhl.errors import DatasetError, MissingInput
+from lolhl.evaluate.compare import compare as compare_predictions
+from lolhl.evaluate.compare import table
+from lolhl.evaluate.judge import Predictions
+from lolhl.frames.spec import stored
+from lolhl.labels.spans import Span
+from lolhl.labels.store import labels_key, load_labels
+from lolhl.manifest import Manifest
+from lolhl.models import champion
+from lolhl.results import Frames, MethodComparison, Model, Vod
+from lolhl.stages import methods
+from lolhl.stages.extract import ExtractConfig
+from lolhl.stages.methods import BUILT_IN, LabelledVod
+from lolhl.storage import Root, check_name, each
+
+log = logging.getLogger(__name__)
+
+BASELINES = ("constant", "random")  # stand in every comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(Config):
+    """What the methods are compared on."""
+
+    # Which VODs these are is among the inputs.
+    vods: str | None = setting(
+        None,
+        "labelled VODs, with commas between (default: all that none of the models has learnt from)",
+        neutral=True,
+    )
+
+
+def manifest_key(name: str) -> str:
+    return f"comparisons/{name}/comparison.json"
+
+
+def compare(
+    root: Root,
+    names: Sequence[str],
+    config: CompareConfig = CompareConfig(),
+    *,
+    name: str | None = None,
+    force: bool = False,
+) -> Manifest[MethodComparison]:
+    """Makes comparisons/<name>/comparison.json: figures of each method, and how they differ.
+
+    The constant answer and random ranking are always among the methods. Each method is compared with the first one
+    and with these two.
+
+    Args:
+        root: where the data lies.
+        names: of models, `champion`, or methods that are built in (`lolhl.stages.methods.BUILT_IN`).
+        config: see `CompareConfig`.
+        name: of the comparison; without one, a digest of what is compared.
+        force: redo what is done, the models' scores too.
+
+    Returns:
+        The comparison's manifest. Its result says which methods have learnt from which of the VODs.
+
+    Raises:
+        MissingInput: a model, a VOD or its labels do not exist, or there is no VOD that no model has learnt from.
+        UsageError: a name is none.
+        DatasetError: no highlight is labelled in these VODs.
+        LolhlError: as `infer` does.
+    """
+    if name is not None:
+        storage.check_new(root, manifest_key(name), name, "comparison")
+    compared = list(dict.fromkeys([*(methods.resolve(root, method) for method in names), *BASELINES]))
+    learnt = {method: methods.learnt_from(root, method) for method in compared}
+    labels = _labels(root, config.vods, set().union(*learnt.values()))
+    name = name or hashlib.sha256("\n".join([*compared, "", *labels]).encode()).hexdigest()[:8]
+    inputs = _inputs(root, compared, labels)
+    todo, earlier = manifest.plan(root, manifest_key(name), MethodComparison, config, inputs, force=force)
+    if earlier:
+        return earlier
+
+    flattered = {method: sorted(vods & labels.keys()) for method, vods in learnt.items() if vods & labels.keys()}
+    for method, vods in flattered.items():
+        log.warning("compare: %s has learnt from %s: its figures there flatter it", method, ", ".join(vods))
+    predictions = _predictions(root, compared, labels, force=force)
+    references = list(dict.fromkeys([compared[0], *BASELINES]))
+    result = MethodComparison(
+        name=name,
+        vods=list(labels),
+        methods=compare_predictions({method: predictions[method] for method in compared}, references),
+        flattered=flattered,
+    )
+    return todo.finish(result, [])
+
+
+def describe(result: MethodComparison) -> str:
+    """The comparison in lines for people."""
+    return f"compare, on {', '.join(result.vods)}:\n{table(result.methods, result.flattered)}"
+
+
+def _labels(root: Root, named: str | None, learnt: set[str]) -> dict[str, Sequence[Span]]:
+    """The labels of the VODs to compare on, in order of names."""
+    if named is None:
+        labelled = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
+        vods = [vod for vod in labelled if vod not in learnt and (_has_video(root, vod) or stored(root, vod))]
+        if not vods:
+            raise MissingInput(
+                f"{root.url} has no labelled VOD that no model has learnt from: label more with `lolhl labels FILE`, "
+                "or name some with --vods, which flatters the models"
+            )
+    else:
+        vods = sorted({check_name(vod.strip(), "VOD") for vod in named.split(",")})
+    labels: dict[str, Sequence[Span]] = dict(zip(vods, each(lambda vod: load_labels(root, vod), vods), strict=True))
+    if not any(labels.values()):
+        raise DatasetError(f"no highlight is labelled in {', '.join(vods)}: label some, or name other VODs with --vods")
+    return labels
+
+
+def _has_video(root: Root, vod: str) -> bool:
+    return root.stat(f"vods/{vod}/vod.json") is not None
+
+
+def _inputs(root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]]) -> dict[str, str]:
+    """Digests of all that the comparison comes from: models, labels, and what the VODs' scores are made of."""
+    inputs = {"methods": ",".join(compared)}
+    for method in compared:
+        if method not in BUILT_IN:
+            key = champion.manifest_key(method)
+            inputs[key] = manifest.load(root, key, Model, f"lolhl train {method}").content_digest()
+    for vod in labels:
+        inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
+        if video := manifest.find(root, f"vods/{vod}/vod.json", Vod):
+            inputs[f"vods/{vod}/vod.json"] = video.content_digest()
+        for spec in stored(root, vod):
+            key = spec.manifest_key(vod)
+            inputs[key] = manifest.load(root, key, Frames, spec.command(vod)).content_digest()
+    return inputs
+
+
+def _predictions(
+    root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]], *, force: bool
+) -> dict[str, Predictions]:
+    """What each method says. Methods that are built in have the grid of the first model, or else the usual one."""
+    models = [method for method in compared if method not in BUILT_IN]
+    predictions = {model: methods.predict(root, model, labels, force=force) for model in models}
+    if models:
+        vods = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in predictions[models[0]].vods]
+    else:
+        vods = [_whole(root, vod, spans) for vod, spans in labels.items()]
+    return predictions | {method: BUILT_IN[method](root, vods) for method in compared if method in BUILT_IN}
+
+
+def _whole(root: Root, vod: str, labels: Sequence[Span]) -> LabelledVod:
+    fps = ExtractConfig().fps
+    made = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
+    return LabelledVod(vod, labels, fps, grid.first_frame_at(made.result.duration, fps))

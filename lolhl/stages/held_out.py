@@ -1,0 +1,61 @@
+"""Which VODs are held out: they take no part in training nor in choosing the threshold, and models are judged on them.
+
+Held out stays held out: the VODs of the last retraining, and of those that are new since then each whose name's hash
+lies in the lowest fifth. If that is none, the VOD with the lowest hash; if it is all, the one with the highest is
+learnt from. VODs without a labelled highlight are not chosen. `--judge` names others, and these stay then.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from lolhl.errors import DatasetError, UsageError
+from lolhl.labels.spans import Span
+from lolhl.storage import check_name
+
+HELD_OUT = 0.2  # share of VODs that are held out
+
+Labels = Mapping[str, Sequence[Span]]  # VOD → its labelled spans
+
+
+def held_out(labels: Labels, named: str | None, judged: Sequence[str] = (), learnt: Sequence[str] = ()) -> list[str]:
+    """The VODs to judge on, by the rule above: at least one, and never all.
+
+    Args:
+        labels: of all VODs.
+        named: the VODs, with commas between; None to choose.
+        judged, learnt: the VODs that the last retraining held out, and those that it learnt from.
+
+    Raises:
+        UsageError: a VOD that is named has no labels, or all are named.
+        DatasetError: none of them has a labelled highlight.
+    """
+    if named is None:
+        held = _chosen(labels, judged, learnt)
+    else:
+        held = {check_name(vod.strip(), "VOD") for vod in named.split(",")}
+        if unknown := sorted(held - labels.keys()):
+            raise UsageError(f"--judge {named}: {unknown[0]} is no labelled VOD with a video: name another")
+        if held == labels.keys():
+            raise UsageError(f"--judge {named}: no VOD is left to learn from: name fewer, or label more")
+    if not any(labels[vod] for vod in held):
+        raise DatasetError(
+            f"no highlight is labelled in the VODs to judge on ({', '.join(sorted(held)) or 'none'}): label more, or "
+            "name others with --judge"
+        )
+    return sorted(held)
+
+
+def _chosen(labels: Labels, judged: Sequence[str], learnt: Sequence[str]) -> set[str]:
+    candidates = sorted((vod for vod in labels if labels[vod] and vod not in judged), key=_hash)
+    held = {vod for vod in judged if vod in labels}
+    held |= {vod for vod in candidates if vod not in learnt and _hash(vod) < HELD_OUT}
+    if not held:  # rather one that no champion has learnt from
+        held = {*sorted(candidates, key=lambda vod: vod in learnt)[:1]}
+    if held == labels.keys():
+        held.remove(max(held, key=_hash))
+    return held
+
+
+def _hash(vod: str) -> float:
+    """A number from 0 to 1 that depends on the name alone."""
+    return int(hashlib.sha256(vod.encode()).hexdigest()[:8], 16) / 16**8

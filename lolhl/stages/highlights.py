@@ -1,0 +1,155 @@
+"""highlights: the scores of a VOD → its highlights, as data, as a table, and as chapters for players and YouTube.
+
+Spans are cut from scores smoothed over some seconds. Neither the video nor the network is needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl import manifest
+from lolhl.config import setting, settings
+from lolhl.errors import Conflict
+from lolhl.highlights import export
+from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.tables import write_table
+from lolhl.manifest import Manifest, Output, R
+from lolhl.results import Highlights, Scoring, Vod
+from lolhl.storage import Root, check_name
+from lolhl.tables import read_scores
+
+_TABLE, _PLAYERS, _YOUTUBE = "highlights.tsv", "exports/chapters.vtt", "exports/youtube-chapters.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HighlightsConfig(CutConfig):
+    """How highlights are cut from scores."""
+
+    threshold: float | None = setting(
+        None,
+        "a highlight begins where the smoothed probability reaches this (default: the model's)",
+        at_least=0,
+        at_most=1,
+    )
+    smooth_seconds: float | None = setting(
+        None,
+        "seconds over which probabilities are averaged before cutting (default: the model's)",
+        at_least=0,
+        at_most=3600,
+    )
+
+    def limits(self, threshold: float) -> Limits:
+        """Where highlights begin and end. Uses this threshold, the model's, where the settings have none."""
+        kept = {limit.name: getattr(self, limit.name) for limit in settings(CutConfig)}
+        return Limits(threshold=threshold if self.threshold is None else self.threshold, **kept)
+
+
+def manifest_key(vod: str) -> str:
+    """Where the highlights of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
+    return f"highlights/{check_name(vod, 'VOD')}/highlights.json"
+
+
+def scores_key(vod: str) -> str:
+    """Where the manifest of a VOD's scores lies."""
+    return f"highlights/{vod}/scores.json"
+
+
+def highlights(
+    root: Root, vod: str, config: HighlightsConfig = HighlightsConfig(), *, force: bool = False
+) -> Manifest[Highlights]:
+    """Makes highlights/<vod>/highlights.json and highlights.tsv, and the exports that name no video.
+
+    Args:
+        root: where the data lies.
+        vod: name of a VOD that was scored.
+        config: see `HighlightsConfig`.
+        force: redo what is done.
+
+    Raises:
+        MissingInput: the VOD has no scores, or was not downloaded.
+        StorageError: its scores are damaged.
+    """
+    key = manifest_key(vod)
+    stored = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
+    scoring = manifest.load(root, scores_key(vod), Scoring, f"lolhl infer … {vod}", fresh=True)
+    inputs = {scores_key(vod): scoring.content_digest(), f"vods/{vod}/vod.json": stored.content_digest()}
+    todo, earlier = manifest.plan(root, key, Highlights, config, inputs, force=force)
+    if earlier:
+        return earlier
+
+    result = _cut(vod, stored.result, scoring.result, load_scores(root, vod, scoring), config)
+    texts = {name: text.encode() for name, text in _exports(result).items()}
+    with todo.begin() as begun:
+        for name in {_TABLE, _PLAYERS, _YOUTUBE} - texts.keys():
+            root.delete(f"highlights/{vod}/{name}")
+        for name, text in texts.items():
+            root.write(f"highlights/{vod}/{name}", text)
+        return begun.finish(result, [Output.of(f"highlights/{vod}/{name}", text) for name, text in texts.items()])
+
+
+def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R]) -> Manifest[R]:
+    """The manifest under this key that highlights were cut by.
+
+    Raises:
+        Conflict: it has been made anew since, or is gone.
+    """
+    made = manifest.find(root, key, kind)
+    if made is None or made.content_digest() != spans.inputs[key]:
+        raise Conflict(f"{root.url}/{key} was made anew since highlights were cut from it: run again")
+    return made
+
+
+def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray[np.float32]:
+    """The probabilities of a VOD on its grid: float32 [n].
+
+    Raises:
+        StorageError: they are gone or damaged.
+    """
+    key = f"highlights/{vod}/scores.parquet"
+    redo = f"lolhl infer {scoring.result.model} {vod} --force"
+    return read_scores(scoring.read(root, key, redo), f"{root.url}/{key}", redo, scoring.result.frames)
+
+
+def _cut(
+    vod: str, stored: Vod, scoring: Scoring, scores: npt.NDArray[np.float32], config: HighlightsConfig
+) -> Highlights:
+    # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
+    duration = min(stored.duration or float("inf"), float(len(scores) / scoring.fps))
+    smooth_seconds = scoring.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
+    limits = config.limits(scoring.threshold)
+    smoothed = centred_mean(scores, scoring.fps, smooth_seconds)
+    highlights = find(smoothed, scoring.fps, duration, limits)
+    return Highlights(
+        vod=vod,
+        model=scoring.model,
+        threshold=limits.threshold,
+        low=limits.low,
+        smooth_seconds=smooth_seconds,
+        highest=float(smoothed.max(initial=0.0)),
+        duration=duration,
+        rule=_rule(limits, smooth_seconds),
+        highlights=highlights,
+        reason=None if highlights else reason_for_none(smoothed, limits),
+    )
+
+
+def _exports(result: Highlights) -> dict[str, str]:
+    """The highlights for other programs: name of the file → text."""
+    spans = sorted(highlight.span for highlight in result.highlights)
+    texts = {_TABLE: write_table(result.vod, spans).decode()}
+    if spans:
+        texts[_PLAYERS] = export.webvtt(spans)
+    if chapters := export.youtube_chapters(spans, result.duration):
+        texts[_YOUTUBE] = chapters
+    return texts
+
+
+def _rule(limits: Limits, smooth_seconds: float) -> str:
+    return (
+        f"Cut from probabilities averaged over {smooth_seconds:g} s: from {limits.threshold:.2f} until below "
+        f"{limits.low:.2f}, {limits.pad_before:g} s added before and {limits.pad_after:g} s "
+        f"after, joined when at most {limits.merge_gap:g} s apart, {limits.min_length:g} to "
+        f"{limits.max_length:g} s long."
+    )

@@ -1,0 +1,113 @@
+"""Methods that can be compared: models by their names, and those that are built in.
+
+To add one, write a function such as `constant` and give it a name in `BUILT_IN`.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from lolhl import manifest
+from lolhl.errors import UsageError
+from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
+from lolhl.highlights.cut import Limits
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span, on_grid
+from lolhl.models import champion
+from lolhl.results import Dataset, Model
+from lolhl.storage import Root
+from lolhl.tables import read_scores
+
+_NOISE_SECONDS = 5.0  # window that random scores are averaged over: about the length of a highlight
+
+
+@dataclass(frozen=True)
+class LabelledVod:
+    """A VOD to be judged on: its labels, and how many instants its grid has."""
+
+    vod: str
+    labels: Sequence[Span]
+    fps: Fraction
+    frames: int
+
+
+Method = Callable[[Root, Sequence[LabelledVod]], Predictions]
+
+
+def constant(_root: Root, vods: Sequence[LabelledVod]) -> Predictions:
+    """The answer "yes" everywhere."""
+    answers = [ScoredVod(vod=vod.vod, fps=vod.fps, scores=np.ones(vod.frames), labels=vod.labels) for vod in vods]
+    return Judge(0.0, Limits(threshold=0.5)).predict(answers)
+
+
+def random(_root: Root, vods: Sequence[LabelledVod]) -> Predictions:
+    """Smoothed noise, which calls as much time as is labelled in these VODs. The same for the same names."""
+    answers = []
+    for vod in vods:
+        noise = np.random.default_rng(zlib.crc32(vod.vod.encode())).random(vod.frames)
+        ranks = np.argsort(np.argsort(centred_mean(noise, vod.fps, _NOISE_SECONDS), kind="stable"))
+        scores = (ranks + 1) / max(1, vod.frames)  # even from 0 to 1
+        answers.append(ScoredVod(vod=vod.vod, fps=vod.fps, scores=scores, labels=vod.labels))
+    labelled = sum(int(on_grid(vod.labels, vod.frames, vod.fps).sum()) for vod in vods)
+    share = labelled / max(1, sum(vod.frames for vod in vods))
+    return Judge(0.0, Limits(threshold=1 - share)).predict(answers)
+
+
+BUILT_IN: dict[str, Method] = {"constant": constant, "random": random}
+
+
+def resolve(root: Root, name: str) -> str:
+    """The method that is meant: the champion's model for `champion`, else the name itself.
+
+    Raises:
+        MissingInput: there is no method of this name.
+        UsageError: a model has the name of a method that is built in.
+        StorageError: the model's manifest is damaged.
+    """
+    if name in BUILT_IN:
+        if root.stat(champion.manifest_key(name)):
+            raise UsageError(
+                f"{name!r} is a method that is built in, and {root.url}/{champion.manifest_key(name)} a model: train "
+                "the model under another name"
+            )
+        return name
+    name = champion.resolve(root, name)
+    manifest.load(root, champion.manifest_key(name), Model, f"lolhl train {name}")
+    return name
+
+
+def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False) -> Predictions:
+    """What a model says of every frame of these VODs. Its scores are kept below scores/<model>/, and used again.
+
+    They come from frame sets that fit the model, else from the videos.
+
+    Args:
+        labels: VOD → its labelled spans.
+        force: score again.
+
+    Raises:
+        LolhlError: as `infer` does.
+    """
+    from lolhl.stages.infer import InferConfig, infer, scores_key  # takes seconds
+
+    vods, judge = [], Judge(0.0, Limits(threshold=0.0))
+    for vod, spans in labels.items():
+        place = f"scores/{model}"
+        made = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
+        scoring, key, redo = made.result, scores_key(vod, place), f"lolhl compare {model} --vods {vod} --force"
+        judge = Judge(scoring.smooth_seconds, Limits(threshold=scoring.threshold))
+        scores = read_scores(made.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
+        vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
+    return judge.predict(vods)
+
+
+def learnt_from(root: Root, method: str) -> set[str]:
+    """The VODs that a method learnt from, as far as its dataset lies here."""
+    if method in BUILT_IN:
+        return set()
+    made = manifest.load(root, champion.manifest_key(method), Model, f"lolhl train {method}")
+    datasets = [manifest.intact(root, key, Dataset) for key in made.inputs if key.startswith("datasets/")]
+    return {vod for dataset in datasets if dataset for vod in dataset.result.vods}

@@ -1,0 +1,235 @@
+"""page: highlights, their clips and the labels of a VOD → its page, and how well highlights and labels agree."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl import manifest
+from lolhl.config import Config, setting
+from lolhl.evaluate import metrics
+from lolhl.evaluate.judge import Prediction, Predictions, judge
+from lolhl.highlights.cut import Highlight
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span
+from lolhl.labels.store import labels_key, load_labels
+from lolhl.manifest import Manifest, Output
+from lolhl.report.page import Link, Shown, render
+from lolhl.report.page import Report as Page
+from lolhl.report.pictures import thumbnails
+from lolhl.report.tables import agreement_summary, agreement_table, model_table
+from lolhl.results import (
+    Agreement,
+    Clips,
+    Dataset,
+    Highlights,
+    Model,
+    Report,
+    ReportedHighlight,
+    Scoring,
+    Vod,
+)
+from lolhl.stages import clips, highlights
+from lolhl.storage import Root, check_name
+
+_PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageConfig(Config):
+    """How the page is drawn."""
+
+    intensity_seconds: float = setting(
+        30.0, "seconds over which the timeline's intensity is averaged", at_least=0, at_most=3600
+    )
+
+
+def manifest_key(vod: str) -> str:
+    """Where the manifest of a VOD's page lies. Raises UsageError for what cannot be a VOD's name."""
+    return f"highlights/{check_name(vod, 'VOD')}/report.json"
+
+
+def page(
+    root: Root,
+    spans: Manifest[Highlights],
+    cut: Manifest[Clips],
+    config: PageConfig = PageConfig(),
+    *,
+    force: bool = False,
+) -> Manifest[Report]:
+    """Makes highlights/<vod>/report.html.
+
+    Args:
+        root: where the data lies.
+        spans: the highlights of a VOD.
+        cut: their clips.
+        config: see `PageConfig`.
+        force: redo what is done.
+
+    Returns:
+        The manifest. Its result holds what the page shows; where the VOD is labelled, how well its highlights
+        agree with the labels too.
+
+    Raises:
+        LabelError: the VOD's label file is wrong.
+        StorageError: its video or its scores are gone or changed.
+        VideoError: its video cannot be opened.
+        Conflict: the VOD was downloaded or scored anew since its highlights were cut.
+    """
+    vod = spans.result.vod
+    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
+    scoring = highlights.load_input(root, spans, highlights.scores_key(vod), Scoring)
+    learnt_from = _learnt_from(root, scoring)
+    inputs = {
+        **spans.inputs,
+        **{key: dataset.content_digest() for key, dataset in learnt_from.items()},
+        highlights.manifest_key(vod): spans.content_digest(),
+        clips.manifest_key(vod): cut.content_digest(),
+    }
+    if root.stat(labels_key(vod)):
+        inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
+    todo, earlier = manifest.plan(root, manifest_key(vod), Report, config, inputs, force=force)
+    if earlier:
+        return earlier
+
+    scores = highlights.load_scores(root, vod, scoring)
+    labels = load_labels(root, vod, spans.result.duration) if labels_key(vod) in inputs else None
+    learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
+    agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
+    pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
+    content = replace(
+        _content(stored.result, scoring.result, spans.result, scores, config),
+        highlights=_shown(vod, spans.result.highlights, pictures, labels, cut.result),
+        labels=labels,
+        agreement=agreement_summary(agreement) if agreement else None,
+        tables=[
+            *([agreement_table(agreement)] if agreement else []),
+            *([model_table(scoring.result.model_metrics)] if scoring.result.model_metrics else []),
+        ],
+        files=_files(vod, spans, cut),
+    )
+    result = _result(vod, stored.result, spans.result, cut.result, agreement)
+    html = render(content).encode()
+    with todo.begin() as begun:
+        root.write(result.page, html)
+        return begun.finish(result, [Output.of(result.page, html)])
+
+
+def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:
+    """The manifests of the data sets that the model was trained on, as far as they lie under this root."""
+    model = f"models/{scoring.result.model}/model.json"
+    if root.stat(model) is None:
+        return {}
+    keys = [key for key in manifest.load(root, model, Model, "lolhl train").inputs if key.startswith("datasets/")]
+    return {key: manifest.load(root, key, Dataset, "lolhl dataset") for key in keys if root.stat(key)}
+
+
+def _agreement(
+    vod: str, labels: Sequence[Span], cut: Highlights, scores: npt.NDArray[np.float32], fps: Fraction, learnt: bool
+) -> Agreement:
+    """How well the highlights agree with the labels; `learnt`: the model was trained on this VOD."""
+    spans = [highlight.span for highlight in cut.highlights]
+    smoothed = centred_mean(scores, fps, cut.smooth_seconds)
+    prediction = Prediction(vod=vod, fps=fps, scores=smoothed, spans=spans, labels=labels)
+    judgement = judge(Predictions(cut.threshold, [prediction]))
+    return Agreement(events=judgement.events, frames=judgement.frames, model_learnt_from_this=learnt)
+
+
+def _pictures(root: Root, vod: Manifest[Vod], fps: Fraction, spans: Sequence[Highlight]) -> list[bytes | None]:
+    """What is on screen at the peak of each highlight."""
+    if not spans:
+        return []
+    video = vod.local(root, vod.result.video, f"lolhl download … --name {vod.result.vod} --force")
+    return thumbnails(video, fps, [round(highlight.peak_time * fps) for highlight in spans])
+
+
+def _shown(
+    vod: str,
+    spans: Sequence[Highlight],
+    pictures: Sequence[bytes | None],
+    labels: Sequence[Span] | None,
+    cut: Clips,
+) -> list[Shown]:
+    """The highlights with their pictures, their clips, and the labels that they match."""
+    addresses = {clip.rank: _address(vod, clip.key) for clip in cut.clips}
+    pairs = metrics.match_spans(labels or [], [highlight.span for highlight in spans], metrics.TIOUS[0])
+    matches = {place: label for label, place in pairs}
+    return [
+        Shown(highlight, picture, addresses.get(highlight.rank), matches.get(place))
+        for place, (highlight, picture) in enumerate(zip(spans, pictures, strict=True))
+    ]
+
+
+def _files(vod: str, spans: Manifest[Highlights], cut: Manifest[Clips]) -> list[Link]:
+    """The files beside the page, but for the clips, which stand with their highlights."""
+    clip_keys = {clip.key for clip in cut.result.clips}
+    keys = [output.key for output in (*spans.outputs, *cut.outputs) if output.key not in clip_keys]
+    return [Link(PurePosixPath(key).name, _address(vod, key)) for key in keys]
+
+
+def _address(vod: str, key: str) -> str:
+    """Relative to the page."""
+    return quote(key.removeprefix(f"highlights/{vod}/"))
+
+
+def _content(
+    stored: Vod, scoring: Scoring, cut: Highlights, scores: npt.NDArray[np.float32], config: PageConfig
+) -> Page:
+    """The page of the stream itself: its names, its curves, and the rule that spans were cut by."""
+    video = PurePosixPath(stored.video)
+    return Page(
+        vod=stored.vod,
+        title=stored.title or stored.vod,
+        model=cut.model,
+        twitch_id=stored.twitch_id,
+        offset=stored.offset,
+        duration=cut.duration,
+        video=quote(f"../../{video}") if video.suffix in _PLAYED_BY_BROWSERS else None,
+        fps=scoring.fps,
+        smoothed=centred_mean(scores, scoring.fps, cut.smooth_seconds),
+        smooth_seconds=cut.smooth_seconds,
+        intensity=centred_mean(scores, scoring.fps, config.intensity_seconds),
+        intensity_seconds=config.intensity_seconds,
+        threshold=cut.threshold,
+        low=cut.low,
+        reason=cut.reason,
+        chapters=stored.chapters,
+        settings=cut.rule,
+    )
+
+
+def _result(vod: str, stored: Vod, spans: Highlights, cut: Clips, agreement: Agreement | None) -> Report:
+    keys = {clip.rank: clip.key for clip in cut.clips}
+    return Report(
+        vod=vod,
+        title=stored.title,
+        model=spans.model,
+        threshold=spans.threshold,
+        smooth_seconds=spans.smooth_seconds,
+        highest=spans.highest,
+        duration=spans.duration,
+        highlights=[
+            ReportedHighlight(
+                rank=highlight.rank,
+                start=highlight.span.start,
+                stop=highlight.span.stop,
+                score=highlight.peak,
+                mean=highlight.mean,
+                peak=highlight.peak_time,
+                clip=keys.get(highlight.rank),
+                reason=highlight.reason,
+            )
+            for highlight in spans.highlights
+        ],
+        reason=spans.reason,
+        labelled=agreement,
+        page=f"highlights/{vod}/report.html",
+        reel=cut.reel,
+        clips_from=cut.clips_from,
+        source_may_come=cut.source_may_come,
+    )

@@ -1,0 +1,120 @@
+"""track: a VOD → the track of a signal, ahead of time.
+
+`train` and `infer` compute the tracks that they need and are not stored. This stage does it beforehand, on other
+machines if need be: on a cluster with GPUs, say, for trainings elsewhere. A track that any machine has stored serves
+all of them. Killed at any moment and run again, it goes on after the last part that was stored.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from lolhl import results
+from lolhl.config import Config, setting
+from lolhl.grid import FASTEST, SLOWEST
+from lolhl.manifest import Manifest
+from lolhl.signals import SIGNALS, fill_track, open_signal, stored_track
+from lolhl.signals.source import FrameSource, VideoSource, choose_source
+from lolhl.storage import Root, check_name, each
+from lolhl.vod import decode
+from lolhl.vod.decode import Fit, View
+
+if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
+    from lolhl.models.encoder import Encoder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackConfig(Config):
+    """What is measured, and of what."""
+
+    signal: str = setting("pictures", f"what to measure: {', '.join(SIGNALS)} (the features of a backbone)")
+    model: str | None = setting(
+        None, "the model whose backbone looks at the pictures, at its rate and size, or champion (default: --backbone)"
+    )
+    backbone: str = setting(
+        "tf_efficientnet_lite0", "without --model: resnet18, resnet34, resnet50, or any name of timm, pretrained"
+    )
+    fps: Fraction = setting(
+        Fraction(3),
+        "without --model: instants per second of the grid, as 3, 0.5 or 30000/1001",
+        at_least=SLOWEST,
+        at_most=FASTEST,
+    )
+    size: int = setting(224, "without --model: width and height of a picture, in pixels", at_least=16, at_most=2048)
+    fit: Fit = setting("squeeze", "without --model: squeeze the whole picture, or crop its middle")
+    source: Literal["auto", "frames", "video"] = setting(
+        "auto",
+        "frames: the frame set, which `lolhl train` learns from; video: decode it; auto: frames where there are any",
+    )
+    mode: Literal["grid", "scan"] = setting("grid", "grid: every frame; scan: key frames only")
+    decoder: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "where to decode video; auto probes for a GPU", neutral=True
+    )
+
+
+def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: bool = False) -> Manifest[results.Track]:
+    """Makes tracks/<vod>/<signal>-<digest>/ from frames/<vod>/ or vods/<vod>/.
+
+    Args:
+        root: where the data lies.
+        vod: name of a downloaded VOD.
+        config: see `TrackConfig`.
+        force: compute it anew.
+
+    Returns:
+        The track's manifest. Its result says how many instants and rows there are.
+
+    Raises:
+        MissingInput: the model, or the VOD's video or frames, do not exist.
+        UsageError: there is no such signal or backbone.
+        ModelError: the frames are not those that are needed, or the features are no numbers.
+        VideoError: nothing in the video can be decoded.
+    """
+    check_name(vod, "VOD")
+    view, encoder = _view(root, config)
+    signal = open_signal(config.signal, view, encoder)
+    source = choose_source(
+        root,
+        vod,
+        view,
+        config.source,
+        mode=config.mode,
+        decoder=config.decoder,
+        who=f"signal {config.signal}",
+    )
+    layout = source.layout if isinstance(source, FrameSource) else config.mode
+    if not force and (stored := stored_track(signal, source, layout)):
+        log.info("track: done already (tracks/%s/)", vod)
+        return stored.made
+    if layout == "scan" and isinstance(source, VideoSource):  # it may not say when its key frames appear
+        layout = "scan" if decode.choose_mode(source.path, "scan", "cpu") == "scan" else "grid"
+    filling = fill_track(signal, source, layout)
+    if force:
+        keys = [stat.key for stat in root.list(f"{filling.recipe.folder}/")]
+        for _ in each(root.delete, sorted(keys, key=lambda key: key != filling.recipe.manifest_key)):
+            pass
+    return filling.track().made
+
+
+def _view(root: Root, config: TrackConfig) -> "tuple[View, Callable[[], Encoder]]":
+    """What pictures are like, and what looks at them."""
+    if config.model is None:
+        return View(config.fps, config.size, config.fit), lambda: _pretrained(config.backbone)
+    from lolhl.models.bundle import load_bundle
+
+    bundle = load_bundle(root, config.model)
+    return bundle.view, lambda: bundle.encoder
+
+
+@lru_cache(maxsize=1)  # of several VODs all are looked at by the same one
+def _pretrained(backbone: str) -> "Encoder":
+    """A backbone as `train` has it before it learns, and keeps it where only a head is learnt."""
+    from lolhl.models.encoder import Encoder
+    from lolhl.models.network import Architecture, Network
+
+    return Encoder.of(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())

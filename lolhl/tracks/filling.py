@@ -1,0 +1,331 @@
+"""Filling a track: what earlier runs stored is read, what is missing is measured and stored, and all of it is given.
+
+A part is stored as soon as it is full, while the next one is measured. Killed at any moment and run again, filling
+goes on after the parts that were stored. In a folder one run fills a track and others wait for it. In a bucket
+several may fill it at the same time: their parts have the same keys where they have the same bytes, and the track
+is that of the run that finishes first.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, Self, TypeVar
+
+from lolhl import progress, results
+from lolhl.errors import Conflict, StorageError
+from lolhl.manifest import Manifest, Output, Plan
+from lolhl.storage import Root, each
+from lolhl.tracks.recipe import Recipe
+from lolhl.tracks.rows import PART, Part, Rows, load_part
+from lolhl.tracks.track import Track, find_made, part_counts
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+_UPLOADS_AHEAD = 1  # parts on their way to the root while the next is measured: bounds memory
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Rows that are missing.
+
+    Attributes:
+        first: number of the first of them.
+        stop: the number after the last one; None where it is not known how many rows the VOD has.
+        after: time of the row before, in seconds; -1 where there is none.
+        before: time of the row that follows; None where the gap goes on to the end of the VOD.
+    """
+
+    first: int
+    stop: int | None
+    after: float = -1.0
+    before: float | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """How a VOD ends.
+
+    Attributes:
+        frames: instants of its grid.
+        seconds: where it ends.
+        problem: why it could not be read any further, where it breaks off; else None.
+    """
+
+    frames: int
+    seconds: float
+    problem: str | None = None
+
+
+Measured = Generator[Rows, None, End]
+"""Rows in order, some at a time; then how the VOD ends, which counts behind its last row only."""
+
+
+class Taken(Generic[Item]):
+    """What a generator yields, by iterating once, and afterwards how the VOD ends."""
+
+    def __init__(self, items: Generator[Item, None, End]) -> None:
+        self._items = items
+        self._end: End | None = None
+
+    def __iter__(self) -> Iterator[Item]:
+        self._end = yield from self._items
+
+    @property
+    def end(self) -> End:
+        """What the generator returned; it must be over."""
+        assert self._end is not None
+        return self._end
+
+
+def with_progress(label: str, seconds: float, batches: Measured) -> Measured:
+    """The same rows, while people see how far they have come.
+
+    Args:
+        label: what is being done.
+        seconds: how long the VOD is about.
+    """
+    with closing(batches), progress.bar(label, seconds, "s") as advance:
+        taken, shown = Taken(batches), 0.0
+        for rows in taken:
+            yield rows
+            advance(float(rows.times[-1]) - shown)
+            shown = float(rows.times[-1])
+    return taken.end
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A track that is to be stored whole.
+
+    Attributes:
+        root: where the track lies.
+        recipe: which track.
+        source: what is measured.
+        seconds: how long the VOD is about, for people who wait.
+        measure: measures the rows of a gap.
+    """
+
+    root: Root
+    recipe: Recipe
+    source: Literal["frames", "video"]
+    seconds: float
+    measure: Callable[[Gap], Measured]
+
+    def rows(self) -> Measured:
+        """All rows as they are read or measured. When the last one was taken the track is stored whole.
+
+        Raises:
+            StorageError: the root does not do what is asked, or the parts stored are of another video.
+            LolhlError: as `measure`.
+        """
+        with self.root.lock(self.recipe.manifest_key):
+            return (yield from with_progress(self.recipe.label, self.seconds, self._rows()))
+
+    def track(self) -> Track:
+        """The track, stored whole.
+
+        Raises:
+            StorageError, LolhlError: as `rows`.
+        """
+        for _ in self.rows():
+            pass
+        made, _ = find_made(self.root, self.recipe.manifest_key)
+        track = Track.load(self.root, self.recipe, made) if made else None
+        if track is None:
+            raise StorageError(f"{self.root.url}/{self.recipe.folder} was changed by another run meanwhile: run again")
+        return track
+
+    def _rows(self) -> Measured:
+        key = self.recipe.manifest_key
+        earlier, etag = find_made(self.root, key)
+        keys = [stat.key for stat in self.root.list(f"{self.recipe.folder}/")]
+        parts = self._stored(keys, earlier)
+        pieces = list(_pieces(parts, earlier.result.rows if earlier else None))
+        end = end_of(earlier) if earlier else None
+        with _Writer(self.root, self.recipe, parts) as writer:
+            for piece in pieces:
+                if isinstance(piece, Part):
+                    yield from piece.rows()
+                else:
+                    ended = yield from self._measured(piece, writer)
+                    end = end or ended
+        assert end is not None
+        if earlier and all(isinstance(piece, Part) for piece in pieces):
+            return end
+        todo = Plan(
+            root=self.root,
+            key=key,
+            kind=results.Track,
+            config=self.recipe.recorded(),
+            inputs=dict(self.recipe.inputs),
+            etag=etag,
+            digest=self.recipe.digest,
+        )
+        made = self._finish(todo, writer, end)
+        named = {key, *(output.key for output in made.outputs)}
+        _delete(self.root, [key for key in keys if key not in named])
+        _delete(self.root, _outdated(self.root, self.recipe))
+        return end
+
+    def _measured(self, gap: Gap, writer: "_Writer") -> Measured:
+        """Measures a gap and stores its parts. Raises StorageError where it has another number of rows than it must."""
+        number = gap.first
+        with closing(self.measure(gap)) as batches:
+            taken = Taken(batches)
+            for rows in taken:
+                writer.add(number, rows)
+                number += len(rows)
+                yield rows
+        writer.flush()
+        if gap.stop not in (None, number):
+            raise StorageError(f"{self.root.url}/{self.recipe.folder} is of another video than there is: remove it")
+        return taken.end
+
+    def _finish(self, todo: Plan[results.Track], writer: "_Writer", end: End) -> Manifest[results.Track]:
+        result = results.Track(
+            vod=self.recipe.vod,
+            signal=self.recipe.signal,
+            version=self.recipe.version,
+            engine=self.recipe.engine,
+            source=self.source,
+            fps=self.recipe.fps,
+            layout=self.recipe.layout,
+            frames=end.frames,
+            rows=writer.rows,
+            width=writer.width,
+            ended_at=end.seconds,
+            problem=end.problem,
+        )
+        outputs = [writer.outputs[number] for number in sorted(writer.outputs)]
+        try:
+            return todo.finish(result, outputs)
+        except Conflict:
+            # Another run has finished this track with values that differ in their last bits, as on a GPU.
+            winner, _ = find_made(self.root, todo.key)
+            if winner is None:
+                raise
+            kept = {output.key for output in winner.outputs}
+            _delete(self.root, [output.key for output in outputs if output.key not in kept])
+            return winner
+
+    def _stored(self, keys: list[str], earlier: Manifest[results.Track] | None) -> dict[int, Part]:
+        """The parts of earlier runs that are there and as they were stored: number → part."""
+        named = {output.key for output in earlier.outputs} if earlier else {*keys}
+        wanted = [(key, *match) for key in keys if key in named and (match := self.recipe.parse_part(key))]
+        counts = part_counts(earlier.result.rows) if earlier else None
+        parts: dict[int, Part] = {}
+        loaded = each(lambda place: load_part(self.root, place[0], place[2]), wanted)
+        for (_, number, _), part in zip(wanted, loaded, strict=True):
+            # Of a track that is not finished only full parts count: the last one may be one of these.
+            if part and part.count == (PART if counts is None else counts[number]):
+                parts[number] = part
+        return parts
+
+
+def end_of(made: Manifest[results.Track]) -> End:
+    """How the VOD of a track ends."""
+    return End(made.result.frames, made.result.ended_at, made.result.problem)
+
+
+def _pieces(parts: Mapping[int, Part], rows: int | None) -> Iterator[Part | Gap]:
+    """The parts that are stored and the gaps between them, in order.
+
+    Args:
+        rows: of the whole track, where they are known.
+    """
+    number = 0
+    while rows is None or number * PART < rows:
+        if number in parts:
+            yield parts[number]
+            number += 1
+            continue
+        after = float(parts[number - 1].times()[-1]) if number else -1.0
+        following = min((other for other in parts if other > number), default=None)
+        if following is None:
+            yield Gap(number * PART, rows, after)
+            return
+        yield Gap(number * PART, following * PART, after, float(parts[following].times()[0]))
+        number = following
+
+
+class _Writer(AbstractContextManager["_Writer"]):
+    """Cuts rows into parts and stores these in the background, in order.
+
+    Attributes:
+        outputs: of all parts that are stored: number → output. Complete when the context is left.
+    """
+
+    def __init__(self, root: Root, recipe: Recipe, stored: Mapping[int, Part]) -> None:
+        self.outputs = {number: part.output for number, part in stored.items()}
+        self.rows = sum(part.count for part in stored.values())
+        self.width = next((part.width for part in stored.values()), 0)
+        self._root, self._recipe = root, recipe
+        self._thread = ThreadPoolExecutor(1)
+        self._on_their_way: deque[Future[None]] = deque()
+        self._waiting: list[Rows] = []
+        self._first = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            while self._on_their_way and kind is None:
+                self._on_their_way.popleft().result()
+        finally:
+            self._thread.shutdown()
+
+    def add(self, number: int, rows: Rows) -> None:
+        """Takes the rows from this number on; they follow those before, or begin a gap."""
+        if not self._waiting:
+            self._first = number
+        self._waiting.append(rows)
+        self.rows += len(rows)
+        self.width = rows.values.shape[1]
+        if sum(map(len, self._waiting)) >= PART:
+            joined = Rows.join(self._waiting)
+            whole = len(joined) // PART * PART
+            for at in range(0, whole, PART):
+                self._store(joined[at : at + PART])
+            self._waiting = [joined[whole:]] if whole < len(joined) else []
+
+    def flush(self) -> None:
+        """Stores what is left as a part of its own."""
+        if self._waiting:
+            self._store(Rows.join(self._waiting))
+        self._waiting = []
+
+    def _store(self, rows: Rows) -> None:
+        self._on_their_way.append(self._thread.submit(self._write, self._first // PART, rows))
+        self._first += len(rows)
+        if len(self._on_their_way) > _UPLOADS_AHEAD:
+            self._on_their_way.popleft().result()
+
+    def _write(self, number: int, rows: Rows) -> None:
+        data = rows.to_bytes()
+        unnamed = Output.of("", data)
+        output = replace(unnamed, key=self._recipe.part_key(number, unnamed.sha256))
+        self._root.write(output.key, data)
+        self.outputs[number] = output
+
+
+def _outdated(root: Root, recipe: Recipe) -> list[str]:
+    """The keys of tracks that were made from what the recipe's source was before."""
+    listed = [stat.key for stat in root.list(f"tracks/{recipe.vod}/{recipe.signal}-")]
+    manifests = [key for key in listed if key.endswith("/track.json")]
+    outdated = []
+    for key, (made, _) in zip(manifests, each(lambda key: find_made(root, key), manifests), strict=True):
+        if made and any(recipe.inputs.get(source, digest) != digest for source, digest in made.inputs.items()):
+            folder = key.removesuffix("track.json")
+            outdated += [key, *(other for other in listed if other.startswith(folder) and other != key)]
+    return outdated
+
+
+def _delete(root: Root, keys: list[str]) -> None:
+    for _ in each(root.delete, keys):
+        pass

@@ -1,0 +1,90 @@
+"""What decides the values of a track, and so where it lies."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Literal
+
+from lolhl.storage import Root
+
+Layout = Literal["grid", "scan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that decides what a track holds.
+
+    Attributes:
+        vod: name of the VOD.
+        signal: name of the signal.
+        version: of the signal's code; another version may give other values.
+        settings: JSON values that decide the values beside that, as the digest of a network's weights.
+        inputs: key → digest of what is measured: the manifest of the video, or of a frame set.
+        fps: of the grid.
+        layout: "grid" has a row at every instant, "scan" at times of its own, as those of key frames.
+        engine: the libraries and number formats by which it is computed, may be empty. The values of two engines
+            are alike but not the same, so each engine has a folder of its own, while either one's track serves.
+    """
+
+    vod: str
+    signal: str
+    version: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    fps: Fraction
+    layout: Layout
+    engine: str
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all but the engine, in hex."""
+        values = {**self.recorded(), "inputs": dict(self.inputs)}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def recorded(self) -> dict[str, Any]:
+        """What a manifest says of it beside its inputs."""
+        return {
+            "signal": self.signal,
+            "version": self.version,
+            "settings": dict(self.settings),
+            "fps": str(self.fps),
+            "layout": self.layout,
+        }
+
+    @property
+    def label(self) -> str:
+        """What people read while it is made."""
+        return f"{'scan' if self.layout == 'scan' else self.signal} {self.vod}"
+
+    @property
+    def folder(self) -> str:
+        return f"{_stem(self)}-{self.engine}" if self.engine else _stem(self)
+
+    @property
+    def manifest_key(self) -> str:
+        return f"{self.folder}/track.json"
+
+    def part_key(self, number: int, sha256: str) -> str:
+        """Where a part of these bytes lies. Other bytes have another key, so that no run overwrites another's."""
+        return f"{self.folder}/part-{number:08}-{sha256[:16]}.npy"
+
+    def parse_part(self, key: str) -> tuple[int, str] | None:
+        """The number of a part, and the beginning of its sha256; None of a key that is none of a part."""
+        name = key.removeprefix(f"{self.folder}/part-").removesuffix(".npy")
+        number, _, sha256 = name.partition("-")
+        return (int(number), sha256) if number.isdecimal() and len(sha256) == 16 else None
+
+
+def finished(root: Root, recipe: Recipe) -> list[Recipe]:
+    """The recipe by each engine that has finished its track: those whose names begin as the recipe's engine first."""
+    stem = _stem(recipe)
+    keys = [stat.key for stat in root.list(stem) if stat.key.endswith("/track.json")]
+    engines = [key.removeprefix(stem).removesuffix("/track.json").removeprefix("-") for key in keys]
+    order = sorted(engines, key=lambda engine: (not engine.startswith(recipe.engine), engine))
+    return [replace(recipe, engine=engine) for engine in order]
+
+
+def _stem(recipe: Recipe) -> str:
+    return f"tracks/{recipe.vod}/{recipe.signal}-{recipe.digest[:16]}"

@@ -1,0 +1,161 @@
+"""Rows of a track: a time and the values at that time; how they are stored, and values at times in between."""
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl.errors import NotFound
+from lolhl.manifest import Output
+from lolhl.storage import Root
+
+log = logging.getLogger(__name__)
+
+Times = npt.NDArray[np.float64]  # in seconds
+Values = npt.NDArray[np.float16]
+
+PART = 2048  # rows in a stored part: some seconds of work
+BATCH = 512  # rows that are read or interpolated at once
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows, in order of time.
+
+    Attributes:
+        times: in seconds: float64 [n].
+        values: float16 [n, D].
+    """
+
+    times: Times
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, part: slice) -> "Rows":
+        return Rows(self.times[part], self.values[part])
+
+    @classmethod
+    def join(cls, batches: Iterable["Rows"]) -> "Rows":
+        """All rows, one batch after the other; there must be one."""
+        kept = list(batches)
+        return cls(np.concatenate([rows.times for rows in kept]), np.concatenate([rows.values for rows in kept]))
+
+    def to_bytes(self) -> bytes:
+        """A .npy file of pairs (time, values), which can be read in part."""
+        pairs = np.empty(len(self), dtype=[("time", "<f8"), ("values", "<f2", self.values.shape[1:])])
+        pairs["time"], pairs["values"] = self.times, self.values
+        buffer = io.BytesIO()
+        np.save(buffer, pairs, allow_pickle=False)
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of rows on this machine, or that can be had again from the root.
+
+    Attributes:
+        output: its key, size and sha256.
+        path: of the file.
+        count: of its rows.
+        width: D, of its values.
+    """
+
+    root: Root
+    output: Output
+    path: Path
+    count: int
+    width: int
+
+    def read(self, numbers: slice | npt.NDArray[np.int64]) -> Values:
+        """The values of these rows: float16 [n, D]."""
+        return np.ascontiguousarray(self._open()["values"][numbers])
+
+    def times(self) -> Times:
+        """The times of all rows, in seconds: float64 [count]."""
+        return np.ascontiguousarray(self._open()["time"])
+
+    def rows(self) -> Iterator[Rows]:
+        """All rows, some hundreds at a time."""
+        for first in range(0, self.count, BATCH):
+            pairs = self._open()[first : first + BATCH]
+            yield Rows(np.ascontiguousarray(pairs["time"]), np.ascontiguousarray(pairs["values"]))
+
+    def _open(self) -> npt.NDArray[Any]:
+        # Opened anew each time: what stays mapped counts as memory of this process.
+        try:
+            mapped: npt.NDArray[Any] = np.load(self.path, mmap_mode="r")
+        except FileNotFoundError:  # the cache of a bucket needed the room
+            mapped = np.load(self.root.local(self.output.key), mmap_mode="r")
+        return mapped
+
+
+def load_part(root: Root, key: str, sha256: str) -> Part | None:
+    """A part that an earlier run stored.
+
+    Args:
+        sha256: how the sha256 of its bytes begins.
+
+    Returns:
+        None where it is gone or damaged: then it is to be made anew.
+    """
+    try:
+        path = root.local(key)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (NotFound, FileNotFoundError):
+        return None
+    if digest.startswith(sha256):
+        with suppress(ValueError, EOFError, OSError, LookupError, TypeError):
+            pairs = np.load(path, mmap_mode="r")
+            if pairs.dtype["time"] == np.float64 and pairs.dtype["values"].base == np.float16:
+                width = int(pairs.dtype["values"].shape[0])
+                return Part(root, Output(key, path.stat().st_size, digest), path, len(pairs), width)
+    log.warning("%s/%s is damaged, and is made anew", root.url, key)
+    return None
+
+
+def spread(times: Times, values: Values, wanted: Times) -> Values:
+    """Values at other times than those of the rows: in between linear in time, before and after held.
+
+    Args:
+        times: of the rows, in seconds, ascending: float64 [m], m at least 1.
+        values: of the rows: float16 [m, D].
+        wanted: float64 [n], in any order.
+
+    Returns:
+        float16 [n, D].
+    """
+    before, after, share = between(times, wanted)
+    return mix(values[before], values[after], share)
+
+
+def between(times: Times, wanted: Times) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Times]:
+    """The rows before and after each wanted time, int64 [n], and how far it lies on the way: float64 [n], 0 to 1."""
+    after = np.searchsorted(times, wanted, side="right").clip(1, max(1, len(times) - 1))
+    before = after - 1
+    after = after.clip(max=len(times) - 1)  # there may be one row only
+    gap = times[after] - times[before]
+    share = ((wanted - times[before]) / np.where(gap > 0, gap, 1)).clip(0, 1)
+    return before, after, share
+
+
+def mix(before: Values, after: Values, share: Times) -> Values:
+    """Values on the way from one row to the next: float16 [n, D]. See `between`."""
+    part = share.astype(np.float32)[:, None]
+    mixed = before.astype(np.float32) * (1 - part) + after.astype(np.float32) * part
+    return np.asarray(mixed.astype(np.float16))
+
+
+def spread_batches(times: Times, values: Values, wanted: Times) -> Iterator[Values]:
+    """As `spread`, some hundreds of rows at a time."""
+    for first in range(0, len(wanted), BATCH):
+        yield spread(times, values, wanted[first : first + BATCH])

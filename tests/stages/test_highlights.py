@@ -1,0 +1,81 @@
+"""The stage highlights: scores in, spans out, with neither a video nor a network."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lolhl.errors import MissingInput, StorageError
+from lolhl.labels.tables import read_table
+from lolhl.stages.highlights import HighlightsConfig, highlights
+from lolhl.storage.folder import Folder
+from tests.results import VOD, store
+from tests.stages.report_root import add_scores, bumps
+
+SHORT = HighlightsConfig(min_length=4)
+KEY = "highlights/v1/highlights.json"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Folder:
+    """Scores of a VOD whose video is not there."""
+    root = Folder(tmp_path / "root")
+    store(root, "vods/v1/vod.json", VOD, vod="v1")
+    add_scores(root, "v1", bumps(60, [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]))
+    return root
+
+
+def test_spans_are_data(root: Folder) -> None:
+    made = highlights(root, "v1", SHORT)
+    spans = [highlight.span for highlight in made.result.highlights]
+    assert [round(span.score or 0, 2) for span in spans] == [0.9, 0.8, 0.7]
+    recorded = json.loads(root.read(KEY))["result"]["highlights"]
+    assert [(one["span"]["start"], one["span"]["stop"]) for one in recorded] == [(s.start, s.stop) for s in spans]
+    table = read_table(root.read("highlights/v1/highlights.tsv"), "highlights.tsv")["v1"]
+    assert [(span.start, span.stop) for span in table] == sorted((span.start, span.stop) for span in spans)
+    names = {stat.key.removeprefix("highlights/v1/") for stat in root.list("highlights/v1/")}
+    exports = {"exports/chapters.vtt", "exports/youtube-chapters.txt"}
+    assert names == {"scores.json", "scores.parquet", "highlights.json", "highlights.tsv", *exports}
+
+
+def test_done_is_done(root: Folder, caplog: pytest.LogCaptureFixture) -> None:
+    made = highlights(root, "v1", SHORT)
+    before = root.read(KEY)
+    caplog.set_level("INFO")
+    assert highlights(root, "v1", SHORT) == made
+    assert "highlights: done already" in caplog.text
+    highlights(root, "v1", SHORT, force=True)
+    assert root.read(KEY) == before
+
+
+def test_other_settings_leave_no_export_behind(root: Folder) -> None:
+    highlights(root, "v1", SHORT)
+    highlights(root, "v1", HighlightsConfig(threshold=0.95))
+    assert [stat.key for stat in root.list("highlights/v1/exports/")] == []
+
+
+def test_an_older_report_is_refused_in_a_line_and_made_anew_by_force(root: Folder) -> None:
+    """Version 0.1 kept its whole report under this key."""
+    highlights(root, "v1", SHORT)
+    older = json.loads(root.read(KEY))
+    older["stage"] = "report"
+    root.write(KEY, json.dumps(older).encode())
+    with pytest.raises(StorageError, match=r"highlights\.json .*'report'.* run"):
+        highlights(root, "v1", SHORT)
+    assert len(highlights(root, "v1", SHORT, force=True).result.highlights) == 3
+
+
+@pytest.mark.parametrize("changes", [{"start": -1.0}, {"stop": 1e300}, {"stop": 0.5}])
+def test_spans_that_are_none_are_refused(root: Folder, changes: dict[str, float]) -> None:
+    highlights(root, "v1", SHORT)
+    damaged = json.loads(root.read(KEY))
+    damaged["result"]["highlights"][0]["span"].update(changes)
+    root.write(KEY, json.dumps(damaged).encode())
+    with pytest.raises(StorageError, match=r"highlights\.json .*spans within the video"):
+        highlights(root, "v1", SHORT)
+
+
+def test_scores_that_are_missing_are_named_with_their_command(root: Folder) -> None:
+    root.delete("highlights/v1/scores.json")
+    with pytest.raises(MissingInput, match="lolhl infer"):
+        highlights(root, "v1")

@@ -1,0 +1,117 @@
+"""The stages clips and page, each for itself: what makes which of them anew."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lolhl.errors import Conflict
+from lolhl.labels.spans import Span
+from lolhl.labels.store import save_labels
+from lolhl.manifest import Manifest
+from lolhl.results import Clips, Highlights, Report
+from lolhl.stages.clips import ClipsConfig, clips
+from lolhl.stages.highlights import HighlightsConfig, highlights
+from lolhl.stages.page import page
+from lolhl.stages.report import ReportConfig, report
+from lolhl.storage import Root
+from lolhl.storage.folder import Folder
+from tests.stages.report_root import add_scores, bumps, make_root
+from tests.videos import numbered_video
+
+SECONDS = 60
+SETTINGS: dict[str, Any] = {"min_length": 4.0}
+KEYS = {f"highlights/v1/{name}.json": name for name in ("highlights", "clips", "report")}
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return numbered_video(tmp_path_factory.mktemp("source") / "video.mp4", seconds=SECONDS)
+
+
+@pytest.fixture
+def root(tmp_path: Path, video: Path) -> Root:
+    root = Folder(tmp_path / "root")
+    make_root(root, "v1", video, bumps(SECONDS, [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]))
+    return root
+
+
+def made_anew(root: Root, caplog: pytest.LogCaptureFixture, **changes: Any) -> set[str]:
+    """The stages that a report with these settings does not find done."""
+    caplog.clear()
+    caplog.set_level("INFO")
+    report(root, "v1", ReportConfig(**{**SETTINGS, **changes}))
+    return {name for key, name in KEYS.items() if f"{key})" not in caplog.text}
+
+
+def test_settings_make_anew_what_depends_on_them(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    assert made_anew(root, caplog) == {"highlights", "clips", "report"}
+    assert made_anew(root, caplog) == set()
+    assert made_anew(root, caplog, clips="none") == {"clips", "report"}
+    assert made_anew(root, caplog, clips="none", intensity_seconds=10.0) == {"report"}
+    assert made_anew(root, caplog, clips="none", threshold=0.75) == {"highlights", "clips", "report"}
+
+
+def test_labels_make_the_page_anew_and_no_clip(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    made_anew(root, caplog)
+    save_labels(root, "v1", [Span(8, 16)])
+    assert made_anew(root, caplog) == {"report"}
+    save_labels(root, "v1", [Span(8, 17)])
+    assert made_anew(root, caplog) == {"report"}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_killed_in_a_stage_it_goes_on_there(root: Root, caplog: pytest.LogCaptureFixture, key: str) -> None:
+    """A stage that was killed has no manifest."""
+    made_anew(root, caplog)
+    before = {stat.key: root.read(stat.key) for stat in root.list("highlights/")}
+    root.delete(key)
+    assert made_anew(root, caplog) == {KEYS[key]}
+    assert {stat.key: root.read(stat.key) for stat in root.list("highlights/")} == before
+
+
+def test_what_was_made_anew_in_the_meantime_is_refused(root: Root) -> None:
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    cut = clips(root, spans, ClipsConfig(clips="none"))
+    add_scores(root, "v1", bumps(SECONDS, [(20, 0.9, 6)]))
+    with pytest.raises(Conflict, match=r"scores\.json was made anew since highlights were cut from it: run again"):
+        page(root, spans, cut)
+    assert page(root, *both(root)).result.highlights[0].start == pytest.approx(16, abs=2)
+
+
+def both(root: Root) -> tuple[Manifest[Highlights], Manifest[Clips]]:
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    return spans, clips(root, spans, ClipsConfig(clips="none"))
+
+
+def test_clips_tell_what_they_were_cut_from(root: Root) -> None:
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    made = clips(root, spans, ClipsConfig(top=2))
+    assert sorted(clip.rank for clip in made.result.clips) == [1, 2]
+    assert {clip.video for clip in made.result.clips} == {"vods/v1/video.mp4"}
+    keys = {clip.rank: clip.key for clip in made.result.clips}
+    shown = page(root, spans, made).result.highlights
+    assert [highlight.clip for highlight in shown] == [keys[1], keys[2], None]
+    times = [(cut.span.start, cut.span.stop) for cut in spans.result.highlights]
+    assert [(highlight.start, highlight.stop) for highlight in shown] == times
+
+
+def matches(root: Root, made: Report) -> list[int | None]:
+    """The label of each highlight, best first, by the page's data."""
+    html = root.read(made.page).decode()
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert data
+    return [highlight["label"] for highlight in json.loads(data[1])["highlights"]]
+
+
+def test_the_page_matches_labels_as_the_figures_do(root: Root) -> None:
+    # The second label is no highlight. The last one overlaps two highlights and can match only one of them.
+    save_labels(root, "v1", [Span(8, 16), Span(20, 25), Span(30, 54)])
+    made = report(root, "v1", ReportConfig(**SETTINGS, clips="none")).result
+    assert made.labelled
+    labels = matches(root, made)
+    assert labels[0] == 0
+    assert 1 not in labels
+    assert len([label for label in labels if label is not None]) == made.labelled.events[0].matched == 2
