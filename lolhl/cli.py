@@ -51,13 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if word in STAGES), None)
     name = f"lolhl {chosen}" if chosen else "lolhl"
+    try:
+        return _run_told(chosen, name, words)
+    except KeyboardInterrupt:  # the last of two, where polars raises one itself and Python another a moment later
+        return _fail(f"{name}: interrupted; the same command goes on from here", 130)
+
+
+def _run_told(chosen: str | None, name: str, words: Sequence[str]) -> int:
+    """Runs a verb, and prints in one line what it fails by. Returns the exit code, or raises KeyboardInterrupt."""
     with _flushed(sys.stderr), redirect_stderr(typing.cast(TextIO, text.PrintableStream(sys.stderr))):
         try:
             _run_verb(chosen, name, words)
         except LolhlError as error:
             return _fail(f"{name}: {error}", error.exit_code)
-        except KeyboardInterrupt:
-            return _fail(f"{name}: interrupted; the same command goes on from here", 130)
         except _ReaderGone:
             return 0
         except Exception as error:

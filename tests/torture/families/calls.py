@@ -240,11 +240,10 @@ def closed(*numbers: int) -> Callable[[Sandbox], None]:
 
 
 def unwritable(sandbox: Sandbox) -> None:
-    """Standard output is a file that may not grow: one line, as far as that can be written."""
+    """No file may grow, so neither results nor errors can be written: that is a failure like another."""
     sandbox.take("vods", "frames")
     for words in (("--help",), ("train", "--help"), ("extract", "a", "--size", "64")):
-        for most in (0, 100):
-            sandbox.run(*words, fresh=True, limits={resource.RLIMIT_FSIZE: most}, codes=(1,), check=most > 0)
+        sandbox.run(*words, fresh=True, limits={resource.RLIMIT_FSIZE: 0}, codes=(1,))
 
 
 def wide_characters(sandbox: Sandbox) -> None:
