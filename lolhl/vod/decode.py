@@ -211,7 +211,7 @@ def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> It
 
 
 def _decoder_for(opened: Reader, decoder: Decoder) -> Decoder:
-    """On a card a part is found by seeking, and its length is known by the times of its packets."""
+    """The decoder for this file. "cuda" needs a file in which a part is found by seeking and packets have times."""
     return decoder if opened.can_seek() and opened.has_times() else "cpu"
 
 
@@ -229,7 +229,7 @@ def _in_parts(
 def _filled(
     pictures: Generator[Picture | None, None, "_Over | None"],
 ) -> Generator[Picture, None, "_Over | None"]:
-    """Where there is no picture, the one before is still on screen; the first one stands in for those before it."""
+    """Fills gaps: without a picture, the one before is still on screen; the first one stands in for those before it."""
     missing, last = 0, None
     with closing(pictures):
         while True:

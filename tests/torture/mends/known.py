@@ -87,7 +87,7 @@ MENDS = (
     ),
     mend(
         5, "twins", "stored:twin-model", "lolhl/storage/__init__.py",
-        "if other != name and other.lower() == name.lower()", "if False",
+        "if existing != name and existing.lower() == name.lower()", "if False",
     ),
     mend(
         5, "twins-of-vods", "stored:twin-vod", "lolhl/stages/download.py",
@@ -277,7 +277,7 @@ MENDS = (
     ),
     mend(
         13, "location", "http:location-broken", "lolhl/vod/fetch.py",
-        "    except (ValueError, UsageError):\n        where", "    except UsageError:\n        where",
+        "    except (ValueError, UsageError):\n        named", "    except UsageError:\n        named",
     ),
     mend(
         13, "console", "http:s3-html", "lolhl/storage/bucket.py",
@@ -290,7 +290,7 @@ MENDS = (
     ),
     mend(
         13, "long-object", "http:s3-length-huge", "lolhl/storage/bucket.py",
-        'b"".join(found["Body"].iter_chunks(_MIB))', 'found["Body"].read(found["ContentLength"])',
+        'b"".join(answer["Body"].iter_chunks(_MIB))', 'answer["Body"].read(answer["ContentLength"])',
     ),
     mend(
         13, "ascii", "calls:ascii", "lolhl/text.py",
