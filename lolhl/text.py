@@ -141,7 +141,7 @@ def open_standard_streams() -> None:
 
 
 def give_up(stream: TextIO) -> None:
-    """What waits to be written there, and cannot be, is lost: it must not fail once more when the interpreter ends."""
+    """Discards what waits to be written there, so that it does not fail once more when the interpreter ends."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -176,14 +176,14 @@ def _redacted_url(match: "re.Match[str]", private: set[str]) -> str:
 
 
 def _private_hosts() -> Iterator[str]:
-    """Scheme and host of endpoints with a path, which may hold a secret."""
+    """Yields scheme and host of endpoints with a path, which may hold a secret."""
     for name in _ENDPOINTS:
         if match := re.match(r"\s*([A-Za-z]+://)(?:[^/]*@)?([^/?#]+)/+[^/]", os.environ.get(name, "")):
             yield f"{match[1]}{match[2]}".lower()
 
 
 def _secrets() -> Iterator[str]:
-    """What the environment holds of secrets that may stand anywhere in a text."""
+    """Yields secrets of the environment that may stand anywhere in a text."""
     for name, value in os.environ.items():
         candidates = [value] if _SECRET_NAME.search(name) else []
         if "://" in value and "@" in value:

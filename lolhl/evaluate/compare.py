@@ -46,7 +46,7 @@ def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) 
 
 @dataclass(frozen=True)
 class _Resamples:
-    """Of one method: average precision of frames, and F1 of events at each overlap."""
+    """The resampled figures of one method: average precision of frames, and F1 of events at each overlap."""
 
     average_precision: Resampled
     events: Sequence[Resampled]

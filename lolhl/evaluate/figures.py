@@ -142,11 +142,11 @@ class MethodFigures(Judgement):
 
 
 def ratio(part: float, whole: float) -> float | None:
-    """None where the whole is nothing."""
+    """`part` divided by `whole`; None where `whole` is 0."""
     return part / whole if whole else None
 
 
 def format_figure(figure: float | None, interval: Interval | None = None) -> str:
-    """A figure for people, with its interval if there is one."""
+    """Formats a figure for people, with its interval if there is one."""
     text = "–" if figure is None else f"{figure:.3f}"
     return text + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")

@@ -97,7 +97,7 @@ class Prediction:
     known: npt.NDArray[np.bool_] | None = None
 
     def ranking(self, *, by_vod: bool) -> Ranking:
-        """Its known frames; each chunk is a group, or the whole VOD."""
+        """The ranking of its known frames, in which each chunk is a group, or the whole VOD."""
         known = slice(None) if self.known is None else self.known
         labels = on_grid(self.labels, len(self.scores), self.fps)
         return Ranking(labels[known], self.scores[known], self._groups(by_vod=by_vod)[known])

@@ -103,7 +103,7 @@ class Resampled:
     groups: int
 
     def interval(self) -> Interval | None:
-        """None where the figure is not defined, or there are fewer than two groups."""
+        """The interval; None where the figure is not defined, or there are fewer than two groups."""
         return None if self.value is None else _interval(self.figures)
 
     def gain(self, before: "Resampled") -> Gain:

@@ -33,7 +33,7 @@ class FrameSpec:
 
     @classmethod
     def parse(cls, name: str) -> "FrameSpec | None":
-        """What this is the name of; None where it is no such name."""
+        """The specification that this name stands for; None where it is no such name."""
         match = _NAME.fullmatch(name)
         if not match:
             return None
@@ -48,7 +48,7 @@ class FrameSpec:
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """Of several with one view the highest serves best: whole before scanned, then by quality."""
+        """A rank among frame sets of one view. The highest serves best: whole before scanned, then by quality."""
         return self.mode == "grid", self.quality
 
     def folder(self, vod: str) -> str:
@@ -62,7 +62,7 @@ class FrameSpec:
         return f"{self.folder(vod)}/index-{sha256[:16]}.parquet"
 
     def shard_key(self, vod: str, shard: int, sha256: str) -> str:
-        """As `index_key`, of the shard with this number."""
+        """Where the shard with this number and these bytes lies, as `index_key`."""
         return f"{self.folder(vod)}/shard-{shard:06}-{sha256[:16]}.tar"
 
     def command(self, vod: str) -> str:

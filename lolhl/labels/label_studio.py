@@ -90,8 +90,8 @@ def _regions(annotation: Any, path: str, place: str) -> Iterator[tuple[str, Any,
             raise LabelError(f"{place}: {at}.value is missing")
         labels = value.get("timelinelabels")
         label = str(labels[0]) if isinstance(labels, list) and labels else "highlight"
-        for j, each in enumerate(_list(value, "ranges", f"{place}: {at}.value")):
-            yield f"{at}.value.ranges[{j}]", each, label
+        for j, span_range in enumerate(_list(value, "ranges", f"{place}: {at}.value")):
+            yield f"{at}.value.ranges[{j}]", span_range, label
 
 
 def _span(value: Any, label: str, fps: Fraction | None, place: str) -> Span:

@@ -127,7 +127,7 @@ def open_root(url: str) -> Root:
 
 
 def each(do: Callable[[A], B], items: Iterable[A], *, ahead: int = 8) -> Generator[B, None, None]:
-    """do(item) of each item, in order, so that a distant bucket's answers are not waited for one by one.
+    """Yields do(item) of each item, in order, and calls `do` ahead: a distant bucket's answers come at the same time.
 
     Args:
         do: called in threads. What it raises comes out where its result would.

@@ -469,7 +469,7 @@ def _do_not_follow(model: Any, context: dict[str, Any], **_: Any) -> None:
 
 
 def _drop_expect(params: dict[str, Any], **_: Any) -> None:
-    """To wait for "100 Continue" costs each upload a round trip."""
+    """Drops the header by which an upload waits for "100 Continue", since that costs it a round trip."""
     params["headers"].pop("Expect", None)
 
 

@@ -105,7 +105,11 @@ class Folder:
                 yield stat
 
     def _keys(self, below: Path) -> Iterator[str]:
-        """Of all files there. Raises OSError for a folder that cannot be read: it must not pass for an empty one."""
+        """Yields the keys of all files there.
+
+        Raises:
+            OSError: a folder cannot be read. It must not pass for an empty one.
+        """
 
         def refuse(error: OSError) -> None:
             if not isinstance(error, FileNotFoundError | NotADirectoryError):  # it may be gone by now

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(path: Path, subject: str | None = None) -> Iterator[int]:
-    """One process at a time; the others wait. The lock ends with its process. Raises OSError.
+    """Lets one process in at a time; the others wait. The lock ends with its process. Raises OSError.
 
     Machines that share the folder keep each other out where its file system passes `flock` on.
 

@@ -43,7 +43,7 @@ class KeyTimes:
     until: float
 
     def stretches(self) -> Iterator[tuple[float, float]]:
-        """From each key frame to the next; also what lies before the first and behind the last."""
+        """Yields the times from each key frame to the next, and those before the first and behind the last."""
         yield from pairwise([0.0, *self.keys, max(self.until, *self.keys, 0.0)])
 
     def has_one_in(self, start: float, stop: float) -> bool:
@@ -125,7 +125,7 @@ def _opened(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _first_time(container: InputContainer, stream: VideoStream) -> int:
-    """Of the first packet, in ticks; 0 where it has none. FFmpeg knows no start of a .mkv with a single picture."""
+    """The first packet's time in ticks; 0 where it has none. FFmpeg knows no start of a .mkv with a single picture."""
     with suppress(FFmpegError):
         for packet in container.demux(stream):
             return packet.pts or 0

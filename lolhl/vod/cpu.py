@@ -225,7 +225,7 @@ class Reader:
 
     @property
     def video(self) -> Path:
-        """Where it lies."""
+        """Where the video lies."""
         return self._file.video
 
     @property
@@ -333,7 +333,7 @@ class Reader:
         self.ended = True
 
     def key_pictures(self, packets: Iterable[KeyPacket]) -> Iterator[tuple[float, Picture]]:
-        """What these packets, of this reader or of another of the same video, show; nothing for damaged ones."""
+        """Yields the pictures of these packets, of any reader of the same video; none for damaged packets."""
         for time, packet in packets:
             for frame in [*self._decode(packet), *self._decode(None)]:
                 yield time, self._picture(frame)
@@ -448,7 +448,7 @@ class Reader:
         return False
 
     def _duration(self, packet: "av.Packet[VideoStream]") -> int:
-        """In ticks; by the mean rate where the container has none."""
+        """The duration of a packet in ticks; by the mean rate where the container has none."""
         return max(0, packet.duration or 0) or self._mean_duration()
 
     def _mean_duration(self) -> int:
@@ -527,7 +527,7 @@ class Reader:
             self.problem = error.strerror
 
     def _decode(self, packet: "av.Packet[VideoStream] | None") -> list[VideoFrame]:
-        """What comes out; nothing for a damaged packet. None gets what is left in the decoder."""
+        """Decodes a packet to its frames; none for a damaged packet. None gets those that are left in the decoder."""
         try:
             return self._context.decode(packet)
         except FFmpegError:
@@ -537,7 +537,7 @@ class Reader:
                 self._context.flush_buffers()
 
     def _ticked(self, frames: list[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
-        """Frames that the container has no times for follow each other at the mean rate."""
+        """Yields frames and their ticks. Frames without times follow each other at the mean rate."""
         for frame in frames:
             if frame.pts is None:
                 self._tick += self._mean_duration()
@@ -546,7 +546,7 @@ class Reader:
             yield frame, self._tick
 
     def _picture(self, frame: VideoFrame) -> Picture:
-        """Scaled, cropped and turned upright."""
+        """Scales and crops a frame, and turns it upright."""
         side = self._view.size
         width = height = side
         if self._view.fit == "crop":

@@ -52,7 +52,7 @@ class Session:
         self._reader.close()
 
     def count(self, first: int, stop: int | None) -> int:
-        """As that of the reader: how many pictures `grid` yields, if ffmpeg can decode any."""
+        """As `Reader.count`: how many pictures `grid` yields, if ffmpeg can decode any."""
         return self._reader.count(first, stop)
 
     def grid(self, first: int, stop: int | None) -> Iterator[Picture]:

@@ -57,7 +57,7 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
 
 
 def _has_picture(clip: Path) -> bool:
-    """False of a clip without streams, or with sound alone, which ffmpeg writes without a complaint."""
+    """Whether a clip has pictures. ffmpeg also writes clips without streams, or with sound alone, without an error."""
     with suppress(VideoError), closing(ffmpeg.open_video(clip)) as container:
         return bool(container.streams.video)
     return False

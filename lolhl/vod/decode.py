@@ -42,21 +42,21 @@ _MOSTLY = 0.5  # share of a video in which key frames come as on Twitch, for its
 _WAITING = {"cpu": 48_000_000, "cuda": 160_000_000}  # bytes of pictures that wait, per worker
 
 
-def choose_decoder(video: Path, wanted: str, view: View) -> Decoder:
+def choose_decoder(video: Path, choice: str, view: View) -> Decoder:
     """ "cuda" where this file can be decoded and scaled on a GPU, else "cpu".
 
     Args:
-        wanted: "auto", "cpu" or "cuda".
+        choice: "auto", "cpu" or "cuda".
 
     Raises:
-        UsageError: "cuda" was wanted and does not work here.
+        UsageError: "cuda" was chosen and does not work here.
     """
-    if wanted == "cpu":
+    if choice == "cpu":
         return "cpu"
     problem = cuda.problem(video, view)
     if problem is None:
         return "cuda"
-    if wanted == "cuda":
+    if choice == "cuda":
         raise UsageError(f"{video} cannot be decoded on a GPU here ({problem}): use --decoder cpu")
     return "cpu"
 
@@ -126,25 +126,25 @@ def decode_stretches(
         yield from _all(_filled(_in_parts(opened, view, parts, decoder, workers)), None)
 
 
-def choose_mode(video: Path, wanted: Mode | Literal["auto"], decoder: Decoder) -> Mode:
-    """ "refine" or "grid", or another that was wanted.
+def choose_mode(video: Path, choice: Mode | Literal["auto"], decoder: Decoder) -> Mode:
+    """ "refine" or "grid", or the mode that was chosen.
 
     Key frames show where to look where they come as often as on Twitch; what is between them is most
     of the work (see tests/benchmarks/).
 
     Args:
-        wanted: the mode; "auto" for a refined scan on a CPU where key frames come often in most of the video,
+        choice: the mode; "auto" for a refined scan on a CPU where key frames come often in most of the video,
             else the grid. A video that does not say when its key frames appear has no other mode.
     """
-    if wanted == "grid" or (wanted == "auto" and decoder != "cpu"):
+    if choice == "grid" or (choice == "auto" and decoder != "cpu"):
         return "grid"
     with closing(Reader(video, View(Fraction(1), 16, "squeeze"))) as reader:
-        if wanted == "auto":
+        if choice == "auto":
             key_times = reader.key_times(quick=True)
             return "refine" if key_times and key_times.share_beyond(AS_ON_TWITCH) <= 1 - _MOSTLY else "grid"
         if reader.has_times():
-            return wanted
-    log.warning("%s does not say when its key frames appear: --mode %s gives way to --mode grid", video.name, wanted)
+            return choice
+    log.warning("%s does not say when its key frames appear: --mode %s gives way to --mode grid", video.name, choice)
     return "grid"
 
 
@@ -211,7 +211,7 @@ def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> It
 
 
 def _decoder_for(opened: Reader, decoder: Decoder) -> Decoder:
-    """On a card a part is found by seeking, and its length is known by the times of its packets."""
+    """The decoder for this file. "cuda" needs a file in which a part is found by seeking and packets have times."""
     return decoder if opened.can_seek() and opened.has_times() else "cpu"
 
 
@@ -229,7 +229,7 @@ def _in_parts(
 def _filled(
     pictures: Generator[Picture | None, None, "_Over | None"],
 ) -> Generator[Picture, None, "_Over | None"]:
-    """Where there is no picture, the one before is still on screen; the first one stands in for those before it."""
+    """Fills gaps: without a picture, the one before is still on screen; the first one stands in for those before it."""
     missing, last = 0, None
     with closing(pictures):
         while True:

@@ -196,7 +196,7 @@ def _name(number: int) -> str:
 
 
 def check() -> None:
-    """For when ffmpeg did not fail, but gave nothing.
+    """Checks ffmpeg where it did not fail, but gave nothing.
 
     Raises:
         ToolMissing: what is called ffmpeg is none.

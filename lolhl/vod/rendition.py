@@ -34,6 +34,6 @@ class Rendition:
 
     @property
     def cost(self) -> tuple[float, float, bool, str]:
-        """To compare by: the less, the less there is to fetch and to decode."""
+        """A key to compare renditions by: the smaller it is, the less there is to fetch and to decode."""
         pixels = self.width * self.height if self.width and self.height else float("inf")
         return pixels, self.fps or float("inf"), self.is_source, self.group
