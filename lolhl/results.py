@@ -421,6 +421,7 @@ class Retraining(Result):
         judge, learn: the VODs that were held out, and those that were learnt from.
         flattered: the held-out VODs that the champion before had learnt from.
         labels: VOD → spans as "h:mm:ss-h:mm:ss".
+        changes: VOD → what is other than in the last retraining whose labels were others.
         report: key in the root.
         nothing_new: this is the result of the last time, since nothing has changed.
     """

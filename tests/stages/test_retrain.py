@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -398,7 +399,11 @@ def test_what_cannot_be_judged_on_is_refused() -> None:
 def test_a_lost_list_of_champions_is_made_anew(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
     best = champion.champions(root).model
+    changes = manifest.load(root, stage.KEY, Retraining, "").result.changes
     root.delete(champion.KEY)
     result = retrain(root, LIKE_M).result
     assert (result.nothing_new, result.promoted, result.champion) == (False, True, best)
     assert champion.champions(root).model == best
+    # To judge the same labels again, or by another tolerance, tells the same of what changed.
+    assert [result.changes, retrain(root, replace(LIKE_M, tolerance=0.0)).result.changes] == [changes, changes]
+    assert {change.added for change in changes.values()} == {change.labels for change in changes.values()}

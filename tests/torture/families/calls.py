@@ -243,7 +243,7 @@ def unwritable(sandbox: Sandbox) -> None:
     """Standard output is a file that may not grow: one line, as far as that can be written."""
     sandbox.take("vods", "frames")
     for words in (("--help",), ("train", "--help"), ("extract", "a", "--size", "64")):
-        for most in (0, 150):
+        for most in (0, 100):
             sandbox.run(*words, fresh=True, limits={resource.RLIMIT_FSIZE: most}, codes=(1,), check=most > 0)
 
 
