@@ -47,7 +47,7 @@ class Output:
 
     @classmethod
     def upload(cls, root: Root, path: Path, key: str) -> "Output":
-        """Puts the file under the key; it may be moved away."""
+        """Stores the file under the key. The file may be moved away."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         output = cls(key, path.stat().st_size, digest)
@@ -57,17 +57,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Manifest(Generic[R]):
-    """What a finished stage says of itself.
+    """The record of a finished stage.
 
     Attributes:
         stage: its name.
-        digest: of the stage, its inputs and those of its settings that `Config.deciding` names; the same digest means
-            the same work.
+        digest: the digest of the stage, its inputs and those of its settings that `Config.deciding` names. The same
+            digest means the same work.
         config: the settings that decide the result, as JSON values.
         inputs: key of each object that was read → its digest.
         result: what the stage made (counts, durations, figures).
         outputs: what was written, in order of keys.
-        version: of lolhl, when this was written.
+        version: the version of lolhl that wrote this.
         stored: the file's bytes, where the manifest was read from one.
     """
 
@@ -81,7 +81,7 @@ class Manifest(Generic[R]):
     stored: bytes | None = field(default=None, repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
-        """The file: as it was read, so that fields with defaults that were added since do not change its digest."""
+        """The bytes of the file, as they were read. So fields that were added since do not change the digest."""
         if self.stored is not None:
             return self.stored
         values = {name: _plain(getattr(self, name)) for name in _FIELDS}
@@ -89,14 +89,16 @@ class Manifest(Generic[R]):
 
     @classmethod
     def from_bytes(cls, data: bytes, kind: type[R], name: str, remake: str) -> "Manifest[R]":
-        """A manifest whose result is of this kind.
+        """Reads a manifest whose result is of this kind.
 
         Args:
-            name: of the file, for the error's message.
-            remake: the command that makes it anew, for the same.
+            data: the bytes of the file.
+            kind: the type of its result.
+            name: the name of the file, for the message of an error.
+            remake: the command that makes it anew, for the message of an error.
 
         Raises:
-            Damaged: the bytes are none, or were changed since they were written. The message names the field
+            Damaged: the bytes are no manifest, or were changed since they were written. The message names the field
                 that is wrong, as far as that is known.
         """
         try:
@@ -110,14 +112,16 @@ class Manifest(Generic[R]):
             raise _no_manifest(name, error, remake) from error
 
     def read(self, root: Root, key: str, redo: str) -> bytes:
-        """The bytes of an output, as the stage wrote them.
+        """Reads the bytes of an output, as the stage wrote them.
 
         Args:
-            redo: the command that makes it anew, for the error's message.
+            root: where the output lies.
+            key: its key.
+            redo: the command that makes it anew, for the message of an error.
 
         Raises:
-            NotFound: they are gone.
-            Damaged: they are others.
+            NotFound: the output is gone.
+            Damaged: its bytes were changed.
         """
         try:
             data = root.read(key)
@@ -128,10 +132,10 @@ class Manifest(Generic[R]):
         return data
 
     def local(self, root: Root, key: str, redo: str) -> Path:
-        """A file of an output's bytes, as `Root.local`. Of its bytes the number is checked alone, which costs nothing.
+        """A file with an output's bytes, see `Root.local`. Only their number is checked, which costs nothing.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: the output is gone.
             Damaged: it has another size.
         """
         try:
@@ -144,7 +148,7 @@ class Manifest(Generic[R]):
         return path
 
     def content_digest(self) -> str:
-        """Of all that the manifest says: what the next stage records as its input."""
+        """The digest of the whole manifest. The next stage records it with its inputs."""
         return _content_digest(self.to_bytes())
 
     def result_values(self) -> dict[str, Any]:
@@ -154,7 +158,7 @@ class Manifest(Generic[R]):
 
 @dataclass(frozen=True)
 class _Head:
-    """What is enough to know which stage wrote a manifest, and what it read."""
+    """The fields that say which stage wrote a manifest, and what it read."""
 
     stage: str
     inputs: dict[str, str]
@@ -162,7 +166,7 @@ class _Head:
 
 @dataclass(frozen=True)
 class _File(Generic[R]):
-    """What the JSON of a manifest holds, see `Manifest`."""
+    """The JSON of a manifest, see `Manifest`."""
 
     stage: str
     digest: str
@@ -188,7 +192,7 @@ def _content_digest(data: bytes) -> str:
 
 
 def _digests(data: bytes) -> tuple[str, object]:
-    """The content's digest as it is, and as the file itself says."""
+    """The digest of the content, and the one that the file records."""
     values = json.loads(data)
     recorded = values.pop(_SEAL, None)
     digest = _digest({**values, "version": None})
@@ -196,7 +200,7 @@ def _digests(data: bytes) -> tuple[str, object]:
 
 
 def _intact_digest(data: bytes, name: str, remake: str) -> str:
-    """The content's digest. Raises Damaged where the file itself says another one: somebody changed a value."""
+    """The digest of the content. Raises Damaged where the file records another one, since a value was changed."""
     digest, recorded = _digests(data)
     if recorded != digest:
         raise Damaged(f"{name} was changed since it was written: run `{remake}`")
@@ -208,7 +212,7 @@ def _plain(value: Any) -> Any:
 
 
 def _decoded(kind: type, value: Any) -> Any:
-    """Values of types that JSON does not know. Which rates make sense is up to the result."""
+    """Decodes values of types that JSON does not have. The result checks which frame rates make sense."""
     if kind is not Fraction or not isinstance(value, str) or not _RATE.fullmatch(value):
         raise ValueError(f'Expected a frame rate in quotes as "3" or "30000/1001", got {value!r}'[:100])
     return Fraction(value)
@@ -220,7 +224,7 @@ def _no_manifest(name: str, why: object, remake: str) -> Damaged:
 
 @dataclass(frozen=True)
 class Plan(Generic[R]):
-    """What a stage is about to do: enough to know whether it has been done before."""
+    """The work that a stage is about to do. It says whether the work has been done before."""
 
     root: Root
     key: str
@@ -232,26 +236,26 @@ class Plan(Generic[R]):
 
     @contextmanager
     def begin(self) -> Iterator["Plan[R]"]:
-        """Takes an earlier run's manifest away; use it before the first output is overwritten.
+        """Removes an earlier run's manifest. Enter this context before the first output is overwritten.
 
         From here to `finish` the stage's output does not exist, whatever happens in between. Other runs that want
-        to write the same wait until the block is left, and then do their work in place of this one's.
+        to write the same output wait until the context is left, and then replace this run's work.
         """
         with self.root.lock(self.key):
             self.root.delete(self.key)
             yield replace(self, etag=None)
 
     def manifest(self, result: R, outputs: list[Output]) -> Manifest[R]:
-        """What `finish` is going to write."""
+        """The manifest that `finish` writes."""
         ordered = sorted(outputs, key=lambda output: output.key)
         return Manifest(self.kind.stage, self.digest, self.config, self.inputs, result, ordered)
 
     def finish(self, result: R, outputs: list[Output]) -> Manifest[R]:
-        """Writes the manifest: from now on the stage's output exists.
+        """Writes the manifest. From now on the stage's output exists.
 
         Raises:
             Conflict: another run finished this stage in the meantime, with another result. Where both wrote the
-                same keys, its output does not exist any more either: nobody knows whose bytes lie there.
+                same keys, that run's manifest is removed too, since its bytes may have been overwritten.
         """
         made = self.manifest(result, outputs)
         try:
@@ -270,13 +274,15 @@ class Plan(Generic[R]):
 def plan(
     root: Root, key: str, kind: type[R], config: Config, inputs: Mapping[str, str], *, force: bool = False
 ) -> tuple[Plan[R], Manifest[R] | None]:
-    """The work to do, and the manifest of an earlier run if that did the same work already.
+    """Plans the work. Returns the plan, and the manifest of an earlier run if that did the same work already.
 
     Args:
+        root: where the data lies.
         key: where the manifest will lie.
-        kind: of its result; names the stage.
+        kind: the type of its result, which names the stage.
+        config: the settings of the stage.
         inputs: key of each object that the stage reads → digest.
-        force: True to redo the work all the same; then no manifest comes back.
+        force: True to redo the work all the same. No manifest is returned then.
     """
     stored = root.find(key)
     recorded = config.recorded()
@@ -293,15 +299,17 @@ def plan(
 
 
 def load(root: Root, key: str, kind: type[R], made_by: str, *, fresh: bool = False) -> Manifest[R]:
-    """The manifest under this key.
+    """Loads the manifest under this key.
 
     Args:
-        kind: of its result.
-        made_by: the command that makes it, for the error's message.
-        fresh: True to refuse what was made from something that has been made anew since.
+        root: where the data lies.
+        key: its key.
+        kind: the type of its result.
+        made_by: the command that makes it, for the message of an error.
+        fresh: True to refuse a manifest whose inputs have been made anew since.
 
     Raises:
-        MissingInput: there is none, or it is out of date.
+        MissingInput: there is no manifest, or it is out of date.
         Damaged: it is damaged.
     """
     made = find(root, key, kind)
@@ -319,7 +327,7 @@ def find(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
 
 
 def intact(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
-    """As `find`, where it is made anew in any case: a damaged one counts as none, with a warning."""
+    """Like `find`, but a damaged manifest counts as none and gives a warning. For one that is made anew in any case."""
     try:
         return find(root, key, kind)
     except Damaged as error:

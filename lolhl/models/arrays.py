@@ -1,6 +1,6 @@
-"""What a model learns and says, on plain arrays: no root, no files, no video.
+"""Learns and scores on plain arrays, without a root, files or video.
 
-`train` and `infer` do the same with the tracks of a root: the same heads, the same split, the same loop.
+`train` and `infer` do the same with the tracks of a root. They use the same heads, the same split and the same loop.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,12 +32,12 @@ _VODS_ENOUGH = 5  # VODs from which on whole ones are held out
 
 @dataclass(frozen=True, kw_only=True)
 class HeadSettings:
-    """What learns, and how. What each means, see `lolhl train --help`.
+    """The head that learns, and how it learns. `lolhl train --help` explains each setting.
 
     Attributes:
         fps: instants of the grid in a second.
-        validation: share of the time by which the best epoch is chosen, and which is not learnt from.
-        positives: share of positive instants in training, reached by leaving negatives out.
+        validation: share of the time that is not learnt from. The best epoch is chosen by it.
+        positives: share of positive instants in training. Negatives are left out to reach it.
     """
 
     fps: Fraction = Fraction(3)

@@ -405,8 +405,8 @@ class _Keeper(Callback):
     def _save(self, trainer: lightning.Trainer) -> None:
         if self.latest is None:
             return
-        with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
-            path = Path(scratch) / "last.ckpt"
+        with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
+            path = Path(folder) / "last.ckpt"
             trainer.save_checkpoint(path)
             if self.process_group.first:
                 self.latest.put(path)

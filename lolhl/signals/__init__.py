@@ -1,7 +1,8 @@
-"""Signals: what can be measured of a VOD at the instants of a grid. One file each, and a line in `SIGNALS`.
+"""A signal is something that can be measured of a VOD at the instants of a grid.
 
-A signal makes the rows of a track from a video or a frame set; storing them, going on after a kill and reading them
-again is the same for all, see `lolhl.tracks`. To add one, write a class as `Signal` says and name it below.
+It makes the rows of a track from a video or a frame set. All signals share how rows are stored, resumed after a kill
+and read again, see `lolhl.tracks`. Each signal has a file, and a line in `SIGNALS`. To add one, write a class like
+`Signal` and name it below.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,11 +25,11 @@ class Signal(Protocol):
 
     @property
     def name(self) -> str:
-        """In `SIGNALS`, and in the name of the track's folder."""
+        """Its name in `SIGNALS`, and in the name of the track's folder."""
 
     @property
     def version(self) -> int:
-        """Of the code: to be raised whenever it gives other values than before."""
+        """The version of its code. Raise it whenever the code gives other values than before."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -36,18 +37,18 @@ class Signal(Protocol):
 
     @property
     def engine(self) -> str:
-        """The library and the number format that compute the values; empty where they are exact."""
+        """The library and the number format that compute the values. It is empty where the values are exact."""
 
     @property
     def fps(self) -> Fraction:
-        """Of the grid."""
+        """Instants of the grid in a second."""
 
     @property
     def view(self) -> View | None:
-        """What the pictures are like that it looks at; None for a signal that looks at none."""
+        """The view of the pictures that it is measured from. None for a signal that needs no pictures."""
 
     def measure(self, source: Source, layout: Layout, gap: Gap) -> Measured:
-        """Yields the rows of a gap in order, some at a time (values float16 [n, D]); returns how the VOD ends."""
+        """Yields the rows of a gap in order, some at a time (values float16 [n, D]). Returns how the VOD ends."""
 
 
 def _pictures(view: View, encoder: "Callable[[], Encoder]") -> Signal:
@@ -61,16 +62,16 @@ Open = Callable[[View, "Callable[[], Encoder]"], Signal]
 SIGNALS: dict[str, Open] = {
     "pictures": _pictures,  # features of a backbone
 }
-"""Name → what opens the signal for a view (the grid, and what pictures are like); it may ask for the encoder."""
+"""Name → function that opens the signal for a view. It may call the second argument to get the encoder."""
 
 
 def open_signal(name: str, view: View, encoder: "Callable[[], Encoder]") -> Signal:
-    """The signal of this name.
+    """Opens the signal of this name.
 
     Args:
         name: one of `SIGNALS`.
-        view: the grid, and what pictures are like.
-        encoder: gives the backbone that looks at pictures; called only where a signal needs it.
+        view: the grid and the view of its pictures.
+        encoder: returns the backbone. It is called only where a signal needs it.
 
     Raises:
         UsageError: there is no such signal.
@@ -81,7 +82,7 @@ def open_signal(name: str, view: View, encoder: "Callable[[], Encoder]") -> Sign
 
 
 def stored_track(signal: Signal, source: Source, layout: Layout) -> Track | None:
-    """The track that is stored whole, if there is one: by this machine's engine, or else by another.
+    """The track that is stored whole, computed by this machine's engine or else by another one. None without one.
 
     No video is fetched for it.
     """
@@ -91,7 +92,7 @@ def stored_track(signal: Signal, source: Source, layout: Layout) -> Track | None
 def fill_track(
     signal: Signal, source: Source, layout: Layout, measure: Callable[[Gap], Measured] | None = None
 ) -> Filling:
-    """The track that is to be filled: with what the signal measures, unless another measure is given."""
+    """The track that is to be filled. The signal measures its rows, unless another function is given."""
     decoder = source.decoder(layout, signal.view) if signal.view else ""
     engine = "-".join(name for name in (signal.engine, decoder) if name)
     recipe = _recipe(signal, source, layout, engine)
@@ -100,7 +101,7 @@ def fill_track(
 
 
 def make_track(signal: Signal, source: Source, layout: Layout) -> Track:
-    """The track, computed and stored unless it was before.
+    """Returns the track. It is computed and stored unless that was done before.
 
     Raises:
         LolhlError: the source cannot be read or measured.
@@ -109,10 +110,13 @@ def make_track(signal: Signal, source: Source, layout: Layout) -> Track:
 
 
 def measured(signal: Signal, source: Source, layout: Layout, track: Track | None, *, store: bool) -> Measured:
-    """The rows of a track in order: those that are stored, or as they are measured.
+    """Yields the rows of a track in order. They are read where they are stored, else measured.
 
     Args:
-        track: as `stored_track` gives it.
+        signal: what is measured.
+        source: what it is measured from.
+        layout: of the track.
+        track: what `stored_track` returns.
         store: whether to store what is measured.
     """
     if track:

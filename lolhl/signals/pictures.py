@@ -1,4 +1,4 @@
-"""pictures: the features that a backbone sees in each picture, float16 [T, D]."""
+"""pictures: the features that a backbone computes from each picture, float16 [T, D]."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ class PictureSignal:
     """See `lolhl.signals.Signal`.
 
     Attributes:
-        runtime: what turns pictures into features.
-        view: what its pictures are like.
+        runtime: it turns pictures into features.
+        view: the view of its pictures.
     """
 
     runtime: FeatureRuntime
@@ -54,11 +54,11 @@ class PictureSignal:
         return self.view.fps
 
     def measure(self, source: Source, layout: Layout, gap: Gap) -> Measured:
-        """Rows of a gap. Raises ModelError where features are no numbers; else as `source.pictures`."""
+        """Yields the rows of a gap. Raises ModelError where features are no numbers, else as `source.pictures`."""
         return self.look(source.pictures(self.view, layout, gap, self.runtime.batch), source.vod)
 
     def look(self, batches: TimedPictures, vod: str) -> Measured:
-        """Rows of pictures as they come, at most `runtime.batch` at a time."""
+        """Yields a row for each picture, in order. Batches have at most `runtime.batch` pictures."""
         times: deque[npt.NDArray[np.float64]] = deque()
         taken = Taken(batches)
 

@@ -84,8 +84,8 @@ def clips(
     media = _media(root, stored, sorted(chosen, key=lambda highlight: highlight.span), config)
     if earlier and media.source_may_come:  # these clips are there
         return earlier
-    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
-        files = _cut(vod, media, config, Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
+        files = _cut(vod, media, config, Path(folder))
         lists = _edit_lists(stored.result, spans.result, media)
         names = {name: f"highlights/{vod}/{name}" for name in (*files, *lists)}
         result = Clips(
@@ -118,12 +118,12 @@ class _Piece:
 
     @property
     def name(self) -> str:
-        """The video's, as an editor shows it."""
+        """The video's name, as an editor shows it."""
         return PurePosixPath(self.key).name
 
     @property
     def span(self) -> Span:
-        """The highlight in seconds of this video. Twitch tells times to the microsecond: they are off by as much."""
+        """The highlight in seconds of this video. Times from Twitch are exact only to the microsecond."""
         slack = _ROUNDING if self.begin else 0.0
         span = self.highlight.span
         start, stop = (max(0.0, seconds - self.begin - slack) for seconds in (span.start, span.stop))
@@ -135,9 +135,9 @@ class _Media:
     """What clips are cut from.
 
     Attributes:
-        pieces: in order of time.
-        quality: of the videos.
-        fps: of the videos.
+        pieces: the pieces, in order of time.
+        quality: the quality of their videos.
+        fps: pictures per second of their videos.
         source_may_come: the source was wanted, could not be had, and another run may get it.
     """
 
@@ -148,7 +148,7 @@ class _Media:
 
 
 def _media(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight], config: ClipsConfig) -> _Media:
-    """The source for all chosen highlights, or the stored video for all: a reel cannot mix them."""
+    """The source for all chosen highlights, or the stored video for all, since a reel cannot mix them."""
     if config.clips_from == "stored" or not chosen or not has_source(vod):
         return _stored(root, vod, chosen)
     try:
@@ -183,37 +183,37 @@ def _stored(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight]) -> _Med
     return _Media([_Piece(highlight, vod.result.video, video) for highlight in chosen], "stored", vod.result.fps)
 
 
-def _cut(vod: str, media: _Media, config: ClipsConfig, scratch: Path) -> dict[str, Path]:
+def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str, Path]:
     """Cuts clips and reel. Returns name → file.
 
-    Where one clip cannot be a copy, all are encoded anew: a reel cannot mix them.
+    Where one clip cannot be a copy, all are encoded anew, since a reel cannot mix them.
     """
     if not media.pieces:
         return {}
     if config.clips == "exact":
-        files = _cut_clips(media, scratch, exact=True)
+        files = _cut_clips(media, folder, exact=True)
     else:
         try:
-            files = _cut_clips(media, scratch, exact=False)
+            files = _cut_clips(media, folder, exact=False)
         except VideoError:
-            files = _cut_clips(media, scratch, exact=True)
+            files = _cut_clips(media, folder, exact=True)
             log.warning(
                 "report %s: %s cannot be copied into .mp4, so clips were encoded anew (--clips exact)",
                 vod,
                 media.pieces[0].name,
             )
     if config.reel:
-        cut.reel(list(files.values()), scratch / _REEL)
-        files[_REEL] = scratch / _REEL
+        cut.reel(list(files.values()), folder / _REEL)
+        files[_REEL] = folder / _REEL
     return files
 
 
-def _cut_clips(media: _Media, scratch: Path, *, exact: bool) -> dict[str, Path]:
+def _cut_clips(media: _Media, folder: Path, *, exact: bool) -> dict[str, Path]:
     files: dict[str, Path] = {}
     with progress.bar("clips", sum(piece.highlight.span.duration for piece in media.pieces), "s") as advance:
         for piece in media.pieces:
             name = _clip_name(piece.highlight)
-            files[name] = scratch / PurePosixPath(name).name
+            files[name] = folder / PurePosixPath(name).name
             cut.clip(piece.video, piece.span, files[name], exact=exact)
             advance(piece.highlight.span.duration)
     return files
@@ -225,7 +225,7 @@ def _clip_name(highlight: Highlight) -> str:
 
 
 def _edit_lists(stored: Vod, spans: Highlights, media: _Media) -> Mapping[str, bytes]:
-    """Edit lists for video editors: name → bytes. One of the source has one of the stored video beside it."""
+    """Edit lists for video editors: name → bytes. A list of the source has a list of the stored video beside it."""
     name = PurePosixPath(stored.video).name
     of_stored = [_event(name, span) for span in sorted(highlight.span for highlight in spans.highlights)]
     lists = {_EDIT_LIST: (of_stored, stored.fps)}
@@ -244,7 +244,7 @@ def _event(name: str, span: Span) -> export.Event:
 
 
 def _clear(root: Root, vod: str) -> None:
-    """Takes away what an earlier run left: with other settings there may be fewer clips."""
+    """Removes what an earlier run left. With other settings there may be fewer clips."""
     for left_over in list(root.list(f"highlights/{vod}/clips/")):
         root.delete(left_over.key)
     for name in (_REEL, _EDIT_LIST, _STORED_EDIT_LIST):

@@ -102,7 +102,7 @@ def compare(
 
 
 def describe(result: MethodComparison) -> str:
-    """The comparison in lines for people."""
+    """The comparison, as a table in text."""
     return f"compare, on {', '.join(result.vods)}:\n{table(result.methods, result.flattered)}"
 
 
@@ -129,7 +129,7 @@ def _has_video(root: Root, vod: str) -> bool:
 
 
 def _inputs(root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]]) -> dict[str, str]:
-    """Digests of all that the comparison comes from: models, labels, and what the VODs' scores are made of."""
+    """Digests of all that the comparison depends on: models, labels, and the inputs of the VODs' scores."""
     inputs = {"methods": ",".join(compared)}
     for method in compared:
         if method not in BUILT_IN:
@@ -148,7 +148,7 @@ def _inputs(root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[S
 def _predictions(
     root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]], *, force: bool
 ) -> dict[str, Predictions]:
-    """What each method says. Methods that are built in have the grid of the first model, or else the usual one."""
+    """The predictions of each method. Built-in methods use the grid of the first model, or else the usual one."""
     models = [method for method in compared if method not in BUILT_IN]
     predictions = {model: methods.predict(root, model, labels, force=force) for model in models}
     if models:

@@ -61,7 +61,7 @@ class ExtractConfig(Config):
 
     @property
     def spec(self) -> FrameSpec:
-        """What frame set is made: its name is made of this, and others lie beside it."""
+        """The specification of the frame set, which makes its name. Frame sets of other names lie beside it."""
         return FrameSpec(self.view, self.quality, "scan" if self.mode == "scan" else "grid")
 
 
@@ -163,7 +163,7 @@ def _grid(
 def _scanned(
     video: Path, config: ExtractConfig, stored: "_Stored", ending: Ending
 ) -> Iterator[tuple[int, float, video_decode.Picture]]:
-    """Key frames, numbered by the first instant that shows them; of several for one instant, the last."""
+    """Key frames, numbered by the first instant that shows them. Of several for one instant, the last one is kept."""
     last = stored.entries[-1].frame if stored.entries else -1
     begin = int(stored.entries[-1].time) if stored.entries else 0
     held: tuple[int, float, video_decode.Picture] | None = None
@@ -193,9 +193,9 @@ def _encoded(
 
 @dataclass
 class _Stored:
-    """What has safely reached the root: noted there after each shard, so that a later run goes on.
+    """The shards that have reached the root. A note there lists them after each shard, so that a later run goes on.
 
-    The last shard is not noted: the manifest comes at once.
+    The last shard is not noted, since the manifest follows at once.
     """
 
     vod: str
@@ -206,7 +206,7 @@ class _Stored:
 
     @classmethod
     def load(cls, root: Root, vod: str, spec: FrameSpec, digest: str) -> "_Stored":
-        """What an earlier, unfinished run of the same work stored, by its note, if it is there; else nothing."""
+        """The shards that an unfinished run of the same work stored, by its note. None are known without a note."""
         sizes = {stat.key: stat.size for stat in root.list(f"{spec.folder(vod)}/")}
         with suppress(ValueError, KeyError, TypeError, NotFound):  # what is damaged is of no use
             if _note_key(vod, spec) in sizes:
@@ -235,25 +235,25 @@ def _note_key(vod: str, spec: FrameSpec) -> str:
 
 
 def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> Output:
-    """Packs and uploads, the uploads in the background and in order. Returns the index."""
+    """Packs frames and uploads them in the background, in order. Returns the index."""
     entries = list(stored.entries)
-    with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch, ThreadPoolExecutor(1) as uploader:
-        on_their_way: list[Future[None]] = []
-        for shard in pack(frames, Path(scratch), len(stored.shards), shard_bytes):
+    with tempfile.TemporaryDirectory(prefix="lolhl-") as folder, ThreadPoolExecutor(1) as uploader:
+        uploads: list[Future[None]] = []
+        for shard in pack(frames, Path(folder), len(stored.shards), shard_bytes):
             entries += shard.entries
-            on_their_way.append(uploader.submit(stored.add, root, shard))
-            if len(on_their_way) > _UPLOADS_AHEAD:
-                on_their_way.pop(0).result()
+            uploads.append(uploader.submit(stored.add, root, shard))
+            if len(uploads) > _UPLOADS_AHEAD:
+                uploads.pop(0).result()
         data = index_bytes(entries)
         index = Output.from_bytes(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
         root.write(index.key, data)  # while the last shard is on its way
-        for upload in on_their_way:
+        for upload in uploads:
             upload.result()
     return index
 
 
 def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[Output]) -> Manifest[Frames]:
-    """Writes the manifest, and removes what is not of it."""
+    """Writes the manifest, and removes what does not belong to it."""
     root, vod, spec = todo.root, stored.vod, stored.spec
     try:
         # Listed before: what comes later is of a run that sees this manifest, or that loses by it.

@@ -1,8 +1,9 @@
-"""Which VODs are held out: they take no part in training nor in choosing the threshold, and models are judged on them.
+"""Chooses the VODs that are held out. No model learns from them or takes its threshold from them; they judge models.
 
-Held out stays held out: the VODs of the last retraining, and of those that are new since then each whose name's hash
-lies in the lowest fifth. If that is none, the VOD with the lowest hash; if it is all, the one with the highest is
-learnt from. VODs without a labelled highlight are not chosen. `--judge` names others, and these stay then.
+A VOD that the last retraining held out stays held out. Of the VODs that are new since then, each whose name's hash
+lies in the lowest fifth is added. If that gives none, the VOD with the lowest hash is held out. If it gives all, the
+one with the highest hash is learnt from. VODs without a labelled highlight are not chosen. `--judge` names others,
+which then stay held out.
 """
 
 import hashlib
@@ -21,8 +22,8 @@ def held_out(labels: Labels, named: str | None, judged: Sequence[str] = (), lear
     """The VODs to judge on, by the rule above: at least one, and never all.
 
     Args:
-        labels: of all VODs.
-        named: the VODs, with commas between; None to choose.
+        labels: the labels of all VODs.
+        named: the VODs, with commas between. None to choose them.
         judged, learnt: the VODs that the last retraining held out, and those that it learnt from.
 
     Raises:

@@ -26,7 +26,7 @@ _NOISE_SECONDS = 5.0  # window that random scores are averaged over: about the l
 
 @dataclass(frozen=True)
 class LabelledVod:
-    """A VOD to be judged on: its labels, and how many instants its grid has."""
+    """A VOD to judge on, with its labels and the number of instants of its grid."""
 
     vod: str
     labels: Sequence[Span]
@@ -44,7 +44,7 @@ def constant(_root: Root, vods: Sequence[LabelledVod]) -> Predictions:
 
 
 def random(_root: Root, vods: Sequence[LabelledVod]) -> Predictions:
-    """Smoothed noise, which calls as much time as is labelled in these VODs. The same for the same names."""
+    """Smoothed noise that predicts as much time as is labelled in these VODs. VODs of the same names get the same."""
     answers = []
     for vod in vods:
         noise = np.random.default_rng(zlib.crc32(vod.vod.encode())).random(vod.frames)
@@ -60,7 +60,7 @@ BUILT_IN: dict[str, Method] = {"constant": constant, "random": random}
 
 
 def resolve(root: Root, name: str) -> str:
-    """The method that is meant: the champion's model for `champion`, else the name itself.
+    """The name of the method that is meant. `champion` means the champion's model; any other name means itself.
 
     Raises:
         MissingInput: there is no method of this name.
@@ -80,7 +80,7 @@ def resolve(root: Root, name: str) -> str:
 
 
 def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False) -> Predictions:
-    """What a model says of every frame of these VODs. Its scores are kept below scores/<model>/, and used again.
+    """The predictions of a model for every frame of these VODs. Its scores are kept below scores/<model>/, and reused.
 
     They come from frame sets that fit the model, else from the videos.
 

@@ -1,10 +1,10 @@
 """train: a dataset → a model bundle.
 
-The backbone's features are computed once when it is frozen, else the frames that samples need are
-decoded once; training gathers its batches from there. Under torchrun
-(`torchx run components/train.py:train -j 1x2 …`) several processes train together. Killed and run
-again, training goes on from an epoch finished a second or two before, with the same result. On SIGTERM it
-finishes its step, saves, and leaves with code 143: run again, it goes on from that step.
+The features of a frozen backbone are computed once. For a backbone that learns too, the frames that samples need are
+decoded once. Training gathers its batches from these. Under torchrun (`torchx run components/train.py:train -j 1x2 …`)
+several processes train together. After a kill the next run goes on from an epoch that was finished a second or two
+before, with the same result. On SIGTERM training finishes its step, saves its state and exits with code 143. The next
+run goes on from that step.
 """
 
 import logging

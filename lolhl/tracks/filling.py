@@ -1,9 +1,9 @@
-"""Filling a track: what earlier runs stored is read, what is missing is measured and stored, and all of it is given.
+"""Fills a track: reads what earlier runs stored, measures and stores what is missing, and yields all of it.
 
-A part is stored as soon as it is full, while the next one is measured. Killed at any moment and run again, filling
-goes on after the parts that were stored. In a folder one run fills a track and others wait for it. In a bucket
-several may fill it at the same time: their parts have the same keys where they have the same bytes, and the track
-is that of the run that finishes first.
+A part is stored as soon as it is full, while the next one is measured. A run that follows a killed one goes on after
+the parts that were stored. In a folder one run fills a track and others wait for it. In a bucket several may fill it
+at the same time. Their parts have the same keys where they have the same bytes, and the run that finishes first
+makes the track.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-_UPLOADS_AHEAD = 1  # parts on their way to the root while the next is measured: bounds memory
+_UPLOADS_AHEAD = 1  # parts that are uploaded while the next is measured; it bounds memory
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Gap:
 
     Attributes:
         first: number of the first of them.
-        stop: the number after the last one; None where it is not known how many rows the VOD has.
-        after: time of the row before, in seconds; -1 where there is none.
-        before: time of the row that follows; None where the gap goes on to the end of the VOD.
+        stop: the number after the last one. It is None where it is not known how many rows the VOD has.
+        after: time of the row before, in seconds. It is -1 where there is none.
+        before: time of the row that follows, in seconds. It is None where the gap reaches the end of the VOD.
     """
 
     first: int
@@ -52,8 +52,8 @@ class End:
 
     Attributes:
         frames: instants of its grid.
-        seconds: where it ends.
-        problem: why it could not be read any further, where it breaks off; else None.
+        seconds: the time of its end.
+        problem: why it could not be read any further. It is None where it does not break off.
     """
 
     frames: int
@@ -62,11 +62,11 @@ class End:
 
 
 Measured = Generator[Rows, None, End]
-"""Rows in order, some at a time; then how the VOD ends, which counts behind its last row only."""
+"""Yields rows in order, some at a time, and returns how the VOD ends. The end counts only after the last row."""
 
 
 class Taken(Generic[Item]):
-    """What a generator yields, by iterating once, and afterwards how the VOD ends."""
+    """Iterates over a generator once, and keeps how the VOD ends."""
 
     def __init__(self, items: Generator[Item, None, End]) -> None:
         self._items = items
@@ -77,17 +77,18 @@ class Taken(Generic[Item]):
 
     @property
     def end(self) -> End:
-        """What the generator returned; it must be over."""
+        """What the generator returned. It must be exhausted."""
         assert self._end is not None
         return self._end
 
 
 def with_progress(label: str, seconds: float, batches: Measured) -> Measured:
-    """The same rows, while people see how far they have come.
+    """Yields the same rows and shows a progress bar.
 
     Args:
         label: what is being done.
-        seconds: how long the VOD is about.
+        seconds: the length of the VOD, about.
+        batches: the rows.
     """
     with closing(batches), progress.bar(label, seconds, "s") as advance:
         taken, shown = Taken(batches), 0.0
@@ -106,7 +107,7 @@ class Filling:
         root: where the track lies.
         recipe: which track.
         source: what is measured.
-        seconds: how long the VOD is about, for people who wait.
+        seconds: the length of the VOD, about, for the progress bar.
         measure: measures the rows of a gap.
     """
 
@@ -117,20 +118,20 @@ class Filling:
     measure: Callable[[Gap], Measured]
 
     def rows(self) -> Measured:
-        """All rows as they are read or measured. When the last one was taken the track is stored whole.
+        """Yields all rows as they are read or measured. After the last one the track is stored whole.
 
         Raises:
-            StorageError: the root does not do what is asked, or the parts stored are of another video.
-            LolhlError: as `measure`.
+            StorageError: the root fails, or the stored parts are of another video.
+            LolhlError: as `measure` raises it.
         """
         with self.root.lock(self.recipe.manifest_key):
             return (yield from with_progress(self.recipe.label, self.seconds, self._rows()))
 
     def track(self) -> Track:
-        """The track, stored whole.
+        """Stores the track whole and returns it.
 
         Raises:
-            StorageError, LolhlError: as `rows`.
+            StorageError, LolhlError: as `rows` raises them.
         """
         for _ in self.rows():
             pass
@@ -173,7 +174,7 @@ class Filling:
         return end
 
     def _measured(self, gap: Gap, writer: "_Writer") -> Measured:
-        """Measures a gap and stores its parts. Raises StorageError where it has another number of rows than it must."""
+        """Measures a gap and stores its parts. Raises StorageError where it has not as many rows as it must have."""
         number = gap.first
         with closing(self.measure(gap)) as batches:
             taken = Taken(batches)
@@ -214,7 +215,7 @@ class Filling:
             return winner
 
     def _stored(self, keys: list[str], earlier: Manifest[results.Track] | None) -> dict[int, Part]:
-        """The parts of earlier runs that are there and as they were stored: number → part."""
+        """The parts of earlier runs that are intact: number → part."""
         named = {output.key for output in earlier.outputs} if earlier else {*keys}
         wanted = [(key, *match) for key in keys if key in named and (match := self.recipe.parse_part(key))]
         counts = part_counts(earlier.result.rows) if earlier else None
@@ -228,15 +229,16 @@ class Filling:
 
 
 def track_end(made: Manifest[results.Track]) -> End:
-    """How the VOD of a track ends."""
+    """How the VOD of this track ends."""
     return End(made.result.frames, made.result.ended_at, made.result.problem)
 
 
 def _pieces(parts: Mapping[int, Part], rows: int | None) -> Iterator[Part | Gap]:
-    """The parts that are stored and the gaps between them, in order.
+    """Yields the stored parts and the gaps between them, in order.
 
     Args:
-        rows: of the whole track, where they are known.
+        parts: the stored parts, by number.
+        rows: the number of rows of the whole track, where it is known.
     """
     number = 0
     while rows is None or number * PART < rows:
@@ -257,7 +259,7 @@ class _Writer(AbstractContextManager["_Writer"]):
     """Cuts rows into parts and stores these in the background, in order.
 
     Attributes:
-        outputs: of all parts that are stored: number → output. Complete when the context is left.
+        outputs: all parts that are stored: number → output. They are complete when the context is left.
     """
 
     def __init__(self, root: Root, recipe: Recipe, stored: Mapping[int, Part]) -> None:
@@ -266,7 +268,7 @@ class _Writer(AbstractContextManager["_Writer"]):
         self.width = next((part.width for part in stored.values()), 0)
         self._root, self._recipe = root, recipe
         self._thread = ThreadPoolExecutor(1)
-        self._on_their_way: deque[Future[None]] = deque()
+        self._uploads: deque[Future[None]] = deque()
         self._waiting: list[Rows] = []
         self._first = 0
 
@@ -275,13 +277,13 @@ class _Writer(AbstractContextManager["_Writer"]):
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:
-            while self._on_their_way and kind is None:
-                self._on_their_way.popleft().result()
+            while self._uploads and kind is None:
+                self._uploads.popleft().result()
         finally:
             self._thread.shutdown()
 
     def add(self, number: int, rows: Rows) -> None:
-        """Takes the rows from this number on; they follow those before, or begin a gap."""
+        """Adds rows from this number on. They follow the rows before, or begin a gap."""
         if not self._waiting:
             self._first = number
         self._waiting.append(rows)
@@ -295,16 +297,16 @@ class _Writer(AbstractContextManager["_Writer"]):
             self._waiting = [joined[whole:]] if whole < len(joined) else []
 
     def flush(self) -> None:
-        """Stores what is left as a part of its own."""
+        """Stores the remaining rows as a part of their own."""
         if self._waiting:
             self._store(Rows.join(self._waiting))
         self._waiting = []
 
     def _store(self, rows: Rows) -> None:
-        self._on_their_way.append(self._thread.submit(self._write, self._first // PART, rows))
+        self._uploads.append(self._thread.submit(self._write, self._first // PART, rows))
         self._first += len(rows)
-        if len(self._on_their_way) > _UPLOADS_AHEAD:
-            self._on_their_way.popleft().result()
+        if len(self._uploads) > _UPLOADS_AHEAD:
+            self._uploads.popleft().result()
 
     def _write(self, number: int, rows: Rows) -> None:
         data = rows.to_bytes()
@@ -315,7 +317,7 @@ class _Writer(AbstractContextManager["_Writer"]):
 
 
 def _outdated(root: Root, recipe: Recipe) -> list[str]:
-    """The keys of tracks that were made from what the recipe's source was before."""
+    """The keys of tracks that were made from an earlier version of the recipe's source."""
     listed = [stat.key for stat in root.list(f"tracks/{recipe.vod}/{recipe.signal}-")]
     manifests = [key for key in listed if key.endswith("/track.json")]
     outdated = []

@@ -1,4 +1,4 @@
-"""What decides the values of a track, and so where it lies."""
+"""A recipe is what decides the values of a track, and so the folder where it lies."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ class Recipe:
     Attributes:
         vod: name of the VOD.
         signal: name of the signal.
-        version: of the signal's code; another version may give other values.
-        settings: JSON values that decide the values beside that, as the digest of a network's weights.
+        version: the version of the signal's code. Another version may give other values.
+        settings: further JSON values that decide the values, such as the digest of a network's weights.
         inputs: key → digest of what is measured: the manifest of the video, or of a frame set.
-        fps: of the grid.
-        layout: "grid" has a row at every instant, "scan" at times of its own, as those of key frames.
-        engine: the libraries and number formats by which it is computed, may be empty. The values of two engines
-            are alike but not the same, so each engine has a folder of its own, while either one's track serves.
+        fps: instants of the grid in a second.
+        layout: "grid" has a row at every instant, "scan" at times of its own, such as those of key frames.
+        engine: the libraries and number formats by which it is computed. It may be empty. The values of two engines
+            are alike but not the same, so each engine has a folder of its own. The track of any engine can be used.
     """
 
     vod: str
@@ -39,12 +39,12 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """sha256 of all but the engine, in hex."""
+        """The sha256 of all but the engine, in hex."""
         values = {**self.recorded(), "inputs": dict(self.inputs)}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def recorded(self) -> dict[str, Any]:
-        """What a manifest says of it beside its inputs."""
+        """The values that a manifest records beside its inputs."""
         return {
             "signal": self.signal,
             "version": self.version,
@@ -55,7 +55,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """What people read while it is made."""
+        """The label of the progress bar while it is made."""
         return f"{'scan' if self.layout == 'scan' else self.signal} {self.vod}"
 
     @property
@@ -67,18 +67,18 @@ class Recipe:
         return f"{self.folder}/track.json"
 
     def part_key(self, number: int, sha256: str) -> str:
-        """Where a part of these bytes lies. Other bytes have another key, so that no run overwrites another's."""
+        """The key of a part with these bytes. Other bytes have another key, so runs never overwrite each other's."""
         return f"{self.folder}/part-{number:08}-{sha256[:16]}.npy"
 
     def parse_part(self, key: str) -> tuple[int, str] | None:
-        """The number of a part, and the beginning of its sha256; None of a key that is none of a part."""
+        """The number of a part and the beginning of its sha256. None where the key is not that of a part."""
         name = key.removeprefix(f"{self.folder}/part-").removesuffix(".npy")
         number, _, sha256 = name.partition("-")
         return (int(number), sha256) if number.isdecimal() and len(sha256) == 16 else None
 
 
 def finished(root: Root, recipe: Recipe) -> list[Recipe]:
-    """The recipe by each engine that has finished its track: those whose names begin as the recipe's engine first."""
+    """The recipe with each engine that has finished its track. Engines named like the recipe's engine come first."""
     stem = _stem(recipe)
     keys = [stat.key for stat in root.list(stem) if stat.key.endswith("/track.json")]
     engines = [key.removeprefix(stem).removesuffix("/track.json").removeprefix("-") for key in keys]

@@ -1,4 +1,4 @@
-"""Rows of a track: a time and the values at that time; how they are stored, and values at times in between."""
+"""A row of a track is a time and the values at that time. This stores rows, and spreads them to times in between."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ class Rows:
     """Some rows, in order of time.
 
     Attributes:
-        times: in seconds: float64 [n].
+        times: float64 [n], in seconds.
         values: float16 [n, D].
     """
 
@@ -45,9 +45,9 @@ class Rows:
 
     @classmethod
     def join(cls, batches: Iterable["Rows"]) -> "Rows":
-        """All rows, one batch after the other; there must be one."""
-        kept = list(batches)
-        return cls(np.concatenate([rows.times for rows in kept]), np.concatenate([rows.values for rows in kept]))
+        """Joins batches, in order. There must be at least one."""
+        listed = list(batches)
+        return cls(np.concatenate([rows.times for rows in listed]), np.concatenate([rows.values for rows in listed]))
 
     def to_bytes(self) -> bytes:
         """A .npy file of pairs (time, values), which can be read in part."""
@@ -60,13 +60,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Part:
-    """A file of rows on this machine, or that can be had again from the root.
+    """A file of rows on this machine. It can be fetched again from the root.
 
     Attributes:
+        root: where it is stored.
         output: its key, size and sha256.
-        path: of the file.
-        count: of its rows.
-        width: D, of its values.
+        path: the file on this machine.
+        count: the number of its rows.
+        width: D, the numbers in each row's values.
     """
 
     root: Root
@@ -84,7 +85,7 @@ class Part:
         return np.ascontiguousarray(self._open()["time"])
 
     def rows(self) -> Iterator[Rows]:
-        """All rows, some hundreds at a time."""
+        """Yields all rows, some hundreds at a time."""
         for first in range(0, self.count, BATCH):
             pairs = self._open()[first : first + BATCH]
             yield Rows(np.ascontiguousarray(pairs["time"]), np.ascontiguousarray(pairs["values"]))
@@ -99,13 +100,15 @@ class Part:
 
 
 def load_part(root: Root, key: str, sha256: str) -> Part | None:
-    """A part that an earlier run stored.
+    """Loads a part that an earlier run stored.
 
     Args:
-        sha256: how the sha256 of its bytes begins.
+        root: where it is stored.
+        key: its key.
+        sha256: the beginning of the sha256 of its bytes.
 
     Returns:
-        None where it is gone or damaged: then it is to be made anew.
+        None where it is gone or damaged. It must be made anew then.
     """
     try:
         path = root.local(key)
@@ -124,12 +127,12 @@ def load_part(root: Root, key: str, sha256: str) -> Part | None:
 
 
 def spread(times: Times, values: Values, wanted: Times) -> Values:
-    """Values at other times than those of the rows: in between linear in time, before and after held.
+    """Values at other times than those of the rows: linear in time between rows, constant before and after them.
 
     Args:
-        times: of the rows, in seconds, ascending: float64 [m], m at least 1.
-        values: of the rows: float16 [m, D].
-        wanted: float64 [n], in any order.
+        times: the times of the rows, in seconds, ascending: float64 [m], m at least 1.
+        values: the values of the rows: float16 [m, D].
+        wanted: the times that are asked for, in seconds, in any order: float64 [n].
 
     Returns:
         float16 [n, D].
@@ -139,7 +142,7 @@ def spread(times: Times, values: Values, wanted: Times) -> Values:
 
 
 def between(times: Times, wanted: Times) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Times]:
-    """The rows before and after each wanted time, int64 [n], and how far it lies on the way: float64 [n], 0 to 1."""
+    """The rows before and after each wanted time, int64 [n], and its place between them: float64 [n], from 0 to 1."""
     after = np.searchsorted(times, wanted, side="right").clip(1, max(1, len(times) - 1))
     before = after - 1
     after = after.clip(max=len(times) - 1)  # there may be one row only
@@ -149,13 +152,13 @@ def between(times: Times, wanted: Times) -> tuple[npt.NDArray[np.int64], npt.NDA
 
 
 def mix(before: Values, after: Values, share: Times) -> Values:
-    """Values on the way from one row to the next: float16 [n, D]. See `between`."""
+    """Values between one row and the next: float16 [n, D]. See `between`."""
     part = share.astype(np.float32)[:, None]
     mixed = before.astype(np.float32) * (1 - part) + after.astype(np.float32) * part
     return np.asarray(mixed.astype(np.float16))
 
 
 def spread_batches(times: Times, values: Values, wanted: Times) -> Iterator[Values]:
-    """As `spread`, some hundreds of rows at a time."""
+    """Like `spread`, but yields some hundreds of rows at a time."""
     for first in range(0, len(wanted), BATCH):
         yield spread(times, values, wanted[first : first + BATCH])

@@ -22,7 +22,7 @@ class Window(NamedTuple):
     """Some instants of a track.
 
     Attributes:
-        values: float16 [n, D]; where nothing was measured they are linear in time between the rows around.
+        values: float16 [n, D]. Where nothing was measured they are linear in time between the rows around.
         known: bool [n], which instants were measured themselves.
     """
 
@@ -32,12 +32,12 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """The values of one signal of one VOD. What is asked for is read from files, and nothing is kept.
+    """The values of one signal of one VOD. They are read from files when they are needed, and not kept.
 
     Attributes:
         made: its manifest.
-        parts: of `PART` rows each but for the last.
-        times: of the rows, in seconds: float64 [m]; those of the grid, unless the track was scanned.
+        parts: its files. Each but the last has `PART` rows.
+        times: the times of its rows, in seconds: float64 [m]. They are those of the grid, unless it was scanned.
     """
 
     made: Manifest[results.Track]
@@ -46,7 +46,7 @@ class Track:
 
     @classmethod
     def open(cls, root: Root, recipe: Recipe) -> "Track | None":
-        """The track of this recipe by its own engine, or else by another one that has finished it.
+        """Opens the track of this recipe by its own engine, or else by another one that has finished it.
 
         Each part's bytes are compared with their digest once, and not again for each window.
 
@@ -61,7 +61,7 @@ class Track:
 
     @classmethod
     def load(cls, root: Root, recipe: Recipe, made: Manifest[results.Track]) -> "Track | None":
-        """The track of this manifest; None where a part of it is gone or damaged."""
+        """Opens the track of this manifest. None where a part of it is gone or damaged."""
         keys = [(output.key, output.sha256) for output in made.outputs]
         parts = [part for part in each(lambda key: load_part(root, *key), keys) if part]
         counts = [part.count for part in parts]
@@ -72,12 +72,12 @@ class Track:
         return cls(made, tuple(parts), np.concatenate([part.times() for part in parts]))
 
     def __len__(self) -> int:
-        """Instants of the grid."""
+        """The number of instants of its grid."""
         return self.made.result.frames
 
     @property
     def digest(self) -> str:
-        """Of what made the track and of its values."""
+        """The digest of what made the track and of its values."""
         return self.made.content_digest()
 
     @property
@@ -86,7 +86,7 @@ class Track:
         return self.made.result.layout == "grid"
 
     def read(self, first: int, stop: int) -> Window:
-        """The instants with the numbers first, first + 1 … stop - 1. May be called by several threads.
+        """Reads the instants with the numbers first, first + 1 … stop - 1. Several threads may call it.
 
         Raises:
             IndexError: the track has no such instants.
@@ -112,12 +112,12 @@ class Track:
         return mix(self._rows(before), self._rows(after), share)
 
     def batches(self) -> Iterator[Values]:
-        """The values at all instants in order, some hundreds at a time."""
+        """Yields the values at all instants in order, some hundreds at a time."""
         for first in range(0, len(self), BATCH):
             yield self[np.arange(first, min(first + BATCH, len(self)))]
 
     def rows(self) -> Iterator[Rows]:
-        """All rows as they were measured, some hundreds at a time."""
+        """Yields all rows as they were measured, some hundreds at a time."""
         for part in self.parts:
             yield from part.rows()
 
@@ -125,18 +125,18 @@ class Track:
         holders = numbers // PART
         values: Values | None = None
         for holder in np.unique(holders):
-            here = holders == holder
-            rows: Values = self.parts[int(holder)].read(numbers[here] - holder * PART)
+            in_part = holders == holder
+            rows: Values = self.parts[int(holder)].read(numbers[in_part] - holder * PART)
             if len(rows) == len(numbers):
                 return rows
             if values is None:
                 values = np.empty((len(numbers), rows.shape[1]), dtype=np.float16)
-            values[here] = rows
+            values[in_part] = rows
         return np.empty((0, self.made.result.width), dtype=np.float16) if values is None else values
 
 
 def find_made(root: Root, key: str) -> tuple[Manifest[results.Track] | None, str | None]:
-    """A track's manifest, and the etag of what lies there. One that is damaged counts as none: it is made anew."""
+    """A track's manifest, and the etag of the stored file. A damaged manifest counts as none, as it is made anew."""
     standing = root.find(key)
     if standing is None:
         return None, None
