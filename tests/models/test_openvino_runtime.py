@@ -15,7 +15,10 @@ from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import open_runtime
 from lolhl.models.network import Architecture, Network
 
+# Slow, and so in another process than the tests that send SIGTERM to themselves: after many compiled backbones that
+# signal ended the process with SIGSEGV, for a reason that is not known.
 pytestmark = pytest.mark.slow
+
 SIDE = 64
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
 
