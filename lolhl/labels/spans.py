@@ -56,4 +56,5 @@ def from_grid(inside: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
         inside: bool [n].
     """
     edges = np.flatnonzero(np.diff(np.pad(inside.astype(np.int8), 1))).reshape(-1, 2)
-    return [Span(float(first / fps), float(stop / fps)) for first, stop in edges.tolist()]
+    times = edges * fps.denominator / fps.numerator
+    return [Span(start, stop) for start, stop in times.tolist()]
