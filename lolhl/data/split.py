@@ -84,7 +84,7 @@ def by_chunks_of(
     least = round(float(min(3 * guard_seconds * fps, validation * labelled.labels.size)))
     blocks = _blocks(labelled.chunks, least)
     sizes = [stop - start for start, stop in blocks]
-    positives = np.add.reduceat(labelled.labels, [start for start, _ in blocks], dtype=np.int64) if blocks else []
+    positives = [int(np.count_nonzero(labelled.labels[start:stop])) for start, stop in blocks]
     for index in _chosen(sizes, positives, validation, _rng(seed, labelled.vod)):
         side[slice(*blocks[index])] = VALIDATION
     return guarded(side, fps, guard_seconds)
@@ -144,7 +144,7 @@ def _blocks(chunks: npt.NDArray[np.int64], least: int) -> list[tuple[int, int]]:
 
 def _chosen(
     block_sizes: Sequence[int],
-    block_positives: Sequence[int] | npt.NDArray[np.int64],
+    block_positives: Sequence[int],
     share: float,
     rng: np.random.Generator,
 ) -> list[int]:
