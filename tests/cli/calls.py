@@ -439,10 +439,10 @@ CALLS = [
     *[
         Bad(call, 1, key, f"run `lolhl {redo}", beginning(key, damage))
         for call, key, redo in (
-            ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
+            ("train n --dataset d", "datasets/d/samples-", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
-            ("infer m c", "models/m/model.safetensors", "train m … --force"),
-            ("report a --force", "highlights/a/scores.parquet", "infer"),
+            ("infer m c", "models/m/model-", "train m … --force"),
+            ("report a --force", "highlights/a/scores-", "infer"),
         )
         for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
     ],
