@@ -29,7 +29,7 @@ def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) 
     groups = [counts.groups for predictions in methods.values() for counts in predictions.events]
     names = np.unique(np.concatenate(groups)) if groups else np.array([], dtype=np.str_)
     resampled = {
-        name: _Resamples(predictions.ranking.resample(names), [counts.resample(names) for counts in predictions.events])
+        name: _Resamples(predictions.resampled(names), [counts.resample(names) for counts in predictions.events])
         for name, predictions in methods.items()
     }
     return [

@@ -125,6 +125,7 @@ def frame_figures(
     *,
     seed: int = 0,
     resamples: int = _RESAMPLES,
+    resampled: Resampled | None = None,
 ) -> FrameFigures:
     """The figures of scores, one per frame.
 
@@ -136,6 +137,7 @@ def frame_figures(
             frames are alike, so whole groups are resampled for the intervals; without groups, or with
             only one, there are no intervals.
         seed: of the resampling.
+        resampled: what `Ranking.resample` of these groups gives, where that is known already.
 
     Raises:
         ModelError: a score is NaN or infinite.
@@ -154,7 +156,8 @@ def frame_figures(
             raise ValueError(f"{members.size} groups for {truth.size} frames")
         if group_count > 1:
             weights = _draw(group_count, seed, resamples)
-            average_interval = _interval(_weighted_average_precision(truth, values, weights, members))
+            averages = resampled.figures if resampled else _weighted_average_precision(truth, values, weights, members)
+            average_interval = _interval(averages)
             f1_interval = _interval(_weighted_f1(truth, called, weights, members))
     return FrameFigures(
         frames=truth.size,
@@ -265,9 +268,10 @@ def compare(
     groups: npt.ArrayLike | None = None,
     *,
     seed: int = 0,
+    resampled: Resampled | None = None,
 ) -> Comparison:
     """The model's figures beside a constant answer and random ranking. See `frame_figures`."""
-    model = frame_figures(labels, scores, threshold, groups, seed=seed)
+    model = frame_figures(labels, scores, threshold, groups, seed=seed, resampled=resampled)
     called = float(np.mean(np.asarray(scores) >= threshold)) if model.frames else 0.0
     return Comparison(model, constant_figures(labels), random_figures(labels, called, seed=seed))
 

@@ -22,7 +22,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key
 from lolhl.labels.tables import read_table, write_table
 from lolhl.results import Vod
-from lolhl.storage import Root
+from lolhl.storage import MANY, Root, each
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +127,8 @@ def _bytes(file: Path) -> bytes:
 def _known(root: Root, config: LabelsConfig) -> KnownVods:
     """The VODs that were downloaded, and their lengths."""
     keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
-    vods = {key.split("/")[1]: manifest.load(root, key, Vod, "lolhl download") for key in keys}
-    durations = {vod: made.result.duration for vod, made in vods.items()}
+    seconds = each(lambda key: manifest.load(root, key, Vod, "lolhl download").result.duration, keys, ahead=MANY)
+    durations = {key.split("/")[1]: duration for key, duration in zip(keys, seconds, strict=True)}
     return KnownVods(durations, allows_unknown=config.allow_unknown or not durations)
 
 

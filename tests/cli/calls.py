@@ -439,7 +439,8 @@ CALLS = [
     *[
         Bad(call, 1, key, f"run `lolhl {redo}", beginning(key, damage))
         for call, key, redo in (
-            ("train n --dataset d", "datasets/d/samples-", "dataset d"),
+            ("train n --dataset d", "datasets/d/stretches-", "dataset d"),
+            ("train n --dataset d", "datasets/d/spans-", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
             ("infer m c", "models/m/model-", "train m … --force"),
             ("report a --force", "highlights/a/scores-", "infer"),
