@@ -75,7 +75,10 @@ def files(vod: str) -> dict[str, bytes]:
 def spans(vod: str) -> list[Span]:
     rng = np.random.default_rng(int(vod))
     starts = np.sort(rng.choice(HOURS * 360, size=HOURS * EVENTS, replace=False)) * 10 + 1
-    return [Span(float(start), float(start + length)) for start, length in zip(starts, rng.integers(4, 9, len(starts)))]
+    return [
+        Span(float(start), float(start + length))
+        for start, length in zip(starts, rng.integers(4, 9, len(starts)), strict=True)
+    ]
 
 
 def _sealed(result: Vod | Frames, inputs: dict[str, str], outputs: list[Output]) -> Manifest[Vod] | Manifest[Frames]:
