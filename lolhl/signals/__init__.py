@@ -57,10 +57,24 @@ def _pictures(view: View, encoder: "Callable[[], Encoder]") -> Signal:
     return PictureSignal.open(encoder(), view)
 
 
+def _sound(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.sound import SoundSignal
+
+    return SoundSignal(view.fps)
+
+
+def _loudness(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.sound import LoudnessSignal
+
+    return LoudnessSignal(view.fps)
+
+
 Open = Callable[[View, "Callable[[], Encoder]"], Signal]
 
 SIGNALS: dict[str, Open] = {
     "pictures": _pictures,  # features of a backbone
+    "sound": _sound,  # power in mel bands
+    "loudness": _loudness,
 }
 """Name → function that opens the signal for a view. It may call the second argument to get the encoder."""
 
