@@ -6,16 +6,18 @@ quality. Where Twitch fails, clips are cut from the stored video, and the next r
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, setting
-from lolhl.errors import TwitchError, VideoError, VodNotFound
-from lolhl.highlights import export
+from lolhl.errors import ExportError, TwitchError, VideoError, VodNotFound
+from lolhl.exports import edl
+from lolhl.exports.cut_list import Cut, CutList
+from lolhl.exports.media import describe
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
@@ -86,7 +88,7 @@ def clips(
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
         files = _cut(vod, media, config, Path(folder))
-        lists = _edit_lists(stored.result, spans.result, media)
+        lists = _edit_lists(root, stored, spans.result, media)
         names = {name: f"highlights/{vod}/{name}" for name in (*files, *lists)}
         result = Clips(
             vod=vod,
@@ -137,13 +139,11 @@ class _Media:
     Attributes:
         pieces: the pieces, in order of time.
         quality: the quality of their videos.
-        fps: pictures per second of their videos.
         source_may_come: the source was wanted, could not be had, and another run may get it.
     """
 
     pieces: list[_Piece]
     quality: Literal["source", "stored"]
-    fps: Fraction
     source_may_come: bool = False
 
 
@@ -172,15 +172,14 @@ def _media(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight], config: 
             for highlight, stretch in zip(chosen, pieces, strict=True)
         ],
         "source",
-        pieces[0].fps,
     )
 
 
 def _stored(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight]) -> _Media:
     if not chosen:
-        return _Media([], "stored", vod.result.fps)
+        return _Media([], "stored")
     video = vod.local(root, vod.result.video, f"lolhl download … --name {vod.result.vod} --force")
-    return _Media([_Piece(highlight, vod.result.video, video) for highlight in chosen], "stored", vod.result.fps)
+    return _Media([_Piece(highlight, vod.result.video, video) for highlight in chosen], "stored")
 
 
 def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str, Path]:
@@ -224,23 +223,37 @@ def _clip_name(highlight: Highlight) -> str:
     return f"clips/highlight-{highlight.rank:03}_{hours}h{minutes}m{seconds}s.mp4"
 
 
-def _edit_lists(stored: Vod, spans: Highlights, media: _Media) -> Mapping[str, bytes]:
+def _edit_lists(root: Root, stored: Manifest[Vod], spans: Highlights, media: _Media) -> dict[str, bytes]:
     """Edit lists for video editors: name → bytes. A list of the source has a list of the stored video beside it."""
-    name = PurePosixPath(stored.video).name
-    of_stored = [_event(name, span) for span in sorted(highlight.span for highlight in spans.highlights)]
-    lists = {_EDIT_LIST: (of_stored, stored.fps)}
+    if not spans.highlights or not stored.result.fps:
+        return {}
+    video = stored.local(root, stored.result.video, f"lolhl download … --name {spans.vod} --force")
+    whole = [_Piece(highlight, stored.result.video, video) for highlight in spans.highlights]
+    lists = {_EDIT_LIST: whole}
     if media.quality == "source":
-        of_source = [_event(piece.name, piece.span) for piece in media.pieces]
-        lists = {_EDIT_LIST: (of_source, media.fps), _STORED_EDIT_LIST: lists[_EDIT_LIST]}
-    return {
-        file: export.edl(events, fps, stored.title or spans.vod).encode()
-        for file, (events, fps) in lists.items()
-        if events and 1 <= round(fps) <= 100  # a timecode counts whole pictures a second, with two digits
-    }
+        lists = {_EDIT_LIST: media.pieces, _STORED_EDIT_LIST: whole}
+    texts = {}
+    for file, pieces in lists.items():
+        with suppress(ExportError):  # timecode cannot count so many pictures a second
+            texts[file] = edl.write(_cut_list(stored.result, spans, pieces))
+    return texts
 
 
-def _event(name: str, span: Span) -> export.Event:
-    return export.Event(name, span.start, span.stop, span.name)
+def _cut_list(stored: Vod, spans: Highlights, pieces: Sequence[_Piece]) -> CutList:
+    videos = {piece.key: piece for piece in pieces}
+    media = {key: describe(piece.video, piece.name, piece.name, spans.duration) for key, piece in videos.items()}
+    cuts = [
+        Cut(piece.highlight.span, piece.highlight.rank, piece.highlight.reason, media[piece.key], piece.begin)
+        for piece in pieces
+    ]
+    return CutList(
+        vod=spans.vod,
+        title=stored.title or spans.vod,
+        duration=spans.duration,
+        video=PurePosixPath(stored.video).name,
+        rate=None,
+        cuts=tuple(sorted(cuts, key=lambda cut: cut.span)),
+    )
 
 
 def _clear(root: Root, vod: str) -> None:

@@ -143,6 +143,16 @@ STAGES: dict[str, Stage] = {
         settings=("ReportConfig",),
         shareable=True,
     ),
+    "export": Stage(
+        "write highlights for other programs: Final Cut Pro, Premiere, Resolve, LosslessCut, YouTube",
+        image="extract",
+        words=(Word("vod", "names of VODs with highlights", many=True),),
+        settings=("ExportConfig",),
+        shareable=True,
+        forced=False,
+        epilog="examples:\n  lolhl export 1863051677\n  lolhl export 1863051677 --format fcpxml --handles 2\n"
+        "  lolhl export 1863051677 --format fcp7 --media stored --media-folder 'D:\\vods\\1863051677'",
+    ),
     "compare": Stage(
         "judge models and other methods on the same labelled VODs",
         image="infer",
