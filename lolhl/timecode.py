@@ -42,6 +42,11 @@ class Rate:
         """Whether drop-frame timecode is due: at 29.97 and 59.94 its hours are hours of the clock."""
         return self.is_ntsc and self.frames % 30 == 0
 
+    @property
+    def hour(self) -> int:
+        """The frame that timecode calls 01:00:00:00, with which sequences begin."""
+        return self.frame_at(3600) if self.drops else 3600 * self.frames
+
     def frame_at(self, seconds: float | Fraction) -> int:
         """The frame that begins nearest to this time."""
         return round(Fraction(seconds) * self.fps)
@@ -80,8 +85,11 @@ def is_drop_frame(text: str) -> bool:
     return match is not None and match[4] in ";."
 
 
-def parse_timecode(text: str, rate: Rate) -> int:
+def parse_timecode(text: str, rate: Rate, *, drop: bool = False) -> int:
     """The frame that timecode names; a semicolon before the frames says that it is drop-frame.
+
+    Args:
+        drop: whether it is drop-frame without a semicolon too.
 
     Raises:
         UsageError: the text is no timecode, or none of this rate.
@@ -93,7 +101,7 @@ def parse_timecode(text: str, rate: Rate) -> int:
     if minutes >= 60 or seconds >= 60 or frames >= rate.frames:
         raise UsageError(f"{text[:40]!r} is no timecode at {float(rate.fps):.6g} frames a second")
     frame = ((hours * 60 + minutes) * 60 + seconds) * rate.frames + frames
-    if not is_drop_frame(text) or not rate.drops:
+    if not rate.drops or not (drop or is_drop_frame(text)):
         return frame
     dropped = rate.frames // 15
     if seconds == 0 and frames < dropped and minutes % 10:

@@ -23,7 +23,7 @@ def write(cuts: CutList) -> bytes:
     if rate.frames > 100:
         raise ExportError(f"timecode of an EDL has two digits for frames, which are too few for {rate.frames} a second")
     lines = [f"TITLE: {one_line(cuts.title)[:70]}", f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"]
-    for number, (begin, cut) in enumerate(records(chosen, rate.frame_at(3600)), start=1):
+    for number, (begin, cut) in enumerate(records(chosen, rate.hour), start=1):
         record = [format_timecode(at, rate, drop=rate.drops) for at in (begin, begin + cut.frames)]
         source = [cut.source.timecode(at) for at in (cut.first, cut.end)]
         lines += [

@@ -19,7 +19,7 @@ def write(cuts: CutList) -> bytes:
     _text(sequence, "name", one_line(cuts.title))
     _text(sequence, "duration", sum(cut.frames for cut in cuts.pieces))
     _add_rate(sequence, rate)
-    _add_timecode(sequence, rate, rate.frame_at(3600), rate.drops)
+    _add_timecode(sequence, rate, rate.hour, rate.drops)
     media = Tree.SubElement(sequence, "media")
     video = Tree.SubElement(media, "video")
     _add_picture(Tree.SubElement(video, "format"), first)

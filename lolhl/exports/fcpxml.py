@@ -31,7 +31,7 @@ def write(cuts: CutList) -> bytes:
     first, title = media[0], one_line(cuts.title)
     rate = first.rate
     event = Tree.SubElement(Tree.SubElement(root, "library"), "event", name=title)
-    begin = rate.frame_at(3600)
+    begin = rate.hour
     placed = records(cuts.pieces, begin)
     sequence = Tree.SubElement(
         Tree.SubElement(event, "project", name=title),

@@ -9,7 +9,7 @@ from lolhl.timecode import Rate
 def write(cuts: CutList) -> bytes:
     """A timeline with a track of pictures and, where there is sound, one of sound: the cuts one after the other."""
     rate = cuts.pieces[0].source.rate
-    timeline = otio.schema.Timeline(one_line(cuts.title), global_start_time=_time(rate.frame_at(3600), rate))
+    timeline = otio.schema.Timeline(one_line(cuts.title), global_start_time=_time(rate.hour, rate))
     video = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
     video.extend([_clip(cut) for cut in cuts.pieces])
     timeline.tracks.append(video)

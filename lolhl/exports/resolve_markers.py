@@ -14,7 +14,7 @@ def write(cuts: CutList) -> bytes:
     rate = cuts.rate
     lines = [f"TITLE: {one_line(cuts.title)[:70]}", f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"]
     for number, cut in enumerate(cuts.cuts, start=1):
-        first, end = (rate.frame_at(3600) + rate.frame_at(at) for at in (cut.span.start, cut.span.stop))
+        first, end = (rate.hour + rate.frame_at(at) for at in (cut.span.start, cut.span.stop))
         begin, after = (format_timecode(at, rate, drop=rate.drops) for at in (first, first + 1))
         lines += [
             "",

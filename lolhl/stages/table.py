@@ -94,9 +94,10 @@ STAGES: dict[str, Stage] = {
     "labels": Stage(
         "import hand-marked highlights",
         image="dataset",
-        words=(Word("file", "table of labels (vid_id, start, stop as h:mm:ss) or Label Studio's JSON export"),),
+        words=(Word("file", "table of labels (vid_id, start, stop as h:mm:ss), or a file of another program"),),
         settings=("LabelsConfig",),
-        epilog="examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24",
+        epilog="examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24\n"
+        "  lolhl labels markers.csv --vod 1863051677\n  lolhl labels cuts.edl --vod 1863051677 --fps 29.97",
     ),
     "dataset": Stage(
         "join frames and labels, split without leakage, rebalance",

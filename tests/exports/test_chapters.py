@@ -42,6 +42,6 @@ def test_webvtt_is_in_order_and_no_name_breaks_a_cue() -> None:
         "\n01:02:05.500 --> 01:02:20.250\nhighlight 1\n"
     )
     captions = other_reader.from_string(text)
-    assert [(caption.start, caption.end) for caption in captions] == [
+    assert [(caption.start, caption.end) for caption in captions.captions] == [
         ("00:00:12.000", "00:00:30.000"), ("00:00:15.000", "00:00:40.000"), ("01:02:05.500", "01:02:20.250"),
     ]  # fmt: skip
