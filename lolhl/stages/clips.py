@@ -6,7 +6,7 @@ quality. Where Twitch fails, clips are cut from the stored video, and the next r
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from lolhl.stages import highlights
 from lolhl.stages.source_clips import has_source, stretches
 from lolhl.storage import Root, check_name
 from lolhl.vod import cut
+from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,20 @@ class ClipsConfig(Config):
         "in source quality; stored: nothing is fetched",
     )
     top: int | None = setting(None, "cut clips of so many of the best highlights only (default: of all)", at_least=0)
-    reel: bool = setting(True, "join the clips, in order of time, to one video")
+    reel: bool = setting(True, "join the clips to one video")
+    reel_minutes: float | None = setting(
+        None, "the reel holds the best clips that are together at most so long (default: all clips)", above=0
+    )
+    reel_order: Literal["time", "rank"] = setting("time", "whether the reel goes by time, or begins with the best")
+    reel_fade: float = setting(
+        0.0, "seconds of black between the reel's clips, half of them a fade; encodes it anew", at_least=0, at_most=10
+    )
+    reel_loudness: float | None = setting(
+        None,
+        "loudness of the reel in LUFS, evened from clip to clip (EBU R128); YouTube plays -14 (default: as it is)",
+        at_least=-70,
+        at_most=-5,
+    )
 
 
 def manifest_key(vod: str) -> str:
@@ -88,6 +102,7 @@ def clips(
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
         files = _cut(vod, media, config, Path(folder))
+        reel_ranks = _join(media, files, config, Path(folder))
         lists = _edit_lists(root, stored, spans.result, media)
         names = {name: f"highlights/{vod}/{name}" for name in (*files, *lists)}
         result = Clips(
@@ -97,6 +112,7 @@ def clips(
                 for piece in media.pieces
             ],
             reel=names.get(_REEL),
+            reel_ranks=reel_ranks,
             clips_from=media.quality if media.pieces else None,
             source_may_come=media.source_may_come,
         )
@@ -183,7 +199,7 @@ def _stored(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight]) -> _Med
 
 
 def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str, Path]:
-    """Cuts clips and reel. Returns name → file.
+    """Cuts clips. Returns name → file.
 
     Where one clip cannot be a copy, all are encoded anew, since a reel cannot mix them.
     """
@@ -201,10 +217,38 @@ def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str
                 vod,
                 media.pieces[0].name,
             )
-    if config.reel:
-        cut.reel(list(files.values()), folder / _REEL)
-        files[_REEL] = folder / _REEL
     return files
+
+
+def _join(media: _Media, files: dict[str, Path], config: ClipsConfig, folder: Path) -> list[int]:
+    """Joins clips to the reel, and puts it among the files. Returns the ranks of its clips, in its order."""
+    clip_files = {piece.highlight.rank: files[_clip_name(piece.highlight)] for piece in media.pieces}
+    if not config.reel or not clip_files:
+        return []
+    ranks = sorted(clip_files)
+    if config.reel_minutes is not None:
+        ranks = _fitting({rank: probe(clip_files[rank]).duration for rank in ranks}, 60 * config.reel_minutes)
+    if config.reel_order == "time":
+        ranks = [rank for rank in clip_files if rank in ranks]
+    has_sound = probe(clip_files[ranks[0]]).has_audio
+    loudness = config.reel_loudness if has_sound else None
+    cut.reel([clip_files[rank] for rank in ranks], folder / _REEL, fade=config.reel_fade / 2, loudness=loudness)
+    files[_REEL] = folder / _REEL
+    return ranks
+
+
+def _fitting(lengths: Mapping[int, float], seconds: float) -> list[int]:
+    """The ranks, best first, of clips that fit into so many seconds; the best one where none does.
+
+    Args:
+        lengths: rank → seconds, best first.
+    """
+    ranks: list[int] = []
+    for rank, length in lengths.items():
+        if length <= seconds:
+            ranks.append(rank)
+            seconds -= length
+    return ranks or [next(iter(lengths))]
 
 
 def _cut_clips(media: _Media, folder: Path, *, exact: bool) -> dict[str, Path]:

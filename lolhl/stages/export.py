@@ -163,9 +163,10 @@ def _reel(root: Root, clip_list: Manifest[Clips] | None, spans: Highlights) -> I
     if clip_list is None or clip_list.result.reel is None:
         return
     names = {highlight.rank: highlight.span.name for highlight in spans.highlights}
-    for clip in clip_list.result.clips:
-        path = clip_list.local(root, clip.key, f"lolhl report {spans.vod} --force")
-        yield names[clip.rank], probe(path).duration
+    keys = {clip.rank: clip.key for clip in clip_list.result.clips}
+    for rank in clip_list.result.reel_ranks or keys:
+        path = clip_list.local(root, keys[rank], f"lolhl report {spans.vod} --force")
+        yield names[rank], probe(path).duration
 
 
 def _write(root: Root, cut_list: CutList, names: Sequence[str]) -> Iterator[Exported]:
