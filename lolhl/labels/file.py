@@ -39,18 +39,8 @@ class LabelFile:
     point_seconds: float = 20.0
 
     def text(self) -> str:
-        """The file as text: UTF-8, or UTF-16 with its mark. Raises LabelError for what is no text."""
-        encoding = "utf-16" if self.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-        try:
-            text = self.data.decode(encoding)
-        except UnicodeDecodeError as error:
-            line = self.data.count(b"\n", 0, error.start) + 1
-            shown = encoding[:6].upper()
-            raise LabelError(f"{self.name}:{line}: this is not {shown} text: save the file as UTF-8") from None
-        if "\0" in text:
-            line = text.count("\n", 0, text.index("\0")) + 1
-            raise LabelError(f"{self.name}:{line}: this is no text file: save it as UTF-8 text")
-        return text
+        """The file as text, see `decoded`."""
+        return decoded(self.data, self.name)
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """ "file:line" and text of each line that is not blank."""
@@ -108,6 +98,20 @@ class LabelFile:
         if duration is None:
             raise LabelError(f"{place}: it has no end, and the length of the VOD is not known: download it first")
         return duration
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its mark. Raises LabelError for what is no text."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LabelError(f"{name}:{line}: this is not {encoding[:6].upper()} text: save it as UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise LabelError(f"{name}:{line}: this is no text file: save it as UTF-8")
+    return text
 
 
 def time(text: str, place: str) -> float:

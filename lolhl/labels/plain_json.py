@@ -11,8 +11,8 @@ from lolhl.labels.spans import Span, merge
 
 
 def looks_like(text: str) -> bool:
-    """Whether it is an object, and no list of Label Studio's tasks."""
-    return text.lstrip().startswith("{")
+    """Whether it is an object with highlights, and no list of Label Studio's tasks."""
+    return text.lstrip().startswith("{") and '"highlights"' in text
 
 
 def read(file: LabelFile) -> Labels:
