@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
 from lolhl.data import split, stretches
 from lolhl.data.balance import kept_negatives
