@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
@@ -22,7 +22,7 @@ from lolhl.errors import DatasetError, MissingInput, UsageError
 from lolhl.frames.spec import FrameSpec, stored, view_name
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import Root, check_name, check_new, each
 from lolhl.vod.view import Fit, View
@@ -143,10 +143,7 @@ def dataset(
     samples = frames.filter(pl.col("fate").is_in(["train", "validation"])).drop("side").rename({"fate": "split"})
     output = io.BytesIO()
     samples.write_parquet(output)
-    samples_key = f"datasets/{name}/samples.parquet"
-    with todo.begin() as begun:
-        root.write(samples_key, output.getvalue())
-        return begun.finish(result, [Output.from_bytes(samples_key, output.getvalue())])
+    return todo.store(result, {layout.samples(name): output.getvalue()})
 
 
 def assign(

@@ -143,6 +143,15 @@ STAGES: dict[str, Stage] = {
         settings=("ReportConfig",),
         shareable=True,
     ),
+    "review": Stage(
+        "serve the reports on this machine: corrections are saved while they are made",
+        image="infer",
+        settings=("ReviewConfig",),
+        forced=False,
+        epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"
+        "The button “Use as labels” makes labels of them, which `lolhl retrain` learns from.\n\n"
+        "example:\n  lolhl review",
+    ),
     "compare": Stage(
         "judge models and other methods on the same labelled VODs",
         image="infer",

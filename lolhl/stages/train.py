@@ -24,7 +24,7 @@ import sklearn
 import torch
 
 import lolhl
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
@@ -254,11 +254,9 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         raw = probabilities(learner, contents, batches["validation"].rows)
         fps = next(iter(frames.values())).view.fps
         threshold, figures = _judge(sides["validation"], raw, fps, config.smooth_seconds)
-        with todo.begin() as begun:
-            output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, threshold, figures)
-            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-            made = begun.finish(result, [output])
+        result = _describe(network, config, described, frames, fitted, threshold, figures)
+        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
@@ -267,7 +265,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
 def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
-    key, vods = f"datasets/{dataset}/samples.parquet", described.result.vods
+    key, vods = described.key_of(layout.samples(dataset)), described.result.vods
     redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
     sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
     for side, samples in sides.items():

@@ -257,7 +257,7 @@ MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (
     "models/m/model.json", "vods/a/vod.json", "frames/a/**/frameset.json", "highlights/a/scores.json",
     "highlights/a/highlights.json", "highlights/a/clips.json", "highlights/a/report.json",
 )  # fmt: skip
-INDEX, SAMPLES, SCORED = "frames/a/**/index*.parquet", "datasets/d/samples.parquet", "highlights/a/scores.parquet"
+INDEX, SAMPLES, SCORED = "frames/a/**/index*.parquet", "datasets/d/samples*.parquet", "highlights/a/scores*.parquet"
 LEARN = "train n --dataset d --epochs 1"
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "view-fps-0": holding(MODEL, "0", "result view fps", "infer m a --source video --force"),
