@@ -4,6 +4,7 @@ Frame rates are rationals (29.97 is 30000/1001) and times float64 seconds from t
 video, so that no rounding adds up over a stream of many hours.
 """
 
+import math
 import re
 from fractions import Fraction
 
@@ -75,6 +76,13 @@ def exact_fps(fps: Fraction) -> Fraction:
 def times(count: int, fps: Fraction) -> npt.NDArray[np.float64]:
     """The first `count` instants of the grid, in seconds: float64 [count]."""
     return np.arange(count, dtype=np.float64) * fps.denominator / fps.numerator
+
+
+def time_of(frame: int, fps: Fraction) -> float:
+    """The instant of a frame in seconds, as the greatest float that is not later: `first_frame_at` gives the frame."""
+    exact = frame / fps
+    seconds = float(exact)
+    return seconds if Fraction(seconds) <= exact else math.nextafter(seconds, -math.inf)
 
 
 def first_frame_at(seconds: float | Fraction, fps: Fraction) -> int:

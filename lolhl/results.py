@@ -139,6 +139,7 @@ class Track(OnGrid, Result):
         width: values of a row.
         ended_at: where the VOD ends.
         problem: why its video could not be read any further, where it breaks off.
+        unknown: how many rows have no values, as where there is no sound.
     """
 
     stage = "track"
@@ -154,6 +155,7 @@ class Track(OnGrid, Result):
     width: Count
     ended_at: Seconds
     problem: str | None
+    unknown: Count = 0
 
 
 @dataclass(frozen=True)
@@ -322,6 +324,8 @@ class Clips(Result):
 
     Attributes:
         reel: key in the root; None when there is none.
+        reel_ranks: those of its clips, in its order; empty for reels of earlier versions, which hold all clips in order
+            of time.
         clips_from: the quality that they were cut from; None when there are no clips.
         source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
     """
@@ -330,6 +334,7 @@ class Clips(Result):
     vod: str
     clips: list[Clip]
     reel: str | None
+    reel_ranks: list[Annotated[int, Meta(ge=1)]] = field(default_factory=list)
     clips_from: Literal["source", "stored"] | None
     source_may_come: bool = False
 

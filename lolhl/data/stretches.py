@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lolhl import layout
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
 from lolhl.errors import StorageError
@@ -32,8 +33,8 @@ _LONGEST = 2**31  # instants of a VOD: 100 days at the fastest grid
 
 
 def keys(dataset: str) -> tuple[str, str]:
-    """Where the stretches and the spans of a dataset lie."""
-    return f"datasets/{dataset}/stretches.parquet", f"datasets/{dataset}/spans.parquet"
+    """Where the stretches and the spans of a dataset lie, without the digest in their names."""
+    return layout.stretches(dataset), layout.spans(dataset)
 
 
 @dataclass(frozen=True)

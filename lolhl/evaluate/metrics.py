@@ -54,7 +54,7 @@ class Ranking:
             ModelError: a score is NaN or infinite.
         """
         truth, values = _arrays(self.labels, self.scores)
-        weights = _draw(len(names), seed, resamples)
+        weights = draw(len(names), seed, resamples)
         own_names, members = _coded(self.groups)
         figures = _weighted_average_precision(truth, values, weights, np.searchsorted(names, own_names)[members])
         return Resampled(average_precision(truth, values), figures, len(names))
@@ -88,7 +88,7 @@ class EventCounts:
 
     def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
         """F1 of events, with the groups drawn as `Ranking.resample` does."""
-        weights = _draw(len(names), seed, resamples)[:, np.searchsorted(names, self.groups)]
+        weights = draw(len(names), seed, resamples)[:, np.searchsorted(names, self.groups)]
         return Resampled(
             ratio(2 * int(self.matched.sum()), int(self.labelled.sum() + self.predicted.sum())),
             _ratios(2 * (weights @ self.matched), weights @ (self.labelled + self.predicted)),
@@ -163,7 +163,7 @@ def frame_figures(
         if members.shape != truth.shape:
             raise ValueError(f"{members.size} groups for {truth.size} frames")
         if group_count > 1:
-            weights = _draw(group_count, seed, resamples)
+            weights = draw(group_count, seed, resamples)
             averages = resampled.figures if resampled else _weighted_average_precision(truth, values, weights, members)
             average_interval = _interval(averages)
             f1_interval = _interval(_weighted_f1(truth, called, weights, members))
@@ -456,7 +456,7 @@ def _ratios(parts: npt.NDArray[np.number], wholes: npt.NDArray[np.number]) -> np
     return figures
 
 
-def _draw(groups: int, seed: int, resamples: int) -> npt.NDArray[np.int64]:
+def draw(groups: int, seed: int, resamples: int) -> npt.NDArray[np.int64]:
     """How often each group is drawn in each resample: int64 [resamples, groups]. The same for the same arguments.
 
     Of fewer than two groups there is nothing to draw, and there are no resamples.

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
 from lolhl.data import split, stretches
 from lolhl.data.balance import kept_negatives
@@ -22,7 +22,7 @@ from lolhl.errors import DatasetError, MissingInput, UsageError
 from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import labels_key, read_labels
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
@@ -111,7 +111,7 @@ def dataset(
     inputs |= {labels_key(source.vod): source.labels_digest for source in sources}
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     # That of lolhl 0.1 has a row for each frame.
-    if earlier and [output.key for output in earlier.outputs] == sorted(stretches.keys(name)):
+    if earlier and [layout.without_digest(output.key) for output in earlier.outputs] == sorted(stretches.keys(name)):
         return earlier
 
     view = specs[vods[0]].view
@@ -134,11 +134,7 @@ def dataset(
     log.info("dataset %s: %s\n%s", name, first_few(vods), table(result))
     _check(result, name)
 
-    files = stretches.to_files(name, [part.split for part in parts])
-    with todo.begin() as begun:
-        for file, data in files.items():
-            root.write(file, data)
-        return begun.finish(result, [Output.from_bytes(file, data) for file, data in files.items()])
+    return todo.store(result, stretches.to_files(name, [part.split for part in parts]))
 
 
 @dataclass(frozen=True)

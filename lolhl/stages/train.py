@@ -24,7 +24,7 @@ import sklearn
 import torch
 
 import lolhl
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.data import cache, stretches
 from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
@@ -256,11 +256,9 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         raw = probabilities(learner, contents, batches["validation"].rows)
         fps = next(iter(frames.values())).view.fps
         threshold, figures = _judge(sides["validation"], raw, fps, config.smooth_seconds)
-        with todo.begin() as begun:
-            output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, threshold, figures)
-            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-            made = begun.finish(result, [output])
+        result = _describe(network, config, described, frames, fitted, threshold, figures)
+        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
@@ -271,7 +269,7 @@ def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, 
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
     keys, result = stretches.keys(dataset), described.result
     redo = f"lolhl dataset {dataset} {first_few(result.vods, ' ')} --force"
-    if not {*keys} <= {output.key for output in described.outputs}:
+    if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
         raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
     files = [described.read(root, key, redo) for key in keys]
     places = [f"{root.url}/{key}" for key in keys]

@@ -147,6 +147,12 @@ def each(do: Callable[[A], B], items: Iterable[A], *, ahead: int = 8) -> Generat
         threads.shutdown(cancel_futures=True)
 
 
+def delete_all(root: Root, keys: Iterable[str]) -> None:
+    """Removes these objects, several at a time."""
+    for _ in each(root.delete, keys):
+        pass
+
+
 def check_name(name: str, kind: str) -> str:
     """The name itself, if it may become part of a key: it cannot leave the root nor look like an option.
 
