@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from lolhl.results import LabelChange, Retraining, Verdict
 from lolhl.storage import MANY, Root, each, open_root
 from lolhl.vod.view import View
 from tests.benchmarks import result
+from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.storage import CLASS_A, CLASS_B, request_class
 from tests.results import FRAMES, MODEL_FIGURES, VOD
 from tests.servers.distance import distant
@@ -43,6 +43,7 @@ from tests.servers.seaweedfs import seaweedfs
 
 SIZES = (100, 1_000, 10_000)
 COMPARED = (10, 30, 100)  # VODs that methods are compared on: their scores are held, 65,000 a VOD
+CHUNKED = 1_000  # VODs of which chunks are held out, at most: whole VODs are the rule from five on
 ROUND_TRIP = 0.040  # seconds
 HOURS = 6
 EVENTS = 20  # labelled highlights in an hour
@@ -89,9 +90,8 @@ def main() -> int:
         for size in sorted({*arguments.sizes, *arguments.compared}):
             url = str(scratch / str(size))
             make(open_root(url), names(size))
-            stages = [
-                stage for stage in STAGES if size in (arguments.compared if stage == "compare" else arguments.sizes)
-            ]
+            fit = {"compare": arguments.compared, "chunks": [size for size in arguments.sizes if size <= CHUNKED]}
+            stages = [stage for stage in STAGES if size in fit.get(stage, arguments.sizes)]
             near |= {(stage, size): _call(stage, url, size, {}) for stage in stages}
         server = stack.enter_context(seaweedfs(scratch / "server"))
         distance = stack.enter_context(distant(server.endpoint, ROUND_TRIP))
@@ -143,8 +143,8 @@ def _measured(stage: str, root: Root, count: int) -> Run:
     call = _prepared(stage, root, count)
     begun, busy = time.perf_counter(), time.process_time()
     call()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return Run(time.perf_counter() - begun, time.process_time() - busy, memory)
+    taken = time.perf_counter() - begun, time.process_time() - busy
+    return Run(*taken, peak_memory())
 
 
 def _prepared(stage: str, root: Root, count: int) -> Callable[[], object]:
