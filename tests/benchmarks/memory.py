@@ -128,11 +128,6 @@ def _index(video: Path) -> tuple[float, float, float]:
     return after["RssAnon"] - before["RssAnon"], after["VmHWM"] - before["VmRSS"], seconds
 
 
-def peak_memory() -> float:
-    """The largest resident size that this process had, in MB. (That of getrusage may be its parent's.)"""
-    return _status(os.getpid())["VmHWM"]
-
-
 def _peak(words: list[str], folder: Path) -> Peak:
     with (folder / "said.json").open("w+") as said:
         process = subprocess.Popen([sys.executable, "-m", "lolhl", *words], stdout=said)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lolhl import manifest
+from lolhl import manifest, memory
 from lolhl.evaluate.figures import EventFigures, VodFigures
 from lolhl.frames.spec import FrameSpec
 from lolhl.labels.spans import Span
@@ -34,7 +34,6 @@ from lolhl.results import LabelChange, Retraining, Verdict
 from lolhl.storage import MANY, Root, each, open_root
 from lolhl.vod.view import View
 from tests.benchmarks import result
-from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.storage import CLASS_A, CLASS_B, request_class
 from tests.results import FRAMES, MODEL_FIGURES, VOD
 from tests.servers.distance import distant
@@ -144,7 +143,7 @@ def _measured(stage: str, root: Root, count: int) -> Run:
     begun, busy = time.perf_counter(), time.process_time()
     call()
     taken = time.perf_counter() - begun, time.process_time() - busy
-    return Run(*taken, peak_memory())
+    return Run(*taken, memory.peaks()["resident"] or 0.0)
 
 
 def _prepared(stage: str, root: Root, count: int) -> Callable[[], object]:

@@ -120,7 +120,7 @@ def test_of_many_frames_resampled_figures_are_within_a_thousandth(decimals: int)
     rng = np.random.default_rng(0)
     chunks = np.repeat(np.arange(70), 3_000)
     labels = rng.random(chunks.size) < rng.uniform(0.02, 0.4, 70)[chunks]
-    scores = np.round(rng.normal(size=chunks.size) + 1.5 * labels, decimals)
+    scores = np.round(rng.normal(size=chunks.size) + 1.5 * labels, decimals).astype(np.float64)
     ranking = metrics.Ranking(labels, scores, np.array([f"v/{chunk:02}" for chunk in range(70)])[chunks])
     figures = ranking.resample(ranking.group_names, resamples=4).figures
     for figure, drawn in zip(figures, metrics.draw(70, 0, 4), strict=True):
