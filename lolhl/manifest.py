@@ -105,7 +105,7 @@ class Manifest(Generic[R]):
             head = msgspec.json.decode(data, type=_Head)
             if head.stage != kind.stage:
                 raise ValueError(f"it is of the stage {head.stage!r} and not of {kind.stage!r}")
-            raw = msgspec.json.decode(data, type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
+            raw = msgspec.json.decode(kind.current(data), type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
             _intact_digest(data, name, remake)
             return cls(**vars(raw), stored=data)
         except (ValueError, RecursionError) as error:

@@ -9,7 +9,21 @@ from lolhl import manifest
 from lolhl.config import Config
 from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Interval
 from lolhl.manifest import Manifest, Output, R
-from lolhl.results import Dataset, Dropped, FrameCount, Frames, Model, ModelFigures, Scoring, Vod
+from lolhl.models import bundle
+from lolhl.models.network import Network
+from lolhl.models.registry import MODELS
+from lolhl.results import (
+    BackboneRecipe,
+    Dataset,
+    Dropped,
+    FrameCount,
+    Frames,
+    Model,
+    ModelFigures,
+    Scoring,
+    SignalRecipe,
+    Vod,
+)
 from lolhl.storage import Root
 
 VOD = Vod(
@@ -37,8 +51,9 @@ MODEL_FIGURES = ModelFigures(
     smoothed=Comparison(_FIGURES, _FIGURES, _FIGURES), raw=_FIGURES, events=[EventFigures(0.3, 2, 2, 1)]
 )
 MODEL = Model(
-    architecture={}, normalisation={}, view={}, frozen=True, threshold=0.5, threshold_chosen="by hand",
-    smooth_seconds=3, dataset_digest="0" * 64, dataset_holdout="chunks", metrics=MODEL_FIGURES, best_epoch=0,
+    kind="image", settings={}, signals={}, backbone=None, view={}, frozen=True, threshold=0.5,
+    threshold_chosen="by hand", smooth_seconds=3, dataset_digest="0" * 64, dataset_holdout="chunks",
+    metrics=MODEL_FIGURES, best_epoch=0,
     epochs=[], versions={},
 )  # fmt: skip
 
@@ -49,6 +64,24 @@ def store(
     """Writes a manifest as the stage itself would, its result with other values."""
     todo, _ = manifest.plan(root, key, type(result), Config(), inputs or {}, force=True)
     return todo.finish(replace(result, **new), list(outputs))  # type: ignore[type-var]
+
+
+def store_bundle(root: Root, name: str, network: Network, view: dict[str, Any], **new: Any) -> Manifest[Model]:
+    """A bundle of a network that has a head, as `train` writes it."""
+    model = network.head
+    assert model
+    output = bundle.store_weights(root, name, model, network)
+    recipe = SignalRecipe(version=1, settings={"size": view["size"], "fit": view["fit"]}, width=network.width)
+    mean, std = ((values[0], values[1], values[2]) for values in network.normalisation.values())
+    result = replace(
+        MODEL,
+        kind=next(kind for kind, known in MODELS.items() if isinstance(model, known)),
+        settings=model.settings.recorded(),
+        signals={"pictures": recipe},
+        backbone=BackboneRecipe(name=network.name, mean=mean, std=std),
+        view=view,
+    )
+    return store(root, bundle.manifest_key(name), result, (output,), **new)
 
 
 def unsealed(data: bytes) -> bytes:

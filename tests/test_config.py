@@ -95,7 +95,7 @@ def test_a_wrong_kind_of_model_is_no_image_classifier() -> None:
     from lolhl.stages.train import TrainConfig
 
     with pytest.raises(UsageError, match="--kind 'vide': must be image or video"):
-        TrainConfig(kind="vide")  # type: ignore[arg-type]
+        TrainConfig(kind="vide")
 
 
 def test_a_setting_may_have_to_be_given() -> None:

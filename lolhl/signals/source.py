@@ -150,6 +150,18 @@ class VideoSource:
 Source = FrameSource | VideoSource
 
 
+def source_beside(frames: FrameSet, view: View | None) -> Source | None:
+    """What a signal is measured from beside these frames: they, or the video for a signal that needs no pictures.
+
+    Returns:
+        None where there is no video.
+    """
+    if view is not None:
+        return FrameSource(frames)
+    made = manifest.find(frames.root, f"vods/{frames.vod}/vod.json", Vod)
+    return VideoSource(frames.root, made) if made else None
+
+
 def choose_source(
     root: Root,
     vod: str,

@@ -12,7 +12,7 @@ stage, is not looked at again.
 import io
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,11 +25,22 @@ from lolhl import grid, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest, Output
 from lolhl.models import scoring
-from lolhl.models.bundle import Bundle, load_bundle
+from lolhl.models.bundle import PICTURES, Bundle, load_bundle
+from lolhl.models.model import ClipModel
+from lolhl.models.scoring import Instants
 from lolhl.results import Scoring
-from lolhl.signals import fill_track, measured, stored_track
+from lolhl.signals import Signal, fill_track, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, TimedPictures, VideoSource, choose_source, stacked, stacked_keys
+from lolhl.signals.source import (
+    FrameSource,
+    Source,
+    TimedPictures,
+    VideoSource,
+    choose_source,
+    source_beside,
+    stacked,
+    stacked_keys,
+)
 from lolhl.storage import Root, check_name
 from lolhl.tracks.filling import End, Gap, Measured, Taken
 from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
@@ -61,6 +72,7 @@ class InferConfig(Config):
 
 Scores = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]  # in seconds
+Numbers = npt.NDArray[np.int64]
 
 
 def scores_key(vod: str, place: str = "highlights") -> str:
@@ -115,27 +127,36 @@ def infer(
     check_name(vod, "VOD")
     used = load_bundle(root, model)
     model = used.name
+    signals = {name: used.open(name) for name in used.signals}
+    sees = any(signal.view for signal in signals.values())
     source = choose_source(
         root,
         vod,
         used.view,
-        config.source,
+        config.source if sees else "video",
         mode=config.mode,
         decoder=config.decoder,
         needed_by=f"model {model}",
     )
-    inputs = {**source.inputs, f"models/{model}": used.digest}
+    sources = {name: _source(source, signal) for name, signal in signals.items()}
+    inputs = {f"models/{model}": used.digest, **source.inputs}
+    for measured_source in sources.values():
+        inputs |= measured_source.inputs if measured_source else {}
     todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    used.head.to(device)
-    signal = PictureSignal.open(used.encoder, used.view)
-    if isinstance(source, FrameSource):
-        mode, scores = _from_frames(used, signal, source, device)
+    used.model.to(device)
+    signal = signals.pop(PICTURES, None)
+    tracks = {name: _track(other, sources[name]) for name, other in signals.items()}
+    scorer = _Scorer(used, tracks, device)
+    if not isinstance(signal, PictureSignal):
+        mode, scores = _without_pictures(scorer, source)
+    elif isinstance(source, FrameSource):
+        mode, scores = _from_frames(scorer, signal, source)
     else:
-        mode, scores, end = _from_video(used, signal, source, config, key_frames, device)
+        mode, scores, end = _from_video(scorer, signal, source, config, key_frames)
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
@@ -158,36 +179,91 @@ def infer(
         return begun.finish(result, [Output.from_bytes(scores_key(vod, place), data)])
 
 
-def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
-    return np.concatenate(list(scoring.probabilities(used.head, values, device)))
+def _source(source: Source, signal: Signal) -> Source | None:
+    """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
+    return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
 
 
-def _from_frames(
-    used: Bundle, signal: PictureSignal, source: FrameSource, device: torch.device
-) -> tuple[decode.Mode, Scores]:
+def _track(signal: Signal, source: Source | None) -> Track | None:
+    """The track of a signal other than pictures. None where there is nothing to measure it from."""
+    if source is None:
+        return None
+    return make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """A model, and the tracks of its signals other than pictures.
+
+    Attributes:
+        tracks: None for a signal that the VOD does not have.
+    """
+
+    used: Bundle
+    tracks: Mapping[str, Track | None]
+    device: torch.device
+
+    def scores(self, pictures: Iterable[Values]) -> Scores:
+        """The scores of all instants, from the features of their pictures: [n, D], some at a time."""
+        return self._scores(self._beside(pictures))
+
+    def scores_without_pictures(self, count: int) -> Scores:
+        """The scores of so many instants, of a model that sees no pictures."""
+        batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
+        return self._scores(Instants.from_values(self._values(numbers)) for numbers in batches)
+
+    def _scores(self, batches: Iterable[Instants]) -> Scores:
+        return np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
+
+    def _beside(self, pictures: Iterable[Values]) -> Iterator[Instants]:
+        first = 0
+        for values in pictures:
+            numbers = np.arange(first, first + len(values))
+            first += len(values)
+            if isinstance(self.used.model, ClipModel):  # it takes pictures for known
+                yield Instants({PICTURES: values}, {})
+            else:
+                yield Instants.from_values({PICTURES: values, **self._values(numbers)})
+
+    def _values(self, numbers: Numbers) -> dict[str, Values]:
+        """The values of the other signals at these instants, NaN where they are not known."""
+        values = {name: track.at(numbers) for name, track in self.tracks.items() if track}
+        for name in self.tracks.keys() - values.keys():
+            values[name] = np.full((len(numbers), self.used.model.widths[name]), np.nan, np.float16)
+        return values
+
+
+def _without_pictures(scorer: _Scorer, source: Source) -> tuple[decode.Mode, Scores]:
+    """The scores of a model that sees no pictures."""
+    if isinstance(source, FrameSource):
+        return source.layout, scorer.scores_without_pictures(len(source.frames))
+    return "grid", scorer.scores_without_pictures(max(len(track) for track in scorer.tracks.values() if track))
+
+
+def _from_frames(scorer: _Scorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scores]:
     """The mode that the frames allow, and the scores."""
     track = stored_track(signal, source, source.layout)
-    taken = Taken(measured(signal, source, source.layout, track, store=used.frozen))
+    taken = Taken(measured(signal, source, source.layout, track, store=scorer.used.frozen))
     if source.layout == "grid":
-        return "grid", _scores(used, (rows.values for rows in taken), device)
+        return "grid", scorer.scores(rows.values for rows in taken)
     keys = Rows.join(taken)
-    instants = grid.times(len(source.frames), used.view.fps)
-    return "scan", _scores(used, spread_batches(keys.times, keys.values, instants), device)
+    instants = grid.times(len(source.frames), scorer.used.view.fps)
+    return "scan", scorer.scores(spread_batches(keys.times, keys.values, instants))
 
 
 def _from_video(
-    used: Bundle,
+    scorer: _Scorer,
     signal: PictureSignal,
     video: VideoSource,
     config: InferConfig,
     key_frames: KeyFrames | None,
-    device: torch.device,
 ) -> tuple[decode.Mode, Scores, End]:
     """The mode that is chosen, the scores, and how the video ends. The video is fetched only where it is decoded."""
+    used = scorer.used
     whole = None if config.mode == "scan" else stored_track(signal, video, "grid")
     if config.mode == "grid" or (config.mode == "auto" and whole):
         taken = Taken(measured(signal, video, "grid", whole, store=used.frozen))
-        scores = _scores(used, (rows.values for rows in taken), device)
+        scores = scorer.scores(rows.values for rows in taken)
         return "grid", scores, taken.end
     scanned = stored_track(signal, video, "scan")
     mode: decode.Mode
@@ -197,9 +273,9 @@ def _from_video(
         mode = decode.choose_mode(video.path, config.mode, video.decoder("grid", used.view))
     if mode == "grid":
         config = replace(config, mode="grid")
-        return _from_video(used, signal, video, config, key_frames, device)
+        return _from_video(scorer, signal, video, config, key_frames)
     key_frames = _key_frames(used, signal, video, scanned, key_frames)
-    scores = _scan(used, signal, video, key_frames, whole, device, config.closer if mode == "refine" else 0.0)
+    scores = _scan(scorer, signal, video, key_frames, whole, config.closer if mode == "refine" else 0.0)
     return mode, scores, key_frames.end
 
 
@@ -220,12 +296,11 @@ def _key_frames(
 
 
 def _scan(
-    used: Bundle,
+    scorer: _Scorer,
     signal: PictureSignal,
     video: VideoSource,
     keys: KeyFrames,
     whole: Track | None,
-    device: torch.device,
     closer: float,
 ) -> Scores:
     """Scores from key frames.
@@ -233,9 +308,10 @@ def _scan(
     With a closer look, also from every picture between those where one of these scores is highest, and
     wherever key frames come too seldom to show what happens.
     """
+    used = scorer.used
     instants = grid.times(keys.end.frames, used.view.fps)
     times = keys.rows.times
-    scores = _scores(used, spread_batches(times, keys.rows.values, instants), device)
+    scores = scorer.scores(spread_batches(times, keys.rows.values, instants))
     unseen = _unseen(times, keys.end.seconds, instants)
     if not closer:
         if unseen.any():
@@ -251,7 +327,7 @@ def _scan(
         looked = _spread_with(keys.rows, instants, wanted, lambda numbers: (numbers, whole[numbers]))
     else:
         looked = _looked_at(signal, video, keys.rows, instants, wanted, store=used.frozen)
-    return _scores(used, looked, device)
+    return scorer.scores(looked)
 
 
 def _unseen(times: Times, end: float, instants: Times) -> npt.NDArray[np.bool_]:
@@ -289,9 +365,6 @@ def _between(times: Times, instants: Times, scores: Scores, share: float) -> npt
     sizes = np.bincount(group, minlength=len(order))[order]
     taken = order[np.cumsum(sizes) - sizes < share * len(instants)]
     return np.isin(group, taken) & ~np.isin(instants, times)
-
-
-Numbers = npt.NDArray[np.int64]
 
 
 def _spread_with(

@@ -7,6 +7,7 @@ before, with the same result. On SIGTERM training finishes its step, saves its s
 run goes on from that step.
 """
 
+import itertools
 import logging
 import os
 import shutil
@@ -14,82 +15,56 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import lightning
 import numpy as np
 import numpy.typing as npt
-import sklearn
 import torch
 
 import lolhl
 from lolhl import manifest
-from lolhl.config import Config, setting
+from lolhl.config import setting
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
+from lolhl.data.windows import HeldStretch, WindowDataset
 from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
 from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, publication, scoring, tracking
+from lolhl.models.bundle import PICTURES
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import open_runtime
-from lolhl.models.network import Architecture, Classifier, Kind, Network
+from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted, LearnConfig
+from lolhl.models.model import ClipModel, ClipSettings, TrackModel
+from lolhl.models.network import Network
 from lolhl.models.process_group import ProcessGroup, join_process_group
 from lolhl.models.publication import Publication
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, batch_of_head, fit, probabilities
-from lolhl.results import Dataset, Model, ModelFigures
-from lolhl.signals import make_track
+from lolhl.models.registry import MODELS
+from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
+from lolhl.signals import Signal, make_track, open_signal
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource
+from lolhl.signals.source import FrameSource, source_beside
 from lolhl.storage import Root, check_name, each
+from lolhl.tracks.track import Track
+from lolhl.vod.view import View
+
+_LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(Config):
+class TrainConfig(LearnConfig):
     """What is learnt, and how."""
 
     dataset: str = setting("default", "name of the dataset to learn from")
-    kind: Kind = setting("video", "image: one frame; video: a clip through an LSTM")
     backbone: str = setting("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
     weights: Literal["pretrained", "none"] = setting("pretrained", "the backbone's first weights")
     tune: Literal["head", "all"] = setting("head", "learn the head over a frozen backbone, or all")
-    clip_frames: int = setting(
-        5, "frames in a clip (video only); the scored one in the middle", at_least=1, at_most=10_000
-    )
-    clip_stride: int = setting(3, "grid steps between two frames of a clip", at_least=1, at_most=10_000)
-    hidden: int = setting(64, "width of the LSTM and of what it is given", at_least=1, at_most=8192)
-    dropout: float = setting(0.5, "share of features hidden from the head in training", at_least=0, below=1)
-    epochs: int = setting(
-        20,
-        "epochs at most: passes over the training samples, or over so many of them as follows",
-        at_least=1,
-        at_most=10**6,
-    )
-    epoch_samples: int = setting(
-        16384,
-        "samples of an epoch at most, others each time; then the model is judged",
-        at_least=1,
-        at_most=10**9,
-    )
-    batch: int | None = setting(
-        None,
-        "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)",
-        at_least=1,
-        at_most=10**6,
-    )
-    learning_rate: float = setting(5e-4, "of AdamW; 1e-4 suits --tune all", above=0, below=10)
-    weight_decay: float = setting(0.01, "of AdamW", at_least=0)
-    patience: int = setting(
-        5,
-        "epochs without a better validation average precision before stopping early",
-        at_least=1,
-        at_most=10**6,
-    )
     augment: bool = setting(True, "with --tune all: shift pictures a little and change their brightness and contrast")
     precision: Literal["auto", "bf16", "float32"] = setting(
         "auto",
@@ -99,7 +74,6 @@ class TrainConfig(Config):
         "auto",
         "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
     )
-    seed: int = setting(0, "of first weights, order, dropout and changes of pictures", at_least=0, at_most=2**32 - 1)
     smooth_seconds: float = setting(
         5.0, "seconds over which probabilities are averaged before the threshold", at_least=0, at_most=3600
     )
@@ -123,24 +97,16 @@ class TrainConfig(Config):
             raise UsageError(
                 "--weights none with --tune head learns nothing: add --tune all, or use pretrained weights"
             )
-
-    @property
-    def architecture(self) -> Architecture:
-        frames, stride = (self.clip_frames, self.clip_stride) if self.kind == "video" else (1, 1)
-        return Architecture(self.kind, self.backbone, frames, stride, self.hidden, self.dropout)
+        if self.tune == "all" and not (isinstance(self.model, ClipSettings) and self.model.wanted == (PICTURES,)):
+            raise UsageError(f"--tune all is for clips of pictures: leave it out with --kind {self.kind}")
 
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
-        deep, gpu, shown = self.tune == "all", device.type == "cuda", min(samples, self.epoch_samples)
-        batch = self.batch or (64 if deep else batch_of_head(shown))
-        return FitSettings(
-            epochs=self.epochs,
-            epoch_samples=self.epoch_samples,
-            batch=batch,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
-            seed=self.seed,
+        deep, gpu = self.tune == "all", device.type == "cuda"
+        return self.fit_settings(
+            samples,
+            windows=not isinstance(self.model, ClipSettings),
+            deep=deep,
             augment=deep and self.augment,
             bf16=self.precision == "bf16" or (self.precision == "auto" and deep and _has_bf16(device)),
             compiled=self.compile == "yes" or (self.compile == "auto" and deep and gpu and _has_compiler()),
@@ -203,30 +169,30 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     vods = sides["train"].vods
     specs = among(described.inputs)
     frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
+    view = next(iter(frames.values())).view
     _check(config, described, sides, frames)
-    lightning.seed_everything(config.seed, verbose=False)
-    network = Network(config.architecture, pretrained=config.weights == "pretrained")
-    _check_size(config, network, frames)
+    from lolhl.models import training  # takes seconds
+
+    torch.manual_seed(config.seed)
     local = process_group.rank % process_group.local_world
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
-
+    wanted = config.model.wanted
+    network = _network(config, view, device) if PICTURES in wanted else None
     frozen = config.tune == "head"
-    if frozen:
-        network.backbone.requires_grad_(False)
-    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner: Classifier = network.head if frozen else network
-    clips = {
-        side: _clips(config.architecture, side_samples, frames, frozen=frozen) for side, side_samples in sides.items()
-    }
-    needed = wanted([(sides[side], clips[side]) for side in sides])
-    parts = _parts(network, frames, needed, device, process_group, frozen=frozen)
+    signals = {name: _open(name, view, network, device) for name in wanted}
+    tracks = _tracks(signals if frozen else {}, frames, process_group)
+    widths = {PICTURES: network.width} if network else {}
+    widths |= {name: _width(name, tracks[name]) for name in wanted if name != PICTURES}
+    model = MODELS[config.kind](config.model, widths).to(device)
+    if network:
+        network.head = model
+    learner = network if network and not frozen else model
+
+    lessons, instants = _lessons(config, sides, frames)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
-    held = cache.hold(f"train {name}", parts, cache.Place(device, limit, alone=process_group.local_world == 1))
-    contents = Contents(held, device)
-    batches = {
-        side: ClipDataset(side_samples.label, rows(side_samples, clips[side], needed))
-        for side, side_samples in sides.items()
-    }
+    place = cache.Place(device, limit, alone=process_group.local_world == 1)
+    parts = _values(model, tracks, instants) if frozen else {PICTURES: _pictures(frames, instants)}
+    contents = Contents({label: cache.hold(f"train {name}", part, place) for label, part in parts.items()}, device)
     run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
 
     follows = True  # whether MLflow answers
@@ -246,17 +212,19 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
     learner.train()  # Lightning keeps the mode that it finds
     process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
-    settings = config.fit(len(batches["train"]), device)
-    fitted = fit(learner, contents, batches["train"], batches["validation"], settings, checkpoint, process_group, show)
+    settings = config.fit(len(lessons["train"]), device)
+    fitted = training.fit(
+        learner, contents, lessons["train"], lessons["validation"], settings, checkpoint, process_group, show
+    )
     if run:
         learner.load_state_dict(fitted.weights)
-        network.eval().to(device)
-        raw = probabilities(learner, contents, batches["validation"].rows)
-        fps = next(iter(frames.values())).view.fps
-        threshold, figures = _judge(sides["validation"], raw, fps, config.smooth_seconds)
+        learner.eval().to(device)
+        raw = training.probabilities(learner, contents, lessons["validation"])
+        threshold, figures = _judge(sides["validation"], raw, view.fps, config.smooth_seconds)
         with todo.begin() as begun:
-            output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, threshold, figures)
+            output = bundle.store_weights(root, name, model, network)
+            recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
+            result = _describe(config, recipes, network, described, view, fitted, threshold, figures)
             publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
             made = begun.finish(result, [output])
         root.delete(checkpoint.key)
@@ -289,7 +257,8 @@ def _check(
     between = max(
         0.0 if frame_set.is_whole else float(np.diff(frame_set.times).max(initial=0.0)) for frame_set in frames.values()
     )
-    reach = float(config.architecture.reach() / fps) + between
+    # A window ends where its stretch does, so it reaches no further than this.
+    reach = between + (float(config.model.context / fps) if isinstance(config.model, ClipSettings) else 0.0)
     if reach > guard:
         raise DatasetError(
             f"clips reach {reach:g} s but the dataset's sides lie {guard:g} s apart: "
@@ -304,52 +273,167 @@ def _check(
                 )
 
 
-def _check_size(config: TrainConfig, network: Network, frames: Mapping[str, FrameSet]) -> None:
-    size = next(iter(frames.values())).view.size
-    if network.side not in (None, size):
+def _network(config: TrainConfig, view: View, device: torch.device) -> Network:
+    """The network with the backbone, on the device. Raises DatasetError where it takes no pictures of this size."""
+    network = Network(config.backbone, pretrained=config.weights == "pretrained")
+    if network.side not in (None, view.size):
         raise DatasetError(
-            f"--backbone {config.backbone} takes pictures of {network.side} px only, and these frames have {size}: "
-            f"run `lolhl extract … --size {network.side}`, or choose another backbone"
+            f"--backbone {config.backbone} takes pictures of {network.side} px only, and these frames have "
+            f"{view.size}: run `lolhl extract … --size {network.side}`, or choose another backbone"
         )
+    if config.tune == "head":
+        network.backbone.requires_grad_(False)
+    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
-def _parts(
-    network: Network,
-    frames: Mapping[str, FrameSet],
-    needed: Mapping[str, npt.NDArray[np.int64]],
-    device: torch.device,
-    process_group: ProcessGroup,
-    *,
-    frozen: bool,
-) -> list[cache.Part]:
-    """What is learnt from. A head learns from tracks, which are computed where they are not stored; else pictures.
+def _open(name: str, view: View, network: Network | None, device: torch.device) -> Signal:
+    """Opens a signal that the model wants."""
+    if name == PICTURES and network:
+        return PictureSignal(open_runtime(Encoder.from_network(network), device), view)
 
-    Of several processes the first one computes tracks, and the others read what it stored.
+    def encoder() -> Encoder:
+        if network is None:
+            raise UsageError(f"the signal {name} needs a backbone, which is there only beside the signal {PICTURES}")
+        return Encoder.from_network(network)
+
+    return open_signal(name, view, encoder)
+
+
+VodTracks = dict[str, Track | None]  # VOD → its track; None where there is nothing to make it of
+
+
+def _tracks(
+    signals: Mapping[str, Signal], frames: Mapping[str, FrameSet], process_group: ProcessGroup
+) -> dict[str, VodTracks]:
+    """The tracks of each signal. Those that are not stored are computed: by the first of several processes.
+
+    Where a signal needs no pictures, it is measured of the video.
     """
-    if not frozen:
-        return [cache.Part(frame_set.digest, needed[vod], frame_set.pictures) for vod, frame_set in frames.items()]
     if not process_group.first:
         process_group.wait()
-    view = next(iter(frames.values())).view
-    signal = PictureSignal(open_runtime(Encoder.from_network(network), device), view)
-    sources = [FrameSource(frame_set) for frame_set in frames.values()]
-    tracks = [make_track(signal, source, source.layout) for source in sources]
+    with torch.random.fork_rng(devices=[]):  # first weights must not depend on what is stored already
+        tracks = {
+            name: {
+                vod: make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
+                if (source := source_beside(frame_set, signal.view))
+                else None
+                for vod, frame_set in frames.items()
+            }
+            for name, signal in signals.items()
+        }
     if process_group.first:
         process_group.wait()
-    return [cache.Part(track.digest, needed[vod], track.__getitem__) for vod, track in zip(frames, tracks, strict=True)]
+    return tracks
 
 
-def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
+def _width(name: str, tracks: VodTracks) -> int:
+    """The width of a signal. Raises DatasetError where no VOD has it."""
+    for track in tracks.values():
+        if track:
+            return track.made.result.width
+    raise DatasetError(
+        f"no VOD of the dataset has the signal {name}, because none has its video: run `lolhl download …` for them"
+    )
+
+
+def _recipe(signal: Signal, width: int) -> SignalRecipe:
+    return SignalRecipe(version=signal.version, settings=bundle.recorded_settings(signal), width=width)
+
+
+Held = dict[str, npt.NDArray[np.int64]]  # VOD → the instants that are held, ascending: int64 [n]
+
+
+def _lessons(
+    config: TrainConfig, sides: Mapping[str, Samples], frames: Mapping[str, FrameSet]
+) -> tuple[dict[str, ClipDataset | WindowDataset], Held]:
+    """What is learnt and judged by, of each side: clips of samples, or windows of stretches; and what these show."""
+    if isinstance(config.model, ClipSettings):
+        offsets, frozen = config.model.offsets, config.tune == "head"
+        clips = {side: _clips(offsets, samples, frames, frozen=frozen) for side, samples in sides.items()}
+        held = wanted([(sides[side], clips[side]) for side in sides])
+        return {
+            side: ClipDataset(samples.label, rows(samples, clips[side], held)) for side, samples in sides.items()
+        }, held
+    stretches = {side: _stretches(samples, sides["validation"]) for side, samples in sides.items()}
+    instants: dict[str, list[npt.NDArray[np.int64]]] = {vod: [] for vod in frames}
+    for vod, first, labels in itertools.chain(*stretches.values()):
+        instants[vod].append(np.arange(first, first + len(labels)))
+    held = {vod: np.sort(np.concatenate(parts)) for vod, parts in instants.items() if parts}
+    begins = dict(zip(held, np.cumsum([0, *map(len, held.values())]), strict=False))
+    return {
+        side: WindowDataset(
+            [
+                HeldStretch(int(begins[vod] + np.searchsorted(held[vod], first)), labels)
+                for vod, first, labels in side_stretches
+            ],
+            config.model.context,
+        )
+        for side, side_stretches in stretches.items()
+    }, held
+
+
+def _stretches(side: Samples, validation: Samples) -> list[tuple[str, int, npt.NDArray[np.bool_]]]:
+    """The unbroken stretches of a side, in order of VOD and time: VOD, first instant, and labels bool [n].
+
+    Instants between that were left out for the sake of balance are outside of highlights.
+    """
+    stretches = []
+    for number, vod in enumerate(side.vods):
+        numbers, labels = side.frame[side.vod == number], side.label[side.vod == number]
+        others = validation.frame[validation.vod == number] if side is not validation else np.empty(0, np.int64)
+        if not len(numbers):
+            continue
+        apart = np.searchsorted(others, numbers[1:]) != np.searchsorted(others, numbers[:-1])
+        if side is validation:
+            apart = np.diff(numbers) != 1
+        for run in np.split(np.arange(len(numbers)), np.flatnonzero(apart) + 1):
+            first = int(numbers[run[0]])
+            unbroken = np.zeros(int(numbers[run[-1]]) + 1 - first, dtype=bool)
+            unbroken[numbers[run] - first] = labels[run]
+            stretches.append((vod, first, unbroken))
+    return stretches
+
+
+def _clips(offsets: tuple[int, ...], side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
     """Frame numbers of each sample's clip: int64 [n, T]. Where the backbone learns too, the nearest picture to each.
 
     Every instant has features, but a stream that was scanned has fewer pictures than instants.
     """
-    clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
+    clips = np.empty((len(side), len(offsets)), dtype=np.int64)
     for number, vod in enumerate(side.vods):
         in_vod = side.vod == number
-        numbers = scoring.clip_frames(architecture, side.frame[in_vod], len(frames[vod]))
+        numbers = scoring.clip_frames(offsets, side.frame[in_vod], len(frames[vod]))
         clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
     return clips
+
+
+def _pictures(frames: Mapping[str, FrameSet], held: Held) -> list[cache.Part]:
+    """What is learnt from where the backbone learns too: pixels."""
+    return [cache.Part(frames[vod].digest, numbers, frames[vod].pictures) for vod, numbers in held.items()]
+
+
+def _values(model: TrackModel, tracks: Mapping[str, VodTracks], held: Held) -> dict[str, list[cache.Part]]:
+    """What a head learns from: the values of each signal, NaN where they are not known."""
+    return {
+        name: [
+            _part(
+                vod_tracks[vod], model.widths[name], numbers, filled=isinstance(model, ClipModel) and name != PICTURES
+            )
+            for vod, numbers in held.items()
+        ]
+        for name, vod_tracks in tracks.items()
+    }
+
+
+def _part(track: Track | None, width: int, numbers: npt.NDArray[np.int64], *, filled: bool) -> cache.Part:
+    """The values of one VOD; `filled` puts 0 where they are not known."""
+
+    def read(some: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
+        values = track.at(some) if track else np.full((len(some), width), np.nan, np.float16)
+        return np.nan_to_num(values, copy=False, nan=0.0) if filled else values
+
+    return cache.Part(f"{track.digest if track else ''}{' filled' if filled else ''}", numbers, read)
 
 
 def _judge(
@@ -376,18 +460,24 @@ def _judge(
 
 
 def _describe(
-    network: Network,
     config: TrainConfig,
+    signals: dict[str, SignalRecipe],
+    network: Network | None,
     described: Manifest[Dataset],
-    frames: Mapping[str, FrameSet],
+    view: View,
     fitted: Fitted,
     threshold: float,
     figures: ModelFigures,
 ) -> Model:
-    view = next(iter(frames.values())).view
+    backbone = None
+    if network:
+        mean, std = ((values[0], values[1], values[2]) for values in network.normalisation.values())
+        backbone = BackboneRecipe(name=network.name, mean=mean, std=std)
     return Model(
-        architecture=network.architecture.to_json(),
-        normalisation=network.normalisation,
+        kind=config.kind,
+        settings=config.model.recorded(),
+        signals=signals,
+        backbone=backbone,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
         frozen=config.tune == "head",
         threshold=threshold,
@@ -398,10 +488,5 @@ def _describe(
         metrics=figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
-        versions={
-            "lolhl": lolhl.__version__,
-            "torch": torch.__version__,
-            "lightning": lightning.__version__,
-            "scikit-learn": sklearn.__version__,
-        },
+        versions={"lolhl": lolhl.__version__, **{name: version(name) for name in _LIBRARIES}},
     )

@@ -425,7 +425,7 @@ CALLS = [
     ],
     *[
         Bad("infer m c", 1, "model.json", "run", without(MODEL, "result", *lacks.split()))
-        for lacks in ("view", "view fps", "normalisation", "threshold", "metrics", "architecture", "architecture kind")
+        for lacks in ("view", "view fps", "backbone", "threshold", "metrics", "settings", "kind")
     ],
     # Other files that are damaged, changed or gone
     *[
