@@ -209,7 +209,11 @@ class VodCounts(SideCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(SideCounts, OnGrid, Result):
-    """Samples to learn from and to be judged on. `fps`, `size` and `fit` are those of all its frame sets."""
+    """What is learnt from, and what is judged on. `fps`, `size` and `fit` are those of all its frame sets.
+
+    Attributes:
+        positives, seed: by which the frames to train on are chosen when they are read.
+    """
 
     stage = "dataset"
     fps: Fraction
@@ -219,6 +223,8 @@ class Dataset(SideCounts, OnGrid, Result):
     holdout: Literal["chunks", "vods"]
     chunk_seconds: Seconds
     guard_seconds: Seconds
+    positives: Probability = 0.3
+    seed: Annotated[int, Meta(ge=0)] = 0
     per_vod: dict[str, VodCounts]
 
 

@@ -19,6 +19,8 @@ from lolhl.data.samples import ClipDataset, Contents
 from lolhl.data.windows import HeldStretch, WindowDataset
 from lolhl.errors import DatasetError, UsageError
 from lolhl.models import scoring
+from lolhl.models.baseline import StandardisedModel, array_baseline
+from lolhl.models.joined import JoinedModel
 from lolhl.models.learning import Epoch, LearnConfig
 from lolhl.models.model import ClipSettings, TrackModel
 from lolhl.models.process_group import ProcessGroup
@@ -99,11 +101,15 @@ def fit(tracks: Sequence[Tracks], labels: Sequence[Labels], settings: HeadSettin
             raise DatasetError(f"the {side} side needs instants inside and outside of highlights: label more")
     windows = not isinstance(settings.model, ClipSettings)
     fit_settings = settings.fit_settings(len(lessons["train"]), windows=windows)
-    held = {name: torch.from_numpy(np.concatenate([values[name] for values in filled])) for name in wanted}
-    contents = Contents(held, torch.device("cpu"))
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers stay as they were
         torch.manual_seed(settings.seed)
         model = MODELS[settings.kind](settings.model, widths).train()
+        if isinstance(model, StandardisedModel):
+            for name in wanted:
+                model.learn_usual(name, [array_baseline(values[name]) for values in filled])
+            filled = [_apart(model, values) for values in filled]
+        held = {name: torch.from_numpy(np.concatenate([values[name] for values in filled])) for name in wanted}
+        contents = Contents(held, torch.device("cpu"))
         fitted = training.fit(
             model,
             contents,
@@ -115,7 +121,10 @@ def fit(tracks: Sequence[Tracks], labels: Sequence[Labels], settings: HeadSettin
             lambda *_: None,
         )
     model.load_state_dict(fitted.weights)
-    return HeadModel(model.eval(), fitted.history, fitted.best)
+    model.eval()
+    if isinstance(model, JoinedModel):
+        training.weigh(model, contents, lessons["validation"])
+    return HeadModel(model, fitted.history, fitted.best)
 
 
 def score(model: HeadModel, tracks: Sequence[Tracks]) -> list[Probabilities]:
@@ -134,8 +143,10 @@ def score(model: HeadModel, tracks: Sequence[Tracks]) -> list[Probabilities]:
         for name, rows in values.items():
             if rows.ndim != 2 or rows.shape[1] != widths[name]:
                 raise UsageError(f"track {number} has the shape {list(rows.shape)}: give [T, {widths[name]}]")
-        batches = _batches(_filled(values, widths, len(next(iter(values.values())))))
-        probabilities = scoring.probabilities(model.head, batches, torch.device("cpu"))
+        filled = _filled(values, widths, len(next(iter(values.values()))))
+        if isinstance(model.head, StandardisedModel):
+            filled = _apart(model.head, filled)
+        probabilities = scoring.probabilities(model.head, _batches(filled), torch.device("cpu"))
         scores.append(np.concatenate([np.empty(0, np.float32), *probabilities]))
     return scores
 
@@ -155,6 +166,11 @@ def _filled(values: Mapping[str, Values], widths: Mapping[str, int], length: int
     """All signals, with NaN for those that the VOD lacks."""
     lacking = {name: np.full((length, width), np.nan, np.float16) for name, width in widths.items()}
     return {name: values.get(name, lacking[name]) for name in widths}
+
+
+def _apart(model: StandardisedModel, values: Mapping[str, Values]) -> dict[str, Values]:
+    """The values of a VOD against its own baseline."""
+    return {name: model.drawn(name, array_baseline(rows)).apply(rows) for name, rows in values.items()}
 
 
 def _batches(values: Mapping[str, Values]) -> Iterator[Instants]:
@@ -209,8 +225,8 @@ def _lessons(labels: Sequence[Labels], settings: HeadSettings) -> dict[str, Clip
     for side, number in chosen.items():
         instants = [np.flatnonzero(sides[name] == number) for name in names]
         if side == "train":
-            truth = np.concatenate([label[some] for label, some in zip(labels, instants, strict=True)])
-            kept = np.split(rebalanced(truth, settings.positives, settings.seed), np.cumsum([*map(len, instants)])[:-1])
+            learnt = [label[some] for label, some in zip(labels, instants, strict=True)]
+            kept = rebalanced(learnt, settings.positives, settings.seed)
             instants = [some[stay] for some, stay in zip(instants, kept, strict=True)]
         clips = [
             first + scoring.clip_frames(settings.model.offsets, some, len(label))

@@ -42,7 +42,8 @@ class LearnConfig(Config):
     )
     batch: int | None = setting(
         None,
-        "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)",
+        "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are; or 8 "
+        "windows of stretches)",
         at_least=1,
         at_most=10**6,
     )

@@ -1,6 +1,6 @@
 """From tracks on the whole grid to one probability per instant."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lolhl.models.model import ClipModel, TrackModel
+from lolhl.models.joined import JoinedModel
+from lolhl.models.model import ClipModel, Known, TrackModel, Tracks
 
 Probabilities = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
@@ -66,13 +67,38 @@ def probabilities(model: TrackModel, batches: Iterable[Instants], device: torch.
     Yields:
         float32 [m], some hundreds at a time; in all as many as there are instants.
     """
-    scored = _of_clips(model, batches, device) if isinstance(model, ClipModel) else _of_windows(model, batches, device)
+    if isinstance(model, ClipModel):
+        scored = _of_clips(model, batches, device)
+    else:
+        scored = _of_windows(model.settings.context, batches, lambda instants: model(*_tensors(instants, device))[0])
     for logits in scored:
         yield np.asarray(torch.sigmoid(logits).float().cpu().numpy())
 
 
-def _of_windows(model: TrackModel, batches: Iterable[Instants], device: torch.device) -> Iterator[Tensor]:
-    context = model.settings.context
+@torch.no_grad()
+def signal_logits(
+    model: JoinedModel, batches: Iterable[Instants], device: torch.device
+) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+    """What each signal says by itself at each instant, see `probabilities`: why an instant is scored as it is.
+
+    Yields:
+        Signal → its logits, float32 [m]; NaN where the signal is not known.
+    """
+
+    def look(instants: Instants) -> Tensor:
+        tracks, known = _tensors(instants, device)
+        logits = model.signal_logits(tracks, known)
+        return torch.stack([logits[name][0].where(known[name][0], torch.nan) for name in model.widths], 1)
+
+    for logits in _of_windows(model.settings.context, batches, look):
+        columns = logits.float().cpu().numpy()
+        yield {name: columns[:, number] for number, name in enumerate(model.widths)}
+
+
+def _of_windows(
+    context: int | None, batches: Iterable[Instants], look: Callable[[Instants], Tensor]
+) -> Iterator[Tensor]:
+    """What a function gives for each instant of a window [n] → [n, …], in order, of all instants."""
     held: Instants | None = None
     behind = 0  # instants at the beginning of `held` that are scored already
     for batch in _gathered(batches) if context is not None else _whole(batches):
@@ -81,12 +107,12 @@ def _of_windows(model: TrackModel, batches: Iterable[Instants], device: torch.de
             break
         ready = len(held) - behind - context
         if ready >= _BATCH:
-            yield _window(model, held, device)[behind : behind + ready]
+            yield look(held)[behind : behind + ready]
             forgotten = max(0, behind + ready - context)
             held = _slice(held, forgotten)
             behind = behind + ready - forgotten
     if held is not None and len(held) > behind:
-        yield _window(model, held, device)[behind:]
+        yield look(held)[behind:]
 
 
 def _whole(batches: Iterable[Instants]) -> Iterator[Instants]:
@@ -95,12 +121,11 @@ def _whole(batches: Iterable[Instants]) -> Iterator[Instants]:
         yield _joined(listed)
 
 
-def _window(model: TrackModel, instants: Instants, device: torch.device) -> Tensor:
-    """The logits of some instants in a row: [n]."""
+def _tensors(instants: Instants, device: torch.device) -> tuple[Tracks, Known]:
+    """The values float32 [1, n, D] and which are known bool [1, n]."""
     known = {name: torch.from_numpy(flags)[None].to(device) for name, flags in instants.known.items()}
     tracks = {name: torch.from_numpy(values)[None].to(device).float() for name, values in instants.values.items()}
-    logits: Tensor = model(tracks, known)
-    return logits[0]
+    return tracks, known
 
 
 def _slice(instants: Instants, first: int) -> Instants:

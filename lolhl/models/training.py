@@ -27,6 +27,7 @@ from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
 from lolhl.data.windows import WindowDataset
 from lolhl.errors import LolhlError, ModelError
 from lolhl.evaluate import metrics
+from lolhl.models.joined import JoinedModel
 from lolhl.models.learning import CHECKPOINT_STATE, CheckpointPlace, Epoch, FitSettings, Fitted, OnEpoch
 from lolhl.models.model import Classifier, TrackModel
 from lolhl.models.process_group import ProcessGroup, report_lost_process
@@ -150,6 +151,23 @@ def probabilities(net: Learner, contents: Contents, lessons: Lessons) -> npt.NDA
         chances = torch.sigmoid(logits(net, contents, rows)).cpu()
         probabilities[instants[instants >= 0].numpy()] = chances[instants >= 0].numpy()
     return probabilities
+
+
+@torch.no_grad()
+def weigh(model: JoinedModel, contents: Contents, validation: Lessons) -> None:
+    """Chooses how a model joins its signals, by the labelled instants of the validation side. It is in evaluation mode.
+
+    It is no part of the loop: each signal's own logits are what was learnt.
+    """
+    logits, flags, truth = [], [], []
+    for numbers in torch.split(torch.arange(len(validation)), 1):
+        rows, labels, instants = validation[numbers]
+        tracks, known = contents.window(rows)
+        counts = instants >= 0
+        logits.append(torch.stack(list(model.signal_logits(tracks, known).values()), -1).cpu()[counts])
+        flags.append(torch.stack([known[name] for name in model.widths], -1).cpu()[counts])
+        truth.append(labels[counts])
+    model.weigh(torch.cat(logits), torch.cat(flags), torch.cat(truth))
 
 
 class _Learner(lightning.LightningModule):

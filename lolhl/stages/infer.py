@@ -25,6 +25,7 @@ from lolhl import grid, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest, Output
 from lolhl.models import scoring
+from lolhl.models.baseline import Baseline, StandardisedModel, measure
 from lolhl.models.bundle import PICTURES, Bundle, load_bundle
 from lolhl.models.model import ClipModel
 from lolhl.models.scoring import Instants
@@ -150,7 +151,7 @@ def infer(
     used.model.to(device)
     signal = signals.pop(PICTURES, None)
     tracks = {name: _track(other, sources[name]) for name, other in signals.items()}
-    scorer = _Scorer(used, tracks, device)
+    scorer = _Scorer.open(used, tracks, device)
     if not isinstance(signal, PictureSignal):
         mode, scores = _without_pictures(scorer, source)
     elif isinstance(source, FrameSource):
@@ -197,11 +198,34 @@ class _Scorer:
 
     Attributes:
         tracks: None for a signal that the VOD does not have.
+        baselines: what is usual in this VOD, for a model that wants that.
     """
 
     used: Bundle
     tracks: Mapping[str, Track | None]
     device: torch.device
+    baselines: Mapping[str, Baseline]
+
+    @classmethod
+    def open(cls, used: Bundle, tracks: Mapping[str, Track | None], device: torch.device) -> "_Scorer":
+        """A scorer that knows the baselines of these tracks, where the model wants them."""
+        opened = cls(used, tracks, device, {})
+        for name, track in tracks.items():
+            if track:
+                opened = opened.with_baseline(name, track.at, len(track))
+        return opened
+
+    def with_baseline(self, signal: str, read: Callable[[Numbers], Values], count: int) -> "_Scorer":
+        """The same with the baseline of a signal, whose `count` rows are read by their numbers."""
+        model = self.used.model
+        if not isinstance(model, StandardisedModel):
+            return self
+        return replace(self, baselines={**self.baselines, signal: model.drawn(signal, measure(count, read))})
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether the model wants to know what is usual before it scores, so that tracks are made first."""
+        return isinstance(self.used.model, StandardisedModel)
 
     def scores(self, pictures: Iterable[Values]) -> Scores:
         """The scores of all instants, from the features of their pictures: [n, D], some at a time."""
@@ -210,7 +234,7 @@ class _Scorer:
     def scores_without_pictures(self, count: int) -> Scores:
         """The scores of so many instants, of a model that sees no pictures."""
         batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
-        return self._scores(Instants.from_values(self._values(numbers)) for numbers in batches)
+        return self._scores(self._instants(self._values(numbers)) for numbers in batches)
 
     def _scores(self, batches: Iterable[Instants]) -> Scores:
         return np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
@@ -223,7 +247,11 @@ class _Scorer:
             if isinstance(self.used.model, ClipModel):  # it takes pictures for known
                 yield Instants({PICTURES: values}, {})
             else:
-                yield Instants.from_values({PICTURES: values, **self._values(numbers)})
+                yield self._instants({PICTURES: values, **self._values(numbers)})
+
+    def _instants(self, values: Mapping[str, Values]) -> Instants:
+        apart = {name: self.baselines[name].apply(rows) for name, rows in values.items() if name in self.baselines}
+        return Instants.from_values({**values, **apart})
 
     def _values(self, numbers: Numbers) -> dict[str, Values]:
         """The values of the other signals at these instants, NaN where they are not known."""
@@ -237,16 +265,21 @@ def _without_pictures(scorer: _Scorer, source: Source) -> tuple[decode.Mode, Sco
     """The scores of a model that sees no pictures."""
     if isinstance(source, FrameSource):
         return source.layout, scorer.scores_without_pictures(len(source.frames))
-    return "grid", scorer.scores_without_pictures(max(len(track) for track in scorer.tracks.values() if track))
+    return "grid", scorer.scores_without_pictures(min(len(track) for track in scorer.tracks.values() if track))
 
 
 def _from_frames(scorer: _Scorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scores]:
     """The mode that the frames allow, and the scores."""
-    track = stored_track(signal, source, source.layout)
+    if scorer.asks_first:
+        track: Track | None = make_track(signal, source, source.layout)
+    else:
+        track = stored_track(signal, source, source.layout)
     taken = Taken(measured(signal, source, source.layout, track, store=scorer.used.frozen))
     if source.layout == "grid":
+        scorer = scorer.with_baseline(PICTURES, track.at, len(track)) if track else scorer
         return "grid", scorer.scores(rows.values for rows in taken)
     keys = Rows.join(taken)
+    scorer = scorer.with_baseline(PICTURES, keys.values.__getitem__, len(keys))
     instants = grid.times(len(source.frames), scorer.used.view.fps)
     return "scan", scorer.scores(spread_batches(keys.times, keys.values, instants))
 
@@ -262,7 +295,10 @@ def _from_video(
     used = scorer.used
     whole = None if config.mode == "scan" else stored_track(signal, video, "grid")
     if config.mode == "grid" or (config.mode == "auto" and whole):
+        if scorer.asks_first and not whole:
+            whole = make_track(signal, video, "grid")
         taken = Taken(measured(signal, video, "grid", whole, store=used.frozen))
+        scorer = scorer.with_baseline(PICTURES, whole.at, len(whole)) if whole else scorer
         scores = scorer.scores(rows.values for rows in taken)
         return "grid", scores, taken.end
     scanned = stored_track(signal, video, "scan")
@@ -311,6 +347,7 @@ def _scan(
     used = scorer.used
     instants = grid.times(keys.end.frames, used.view.fps)
     times = keys.rows.times
+    scorer = scorer.with_baseline(PICTURES, keys.rows.values.__getitem__, len(keys.rows))
     scores = scorer.scores(spread_batches(times, keys.rows.values, instants))
     unseen = _unseen(times, keys.end.seconds, instants)
     if not closer:

@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,18 +26,20 @@ import torch
 import lolhl
 from lolhl import manifest
 from lolhl.config import setting
-from lolhl.data import cache
-from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
+from lolhl.data import cache, stretches
+from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
+from lolhl.data.stretches import SIDES, Samples, Side, SplitVod
 from lolhl.data.windows import HeldStretch, WindowDataset
-from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
-from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
+from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, publication, scoring, tracking
+from lolhl.models.baseline import StandardisedModel, track_baseline
 from lolhl.models.bundle import PICTURES
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import open_runtime
+from lolhl.models.joined import JoinedModel
 from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted, LearnConfig
 from lolhl.models.model import ClipModel, ClipSettings, TrackModel
 from lolhl.models.network import Network
@@ -49,6 +51,7 @@ from lolhl.signals import Signal, make_track, open_signal
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import FrameSource, source_beside
 from lolhl.storage import Root, check_name, each
+from lolhl.text import first_few
 from lolhl.tracks.track import Track
 from lolhl.vod.view import View
 
@@ -165,7 +168,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             root.delete(checkpoint.key)
     process_group.wait()
 
-    sides = _sides(root, config.dataset, described)
+    split_vods = _split_vods(root, config.dataset, described)
+    sides = _sides(split_vods, root, config.dataset, described)
     vods = sides["train"].vods
     specs = among(described.inputs)
     frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
@@ -188,9 +192,11 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.head = model
     learner = network if network and not frozen else model
 
-    lessons, instants = _lessons(config, sides, frames)
+    lessons, instants = _lessons(config, split_vods, sides, frames)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
     place = cache.Place(device, limit, alone=process_group.local_world == 1)
+    if isinstance(model, StandardisedModel):
+        _learn_usual(model, tracks, instants)
     parts = _values(model, tracks, instants) if frozen else {PICTURES: _pictures(frames, instants)}
     contents = Contents({label: cache.hold(f"train {name}", part, place) for label, part in parts.items()}, device)
     run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
@@ -219,6 +225,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     if run:
         learner.load_state_dict(fitted.weights)
         learner.eval().to(device)
+        if isinstance(model, JoinedModel):
+            training.weigh(model, contents, lessons["validation"])
         raw = training.probabilities(learner, contents, lessons["validation"])
         threshold, figures = _judge(sides["validation"], raw, view.fps, config.smooth_seconds)
         with todo.begin() as begun:
@@ -233,22 +241,36 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
 
 
-def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
+def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
+    """The VODs of the dataset, as it splits them."""
+    keys, result = stretches.keys(dataset), described.result
+    redo = f"lolhl dataset {dataset} {first_few(result.vods, ' ')} --force"
+    if not {*keys} <= {output.key for output in described.outputs}:
+        raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
+    files = [described.read(root, key, redo) for key in keys]
+    places = [f"{root.url}/{key}" for key in keys]
+    return stretches.from_files(files, result.vods, result.fps, places, redo)
+
+
+def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manifest[Dataset]) -> dict[Side, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
-    key, vods = f"datasets/{dataset}/samples.parquet", described.result.vods
-    redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
-    sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
+    result = described.result
+    sides: dict[Side, Samples] = {
+        "train": stretches.training_samples(vods, result.positives, result.seed),
+        "validation": stretches.validation_samples(vods),
+    }
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
+            key, _ = stretches.keys(dataset)
             raise Damaged(
                 f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
-                f"run `{redo}`"
+                f"run `lolhl dataset {dataset} {first_few(result.vods, ' ')} --force`"
             )
     return sides
 
 
 def _check(
-    config: TrainConfig, described: Manifest[Dataset], sides: Mapping[str, Samples], frames: Mapping[str, FrameSet]
+    config: TrainConfig, described: Manifest[Dataset], sides: Mapping[Side, Samples], frames: Mapping[str, FrameSet]
 ) -> None:
     """Clips must not reach across the guard between the sides, and frames must be those that were labelled."""
     fps = next(iter(frames.values())).view.fps
@@ -265,8 +287,8 @@ def _check(
             f"run `lolhl dataset {config.dataset} … --context-seconds {reach:g}`, or use shorter clips"
         )
     for side in sides.values():
-        for number, vod in enumerate(side.vods):
-            if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
+        for vod, in_vod in side.by_vod().items():
+            if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
                     f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
                     f"{' '.join(described.result.vods)} --force`"
@@ -345,54 +367,28 @@ Held = dict[str, npt.NDArray[np.int64]]  # VOD → the instants that are held, a
 
 
 def _lessons(
-    config: TrainConfig, sides: Mapping[str, Samples], frames: Mapping[str, FrameSet]
-) -> tuple[dict[str, ClipDataset | WindowDataset], Held]:
+    config: TrainConfig, vods: Sequence[SplitVod], sides: Mapping[Side, Samples], frames: Mapping[str, FrameSet]
+) -> tuple[dict[Side, ClipDataset | WindowDataset], Held]:
     """What is learnt and judged by, of each side: clips of samples, or windows of stretches; and what these show."""
     if isinstance(config.model, ClipSettings):
         offsets, frozen = config.model.offsets, config.tune == "head"
         clips = {side: _clips(offsets, samples, frames, frozen=frozen) for side, samples in sides.items()}
-        held = wanted([(sides[side], clips[side]) for side in sides])
+        held = wanted([(sides[side], clips[side]) for side in SIDES])
         return {
             side: ClipDataset(samples.label, rows(samples, clips[side], held)) for side, samples in sides.items()
         }, held
-    stretches = {side: _stretches(samples, sides["validation"]) for side, samples in sides.items()}
-    instants: dict[str, list[npt.NDArray[np.int64]]] = {vod: [] for vod in frames}
-    for vod, first, labels in itertools.chain(*stretches.values()):
-        instants[vod].append(np.arange(first, first + len(labels)))
-    held = {vod: np.sort(np.concatenate(parts)) for vod, parts in instants.items() if parts}
-    begins = dict(zip(held, np.cumsum([0, *map(len, held.values())]), strict=False))
-    return {
-        side: WindowDataset(
-            [
-                HeldStretch(int(begins[vod] + np.searchsorted(held[vod], first)), labels)
-                for vod, first, labels in side_stretches
-            ],
-            config.model.context,
-        )
-        for side, side_stretches in stretches.items()
-    }, held
-
-
-def _stretches(side: Samples, validation: Samples) -> list[tuple[str, int, npt.NDArray[np.bool_]]]:
-    """The unbroken stretches of a side, in order of VOD and time: VOD, first instant, and labels bool [n].
-
-    Instants between that were left out for the sake of balance are outside of highlights.
-    """
-    stretches = []
-    for number, vod in enumerate(side.vods):
-        numbers, labels = side.frame[side.vod == number], side.label[side.vod == number]
-        others = validation.frame[validation.vod == number] if side is not validation else np.empty(0, np.int64)
-        if not len(numbers):
-            continue
-        apart = np.searchsorted(others, numbers[1:]) != np.searchsorted(others, numbers[:-1])
-        if side is validation:
-            apart = np.diff(numbers) != 1
-        for run in np.split(np.arange(len(numbers)), np.flatnonzero(apart) + 1):
-            first = int(numbers[run[0]])
-            unbroken = np.zeros(int(numbers[run[-1]]) + 1 - first, dtype=bool)
-            unbroken[numbers[run] - first] = labels[run]
-            stretches.append((vod, first, unbroken))
-    return stretches
+    begins, held = 0, {}
+    lessons: dict[Side, list[HeldStretch]] = {side: [] for side in SIDES}
+    for vod in vods:
+        parts = {side: vod.stretches(side) for side in SIDES}
+        shown = [np.arange(part.first, part.end) for part in itertools.chain(*parts.values())]
+        held[vod.vod] = np.sort(np.concatenate(shown))
+        for side in SIDES:
+            for part in parts[side]:
+                row = begins + int(np.searchsorted(held[vod.vod], part.first))
+                lessons[side].append(HeldStretch(row, part.labels))
+        begins += len(held[vod.vod])
+    return {side: WindowDataset(lessons[side], config.model.context) for side in SIDES}, held
 
 
 def _clips(offsets: tuple[int, ...], side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
@@ -401,8 +397,7 @@ def _clips(offsets: tuple[int, ...], side: Samples, frames: Mapping[str, FrameSe
     Every instant has features, but a stream that was scanned has fewer pictures than instants.
     """
     clips = np.empty((len(side), len(offsets)), dtype=np.int64)
-    for number, vod in enumerate(side.vods):
-        in_vod = side.vod == number
+    for vod, in_vod in side.by_vod().items():
         numbers = scoring.clip_frames(offsets, side.frame[in_vod], len(frames[vod]))
         clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
     return clips
@@ -413,27 +408,30 @@ def _pictures(frames: Mapping[str, FrameSet], held: Held) -> list[cache.Part]:
     return [cache.Part(frames[vod].digest, numbers, frames[vod].pictures) for vod, numbers in held.items()]
 
 
+def _learn_usual(model: StandardisedModel, tracks: Mapping[str, VodTracks], held: Held) -> None:
+    """Tells the model what is usual in the VODs of the dataset."""
+    for name, vod_tracks in tracks.items():
+        model.learn_usual(name, [track_baseline(track) for vod in held if (track := vod_tracks[vod])])
+
+
 def _values(model: TrackModel, tracks: Mapping[str, VodTracks], held: Held) -> dict[str, list[cache.Part]]:
     """What a head learns from: the values of each signal, NaN where they are not known."""
     return {
-        name: [
-            _part(
-                vod_tracks[vod], model.widths[name], numbers, filled=isinstance(model, ClipModel) and name != PICTURES
-            )
-            for vod, numbers in held.items()
-        ]
+        name: [_part(model, name, vod_tracks[vod], numbers) for vod, numbers in held.items()]
         for name, vod_tracks in tracks.items()
     }
 
 
-def _part(track: Track | None, width: int, numbers: npt.NDArray[np.int64], *, filled: bool) -> cache.Part:
-    """The values of one VOD; `filled` puts 0 where they are not known."""
-
-    def read(some: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
-        values = track.at(some) if track else np.full((len(some), width), np.nan, np.float16)
-        return np.nan_to_num(values, copy=False, nan=0.0) if filled else values
-
-    return cache.Part(f"{track.digest if track else ''}{' filled' if filled else ''}", numbers, read)
+def _part(model: TrackModel, name: str, track: Track | None, numbers: npt.NDArray[np.int64]) -> cache.Part:
+    """The values of one VOD as the model sees them."""
+    if track is None:
+        return cache.Part("", numbers, lambda some: np.full((len(some), model.widths[name]), np.nan, np.float16))
+    if isinstance(model, StandardisedModel):
+        baseline = model.drawn(name, track_baseline(track))
+        return cache.Part(f"{track.digest} {baseline.digest}", numbers, lambda some: baseline.apply(track.at(some)))
+    if isinstance(model, ClipModel) and name != PICTURES:  # it knows nothing of what is not known
+        return cache.Part(f"{track.digest} filled", numbers, lambda some: np.nan_to_num(track.at(some), nan=0.0))
+    return cache.Part(track.digest, numbers, track.at)
 
 
 def _judge(
@@ -447,11 +445,12 @@ def _judge(
         fps: of the grid.
         smooth_seconds: seconds over which probabilities are averaged.
     """
-    rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
+    from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures  # takes seconds
+
     vods = [
-        ScoredVod.from_samples(vod, fps, side.frame[at], raw[at], side.label[at])
-        for vod, at in rows.items()
-        if at.any()
+        ScoredVod.from_samples(vod, fps, side.frame[in_vod], raw[in_vod], side.label[in_vod])
+        for vod, in_vod in side.by_vod().items()
+        if in_vod.start < in_vod.stop
     ]
     chosen = Judge.choose(vods, smooth_seconds)
     judgement, threshold = judge(chosen.predict(vods)), chosen.limits.threshold

@@ -36,9 +36,13 @@ from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import open_runtime
-from lolhl.models.network import Architecture, Classifier, Head, Network
+from lolhl.models.image import ImageModel, ImageSettings
+from lolhl.models.learning import CheckpointPlace, FitSettings
+from lolhl.models.model import Classifier
+from lolhl.models.network import Network
 from lolhl.models.process_group import ProcessGroup
-from lolhl.models.training import CheckpointPlace, FitSettings, fit
+from lolhl.models.training import fit
+from lolhl.models.video import VideoModel, VideoSettings
 from lolhl.results import Dataset, Frames, Model
 from lolhl.signals import fill_track, make_track
 from lolhl.signals.pictures import PictureSignal
@@ -66,7 +70,7 @@ NOTES = {
     "the one to reach; its seconds leave judging out, lolhl's hold all from the call on, features and judging too.",
 }
 CPU = torch.device("cpu")
-CLIP = TrainConfig().architecture
+CLIP = VideoSettings()
 GRID = ExtractConfig(mode="grid")
 
 
@@ -115,18 +119,21 @@ def _loader(root: Root, folder: Path) -> Table:
     frames = FrameSet.load(root, LEARNT, GRID.spec)
     labels = on_grid(load_labels(root, LEARNT), len(frames), FPS)
     some = np.arange(PICTURES)
-    pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
-    deep = Network(Architecture("image", "resnet18", 1, 1, 64, 0.5))
+    parts = [cache.Part("", some, frames.pictures)]
+    pictures = Contents({"pictures": cache.hold("pictures", parts, cache.Place(CPU))}, CPU)
+    deep = Network("resnet18")
+    deep.head = ImageModel(ImageSettings(), {"pictures": deep.width})
     deep.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     known = make_track(_signal(), FrameSource(frames), "grid")
     turns = VODS * HOURS * 3600 * FPS // len(frames)
     numbers = np.tile(np.arange(len(frames)), int(turns))
-    held = Contents(cache.hold("features", [cache.Part("", numbers, known.__getitem__)], cache.Place(CPU)), CPU)
-    middle = np.random.default_rng(0).permutation(np.arange(CLIP.reach(), len(numbers) - CLIP.reach()))[:16384]
-    clips = middle[:, None] + np.array(CLIP.offsets())
+    features = cache.hold("features", [cache.Part("", numbers, known.__getitem__)], cache.Place(CPU))
+    held = Contents({"pictures": features}, CPU)
+    middle = np.random.default_rng(0).permutation(np.arange(CLIP.context, len(numbers) - CLIP.context))[:16384]
+    clips = middle[:, None] + np.array(CLIP.offsets)
     cases = [
         ("ResNet-18 and head, batch 64", deep, pictures, ClipDataset(labels[some], some[:, None]), 64, True),
-        ("head on stored features, 12 h, batch 256", Head(CLIP, held.held.shape[1]), held,
+        ("head on stored features, 12 h, batch 256", VideoModel(CLIP, {"pictures": features.shape[1]}), held,
          ClipDataset(labels[numbers[middle]], clips), 256, False),
     ]  # fmt: skip
     rows = [
@@ -299,7 +306,9 @@ class _Clock(logging.Handler):
 
 
 def _signal() -> PictureSignal:
-    return PictureSignal(open_runtime(Encoder.from_network(Network(CLIP, pretrained=True).eval()), CPU), GRID.view)
+    return PictureSignal(
+        open_runtime(Encoder.from_network(Network(TrainConfig().backbone, pretrained=True).eval()), CPU), GRID.view
+    )
 
 
 if __name__ == "__main__":

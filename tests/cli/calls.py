@@ -431,7 +431,8 @@ CALLS = [
     *[
         Bad(call, 1, key, f"run `lolhl {redo}", beginning(key, damage))
         for call, key, redo in (
-            ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
+            ("train n --dataset d", "datasets/d/stretches.parquet", "dataset d"),
+            ("train n --dataset d", "datasets/d/spans.parquet", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
             ("infer m c", "models/m/model.safetensors", "train m … --force"),
             ("report a --force", "highlights/a/scores.parquet", "infer"),

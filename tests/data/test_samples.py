@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from lolhl.data.augment import BRIGHTNESS, CONTRAST, SHIFT, augmented
-from lolhl.data.samples import BatchOrder, ClipDataset, Contents, Samples, loader, rows, wanted
+from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader, rows, wanted
+from lolhl.data.stretches import Samples
 
 
 def test_clips_find_their_frames_in_what_is_held() -> None:
@@ -12,14 +13,14 @@ def test_clips_find_their_frames_in_what_is_held() -> None:
     vod = np.array([0] * 5 + [2] * 7)
     frame = np.concatenate([rng.integers(5, 50, 5), rng.integers(5, 50, 7)])
     labels = rng.random(12) < 0.5
-    samples = Samples(("a", "b", "c"), vod, frame, labels, frame.astype(str))
+    samples = Samples(("a", "b", "c"), vod, frame, labels)
     clips = frame[:, None] + np.array([-2, 0, 3])
     held = wanted([(samples, clips)])
     assert list(held) == ["a", "b", "c"]
     assert not len(held["b"])
     assert set(held["c"]) == set(clips[vod == 2].ravel())
     said = np.concatenate([[(n, f) for f in held[name]] for n, name in enumerate("abc") if len(held[name])])
-    contents = Contents(torch.from_numpy(said), torch.device("cpu"))
+    contents = Contents({"pictures": torch.from_numpy(said)}, torch.device("cpu"))
     dataset = ClipDataset(labels, rows(samples, clips, held))
     seen = []
     for numbers, truth, which in loader(dataset, BatchOrder(12, 5, shuffle_seed=1, rank=0, world=1)):

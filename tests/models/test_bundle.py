@@ -84,13 +84,13 @@ def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> Non
         *(("settings.hidden", value) for value in (0, 10**9, "8")),
         *(("settings.dropout", value) for value in (1, -0.1, NAN, INFINITY, "0.5")),
         *(("backbone.name", value) for value in ("nix", "../x", "hf-hub:a/b", "", 18, "\n")),
-        *(("kind", value) for value in ("sound", None, "image")),
+        *(("kind", value) for value in ("sound", None)),
         ("settings", []),
         ("settings", {"nix": 3}),
         ("format", 3),
         ("signals", {}),
         ("signals", {"sound": {"version": 1, "settings": {}, "width": 3}}),
-        *(("signals.pictures.width", value) for value in (0, 2.5, 511, 10**7)),
+        *(("signals.pictures.width", value) for value in (0, 2.5, 10**7)),
         ("backbone", None),
         *(("threshold", value) for value in (-0.1, 1.1, NAN, INFINITY, "0.5", None)),
         *(("smooth_seconds", value) for value in (-1, 3601, NAN, 10**400)),
@@ -110,11 +110,21 @@ def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -
     refused(root, said, field.split(".")[-1])
 
 
-@pytest.mark.parametrize("field", ["kind", "settings", "signals", "view", "backbone", "threshold", "frozen", "smooth_seconds"])
+@pytest.mark.parametrize(
+    "field", ["kind", "settings", "signals", "view", "backbone", "threshold", "frozen", "smooth_seconds"]
+)
 def test_a_value_that_is_missing_is_one_line(root: Root, field: str) -> None:
     said = json.loads(unsealed(root.read("models/m/model.json")))
     del said["result"][field]
     refused(root, said, field)
+
+
+def test_settings_or_widths_of_another_model_are_refused(root: Root) -> None:
+    said = json.loads(unsealed(root.read("models/m/model.json")))
+    said["result"]["signals"]["pictures"]["width"] = 511
+    refused(root, said, "head.project.weight has the shape [16, 512] in place of [16, 511]")
+    said["result"]["kind"] = "image"
+    refused(root, said, "settings: got an unexpected keyword argument 'clip_frames'")
 
 
 def test_clips_that_reach_for_hours_are_refused(root: Root) -> None:

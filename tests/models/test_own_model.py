@@ -1,7 +1,10 @@
 """A signal and a model from outside of the library: two files, and a line in each registry."""
 
 import json
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +15,16 @@ from lolhl.labels.store import load_labels
 from lolhl.models.arrays import HeadSettings, fit, score
 from lolhl.models.registry import MODELS
 from lolhl.signals import SIGNALS
+from lolhl.signals.source import Source
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.tables import read_scores
+from lolhl.tracks.filling import End, Gap, Measured
+from lolhl.tracks.recipe import Layout
+from lolhl.tracks.rows import Rows
 from tests.cli.process import said
 from tests.models.steady import SteadyModel, SteadySettings
 from tests.signals.brightness import open_brightness
@@ -26,9 +33,27 @@ from tests.streams import add_stream
 VODS = ("a", "b", "c")
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A signal that needs no pictures, and that no VOD has."""
+
+    fps: Fraction
+    name = "silence"
+    version = 1
+    engine = ""
+    view = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def measure(self, source: Source, layout: Layout, gap: Gap) -> Measured:  # noqa: ARG002
+        instants = np.arange(gap.first, 200)
+        yield Rows(instants / float(self.fps), np.full((len(instants), 3), np.nan, np.float16))
+        return End(200, 200 / float(self.fps))
+
+
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIGNALS, "brightness", open_brightness)
+    monkeypatch.setitem(SIGNALS, "silence", lambda view, _: Silence(view.fps))
     monkeypatch.setitem(MODELS, "steady", SteadyModel)
 
 
@@ -63,10 +88,10 @@ def test_from_dataset_to_comparison(streams: Root, capsys: pytest.CaptureFixture
     bundle = json.loads(root.read("models/own/model.json"))["result"]
     assert (bundle["kind"], bundle["settings"]["reach"], bundle["backbone"]) == ("steady", 20, None)
     assert list(bundle["signals"]) == ["brightness"]
-    for source in ("frames", "video"):
-        infer(root, "own", "c", InferConfig(source=source), force=True)  # type: ignore[arg-type]
+    for config in (InferConfig(source="frames"), InferConfig(source="video")):
+        infer(root, "own", "c", config)
         assert average_precision(root, "c") > 0.8
-    assert report(root, "c", ReportConfig(clips=False)).result.highlights
+    assert report(root, "c", ReportConfig(clips="none")).result.highlights
     code, out, err = said(capsys, ["compare", "own", "--vods", "c", "--root", root.url])
     assert code == 0, err
     assert "own" in out
@@ -80,12 +105,7 @@ def test_from_dataset_to_comparison(streams: Root, capsys: pytest.CaptureFixture
 
 
 def test_a_vod_that_lacks_a_signal_is_no_error(streams: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of two signals, pictures and brightness of the video, the second has no source in one VOD."""
-
-    class Missing:
-        """A signal that needs no pictures, and is known in the first half only."""
-
-    code, _, err = said(capsys, train_words(streams, "both", "--steady-signals", "pictures,brightness"))
+    code, _, err = said(capsys, train_words(streams, "both", "--steady-signals", "pictures,silence"))
     assert code == 0, err
     made = infer(streams, "both", "c")
     assert made.result.frames == 450
@@ -114,7 +134,11 @@ def test_it_learns_from_arrays_too() -> None:
     ]
     tracks[1]["brightness"][100:200] = np.nan
     settings = HeadSettings(
-        kind="steady", model=SteadySettings(steady_signals="brightness,sound"), learning_rate=0.05, epochs=5, batch=2
+        kind="steady",
+        model=SteadySettings(steady_signals="brightness,sound", reach=70),
+        learning_rate=0.05,
+        epochs=5,
+        batch=2,
     )
     tracks[0]["sound"] = rng.normal(size=(900, 3)).astype(np.float16)  # the others are silent
     model = fit(tracks, labels, settings)

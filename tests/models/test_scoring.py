@@ -55,9 +55,9 @@ class Wide(TrackModel):
     summary = "a mean"
 
     def forward(self, tracks: Tracks, known: Known) -> Tensor:
-        total = sum(tracks[name].mean(2) for name in tracks)
-        count = sum(known[name].float() for name in known)
-        total, count = (nn.functional.avg_pool1d(rows[:, None], 15, 1, 7)[:, 0] for rows in (total, count))
+        sums = torch.stack([tracks[name].mean(2) for name in tracks]).sum(0)
+        counts = torch.stack([known[name].float() for name in known]).sum(0)
+        total, count = (nn.functional.avg_pool1d(rows[:, None], 15, 1, 7)[:, 0] for rows in (sums, counts))
         return total / count.clamp(min=0.01)
 
 

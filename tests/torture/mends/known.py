@@ -252,8 +252,9 @@ MENDS = (
         "if not 0 < fps <= 240:", "if False:",
     ),
     mend(
-        12, "clip-frames", "manifests:clip-frames-huge", "lolhl/models/network.py",
-        "clip_frames: Annotated[int, Meta(ge=1, le=10_000)]", "clip_frames: int",
+        12, "clip-frames", "manifests:clip-frames-huge", "lolhl/models/video.py",
+        '"frames in a clip; the scored one in the middle", at_least=1, at_most=10_000',
+        '"frames in a clip; the scored one in the middle", at_least=1',
     ),
     # 13: tracebacks
     mend(
