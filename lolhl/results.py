@@ -146,6 +146,7 @@ class Track(OnGrid, Result):
         width: values of a row.
         ended_at: where the VOD ends.
         problem: why its video could not be read any further, where it breaks off.
+        unknown: how many rows have no values, as where there is no sound.
     """
 
     stage = "track"
@@ -161,6 +162,7 @@ class Track(OnGrid, Result):
     width: Count
     ended_at: Seconds
     problem: str | None
+    unknown: Count = 0
 
 
 @dataclass(frozen=True)
