@@ -25,14 +25,13 @@ from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
 from lolhl.models.encoder import Encoder
 from lolhl.models.model import ModelSettings, TrackModel
-from lolhl.models.network import Network, outline
+from lolhl.models.network import PICTURES, Network, outline
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Model, ModelFigures, SignalRecipe
 from lolhl.signals import SIGNALS, Signal, open_signal
 from lolhl.storage import Root
 from lolhl.vod.view import Fit, View
 
-PICTURES = "pictures"  # the signal that needs a backbone
 _HEAD, _BACKBONE = "head.", "backbone."  # how names of weights begin
 _REACH = 3600  # seconds: as far as a dataset can keep its sides apart
 

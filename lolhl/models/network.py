@@ -7,6 +7,8 @@ from lolhl.errors import ModelError
 from lolhl.models import backbones
 from lolhl.models.model import Classifier, ClipModel, TrackModel
 
+PICTURES = "pictures"  # the signal that needs a backbone
+
 
 class Network(Classifier):
     """A backbone, and what it stands under. Its frames are pixels as they were decoded: uint8 [N, S, S, 3].

@@ -26,8 +26,9 @@ from lolhl.config import Config, setting
 from lolhl.manifest import Manifest, Output
 from lolhl.models import scoring
 from lolhl.models.baseline import Baseline, StandardisedModel, measure
-from lolhl.models.bundle import PICTURES, Bundle, load_bundle
+from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.model import ClipModel
+from lolhl.models.network import PICTURES
 from lolhl.models.scoring import Instants
 from lolhl.results import Scoring
 from lolhl.signals import Signal, fill_track, make_track, measured, stored_track

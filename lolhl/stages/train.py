@@ -7,7 +7,6 @@ before, with the same result. On SIGTERM training finishes its step, saves its s
 run goes on from that step.
 """
 
-import itertools
 import logging
 import os
 import shutil
@@ -27,32 +26,23 @@ import lolhl
 from lolhl import manifest
 from lolhl.config import setting
 from lolhl.data import cache, stretches
-from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
-from lolhl.data.stretches import SIDES, Samples, Side, SplitVod
-from lolhl.data.windows import HeldStretch, WindowDataset
+from lolhl.data.stretches import Samples, Side, SplitVod
 from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, publication, scoring, tracking
-from lolhl.models.baseline import StandardisedModel, track_baseline
-from lolhl.models.bundle import PICTURES
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import open_runtime
+from lolhl.models import bundle, champion, material, publication, tracking
 from lolhl.models.joined import JoinedModel
 from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted, LearnConfig
-from lolhl.models.model import ClipModel, ClipSettings, TrackModel
-from lolhl.models.network import Network
-from lolhl.models.process_group import ProcessGroup, join_process_group
+from lolhl.models.model import ClipSettings
+from lolhl.models.network import PICTURES, Network
+from lolhl.models.process_group import join_process_group
 from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
-from lolhl.signals import Signal, make_track, open_signal
-from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, source_beside
+from lolhl.signals import Signal
 from lolhl.storage import Root, check_name, each
 from lolhl.text import first_few
-from lolhl.tracks.track import Track
 from lolhl.vod.view import View
 
 _LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
@@ -139,8 +129,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         force: redo what is done.
 
     Returns:
-        The bundle's manifest, model.json. Its result holds the architecture, what the network must
-        be given, the threshold and how it was chosen, the figures on validation, and versions.
+        The bundle's manifest, model.json. Its result holds the kind and its settings, what makes each signal, the
+        threshold and how it was chosen, the figures on validation, and versions.
 
     Raises:
         MissingInput: the dataset or its frames do not exist.
@@ -183,22 +173,22 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     wanted = config.model.wanted
     network = _network(config, view, device) if PICTURES in wanted else None
     frozen = config.tune == "head"
-    signals = {name: _open(name, view, network, device) for name in wanted}
-    tracks = _tracks(signals if frozen else {}, frames, process_group)
+    signals = {name: material.open_wanted(name, view, network, device) for name in wanted}
+    tracks = material.make_tracks(signals if frozen else {}, frames, process_group)
     widths = {PICTURES: network.width} if network else {}
-    widths |= {name: _width(name, tracks[name]) for name in wanted if name != PICTURES}
+    widths |= {name: material.width(name, tracks[name]) for name in wanted if name != PICTURES}
     model = MODELS[config.kind](config.model, widths).to(device)
     if network:
         network.head = model
     learner = network if network and not frozen else model
 
-    lessons, instants = _lessons(config, split_vods, sides, frames)
+    lessons, instants = material.make_lessons(config.model, split_vods, sides, frames, frozen=frozen)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
     place = cache.Place(device, limit, alone=process_group.local_world == 1)
-    if isinstance(model, StandardisedModel):
-        _learn_usual(model, tracks, instants)
-    parts = _values(model, tracks, instants) if frozen else {PICTURES: _pictures(frames, instants)}
-    contents = Contents({label: cache.hold(f"train {name}", part, place) for label, part in parts.items()}, device)
+    if frozen:
+        contents = material.hold_tracks(f"train {name}", model, tracks, instants, place)
+    else:
+        contents = material.hold_pictures(f"train {name}", frames, instants, place)
     run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
 
     follows = True  # whether MLflow answers
@@ -309,129 +299,8 @@ def _network(config: TrainConfig, view: View, device: torch.device) -> Network:
     return network
 
 
-def _open(name: str, view: View, network: Network | None, device: torch.device) -> Signal:
-    """Opens a signal that the model wants."""
-    if name == PICTURES and network:
-        return PictureSignal(open_runtime(Encoder.from_network(network), device), view)
-
-    def encoder() -> Encoder:
-        if network is None:
-            raise UsageError(f"the signal {name} needs a backbone, which is there only beside the signal {PICTURES}")
-        return Encoder.from_network(network)
-
-    return open_signal(name, view, encoder)
-
-
-VodTracks = dict[str, Track | None]  # VOD → its track; None where there is nothing to make it of
-
-
-def _tracks(
-    signals: Mapping[str, Signal], frames: Mapping[str, FrameSet], process_group: ProcessGroup
-) -> dict[str, VodTracks]:
-    """The tracks of each signal. Those that are not stored are computed: by the first of several processes.
-
-    Where a signal needs no pictures, it is measured of the video.
-    """
-    if not process_group.first:
-        process_group.wait()
-    with torch.random.fork_rng(devices=[]):  # first weights must not depend on what is stored already
-        tracks = {
-            name: {
-                vod: make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
-                if (source := source_beside(frame_set, signal.view))
-                else None
-                for vod, frame_set in frames.items()
-            }
-            for name, signal in signals.items()
-        }
-    if process_group.first:
-        process_group.wait()
-    return tracks
-
-
-def _width(name: str, tracks: VodTracks) -> int:
-    """The width of a signal. Raises DatasetError where no VOD has it."""
-    for track in tracks.values():
-        if track:
-            return track.made.result.width
-    raise DatasetError(
-        f"no VOD of the dataset has the signal {name}, because none has its video: run `lolhl download …` for them"
-    )
-
-
 def _recipe(signal: Signal, width: int) -> SignalRecipe:
     return SignalRecipe(version=signal.version, settings=bundle.recorded_settings(signal), width=width)
-
-
-Held = dict[str, npt.NDArray[np.int64]]  # VOD → the instants that are held, ascending: int64 [n]
-
-
-def _lessons(
-    config: TrainConfig, vods: Sequence[SplitVod], sides: Mapping[Side, Samples], frames: Mapping[str, FrameSet]
-) -> tuple[dict[Side, ClipDataset | WindowDataset], Held]:
-    """What is learnt and judged by, of each side: clips of samples, or windows of stretches; and what these show."""
-    if isinstance(config.model, ClipSettings):
-        offsets, frozen = config.model.offsets, config.tune == "head"
-        clips = {side: _clips(offsets, samples, frames, frozen=frozen) for side, samples in sides.items()}
-        held = wanted([(sides[side], clips[side]) for side in SIDES])
-        return {
-            side: ClipDataset(samples.label, rows(samples, clips[side], held)) for side, samples in sides.items()
-        }, held
-    begins, held = 0, {}
-    lessons: dict[Side, list[HeldStretch]] = {side: [] for side in SIDES}
-    for vod in vods:
-        parts = {side: vod.stretches(side) for side in SIDES}
-        shown = [np.arange(part.first, part.end) for part in itertools.chain(*parts.values())]
-        held[vod.vod] = np.sort(np.concatenate(shown))
-        for side in SIDES:
-            for part in parts[side]:
-                row = begins + int(np.searchsorted(held[vod.vod], part.first))
-                lessons[side].append(HeldStretch(row, part.labels))
-        begins += len(held[vod.vod])
-    return {side: WindowDataset(lessons[side], config.model.context) for side in SIDES}, held
-
-
-def _clips(offsets: tuple[int, ...], side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
-    """Frame numbers of each sample's clip: int64 [n, T]. Where the backbone learns too, the nearest picture to each.
-
-    Every instant has features, but a stream that was scanned has fewer pictures than instants.
-    """
-    clips = np.empty((len(side), len(offsets)), dtype=np.int64)
-    for vod, in_vod in side.by_vod().items():
-        numbers = scoring.clip_frames(offsets, side.frame[in_vod], len(frames[vod]))
-        clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
-    return clips
-
-
-def _pictures(frames: Mapping[str, FrameSet], held: Held) -> list[cache.Part]:
-    """What is learnt from where the backbone learns too: pixels."""
-    return [cache.Part(frames[vod].digest, numbers, frames[vod].pictures) for vod, numbers in held.items()]
-
-
-def _learn_usual(model: StandardisedModel, tracks: Mapping[str, VodTracks], held: Held) -> None:
-    """Tells the model what is usual in the VODs of the dataset."""
-    for name, vod_tracks in tracks.items():
-        model.learn_usual(name, [track_baseline(track) for vod in held if (track := vod_tracks[vod])])
-
-
-def _values(model: TrackModel, tracks: Mapping[str, VodTracks], held: Held) -> dict[str, list[cache.Part]]:
-    """What a head learns from: the values of each signal, NaN where they are not known."""
-    return {
-        name: [_part(model, name, vod_tracks[vod], numbers) for vod, numbers in held.items()]
-        for name, vod_tracks in tracks.items()
-    }
-
-
-def _part(model: TrackModel, name: str, track: Track | None, numbers: npt.NDArray[np.int64]) -> cache.Part:
-    """The values of one VOD as the model sees them."""
-    if track is None:
-        return cache.Part("", numbers, lambda some: np.full((len(some), model.widths[name]), np.nan, np.float16))
-    if isinstance(model, StandardisedModel):
-        baseline = model.drawn(name, track_baseline(track))
-        return cache.Part(f"{track.digest} {baseline.digest}", numbers, lambda some: baseline.apply(track.at(some)))
-    if isinstance(model, ClipModel) and name != PICTURES:  # it knows nothing of what is not known
-        return cache.Part(f"{track.digest} filled", numbers, lambda some: np.nan_to_num(track.at(some), nan=0.0))
-    return cache.Part(track.digest, numbers, track.at)
 
 
 def _judge(
