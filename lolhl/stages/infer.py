@@ -12,7 +12,7 @@ stage, is not looked at again.
 import io
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,12 +24,9 @@ import torch
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest, Output
-from lolhl.models import scoring
-from lolhl.models.baseline import Baseline, StandardisedModel, measure
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.models.model import ClipModel
 from lolhl.models.network import PICTURES
-from lolhl.models.scoring import Instants
+from lolhl.models.vod_scorer import Numbers, Scores, VodScorer
 from lolhl.results import Scoring
 from lolhl.signals import Signal, fill_track, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
@@ -72,9 +69,7 @@ class InferConfig(Config):
     )
 
 
-Scores = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]  # in seconds
-Numbers = npt.NDArray[np.int64]
 
 
 def scores_key(vod: str, place: str = "highlights") -> str:
@@ -152,7 +147,7 @@ def infer(
     used.model.to(device)
     signal = signals.pop(PICTURES, None)
     tracks = {name: _track(other, sources[name]) for name, other in signals.items()}
-    scorer = _Scorer.open(used, tracks, device)
+    scorer = VodScorer.open(used, tracks, device)
     if not isinstance(signal, PictureSignal):
         mode, scores = _without_pictures(scorer, source)
     elif isinstance(source, FrameSource):
@@ -193,83 +188,14 @@ def _track(signal: Signal, source: Source | None) -> Track | None:
     return make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
 
 
-@dataclass(frozen=True)
-class _Scorer:
-    """A model, and the tracks of its signals other than pictures.
-
-    Attributes:
-        tracks: None for a signal that the VOD does not have.
-        baselines: what is usual in this VOD, for a model that wants that.
-    """
-
-    used: Bundle
-    tracks: Mapping[str, Track | None]
-    device: torch.device
-    baselines: Mapping[str, Baseline]
-
-    @classmethod
-    def open(cls, used: Bundle, tracks: Mapping[str, Track | None], device: torch.device) -> "_Scorer":
-        """A scorer that knows the baselines of these tracks, where the model wants them."""
-        opened = cls(used, tracks, device, {})
-        for name, track in tracks.items():
-            if track:
-                opened = opened.with_baseline(name, track.at, len(track))
-        return opened
-
-    def with_baseline(self, signal: str, read: Callable[[Numbers], Values], count: int) -> "_Scorer":
-        """The same with the baseline of a signal, whose `count` rows are read by their numbers."""
-        model = self.used.model
-        if not isinstance(model, StandardisedModel):
-            return self
-        return replace(self, baselines={**self.baselines, signal: model.drawn(signal, measure(count, read))})
-
-    @property
-    def asks_first(self) -> bool:
-        """Whether the model wants to know what is usual before it scores, so that tracks are made first."""
-        return isinstance(self.used.model, StandardisedModel)
-
-    def scores(self, pictures: Iterable[Values]) -> Scores:
-        """The scores of all instants, from the features of their pictures: [n, D], some at a time."""
-        return self._scores(self._beside(pictures))
-
-    def scores_without_pictures(self, count: int) -> Scores:
-        """The scores of so many instants, of a model that sees no pictures."""
-        batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
-        return self._scores(self._instants(self._values(numbers)) for numbers in batches)
-
-    def _scores(self, batches: Iterable[Instants]) -> Scores:
-        return np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
-
-    def _beside(self, pictures: Iterable[Values]) -> Iterator[Instants]:
-        first = 0
-        for values in pictures:
-            numbers = np.arange(first, first + len(values))
-            first += len(values)
-            if isinstance(self.used.model, ClipModel):  # it takes pictures for known
-                yield Instants({PICTURES: values}, {})
-            else:
-                yield self._instants({PICTURES: values, **self._values(numbers)})
-
-    def _instants(self, values: Mapping[str, Values]) -> Instants:
-        apart = {name: self.baselines[name].apply(rows) for name, rows in values.items() if name in self.baselines}
-        return Instants.from_values({**values, **apart})
-
-    def _values(self, numbers: Numbers) -> dict[str, Values]:
-        """The values of the other signals at these instants, NaN where they are not known."""
-        values = {name: track.at(numbers) for name, track in self.tracks.items() if track}
-        for name in self.tracks.keys() - values.keys():
-            values[name] = np.full((len(numbers), self.used.model.widths[name]), np.nan, np.float16)
-        return values
-
-
-def _without_pictures(scorer: _Scorer, source: Source) -> tuple[decode.Mode, Scores]:
+def _without_pictures(scorer: VodScorer, source: Source) -> tuple[decode.Mode, Scores]:
     """The scores of a model that sees no pictures."""
     if isinstance(source, FrameSource):
         return source.layout, scorer.scores_without_pictures(len(source.frames))
     return "grid", scorer.scores_without_pictures(min(len(track) for track in scorer.tracks.values() if track))
 
 
-def _from_frames(scorer: _Scorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scores]:
+def _from_frames(scorer: VodScorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scores]:
     """The mode that the frames allow, and the scores."""
     if scorer.asks_first:
         track: Track | None = make_track(signal, source, source.layout)
@@ -286,7 +212,7 @@ def _from_frames(scorer: _Scorer, signal: PictureSignal, source: FrameSource) ->
 
 
 def _from_video(
-    scorer: _Scorer,
+    scorer: VodScorer,
     signal: PictureSignal,
     video: VideoSource,
     config: InferConfig,
@@ -333,7 +259,7 @@ def _key_frames(
 
 
 def _scan(
-    scorer: _Scorer,
+    scorer: VodScorer,
     signal: PictureSignal,
     video: VideoSource,
     keys: KeyFrames,
