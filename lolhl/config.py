@@ -59,7 +59,7 @@ class _Declaration:
     neutral: bool
     unrecorded: Any
     parse: Callable[[str], Any] | None
-    choices: "Callable[[], Iterable[str]] | None"
+    choices: Iterable[str]
 
 
 def setting(
@@ -73,7 +73,7 @@ def setting(
     neutral: bool = False,
     unrecorded: Any = MISSING,
     parse: Callable[[str], Any] | None = None,
-    choices: Callable[[], Iterable[str]] | None = None,
+    choices: Iterable[str] = (),
 ) -> Any:
     """A field of a `Config`. Its type is bool, int, float, Fraction, str or a Literal of words, or such a one or None.
 
@@ -88,9 +88,11 @@ def setting(
             before there was the setting; the default, unless that has been changed since. Who changes the default of a
             setting writes the first one here.
         parse: makes the value from what a person writes, where the field's type does not say how.
-        choices: returns the valid words, where a registry has them and not the field's type.
+        choices: the valid words of a str, where a registry lists them; else a Literal names them. What a registry is
+            given later counts too.
     """
-    declaration = _Declaration(help, Range(at_least, above, at_most, below), neutral, unrecorded, parse, choices)
+    bounds = Range(at_least, above, at_most, below)
+    declaration = _Declaration(help, bounds, neutral, unrecorded, parse, choices)
     return field(default=default, metadata={"setting": declaration})
 
 
@@ -114,7 +116,7 @@ class Setting:
     Attributes:
         kind: bool, int, float, Fraction or str; words of a Literal are str.
         optional: whether the value may be None.
-        listed: returns the valid words, where it has only some.
+        listed: the valid words, where it has only some.
         default: MISSING where it must be given.
         unrecorded, parse: see `setting`.
     """
@@ -122,7 +124,7 @@ class Setting:
     name: str
     kind: type
     optional: bool
-    listed: Callable[[], Iterable[str]]
+    listed: Iterable[str]
     range: Range
     default: Any
     help: str
@@ -138,7 +140,7 @@ class Setting:
     @property
     def choices(self) -> tuple[str, ...]:
         """The valid words. It is empty where any word is valid."""
-        return tuple(self.listed())
+        return tuple(self.listed)
 
     @property
     def valid(self) -> str:
@@ -254,12 +256,12 @@ def _flag(name: str) -> str:
 def _setting(name: str, hint: Any, default: Any, declaration: _Declaration) -> Setting:
     parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     (kind,) = (part for part in parts if part is not types.NoneType)
-    words = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    listed = typing.get_args(kind) if typing.get_origin(kind) is Literal else declaration.choices
     return Setting(
         name=name,
-        kind=str if words else kind,
+        kind=str if typing.get_origin(kind) is Literal else kind,
         optional=types.NoneType in parts,
-        listed=declaration.choices or (lambda: words),
+        listed=listed,
         range=declaration.range,
         default=default,
         help=declaration.help,

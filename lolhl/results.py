@@ -386,6 +386,8 @@ class Clips(Result):
 
     Attributes:
         reel: key in the root; None when there is none.
+        reel_ranks: those of its clips, in its order; empty for reels of earlier versions, which hold all clips in order
+            of time.
         clips_from: the quality that they were cut from; None when there are no clips.
         source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
     """
@@ -394,6 +396,7 @@ class Clips(Result):
     vod: str
     clips: list[Clip]
     reel: str | None
+    reel_ranks: list[Annotated[int, Meta(ge=1)]] = field(default_factory=list)
     clips_from: Literal["source", "stored"] | None
     source_may_come: bool = False
 

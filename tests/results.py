@@ -70,7 +70,7 @@ def store_bundle(root: Root, name: str, network: Network, view: dict[str, Any], 
     """A bundle of a network that has a head, as `train` writes it."""
     model = network.head
     assert model
-    output = bundle.store_weights(root, name, model, network)
+    output = written(root, f"models/{name}/model.safetensors", bundle.weights_bytes(model, network))
     recipe = SignalRecipe(version=1, settings={"size": view["size"], "fit": view["fit"]}, width=network.width)
     mean, std = ((values[0], values[1], values[2]) for values in network.normalisation.values())
     result = replace(
@@ -82,6 +82,12 @@ def store_bundle(root: Root, name: str, network: Network, view: dict[str, Any], 
         view=view,
     )
     return store(root, bundle.manifest_key(name), result, (output,), **new)
+
+
+def written(root: Root, key: str, data: bytes) -> Output:
+    """Writes a file as a stage that goes on to its manifest."""
+    root.write(key, data)
+    return Output.from_bytes(key, data)
 
 
 def unsealed(data: bytes) -> bytes:

@@ -236,7 +236,7 @@ OVENS: dict[str, type[Config]] = {"gas": Gas, "stone": Stone}
 class Pizza(Config):
     """How a pizza is baked."""
 
-    oven: str = setting("gas", "which oven", choices=lambda: OVENS)
+    oven: str = setting("gas", "which oven", choices=OVENS)
     minutes: int = setting(7, "in the oven")
     heat: Config = chosen_settings("oven", lambda: OVENS)
 

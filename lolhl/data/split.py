@@ -84,7 +84,7 @@ def by_chunks_of(
     least = round(float(min(3 * guard_seconds * fps, validation * labelled.labels.size)))
     blocks = _blocks(labelled.chunks, least)
     sizes = [stop - start for start, stop in blocks]
-    positives = [int(labelled.labels[start:stop].sum()) for start, stop in blocks]
+    positives = [int(np.count_nonzero(labelled.labels[start:stop])) for start, stop in blocks]
     for index in _chosen(sizes, positives, validation, _rng(seed, labelled.vod)):
         side[slice(*blocks[index])] = VALIDATION
     return guarded(side, fps, guard_seconds)
@@ -143,7 +143,10 @@ def _blocks(chunks: npt.NDArray[np.int64], least: int) -> list[tuple[int, int]]:
 
 
 def _chosen(
-    block_sizes: Sequence[int], block_positives: Sequence[int], share: float, rng: np.random.Generator
+    block_sizes: Sequence[int],
+    block_positives: Sequence[int],
+    share: float,
+    rng: np.random.Generator,
 ) -> list[int]:
     """The blocks for validation, by their places in order: at least one, and never all.
 
@@ -158,20 +161,16 @@ def _chosen(
         return []
     sizes, positives = np.array(block_sizes), np.array(block_positives)
     total, total_positive = sizes.sum(), positives.sum()
-    best, least = np.array([], dtype=np.int64), np.inf
-    for _ in range(_TRIES):
-        order = rng.permutation(len(sizes))
-        taken = np.cumsum(sizes[order])[:-1]
-        count = int(np.abs(taken - share * total).argmin()) + 1
-        size, positive = taken[count - 1], positives[order[:count]].sum()
-        classes = (positive, size - positive, total_positive - positive, (total - size) - (total_positive - positive))
-        lacking = sum(frames == 0 for frames in classes)
-        off_share = abs(size / (share * total) - 1)
-        off_rate = abs(positive / size * total / total_positive - 1) if total_positive else 0.0
-        cost = 1000 * lacking + off_share + off_rate
-        if cost < least:
-            best, least = order[:count], cost
-    return sorted(best.tolist())
+    orders = np.stack([rng.permutation(len(sizes)) for _ in range(_TRIES)])
+    taken = np.cumsum(sizes[orders], axis=1)[:, :-1]
+    last = np.arange(_TRIES), np.abs(taken - share * total).argmin(axis=1)
+    size, positive = taken[last], np.cumsum(positives[orders], axis=1)[last]
+    classes = (positive, size - positive, total_positive - positive, (total - size) - (total_positive - positive))
+    lacking = np.sum([frames == 0 for frames in classes], axis=0)
+    off_share = np.abs(size / (share * total) - 1)
+    off_rate = np.abs(positive / np.maximum(size, 1) * total / total_positive - 1) if total_positive else 0.0
+    best = int((1000 * lacking + off_share + off_rate).argmin())
+    return sorted(orders[best, : last[1][best] + 1].tolist())
 
 
 def _rng(seed: int, vod: str) -> np.random.Generator:

@@ -7,7 +7,7 @@ the guard between the sides. Which instants train is decided when they are read,
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lolhl import layout
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
 from lolhl.errors import StorageError
@@ -32,8 +33,8 @@ _LONGEST = 2**31  # instants of a VOD: 100 days at the fastest grid
 
 
 def keys(dataset: str) -> tuple[str, str]:
-    """Where the stretches and the spans of a dataset lie."""
-    return f"datasets/{dataset}/stretches.parquet", f"datasets/{dataset}/spans.parquet"
+    """Where the stretches and the spans of a dataset lie, without the digest in their names."""
+    return layout.stretches(dataset), layout.spans(dataset)
 
 
 @dataclass(frozen=True)
@@ -173,22 +174,32 @@ def _labels(stretches: Sequence[LabelledStretch]) -> npt.NDArray[np.bool_]:
     return np.concatenate([np.empty(0, np.bool_), *(part.labels for part in stretches)])
 
 
-def to_files(dataset: str, vods: Iterable[SplitVod]) -> dict[str, bytes]:
+def to_files(dataset: str, vods: Sequence[SplitVod]) -> dict[str, bytes]:
     """The two files of a dataset: key → content.
 
     Args:
         dataset: its name.
         vods: in order of names.
     """
-    stretches: list[tuple[str, int, int, str]] = []
-    spans: list[tuple[str, float, float]] = []
-    for vod in vods:
-        stretches += sorted((vod.vod, first, end, side) for side in SIDES for first, end in vod.sides[side])
-        spans += [(vod.vod, span.start, span.stop) for span in vod.spans]
+    names = pl.Series([vod.vod for vod in vods], dtype=pl.String)
+    parts = [sorted((*part, side) for side in SIDES for part in vod.sides[side]) for vod in vods]
+    borders = np.array([(first, end) for vod in parts for first, end, _ in vod], dtype=np.int64).reshape(-1, 2)
+    times = np.array([(span.start, span.stop) for vod in vods for span in vod.spans]).reshape(-1, 2)
+    stretches = {
+        "vod": names.gather(np.repeat(np.arange(len(vods)), [len(vod) for vod in parts])),
+        "first": borders[:, 0],
+        "end": borders[:, 1],
+        "side": [side for vod in parts for _, _, side in vod],
+    }
+    spans = {
+        "vod": names.gather(np.repeat(np.arange(len(vods)), [len(vod.spans) for vod in vods])),
+        "start": times[:, 0],
+        "stop": times[:, 1],
+    }
     stretches_key, spans_key = keys(dataset)
     return {
-        stretches_key: _parquet(pl.DataFrame(stretches, _STRETCHES, orient="row")),
-        spans_key: _parquet(pl.DataFrame(spans, _SPANS, orient="row")),
+        stretches_key: _parquet(pl.DataFrame(stretches, _STRETCHES)),
+        spans_key: _parquet(pl.DataFrame(spans, _SPANS)),
     }
 
 

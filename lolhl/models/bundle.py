@@ -19,7 +19,6 @@ from torch import Tensor
 
 from lolhl import layout, manifest
 from lolhl.errors import ModelError, UsageError
-from lolhl.manifest import Output
 from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
@@ -34,10 +33,6 @@ from lolhl.vod.view import Fit, View
 
 _HEAD, _BACKBONE = "head.", "backbone."  # how names of weights begin
 _REACH = 3600  # seconds: as far as a dataset can keep its sides apart
-
-
-def weights_key(name: str) -> str:
-    return f"models/{name}/model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -93,8 +88,8 @@ def recorded_settings(signal: Signal) -> dict[str, Any]:
     return {name: value for name, value in signal.settings.items() if name != "backbone"}
 
 
-def store_weights(root: Root, name: str, model: TrackModel, network: Network | None) -> Output:
-    """Writes the weights of a model and of the backbone under it. The bundle exists once its manifest is written too.
+def weights_bytes(model: TrackModel, network: Network | None) -> bytes:
+    """The weights of a model, and of the backbone under it, as safetensors.
 
     Args:
         network: the network that has the backbone. None where there is none.
@@ -102,9 +97,7 @@ def store_weights(root: Root, name: str, model: TrackModel, network: Network | N
     weights = {f"{_HEAD}{key}": tensor for key, tensor in model.state_dict().items()}
     if network:
         weights |= {f"{_BACKBONE}{key}": tensor for key, tensor in network.backbone.state_dict().items()}
-    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()})
-    root.write(weights_key(name), data)
-    return Output.from_bytes(weights_key(name), data)
+    return save({key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()})
 
 
 def load_bundle(root: Root, name: str) -> Bundle:
@@ -117,7 +110,6 @@ def load_bundle(root: Root, name: str) -> Bundle:
             That is known before much memory is taken.
     """
     name = resolve(root, name)
-    root = root.ahead([manifest_key(name), weights_key(name)])
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
     result = made.result
     where, redo = f"{root.url}/{manifest_key(name)}", layout.remake(manifest_key(name))
@@ -126,7 +118,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
         settings = _settings(result, view)
     except (UsageError, ValueError) as error:
         raise ModelError(f"{where} is no model's ({_shown(error)}): run `{redo}`") from error
-    data = made.read(root, weights_key(name), redo)
+    data = made.read(root, layout.weights(name), redo)
     try:
         weights = load(data)
         _check_numbers(weights)
@@ -235,8 +227,8 @@ def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _unfit(root: Root, name: str, error: Exception) -> ModelError:
-    where = f"{root.url}/{weights_key(name)}"
-    return ModelError(f"{where} does not fit its model.json ({_shown(error)}): run `lolhl train {name} --force`")
+    where = f"{root.url}/{manifest_key(name)}"
+    return ModelError(f"the weights of {where} do not fit it ({_shown(error)}): run `lolhl train {name} --force`")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class LearnConfig(Config):
     """What learns, and how."""
 
     kind: str = setting(
-        "video", "; ".join(f"{name}: {model.summary}" for name, model in MODELS.items()), choices=lambda: MODELS
+        "video", "; ".join(f"{name}: {model.summary}" for name, model in MODELS.items()), choices=MODELS
     )
     epochs: int = setting(
         20,

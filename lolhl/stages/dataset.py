@@ -13,18 +13,18 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
 from lolhl.data import split, stretches
 from lolhl.data.balance import kept_negatives
 from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
-from lolhl.frames.spec import FrameSpec, stored, view_name
+from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import labels_key, read_labels
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
-from lolhl.storage import Root, check_name, check_new, each
+from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
 from lolhl.vod.view import Fit, View
 
@@ -105,13 +105,13 @@ def dataset(
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
     key = f"datasets/{name}/dataset.json"
     check_new(root, key, name, "dataset")
-    specs = _chosen(dict(zip(vods, each(lambda vod: stored(root, vod), vods), strict=True)), config)
-    sources = list(each(lambda vod: _source(root, vod, specs[vod]), vods))
+    specs = _chosen(stored_of_all(root, vods), config)
+    sources = list(each(lambda vod: _source(root, vod, specs[vod]), vods, ahead=MANY))
     inputs = {specs[source.vod].manifest_key(source.vod): source.frames_digest for source in sources}
     inputs |= {labels_key(source.vod): source.labels_digest for source in sources}
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     # That of lolhl 0.1 has a row for each frame.
-    if earlier and [output.key for output in earlier.outputs] == sorted(stretches.keys(name)):
+    if earlier and [layout.without_digest(output.key) for output in earlier.outputs] == sorted(stretches.keys(name)):
         return earlier
 
     view = specs[vods[0]].view
@@ -134,11 +134,7 @@ def dataset(
     log.info("dataset %s: %s\n%s", name, first_few(vods), table(result))
     _check(result, name)
 
-    files = stretches.to_files(name, [part.split for part in parts])
-    with todo.begin() as begun:
-        for file, data in files.items():
-            root.write(file, data)
-        return begun.finish(result, [Output.from_bytes(file, data) for file, data in files.items()])
+    return todo.store(result, stretches.to_files(name, [part.split for part in parts]))
 
 
 @dataclass(frozen=True)
@@ -205,9 +201,7 @@ def assign(
 
 def _source(root: Root, vod: str, spec: FrameSpec) -> Source:
     """Reads what is needed of a VOD."""
-    key = spec.manifest_key(vod)
-    root = root.ahead([key, f"vods/{vod}/vod.json", labels_key(vod)])
-    frames = manifest.load(root, key, Frames, spec.command(vod), fresh=True)
+    frames = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
     spans, digest = read_labels(root, vod)
     return Source(vod, frames.result.frames, spans, frames.content_digest(), digest)
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 import lolhl
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import setting
 from lolhl.data import cache, stretches
 from lolhl.data.stretches import Samples, Side, SplitVod
@@ -219,12 +219,10 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             training.weigh(model, contents, lessons["validation"])
         raw = training.probabilities(learner, contents, lessons["validation"])
         threshold, figures = _judge(sides["validation"], raw, view.fps, config.smooth_seconds)
-        with todo.begin() as begun:
-            output = bundle.store_weights(root, name, model, network)
-            recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
-            result = _describe(config, recipes, network, described, view, fitted, threshold, figures)
-            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-            made = begun.finish(result, [output])
+        recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
+        result = _describe(config, recipes, network, described, view, fitted, threshold, figures)
+        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
@@ -235,7 +233,7 @@ def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[
     """The VODs of the dataset, as it splits them."""
     keys, result = stretches.keys(dataset), described.result
     redo = f"lolhl dataset {dataset} {first_few(result.vods, ' ')} --force"
-    if not {*keys} <= {output.key for output in described.outputs}:
+    if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
         raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
     files = [described.read(root, key, redo) for key in keys]
     places = [f"{root.url}/{key}" for key in keys]

@@ -26,6 +26,7 @@ from lolhl.tracks.filling import End, Gap, Measured
 from lolhl.tracks.recipe import Layout
 from lolhl.tracks.rows import Rows
 from tests.cli.process import said
+from tests.files import stored_bytes
 from tests.models.steady import SteadyModel, SteadySettings
 from tests.signals.brightness import open_brightness
 from tests.streams import add_stream
@@ -101,7 +102,7 @@ def test_from_dataset_to_comparison(streams: Root, capsys: pytest.CaptureFixture
     assert said(capsys, words)[0] == 0
     assert {stat.key: stat.etag for stat in root.list("models/own/")} == before
     assert said(capsys, [*words, "--force"])[0] == 0
-    assert root.stat("models/own/model.safetensors")
+    assert stored_bytes(root, "models/own/model.safetensors")
 
 
 def test_a_vod_that_lacks_a_signal_is_no_error(streams: Root, capsys: pytest.CaptureFixture[str]) -> None:

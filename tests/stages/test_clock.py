@@ -22,6 +22,7 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod import cpu, cuda
 from lolhl.vod.decode import Ending, Mode, View, decode, scan, stills
+from tests.files import stored_bytes
 from tests.results import store_bundle
 from tests.videos import numbered_video, read_number
 
@@ -174,6 +175,6 @@ def test_refine_sees_what_follows_the_last_key_frame(videos: Path, model: Root) 
     modes: tuple[Mode, ...] = ("grid", "refine")
     for mode in modes:
         infer(model, "m", vod, InferConfig(source="video", mode=mode, closer=0.01))
-        tables[mode] = model.read(f"highlights/{vod}/scores.parquet")
+        tables[mode] = stored_bytes(model, f"highlights/{vod}/scores.parquet")
     scores = {mode: pl.read_parquet(io.BytesIO(table))["score"].to_numpy() for mode, table in tables.items()}
     assert np.allclose(scores["refine"][12:], scores["grid"][12:], atol=1e-5)

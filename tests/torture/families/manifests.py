@@ -257,8 +257,8 @@ MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (
     "models/m/model.json", "vods/a/vod.json", "frames/a/**/frameset.json", "highlights/a/scores.json",
     "highlights/a/highlights.json", "highlights/a/clips.json", "highlights/a/report.json",
 )  # fmt: skip
-INDEX, SCORED = "frames/a/**/index*.parquet", "highlights/a/scores.parquet"
-STRETCHES, SPANS = "datasets/d/stretches.parquet", "datasets/d/spans.parquet"
+INDEX, SCORED = "frames/a/**/index*.parquet", "highlights/a/scores*.parquet"
+STRETCHES, SPANS = "datasets/d/stretches*.parquet", "datasets/d/spans*.parquet"
 LEARN = "train n --dataset d --epochs 1"
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "view-fps-0": holding(MODEL, "0", "result view fps", "infer m a --source video --force"),
