@@ -9,21 +9,7 @@ from lolhl import manifest
 from lolhl.config import Config
 from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Interval
 from lolhl.manifest import Manifest, Output, R
-from lolhl.models import bundle
-from lolhl.models.network import Network
-from lolhl.models.registry import MODELS
-from lolhl.results import (
-    BackboneRecipe,
-    Dataset,
-    Dropped,
-    FrameCount,
-    Frames,
-    Model,
-    ModelFigures,
-    Scoring,
-    SignalRecipe,
-    Vod,
-)
+from lolhl.results import Dataset, Dropped, FrameCount, Frames, Model, ModelFigures, Scoring, Vod
 from lolhl.storage import Root
 
 VOD = Vod(
@@ -64,24 +50,6 @@ def store(
     """Writes a manifest as the stage itself would, its result with other values."""
     todo, _ = manifest.plan(root, key, type(result), Config(), inputs or {}, force=True)
     return todo.finish(replace(result, **new), list(outputs))  # type: ignore[type-var]
-
-
-def store_bundle(root: Root, name: str, network: Network, view: dict[str, Any], **new: Any) -> Manifest[Model]:
-    """A bundle of a network that has a head, as `train` writes it."""
-    model = network.head
-    assert model
-    output = written(root, f"models/{name}/model.safetensors", bundle.weights_bytes(model, network))
-    recipe = SignalRecipe(version=1, settings={"size": view["size"], "fit": view["fit"]}, width=network.width)
-    mean, std = ((values[0], values[1], values[2]) for values in network.normalisation.values())
-    result = replace(
-        MODEL,
-        kind=next(kind for kind, known in MODELS.items() if isinstance(model, known)),
-        settings=model.settings.recorded(),
-        signals={"pictures": recipe},
-        backbone=BackboneRecipe(name=network.name, mean=mean, std=std),
-        view=view,
-    )
-    return store(root, bundle.manifest_key(name), result, (output,), **new)
 
 
 def written(root: Root, key: str, data: bytes) -> Output:

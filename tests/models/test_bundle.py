@@ -25,7 +25,7 @@ from lolhl.models.registry import MODELS
 from lolhl.models.video import VideoModel, VideoSettings
 from lolhl.results import Model
 from lolhl.storage import Root, open_root
-from tests import results
+from tests.bundles import store_bundle
 from tests.results import unsealed
 
 SETTINGS = VideoSettings(hidden=16)
@@ -46,7 +46,7 @@ def network() -> Network:
 def root(network: Network, tmp_path: Path) -> Root:
     """With model m."""
     root = open_root(str(tmp_path))
-    results.store_bundle(root, "m", network, VIEW)
+    store_bundle(root, "m", network, VIEW)
     return root
 
 
@@ -168,7 +168,7 @@ def refused(root: Root, said: dict[str, Any], names: str) -> None:
 def test_a_bundle_of_lolhl_0_1_is_read(root: Root, network: Network, kind: str) -> None:
     """It had a backbone and a head in one, and no signals."""
     network.head = MODELS[kind](MODELS[kind].Settings(), {"pictures": 512})
-    results.store_bundle(root, "m", network, VIEW)
+    store_bundle(root, "m", network, VIEW)
     before = load_bundle(root, "m")
     said = json.loads(unsealed(root.read("models/m/model.json")))
     old = said["result"]

@@ -22,8 +22,8 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod import cpu, cuda
 from lolhl.vod.decode import Ending, Mode, View, decode, scan, stills
+from tests.bundles import store_bundle
 from tests.files import stored_bytes
-from tests.results import store_bundle
 from tests.videos import numbered_video, read_number
 
 VIEW = View(Fraction(3), 64, "squeeze")

@@ -14,7 +14,7 @@ from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root
 from lolhl.tracks.rows import PART
 from lolhl.tracks.track import Track
-from tests import results
+from tests.bundles import store_bundle
 from tests.streams import action_video
 from tests.tracks.made import Counter, contents, filling, recipe, row
 
@@ -40,7 +40,7 @@ def test_a_video_whose_track_is_stored_is_not_fetched(root: Root, tmp_path: Path
     torch.manual_seed(0)
     network = Network("resnet18").eval()
     network.head = ImageModel(ImageSettings(), {"pictures": network.width})
-    results.store_bundle(root, "m", network, {"fps": "3", "size": 64, "fit": "squeeze"})
+    store_bundle(root, "m", network, {"fps": "3", "size": 64, "fit": "squeeze"})
     vod = download(root, str(action_video(tmp_path / "a.mp4", [], seconds=12))).result
     grid = InferConfig(source="video", mode="grid")
     first = infer(root, "m", "a", grid)
