@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
     from lolhl.results import MethodComparison, Model, Report, Retraining
     from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
+    from lolhl.stages.review import Reviewed
     from lolhl.stages.rollback import RolledBack
 
 log = logging.getLogger(__name__)
@@ -267,6 +268,11 @@ def _format_retrain(made: "Manifest[Retraining]", root: Root, _arguments: Argume
     return [(f"{shown}\n{page}", made.result_values())]
 
 
+def _format_review(done: "Reviewed", _root: Root, _arguments: Arguments) -> list[Line]:
+    changed = ", ".join(done.vods) or "nothing"
+    return [(f"review: ended; corrected: {changed}", asdict(done))]
+
+
 def _format_rollback(done: "RolledBack", _root: Root, _arguments: Arguments) -> list[Line]:
     left = f"{done.before} champions before it" if done.before else "no champion before it"
     return [(f"{done.champion} is champion again, in place of {done.instead_of}; {left}", asdict(done))]
@@ -281,6 +287,7 @@ _FORMATS: dict[str, Format] = {
     "run": _format_report,
     "compare": _format_compare,
     "retrain": _format_retrain,
+    "review": _format_review,
     "rollback": _format_rollback,
 }
 

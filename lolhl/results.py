@@ -139,6 +139,7 @@ class Track(OnGrid, Result):
         width: values of a row.
         ended_at: where the VOD ends.
         problem: why its video could not be read any further, where it breaks off.
+        unknown: how many rows have no values, as where there is no sound.
     """
 
     stage = "track"
@@ -154,6 +155,7 @@ class Track(OnGrid, Result):
     width: Count
     ended_at: Seconds
     problem: str | None
+    unknown: Count = 0
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,11 @@ class VodCounts(SideCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(SideCounts, OnGrid, Result):
-    """Samples to learn from and to be judged on. `fps`, `size` and `fit` are those of all its frame sets."""
+    """What is learnt from, and what is judged on. `fps`, `size` and `fit` are those of all its frame sets.
+
+    Attributes:
+        positives, seed: by which the frames to train on are chosen when they are read.
+    """
 
     stage = "dataset"
     fps: Fraction
@@ -212,6 +218,8 @@ class Dataset(SideCounts, OnGrid, Result):
     holdout: Literal["chunks", "vods"]
     chunk_seconds: Seconds
     guard_seconds: Seconds
+    positives: Probability = 0.3
+    seed: Annotated[int, Meta(ge=0)] = 0
     per_vod: dict[str, VodCounts]
 
 

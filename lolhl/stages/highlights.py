@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import setting, settings
 from lolhl.errors import Conflict
 from lolhl.exports import webvtt, youtube
@@ -109,7 +109,7 @@ def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray
     Raises:
         StorageError: they are gone or damaged.
     """
-    key = f"highlights/{vod}/scores.parquet"
+    key = scoring.key_of(layout.scores(vod))
     redo = f"lolhl infer {scoring.result.model} {vod} --force"
     return read_scores(scoring.read(root, key, redo), f"{root.url}/{key}", redo, scoring.result.frames)
 

@@ -22,7 +22,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key
 from lolhl.labels.tables import write_table
 from lolhl.results import Vod
-from lolhl.storage import Root
+from lolhl.storage import MANY, Root, each
 
 log = logging.getLogger(__name__)
 
@@ -147,9 +147,9 @@ def _bytes(file: Path) -> bytes:
 def _known(root: Root, config: LabelsConfig) -> KnownVods:
     """The VODs that were downloaded, and their lengths."""
     keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
-    vods = {key.split("/")[1]: manifest.load(root, key, Vod, "lolhl download") for key in keys}
-    durations = {vod: made.result.duration for vod, made in vods.items()}
-    rates = {vod: made.result.fps for vod, made in vods.items() if made.result.fps}
+    vods = list(each(lambda key: manifest.load(root, key, Vod, "lolhl download").result, keys, ahead=MANY))
+    durations = {vod.vod: vod.duration for vod in vods}
+    rates = {vod.vod: vod.fps for vod in vods if vod.fps}
     return KnownVods(durations, rates, allows_unknown=config.allow_unknown or not durations)
 
 

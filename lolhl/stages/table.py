@@ -144,6 +144,15 @@ STAGES: dict[str, Stage] = {
         settings=("ReportConfig",),
         shareable=True,
     ),
+    "review": Stage(
+        "serve the reports on this machine: corrections are saved while they are made",
+        image="infer",
+        settings=("ReviewConfig",),
+        forced=False,
+        epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"
+        "The button “Use as labels” makes labels of them, which `lolhl retrain` learns from.\n\n"
+        "example:\n  lolhl review",
+    ),
     "export": Stage(
         "write highlights for other programs: Final Cut Pro, Premiere, Resolve, LosslessCut, YouTube",
         image="extract",

@@ -223,6 +223,14 @@ CALLS = [
     Bad("compare m --vods ''", 2, "is no name for a VOD", "use letters"),
     Bad("compare m --judge a", 2, "--judge", SEE),
     Bad("rollback a", 2, "a", SEE),
+    Bad("review a", 2, "a", SEE),
+    Bad("review --port", 2, "--port", SEE),
+    Bad("review --port x", 2, "--port", "not a whole number", SEE),
+    Bad("review --port 1.5", 2, "--port", "not a whole number", SEE),
+    Bad("review --port=-1", 2, "--port -1", "0 to 65535"),
+    Bad("review --port 65536", 2, "--port 65536", "0 to 65535"),
+    Bad("review --no-browser=1", 2, "--no-browser", SEE),
+    Bad("review --host 0.0.0.0", 2, "--host", SEE),
     Bad("rollback --to m", 2, "--to", SEE),
     Bad("track", 2, "VOD", SEE),
     Bad("track a --signal loudness", 2, "--signal loudness", "there are pictures"),
@@ -436,10 +444,11 @@ CALLS = [
     *[
         Bad(call, 1, key, f"run `lolhl {redo}", beginning(key, damage))
         for call, key, redo in (
-            ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
+            ("train n --dataset d", "datasets/d/stretches-", "dataset d"),
+            ("train n --dataset d", "datasets/d/spans-", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
-            ("infer m c", "models/m/model.safetensors", "train m … --force"),
-            ("report a --force", "highlights/a/scores.parquet", "infer"),
+            ("infer m c", "models/m/model-", "train m … --force"),
+            ("report a --force", "highlights/a/scores-", "infer"),
         )
         for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
     ],

@@ -107,14 +107,16 @@ MENDS = (
     ),
     mend(
         6, "model-before-registry", "stored:publication-fails", "lolhl/stages/train.py",
-        "            made = begun.finish(result, [output])\n",
-        "            made = begun.manifest(result, [output])\n"
-        "            publication.publish(root, name, made, config.register, config.alias)\n"
-        "            begun.finish(result, [output])\n",
+        "        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})\n",
+        "        output = manifest.Output.with_digest(layout.weights(name), bundle.weights_bytes(network))\n"
+        "        root.write(output.key, bundle.weights_bytes(network))\n"
+        "        made = todo.manifest(result, [output])\n"
+        "        publication.publish(root, name, made, config.register, config.alias)\n"
+        "        todo.finish(result, [output])\n",
     ),
     mend(
         6, "announced", "stored:publication-fails", "lolhl/stages/train.py",
-        "            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))\n", "",
+        "        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))\n", "",
     ),
     # 7: files that name other files
     mend(
