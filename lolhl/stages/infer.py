@@ -22,9 +22,9 @@ import numpy.typing as npt
 import polars as pl
 import torch
 
-from lolhl import grid, manifest, progress
+from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Manifest
 from lolhl.models import scoring, unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.results import Scoring
@@ -73,14 +73,6 @@ Scores = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]  # in seconds
 
 
-def scores_key(vod: str, place: str = "highlights") -> str:
-    return f"{place}/{vod}/scores.parquet"
-
-
-def manifest_key(vod: str, place: str = "highlights") -> str:
-    return f"{place}/{vod}/scores.json"
-
-
 @dataclass(frozen=True)
 class KeyFrames:
     """The result of a scan: times and features of key frames, and how the video ends."""
@@ -102,9 +94,9 @@ def infer(
     *,
     force: bool = False,
     key_frames: KeyFrames | None = None,
-    place: str = "highlights",
+    place: str = layout.HIGHLIGHTS,
 ) -> Manifest[Scoring]:
-    """Makes <place>/<vod>/scores.parquet (frame, time in seconds, score as probability).
+    """Makes <place>/<vod>/scores-<digest>.parquet (frame, time in seconds, score as probability) and scores.json.
 
     Args:
         root: where the data lies.
@@ -113,7 +105,7 @@ def infer(
         config: see `InferConfig`.
         force: redo what is done.
         key_frames: the video's key frames, where they were looked at already, as `look` does.
-        place: where the scores go. Reports are made of those in highlights/.
+        place: where the scores go, see `layout.scores`. Reports are made of those in highlights/.
 
     Returns:
         The scores' manifest. Its result names the model and the threshold that goes with it.
@@ -137,7 +129,7 @@ def infer(
         needed_by=f"model {model}",
     )
     inputs = {**source.inputs, f"models/{model}": used.digest}
-    todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
@@ -165,9 +157,7 @@ def infer(
         smooth_seconds=used.smooth_seconds,
         model_metrics=used.metrics,
     )
-    with todo.begin() as begun:
-        root.write(scores_key(vod, place), data)
-        return begun.finish(result, [Output.from_bytes(scores_key(vod, place), data)])
+    return todo.store(result, {layout.scores(vod, place): data})
 
 
 def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
@@ -175,7 +165,7 @@ def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, pl
     without_model.check_name(root)
     source = video_source(root, vod, config.decoder)
     inputs = {**source.inputs, f"models/{unsupervised.NAME}": without_model.DIGEST}
-    todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
     log.warning("infer %s: %s", vod, unsupervised.ADVICE)
@@ -194,9 +184,7 @@ def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, pl
         smooth_seconds=0.0,
         model_metrics=None,
     )
-    with todo.begin() as begun:
-        root.write(scores_key(vod, place), data)
-        return begun.finish(result, [Output.from_bytes(scores_key(vod, place), data)])
+    return todo.store(result, {layout.scores(vod, place): data})
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:

@@ -14,7 +14,7 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.models.unsupervised import NAME
 from lolhl.stages.compare import CompareConfig, compare
 from lolhl.stages.download import DownloadConfig, download
-from lolhl.stages.infer import infer, scores_key
+from lolhl.stages.infer import infer
 from lolhl.stages.labels import labels
 from lolhl.stages.report import ReportConfig
 from lolhl.stages.run import run
@@ -46,7 +46,7 @@ def root(tmp_path: Path) -> Root:
 
 def of(root: Root, vod: str = "v") -> np.ndarray:
     made = infer(root, NAME, vod)
-    return read_scores(root.read(scores_key(vod)), "scores", "", made.result.frames)
+    return read_scores(root.read(made.outputs[0].key), "scores", "", made.result.frames)
 
 
 def inside(count: int) -> np.ndarray:
