@@ -70,7 +70,7 @@ class _Judged:
         ranking = vod.ranking(by_vod=by_vod)
         count = len(vod.scores)
         known = np.ones(count, dtype=bool) if vod.known is None else vod.known
-        group = (lambda _: vod.vod) if by_vod else partial(vod.group, by_vod=False)
+        group = partial(vod.group, by_vod=by_vod)
         return cls(
             name=vod.vod,
             seconds=float(1 / vod.fps),

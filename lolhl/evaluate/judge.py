@@ -105,10 +105,10 @@ class Prediction:
     def group(self, span: Span, *, by_vod: bool) -> str:
         """The group that a span counts in: that of its middle."""
         last = len(self.scores) - 1
-        if last < 0:
+        if by_vod or last < 0:
             return self.vod
         middle = grid.first_frame_at((span.start + span.stop) / 2, self.fps)
-        return str(self._groups(by_vod=by_vod)[min(middle, last)])
+        return str(self._chunks[min(middle, last)])
 
     def _groups(self, *, by_vod: bool) -> npt.NDArray[np.str_]:
         return np.full(len(self.scores), self.vod) if by_vod else self._chunks

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from lolhl import manifest, storage
 from lolhl.errors import Conflict, MissingInput, StorageError, UsageError
-from lolhl.models import publication, tracking
+from lolhl.models import publication, tracking, unsupervised
 from lolhl.models.tracking import CHAMPION
 from lolhl.results import Model
 from lolhl.storage import Root, check_name
@@ -97,6 +97,8 @@ def check_new(root: Root, name: str) -> str:
     """Returns the name if a model may be trained under it. Raises UsageError if not."""
     if name.lower() in _RESERVED:
         raise UsageError(f"{name!r} is no name for a new model: {CHAMPION} means whichever is champion; choose another")
+    if name.lower() == unsupervised.NAME:
+        raise UsageError(f"{name!r} is no name for a new model: it means to score without a model; choose another")
     return storage.check_new(root, manifest_key(name), name, "model")
 
 

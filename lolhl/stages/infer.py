@@ -14,6 +14,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ import torch
 from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest
+from lolhl.models import unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.network import PICTURES
 from lolhl.models.vod_scorer import Numbers, Scores, VodScorer
@@ -39,7 +41,9 @@ from lolhl.signals.source import (
     source_beside,
     stacked,
     stacked_keys,
+    video_source,
 )
+from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root, check_name
 from lolhl.tracks.filling import End, Gap, Measured, Taken
 from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
@@ -99,7 +103,7 @@ def infer(
 
     Args:
         root: where the data lies.
-        model: name of a trained model, or `champion`.
+        model: name of a trained model, `champion`, or `unsupervised` for scores without one.
         vod: name of a VOD that was downloaded.
         config: see `InferConfig`.
         force: redo what is done.
@@ -114,6 +118,8 @@ def infer(
         ModelError: the frames are not those that the model was made for.
     """
     check_name(vod, "VOD")
+    if model == unsupervised.NAME:
+        return _without_model(root, vod, config, force=force, place=place)
     used = load_bundle(root, model)
     model = used.name
     signals = {name: used.open(name) for name in used.signals}
@@ -149,7 +155,7 @@ def infer(
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
-    data = _parquet(scores, used)
+    data = _parquet(scores, used.view.fps)
     result = Scoring(
         vod=vod,
         fps=used.view.fps,
@@ -169,6 +175,33 @@ def infer(
 def _source(source: Source, signal: Signal) -> Source | None:
     """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
     return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
+
+
+def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
+    """Scores by loudness and chat, see `lolhl.stages.unsupervised`."""
+    without_model.check_name(root)
+    source = video_source(root, vod, config.decoder)
+    inputs = {**source.inputs, f"models/{unsupervised.NAME}": without_model.DIGEST}
+    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
+    if earlier:
+        return earlier
+    log.warning("infer %s: %s", vod, unsupervised.ADVICE)
+    signals = without_model.measure(source)
+    scores = unsupervised.scores(unsupervised.join(signals, without_model.FPS))
+    data = _parquet(scores, without_model.FPS)
+    result = Scoring(
+        vod=vod,
+        fps=without_model.FPS,
+        frames=len(scores),
+        source="video",
+        mode="scan" if "motion" in signals else "grid",
+        model=unsupervised.NAME,
+        model_digest=without_model.DIGEST,
+        threshold=0.5,
+        smooth_seconds=0.0,
+        model_metrics=None,
+    )
+    return todo.store(result, {layout.scores(vod, place): data})
 
 
 def _track(signal: Signal, source: Source | None) -> Track | None:
@@ -416,9 +449,9 @@ def look(signal: PictureSignal, vod: str, keys: Callable[[Ending], Iterable[tupl
     return KeyFrames(rows, taken.end)
 
 
-def _parquet(scores: Scores, used: Bundle) -> bytes:
+def _parquet(scores: Scores, fps: Fraction) -> bytes:
     count = len(scores)
-    table = pl.DataFrame({"frame": np.arange(count), "time": grid.times(count, used.view.fps), "score": scores})
+    table = pl.DataFrame({"frame": np.arange(count), "time": grid.times(count, fps), "score": scores})
     buffer = io.BytesIO()
     table.write_parquet(buffer)
     return buffer.getvalue()

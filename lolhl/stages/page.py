@@ -19,10 +19,11 @@ from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key, load_labels
 from lolhl.manifest import Manifest, Output
+from lolhl.models import unsupervised
 from lolhl.report.page import Link, PageHighlight, render
 from lolhl.report.page import Report as Page
 from lolhl.report.pictures import thumbnails
-from lolhl.report.tables import agreement_summary, agreement_table, model_table
+from lolhl.report.tables import agreement_summary, agreement_table, model_table, unsupervised_table
 from lolhl.results import (
     Agreement,
     Clips,
@@ -110,6 +111,7 @@ def page(
         tables=[
             *([agreement_table(agreement)] if agreement else []),
             *([model_table(scoring.result.model_metrics)] if scoring.result.model_metrics else []),
+            *([unsupervised_table()] if scoring.result.model == unsupervised.NAME else []),
         ],
         files=_files(vod, spans, cut),
     )

@@ -254,7 +254,6 @@ CALLS = [
     Bad("report a --pad-before -2", 2, "--pad-before -2", "0 or more"),
     Bad("report a --top -1", 2, "--top -1", "0 or more"),
     Bad("report a --top all", 2, "'all'", SEE),
-    Bad("run {films}/film.mp4", 2, "--model", SEE),
     Bad("run {films}/film.mp4 --model m --source tape", 2, "'tape'", "auto, frames or video"),
     Bad("run {films}/film.mp4 --model nix", 1, "models/nix", "run `lolhl train nix"),
     Bad("run {films}/text.mp4 --model m", 1, "text.mp4", "give an .mp4"),
