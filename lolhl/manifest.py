@@ -23,7 +23,7 @@ from lolhl import layout
 from lolhl.config import Config
 from lolhl.errors import Conflict, Damaged, MissingInput, NotFound
 from lolhl.results import Result
-from lolhl.storage import Root, delete_all, each
+from lolhl.storage import MANY, Root, delete_all, each
 
 log = logging.getLogger(__name__)
 
@@ -408,7 +408,7 @@ def intact(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
 def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) -> None:
     # What has gone since cannot have changed; what is no manifest is up to the stage.
     sources = [source for source in inputs if source.endswith(".json")]
-    stored = map(root.find, sources) if len(sources) < 2 else each(root.find, sources)  # threads cost more than one
+    stored = each(root.find, sources, ahead=MANY) if len(sources) > 1 else map(root.find, sources)  # without threads
     for source, now in zip(sources, stored, strict=True):
         if now is None:
             continue

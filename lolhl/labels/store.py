@@ -31,16 +31,28 @@ def read_labels(root: Root, vod: str, duration: float | None = None) -> tuple[li
         MissingInput: nobody labelled this VOD.
         LabelError: somebody changed the file by hand, and a row of it is wrong.
     """
+    data = read_file(root, vod)
+    return parse_labels(root, vod, data, duration), hashlib.sha256(data).hexdigest()
+
+
+def read_file(root: Root, vod: str) -> bytes:
+    """The file of a VOD's labels. Raises MissingInput where nobody labelled this VOD."""
     key = labels_key(vod)
     stored = root.find(key)
     if stored is None:
         raise MissingInput(f"{root.url}/{key} does not exist: import the labels with `lolhl labels FILE` first")
+    return stored[0]
+
+
+def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = None) -> list[Span]:
+    """The labelled spans in the file of a VOD's labels, see `read_labels`."""
+    key = labels_key(vod)
     known = KnownVods({} if duration is None else {vod: duration})
-    spans_by_vod = read_table(stored[0], f"{root.url}/{key}", known)
+    spans_by_vod = read_table(data, f"{root.url}/{key}", known)
     other_vods = sorted(spans_by_vod.keys() - {vod})
     if other_vods:
         raise LabelError(f"{root.url}/{key}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
-    return spans_by_vod.get(vod, []), hashlib.sha256(stored[0]).hexdigest()
+    return spans_by_vod.get(vod, [])
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:

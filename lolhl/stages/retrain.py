@@ -33,7 +33,7 @@ from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import Gain, MethodFigures
 from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, read_labels
+from lolhl.labels.store import labels_key, parse_labels, read_file
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
@@ -42,7 +42,7 @@ from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdi
 from lolhl.stages import methods
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.stages.held_out import Labels, held_out
+from lolhl.stages.held_out import held_out
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 from lolhl.vod.view import View
@@ -101,9 +101,12 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         LolhlError: as the stages do.
     """
     last = manifest.intact(root, KEY, Retraining) if force else manifest.find(root, KEY, Retraining)
-    labelled = _labelled(root)
-    labels = {vod: source.spans for vod, source in labelled.items()}
-    judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
+    labelled = _labelled(root, last)
+    judge = held_out(
+        {vod: source.marked for vod, source in labelled.items()},
+        config.judge,
+        *((last.result.judge, last.result.learn) if last else ()),
+    )
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
     frames = _frames(root, {vod: source.frame_sets for vod, source in labelled.items()}, view, last)
@@ -115,6 +118,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     if earlier and (earlier.result.champion is None or champion.champions(root).model):
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
+    labels = {vod: parse_labels(root, vod, source.data) for vod, source in labelled.items()}
     unseen = {vod: labels[vod] for vod in judge}
     learnt = {vod: frames[vod] for vod in labels if vod not in unseen}
     model = _learn(root, learnt, read, settings, like, force)
@@ -160,18 +164,25 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 
 @dataclass(frozen=True)
 class _Labelled:
-    """A labelled VOD: its spans, the sha256 of the file of them, and the frame sets that there are, best first."""
+    """A labelled VOD.
 
-    spans: Sequence[Span]
+    Attributes:
+        data, digest: the file of its labels, and the sha256 of that.
+        marked: the spans of it in any form.
+        frame_sets: those that there are, best first.
+    """
+
+    data: bytes
     digest: str
+    marked: Sequence[object]
     frame_sets: Sequence[FrameSpec]
 
 
-def _labelled(root: Root) -> dict[str, _Labelled]:
+def _labelled(root: Root, last: Manifest[Retraining] | None) -> dict[str, _Labelled]:
     """All labelled VODs that have a video or frames, in order of names."""
     vods = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
     specs = stored_of_all(root, vods)
-    sources = each(lambda vod: _read_labels(root, vod, specs[vod]), vods, ahead=MANY)
+    sources = each(lambda vod: _read_labels(root, vod, specs[vod], last), vods, ahead=MANY)
     labelled = {vod: source for vod, source in zip(vods, sources, strict=True) if source}
     if len(labelled) < 2:
         raise MissingInput(
@@ -181,12 +192,18 @@ def _labelled(root: Root) -> dict[str, _Labelled]:
     return labelled
 
 
-def _read_labels(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> _Labelled | None:
+def _read_labels(
+    root: Root, vod: str, frame_sets: Sequence[FrameSpec], last: Manifest[Retraining] | None
+) -> _Labelled | None:
     """The labels of a VOD. None where it has neither a video nor frames."""
-    if frame_sets or root.stat(f"vods/{vod}/vod.json"):
-        return _Labelled(*read_labels(root, vod), frame_sets)
-    log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
-    return None
+    if not frame_sets and not root.stat(f"vods/{vod}/vod.json"):
+        log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
+        return None
+    data = read_file(root, vod)
+    digest = hashlib.sha256(data).hexdigest()
+    # What the last retraining has read is not parsed again before it is clear that something else is new.
+    known = last.result.labels.get(vod) if last and last.inputs.get(labels_key(vod)) == digest else None
+    return _Labelled(data, digest, parse_labels(root, vod, data) if known is None else known, frame_sets)
 
 
 @dataclass(frozen=True)
@@ -350,7 +367,7 @@ def _verdict(figures: MethodFigures) -> Verdict:
     return Verdict(model=figures.method, frames=figures.frames, events=figures.events, per_vod=figures.per_vod)
 
 
-def _listed(labels: Labels) -> dict[str, Sequence[str]]:
+def _listed(labels: Mapping[str, Sequence[Span]]) -> dict[str, Sequence[str]]:
     """The labels as a manifest holds them."""
     return {
         vod: [f"{grid.format_time(span.start)}-{grid.format_time(span.stop)}" for span in spans]
@@ -363,7 +380,7 @@ def _span(text: str) -> Span:
     return Span(grid.parse_time(start), grid.parse_time(stop))
 
 
-def _changes(last: Retraining | None, labels: Labels) -> dict[str, LabelChange]:
+def _changes(last: Retraining | None, labels: Mapping[str, Sequence[Span]]) -> dict[str, LabelChange]:
     """Of each VOD how many labels there are, and how many were added, removed, or moved since the last retraining.
 
     Where the labels are those of the last one, so are the changes: to judge again tells the same of them.
