@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lolhl import grid, manifest, storage
+from lolhl import grid, layout, manifest, storage
 from lolhl.config import Config, setting
 from lolhl.errors import DatasetError, MissingInput
 from lolhl.evaluate.compare import compare as compare_predictions
@@ -17,9 +17,8 @@ from lolhl.evaluate.compare import table
 from lolhl.evaluate.judge import Predictions
 from lolhl.frames.spec import stored
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, load_labels
+from lolhl.labels.store import load_labels
 from lolhl.manifest import Manifest
-from lolhl.models import champion
 from lolhl.results import Frames, MethodComparison, Model, Vod
 from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
@@ -41,10 +40,6 @@ class CompareConfig(Config):
         "labelled VODs, with commas between (default: all that none of the models has learnt from)",
         neutral=True,
     )
-
-
-def manifest_key(name: str) -> str:
-    return f"comparisons/{name}/comparison.json"
 
 
 def compare(
@@ -77,13 +72,13 @@ def compare(
         LolhlError: as `infer` does.
     """
     if name is not None:
-        storage.check_new(root, manifest_key(name), name, "comparison")
+        storage.check_new(root, layout.comparison(name), name, "comparison")
     compared = list(dict.fromkeys([*(methods.resolve(root, method) for method in names), *BASELINES]))
     learnt = {method: methods.learnt_from(root, method) for method in compared}
     labels = _labels(root, config.vods, set().union(*learnt.values()))
     name = name or hashlib.sha256("\n".join([*compared, "", *labels]).encode()).hexdigest()[:8]
     inputs = _inputs(root, compared, labels)
-    todo, earlier = manifest.plan(root, manifest_key(name), MethodComparison, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, layout.comparison(name), MethodComparison, config, inputs, force=force)
     if earlier:
         return earlier
 
@@ -109,8 +104,8 @@ def describe(result: MethodComparison) -> str:
 def _labels(root: Root, named: str | None, learnt: set[str]) -> dict[str, Sequence[Span]]:
     """The labels of the VODs to compare on, in order of names."""
     if named is None:
-        labelled = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
-        vods = [vod for vod in labelled if vod not in learnt and (_has_video(root, vod) or stored(root, vod))]
+        unseen = [vod for vod in layout.labelled(root) if vod not in learnt]
+        vods = [vod for vod in unseen if _has_video(root, vod) or stored(root, vod)]
         if not vods:
             raise MissingInput(
                 f"{root.url} has no labelled VOD that no model has learnt from: label more with `lolhl labels FILE`, "
@@ -125,7 +120,7 @@ def _labels(root: Root, named: str | None, learnt: set[str]) -> dict[str, Sequen
 
 
 def _has_video(root: Root, vod: str) -> bool:
-    return root.stat(f"vods/{vod}/vod.json") is not None
+    return root.stat(layout.vod(vod)) is not None
 
 
 def _inputs(root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]]) -> dict[str, str]:
@@ -133,15 +128,15 @@ def _inputs(root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[S
     inputs = {"methods": ",".join(compared)}
     for method in compared:
         if method not in BUILT_IN:
-            key = champion.manifest_key(method)
-            inputs[key] = manifest.load(root, key, Model, f"lolhl train {method}").content_digest()
+            key = layout.model(method)
+            inputs[key] = manifest.load(root, key, Model).content_digest()
     for vod in labels:
-        inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
-        if video := manifest.find(root, f"vods/{vod}/vod.json", Vod):
-            inputs[f"vods/{vod}/vod.json"] = video.content_digest()
+        inputs[layout.labels(vod)] = hashlib.sha256(root.read(layout.labels(vod))).hexdigest()
+        if video := manifest.find(root, layout.vod(vod), Vod):
+            inputs[layout.vod(vod)] = video.content_digest()
         for spec in stored(root, vod):
             key = spec.manifest_key(vod)
-            inputs[key] = manifest.load(root, key, Frames, spec.command(vod)).content_digest()
+            inputs[key] = manifest.load(root, key, Frames).content_digest()
     return inputs
 
 
@@ -160,5 +155,5 @@ def _predictions(
 
 def _whole(root: Root, vod: str, labels: Sequence[Span]) -> LabelledVod:
     fps = ExtractConfig().fps
-    made = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
-    return LabelledVod(vod, labels, fps, grid.first_frame_at(made.result.duration, fps))
+    stored_vod = manifest.load(root, layout.vod(vod), Vod)
+    return LabelledVod(vod, labels, fps, grid.first_frame_at(stored_vod.result.duration, fps))

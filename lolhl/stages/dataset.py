@@ -105,11 +105,11 @@ def dataset(
     vods = sorted({check_name(vod, "VOD") for vod in vods})
     if not vods:
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
-    key = f"datasets/{name}/dataset.json"
+    key = layout.dataset(name)
     check_new(root, key, name, "dataset")
     specs = _chosen(dict(zip(vods, each(lambda vod: stored(root, vod), vods), strict=True)), config)
     keys = {vod: specs[vod].manifest_key(vod) for vod in vods}
-    root = root.ahead([key, *(read for vod in vods for read in (keys[vod], f"vods/{vod}/vod.json", labels_key(vod)))])
+    root = root.ahead([key, *(read for vod in vods for read in (keys[vod], layout.vod(vod), labels_key(vod)))])
     framesets = {vod: manifest.load(root, keys[vod], Frames, specs[vod].command(vod), fresh=True) for vod in vods}
     labels = {vod: load_labels(root, vod) for vod in vods}
     inputs = {keys[vod]: made.content_digest() for vod, made in framesets.items()}

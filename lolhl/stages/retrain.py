@@ -32,7 +32,7 @@ from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import Gain, MethodFigures
 from lolhl.frames.spec import FrameSpec, among, stored, view_name
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, load_labels
+from lolhl.labels.store import load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
@@ -46,8 +46,6 @@ from lolhl.storage import Root, each
 from lolhl.vod.view import View
 
 log = logging.getLogger(__name__)
-
-KEY = "retrain/retrain.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +96,18 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         DatasetError: their labels are not enough to learn from, or to judge by.
         LolhlError: as the stages do.
     """
-    last = manifest.intact(root, KEY, Retraining) if force else manifest.find(root, KEY, Retraining)
+    key = layout.RETRAINING
+    last = manifest.intact(root, key, Retraining) if force else manifest.find(root, key, Retraining)
     labels = _labelled(root)
     judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
     frames = _frames(root, labels, view, last)
-    files = each(root.read, map(labels_key, labels))
-    read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
+    files = each(root.read, map(layout.labels, labels))
+    read = {layout.labels(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
     read |= {frame_set.spec.manifest_key(vod): frame_set.made.content_digest() for vod, frame_set in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
-    todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, key, Retraining, config, inputs, force=force)
     # A list of champions that was damaged and removed is made anew, by judging again.
     if earlier and (earlier.result.champion is None or champion.champions(root).model):
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
@@ -130,7 +129,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     figures = {method.method: method for method in compare(predictions, [rival] if rival else [])}
     decision = _decide(figures[model], rival, config.tolerance)
 
-    report = f"retrain/{todo.digest[:12]}/report.md"
+    report = layout.retraining_report(todo.digest)
     result = Retraining(
         model=model,
         champion=model if decision.promoted else rival,
@@ -158,7 +157,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 
 def _labelled(root: Root) -> dict[str, Sequence[Span]]:
     """The labels of all VODs that have a video or frames, in order of names."""
-    vods = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
+    vods = layout.labelled(root)
     labels = {
         vod: spans
         for vod, spans in zip(vods, each(lambda vod: _labels(root, vod), vods), strict=True)
@@ -174,7 +173,7 @@ def _labelled(root: Root) -> dict[str, Sequence[Span]]:
 
 def _labels(root: Root, vod: str) -> Sequence[Span] | None:
     """The labels of a VOD. None where it has neither a video nor frames."""
-    if root.stat(f"vods/{vod}/vod.json") or stored(root, vod):
+    if root.stat(layout.vod(vod)) or stored(root, vod):
         return load_labels(root, vod)
     log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
     return None
@@ -237,12 +236,12 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
     """The settings that a model and its dataset were made with, except names, and the view of its frames."""
     if like is None:
         return {"dataset": {}, "train": {}}, None
-    key = champion.manifest_key(like)
-    made = manifest.load(root, key, Model, f"lolhl train {like}")
-    source = next((source for source in made.inputs if source.startswith("datasets/")), None)
+    key = layout.model(like)
+    made = manifest.load(root, key, Model)
+    source = next(iter(layout.datasets(made.inputs)), None)
     if source is None:
         raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `{layout.remake(key)}`")
-    described = manifest.load(root, source, Dataset, "lolhl dataset")
+    described = manifest.load(root, source, Dataset)
     splitting, result = dict(described.config), described.result
     if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
@@ -266,13 +265,13 @@ def _learn(
     view = next(iter(frames.values())).spec.view
     splitting, training = DatasetConfig(), TrainConfig()
     if like is not None:
-        key = champion.manifest_key(like)
+        key = layout.model(like)
         splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}", layout.remake(key))
         training = restored(TrainConfig, settings["train"], f"{root.url}/{key}", layout.remake(key))
-        register = publication.registered_name(root, like, manifest.load(root, key, Model, f"lolhl train {like}"))
+        register = publication.registered_name(root, like, manifest.load(root, key, Model))
         training = replace(training, register=register)
     splitting = replace(splitting, fps=view.fps, size=view.size, fit=view.fit)
-    own = [read[key] for vod, used in frames.items() for key in (labels_key(vod), used.spec.manifest_key(vod))]
+    own = [read[key] for vod, used in frames.items() for key in (layout.labels(vod), used.spec.manifest_key(vod))]
     deciding = [config.deciding(config.recorded()) for config in (splitting, training)]
     name = f"{layout.RETRAINED}{_digest([list(frames), own, *deciding])[:8]}"
     log.info("retrain: learning %s from %s", name, ", ".join(frames))
@@ -283,7 +282,7 @@ def _learn(
 
 def _is_unusable(root: Root, model: str, force: bool) -> bool:
     """Whether a champion is passed over: it is gone, or `--force` was given and it is damaged."""
-    return root.stat(champion.manifest_key(model)) is None or (force and _is_damaged(root, model))
+    return root.stat(layout.model(model)) is None or (force and _is_damaged(root, model))
 
 
 def _is_damaged(root: Root, model: str) -> bool:

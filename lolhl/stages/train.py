@@ -44,7 +44,8 @@ from lolhl.results import Dataset, Model, ModelFigures
 from lolhl.signals import make_track
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import FrameSource
-from lolhl.storage import Root, check_name, each
+from lolhl.stages.methods import BUILT_IN
+from lolhl.storage import Root, each
 
 log = logging.getLogger(__name__)
 
@@ -176,18 +177,20 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     Raises:
         MissingInput: the dataset or its frames do not exist.
         DatasetError: the dataset has no positives, or a guard narrower than the clips.
-        UsageError: the backbone is unknown.
+        UsageError: the backbone is unknown, or the name is none for a model.
         LolhlError: MLflow does not answer: before the training, or after it, when the model is finished all the
             same. It is not only a warning, because others rely on the registry; the same call publishes the model.
     """
     champion.check_new(root, name)
-    source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
-    described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
+    if name in BUILT_IN:
+        raise UsageError(f"{name!r} is no name for a model: it is a method that `lolhl compare` has: choose another")
+    source = layout.dataset(config.dataset)
+    described = manifest.load(root, source, Dataset, fresh=True)
     inputs = {source: described.content_digest()}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
     process_group.wait()  # all have looked before the first changes anything
-    checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
+    checkpoint = CheckpointPlace(root, layout.checkpoint(name), todo.digest)
     if earlier:
         if process_group.first:
             root.delete(checkpoint.key)

@@ -6,7 +6,6 @@ whatever their number.
 """
 
 import logging
-import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
@@ -146,17 +145,6 @@ def choose_mode(video: Path, choice: Mode | Literal["auto"], decoder: Decoder) -
             return choice
     log.warning("%s does not say when its key frames appear: --mode %s gives way to --mode grid", video.name, choice)
     return "grid"
-
-
-def key_gap(video: Path) -> float:
-    """The longest time without a key frame, in seconds; infinite if not known.
-
-    Raises:
-        VideoError: it cannot be opened, or holds no pictures.
-    """
-    with closing(Reader(video, View(Fraction(1), 16, "squeeze"))) as reader:
-        key_times = reader.key_times(quick=False)
-        return key_times.gap() if key_times else math.inf
 
 
 def scan(
