@@ -1,7 +1,7 @@
 """Every key of a root, and the command that makes what lies under it. Nothing else puts keys together.
 
-What only lolhl reads (weights, scores, samples, shards, indexes, parts of tracks) holds the digest of its bytes in its
-name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
+What only lolhl reads (weights, scores, stretches, shards, indexes, parts of tracks) holds the digest of its bytes in
+its name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
 
 What a person opens by its name keeps its name: the video and the chat of a VOD, highlights.tsv, clips, exports, and
 the page. Bookmarks, projects of video editors and scripts hold these names. What `report` makes is made from manifests
@@ -16,8 +16,10 @@ from pathlib import PurePosixPath
 from lolhl.storage import Root, check_name
 
 CHAMPION = "models/champion.json"  # names the champion and all champions before it
+FRAMES = "frames/"  # the folder of all frame sets of all VODs
 HIGHLIGHTS = "highlights"  # below it lie the scores that reports are made of
 MLFLOW = "mlflow/mlflow.db"
+REVIEWS = "reviews/"  # the folder of all corrections
 RETRAINED = "retrain-"  # how the names of datasets and models begin that `retrain` makes
 RETRAINING = "retrain/retrain.json"
 
@@ -29,7 +31,7 @@ _FRAME_SET = re.compile(
 
 
 def with_digest(key: str, sha256: str) -> str:
-    """The key of a file with these bytes: samples.parquet → samples-0123456789abcdef.parquet."""
+    """The key of a file with these bytes: scores.parquet → scores-0123456789abcdef.parquet."""
     path = PurePosixPath(key)
     return str(path.with_name(f"{path.stem}-{sha256[:16]}{path.suffix}"))
 
@@ -60,6 +62,11 @@ def source_folder(vod: str) -> str:
 
 def labels(vod: str) -> str:
     return f"labels/{check_name(vod, 'VOD')}.tsv"
+
+
+def corrections(vod: str) -> str:
+    """What a person said of a VOD's highlights."""
+    return f"{REVIEWS}{check_name(vod, 'VOD')}.json"
 
 
 def frames_folder(vod: str) -> str:
@@ -169,9 +176,14 @@ def dataset(name: str) -> str:
     return f"{_named('datasets', name, 'dataset')}dataset.json"
 
 
-def samples(dataset: str) -> str:
-    """What is learnt from and judged on. Its file's name holds its digest."""
-    return f"{_named('datasets', dataset, 'dataset')}samples.parquet"
+def stretches(dataset: str) -> str:
+    """The stretches of a dataset: which instants lie on which side. Its file's name holds its digest."""
+    return f"{_named('datasets', dataset, 'dataset')}stretches.parquet"
+
+
+def spans(dataset: str) -> str:
+    """The labelled spans of a dataset. Its file's name holds its digest."""
+    return f"{_named('datasets', dataset, 'dataset')}spans.parquet"
 
 
 def model(name: str) -> str:
