@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import lolhl
-from lolhl import memory, text
+from lolhl import layout, memory, text
 from lolhl.config import Config, Group, Setting, groups, settings
 from lolhl.errors import LolhlError, UsageError, explain, is_short_of_memory
 from lolhl.stages import table
@@ -251,9 +251,9 @@ class _Value(argparse.Action):
 
 
 def _format_compare(made: "Manifest[MethodComparison]", root: Root, _arguments: Arguments) -> list[Line]:
-    from lolhl.stages.compare import describe, manifest_key
+    from lolhl.stages.compare import describe
 
-    page = f"figures: {root.url}/{manifest_key(made.result.name)}"
+    page = f"figures: {root.url}/{layout.comparison(made.result.name)}"
     return [(f"{describe(made.result)}\n{page}", made.result_values())]
 
 

@@ -41,7 +41,8 @@ from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
 from lolhl.signals import Signal
-from lolhl.storage import Root, check_name, each
+from lolhl.stages.methods import BUILT_IN
+from lolhl.storage import Root, each
 from lolhl.text import first_few
 from lolhl.vod.view import View
 
@@ -135,18 +136,20 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     Raises:
         MissingInput: the dataset or its frames do not exist.
         DatasetError: the dataset has no positives, or a guard narrower than the clips.
-        UsageError: the backbone is unknown.
+        UsageError: the backbone is unknown, or the name is none for a model.
         LolhlError: MLflow does not answer: before the training, or after it, when the model is finished all the
             same. It is not only a warning, because others rely on the registry; the same call publishes the model.
     """
     champion.check_new(root, name)
-    source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
-    described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
+    if name in BUILT_IN:
+        raise UsageError(f"{name!r} is no name for a model: it is a method that `lolhl compare` has: choose another")
+    source = layout.dataset(config.dataset)
+    described = manifest.load(root, source, Dataset, fresh=True)
     inputs = {source: described.content_digest()}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
     process_group.wait()  # all have looked before the first changes anything
-    checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
+    checkpoint = CheckpointPlace(root, layout.checkpoint(name), todo.digest)
     if earlier:
         if process_group.first:
             root.delete(checkpoint.key)
@@ -236,7 +239,7 @@ def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[
     if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
         raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
     files = [described.read(root, key, redo) for key in keys]
-    places = [f"{root.url}/{key}" for key in keys]
+    places = [f"{root.url}/{described.key_of(key)}" for key in keys]
     return stretches.from_files(files, result.vods, result.fps, places, redo)
 
 

@@ -10,7 +10,6 @@ blog: seconds of learning from one stream until average precision on the other i
 recipe (see `tests.benchmarks.blog`) reaches; both begin with frames on the disk.
 """
 
-import hashlib
 import logging
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.data import cache
 from lolhl.data.augment import augmented
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader
@@ -228,13 +227,13 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     shards = [output for output in made.outputs if output.key.endswith(".tar")]
     outputs = []
     for number, shard in enumerate(shards):
-        key = GRID.spec.shard_key(vod, number, shard.sha256)
+        key = layout.shard(vod, GRID.spec.name, number, shard.sha256)
         long.write(key, root.read(shard.key))
         outputs.append(replace(shard, key=key))
     places = np.arange(count) % len(of)
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
-    outputs.append(manifest.Output.from_bytes(GRID.spec.index_key(vod, hashlib.sha256(index).hexdigest()), index))
+    outputs.append(manifest.Output.with_digest(layout.frame_index(vod, GRID.spec.name), index))
     long.write(outputs[-1].key, index)
     todo, _ = manifest.plan(long, GRID.spec.manifest_key(vod), Frames, GRID, {"tiled": vod})
     result = replace(made.result, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))

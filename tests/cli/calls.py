@@ -196,6 +196,8 @@ CALLS = [
             "Champion",
             "champion.json",
             "CHAMPION.JSON",
+            "constant",
+            "random",
             "n.json",
             "n.tar",
             "n.",

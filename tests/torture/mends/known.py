@@ -52,8 +52,8 @@ MENDS = (
     ),
     # 3: frame sets of other settings
     mend(
-        3, "side-by-side", "pairs:two-views-2", "lolhl/frames/spec.py",
-        'return f"frames/{vod}/{self.name}"', 'return f"frames/{vod}/3fps-64px-squeeze-q90"',
+        3, "side-by-side", "pairs:two-views-2", "lolhl/layout.py",
+        'return f"{frames_folder(vod)}{name}/"', 'return f"{frames_folder(vod)}3fps-64px-squeeze-q90/"',
     ),
     mend(
         3, "shards-digest", "stored:other-picture", "lolhl/frames/frameset.py",
