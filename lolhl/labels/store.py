@@ -2,16 +2,17 @@
 
 import hashlib
 
+from lolhl import layout
 from lolhl.errors import LabelError, MissingInput
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table, write_table
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 
 
 def labels_key(vod: str) -> str:
     """Where the labels of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
-    return f"labels/{check_name(vod, 'VOD')}.tsv"
+    return layout.labels(vod)
 
 
 def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Span]:
@@ -56,5 +57,5 @@ def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = Non
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:
-    """Puts these labels in place of all that the VOD had."""
+    """Writes these labels in place of all that the VOD had."""
     root.write(labels_key(vod), write_table(vod, spans))

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lolhl import manifest, memory
+from lolhl import layout, manifest, memory
 from lolhl.evaluate.figures import EventFigures, VodFigures
 from lolhl.frames.spec import FrameSpec
 from lolhl.labels.spans import Span
@@ -165,7 +165,7 @@ def _prepared(stage: str, root: Root, count: int) -> Callable[[], object]:
     from lolhl.stages import retrain as retraining
 
     if stage == "lists":
-        return lambda: describe(manifest.load(root, retraining.KEY, Retraining, "lolhl retrain").result)
+        return lambda: describe(manifest.load(root, layout.RETRAINING, Retraining, "lolhl retrain").result)
 
     def nothing_new() -> None:
         assert retraining.retrain(root).result.nothing_new
@@ -199,7 +199,7 @@ def _files(vod: str) -> tuple[dict[str, bytes], dict[str, str]]:
     source = _manifest(replace(VOD, vod=vod, video=video, duration=seconds), {}, [Output(video, 10**9, "0" * 64)])
     framed = replace(FRAMES, vod=vod, frames=3 * seconds, pictures=3 * seconds, ended_at=seconds)
     parts = ["index-0000000000000000.parquet", *(f"shard-{number:06}-0000000000000000.tar" for number in range(SHARDS))]
-    outputs = [Output(f"{SPEC.folder(vod)}/{part}", 44_000_000, "0" * 64) for part in parts]
+    outputs = [Output(layout.frame_set_folder(vod, SPEC.name) + part, 44_000_000, "0" * 64) for part in parts]
     frames = _manifest(framed, {f"vods/{vod}/vod.json": source.content_digest()}, outputs)
     table = write_table(vod, _spans(vod))
     frames_key = SPEC.manifest_key(vod)
@@ -240,7 +240,7 @@ def _retrained(root: Root, vods: Sequence[str], inputs: Mapping[str, str]) -> No
         changes={vod: LabelChange(labels=len(labels[vod]), added=0, removed=0, moved=0) for vod in vods},
         report="retrain/0/report.md", nothing_new=False,
     )  # fmt: skip
-    todo, _ = manifest.plan(root, retraining.KEY, Retraining, retraining.RetrainConfig(), read, force=True)
+    todo, _ = manifest.plan(root, layout.RETRAINING, Retraining, retraining.RetrainConfig(), read, force=True)
     todo.finish(made, [])
 
 
