@@ -150,7 +150,7 @@ class Predictions:
         labelled = {vod.vod: vod.labels for vod in self.vods}
         predicted = {vod.vod: vod.spans for vod in self.vods}
         group = {vod.vod: partial(vod.group, by_vod=by_vod) for vod in self.vods}
-        groups = np.unique(self.ranking.groups)
+        groups = self.ranking.group_names
         return [metrics.count_events(labelled, predicted, tiou, groups, group) for tiou in TIOUS]
 
 
@@ -205,7 +205,7 @@ def judge(predictions: Predictions) -> Judgement:
         ModelError: a score is NaN or infinite.
     """
     frames = predictions.ranking
-    resampled = predictions.resampled(np.unique(frames.groups))
+    resampled = predictions.resampled(frames.group_names)
     return Judgement(
         frames=metrics.compare(frames.labels, frames.scores, predictions.threshold, frames.groups, resampled=resampled),
         events=[counts.figures() for counts in predictions.events],

@@ -103,14 +103,14 @@ def resolve(root: Root, name: str) -> str:
         StorageError: the model's manifest is damaged.
     """
     if name in BUILT_IN:
-        if root.stat(champion.manifest_key(name)):
+        if root.stat(layout.model(name)):
             raise UsageError(
-                f"{name!r} is a method that is built in, and {root.url}/{champion.manifest_key(name)} a model: train "
+                f"{name!r} is a method that is built in, and {root.url}/{layout.model(name)} a model: train "
                 "the model under another name"
             )
         return name
     name = champion.resolve(root, name)
-    manifest.load(root, champion.manifest_key(name), Model, f"lolhl train {name}")
+    manifest.load(root, layout.model(name), Model)
     return name
 
 
@@ -144,6 +144,6 @@ def learnt_from(root: Root, method: str) -> set[str]:
     """The VODs that a method learnt from, as far as its dataset lies here."""
     if method in BUILT_IN:
         return set()
-    made = manifest.load(root, champion.manifest_key(method), Model, f"lolhl train {method}")
-    datasets = [manifest.intact(root, key, Dataset) for key in made.inputs if key.startswith("datasets/")]
+    model = manifest.load(root, layout.model(method), Model)
+    datasets = [manifest.intact(root, key, Dataset) for key in layout.datasets(model.inputs)]
     return {vod for dataset in datasets if dataset for vod in dataset.result.vods}

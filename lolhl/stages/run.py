@@ -66,7 +66,7 @@ def run(
     serves, fps = max(downloading.serves, used.view.size), max(downloading.serves_fps, used.view.fps)
     downloading = replace(downloading, serves=serves, serves_fps=fps)
     with _watching(used, source) as ahead:
-        watch = ahead.add if _may_scan(inferring) else None
+        watch = ahead.add if used.encoder and _may_scan(inferring) else None
         made = download(root, source, downloading, name=name, force=force, watch=watch)
         vod = made.result.vod
         key_frames = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
@@ -103,6 +103,7 @@ class _Ahead:
         return self.key_frames.result()
 
     def _look(self) -> KeyFrames:
+        assert self.used.encoder
         signal = PictureSignal.open(self.used.encoder, self.used.view)
         return look(signal, self.source, lambda ending: self.segments.keys(self.used.view, ending))
 

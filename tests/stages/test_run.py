@@ -30,7 +30,7 @@ def learnt(streams: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
     folder = tmp_path_factory.mktemp("learnt")
     shutil.copytree(streams.url, folder / "root")
     root = open_root(str(folder / "root"))
-    train(root, "m", TrainConfig(dataset="d", epochs=1, clip_frames=5))
+    train(root, "m", TrainConfig(dataset="d", epochs=1))
     return root
 
 
