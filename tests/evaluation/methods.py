@@ -24,6 +24,9 @@ FPS = Fraction(3)
 MODELS: dict[str, str] = {
     "image": "--kind image",
     "video": "--kind video",
+    "tcn": "--kind tcn",
+    "tcn-sound": "--kind tcn --signals sound",
+    "tcn-joined": "--kind tcn --signals pictures,sound,chat",
 }
 BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe's scores are averaged
 
