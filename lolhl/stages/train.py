@@ -44,6 +44,7 @@ from lolhl.results import Dataset, Model, ModelFigures
 from lolhl.signals import make_track
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import FrameSource
+from lolhl.stages.dataset import DatasetConfig
 from lolhl.storage import Root, check_name, each
 
 log = logging.getLogger(__name__)
@@ -266,7 +267,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
     key, vods = described.key_of(layout.samples(dataset)), described.result.vods
-    redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
+    redo = _dataset_command(dataset, described)
     sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
@@ -275,6 +276,13 @@ def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, 
                 f"run `{redo}`"
             )
     return sides
+
+
+def _dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
+    """The command that makes the dataset anew, with the settings that it was made with."""
+    result, options = described.result, DatasetConfig.options(described.config)
+    view = f"--fps {result.fps} --size {result.size} --fit {result.fit}"
+    return f"lolhl dataset {dataset} {' '.join(result.vods)} {view}{options} --force"
 
 
 def _check(
@@ -297,8 +305,8 @@ def _check(
         for number, vod in enumerate(side.vods):
             if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
-                    f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
-                    f"{' '.join(described.result.vods)} --force`"
+                    f"{vod} was extracted again since the dataset was made: run "
+                    f"`{_dataset_command(config.dataset, described)}`"
                 )
 
 

@@ -20,6 +20,7 @@ from tests.torture.sandbox import LIMIT, Sandbox, difference
 from tests.torture.world import INPUTS, STAGES
 
 ROUNDS = 8  # of advice that is followed
+CHAIN = 3  # commands that a person is asked for, one after the other, until the call succeeds
 LONG = 120.0  # seconds of a call that learns
 # Begin of a key → the calls that read it.
 READERS: dict[str, tuple[str, ...]] = {
@@ -88,6 +89,8 @@ def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> tuple[Done, list[
             break
         advised.append(verb)
     assert done is not None
+    long = len(advised) > CHAIN
+    sandbox.expect(not long, f"{key} damaged: {done.call}: advice over {len(advised)} commands: {', '.join(advised)}")
     return done, advised
 
 
