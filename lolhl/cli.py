@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
     from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
     from lolhl.results import MethodComparison, Model, Report, Retraining
+    from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
     from lolhl.stages.review import Reviewed
     from lolhl.stages.rollback import RolledBack
@@ -202,6 +203,13 @@ def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Argume
     return [(f"{vod.vod}: {vod.labels} labels, {vod.seconds:.0f} s in all", asdict(vod)) for vod in stored]
 
 
+def _format_export(files: "Iterable[Exported]", root: Root, _arguments: Arguments) -> list[Line]:
+    return [
+        (f"{file.vod}: {file.highlights} highlights as {file.format}: {root.url}/{file.key}", asdict(file))
+        for file in files
+    ]
+
+
 def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) -> list[Line]:
     figures = made.result.metrics
     lines = [f"train {arguments.model}, on its validation side:", figures.smoothed.table()]
@@ -275,6 +283,7 @@ _FORMATS: dict[str, Format] = {
     "labels": _format_labels,
     "train": _format_train,
     "report": _format_report,
+    "export": _format_export,
     "run": _format_report,
     "compare": _format_compare,
     "retrain": _format_retrain,

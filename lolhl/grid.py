@@ -87,5 +87,7 @@ def time_of(frame: int, fps: Fraction) -> float:
 
 def first_frame_at(seconds: float | Fraction, fps: Fraction) -> int:
     """The first k with k / fps >= seconds, by exact arithmetic."""
-    exact = Fraction(seconds) * fps
-    return -(-exact.numerator // exact.denominator)
+    numerator, denominator = (
+        seconds.as_integer_ratio()
+    )  # a Fraction would be reduced first, which takes ten times as long
+    return -(-numerator * fps.numerator // (denominator * fps.denominator))

@@ -1,7 +1,7 @@
 """Every key of a root, and the command that makes what lies under it. Nothing else puts keys together.
 
-What only lolhl reads (weights, scores, samples, shards, indexes, parts of tracks) holds the digest of its bytes in its
-name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
+What only lolhl reads (weights, scores, stretches, shards, indexes, parts of tracks) holds the digest of its bytes in
+its name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
 
 What a person opens by its name keeps its name: the video and the chat of a VOD, highlights.tsv, clips, exports, and
 the page. Bookmarks, projects of video editors and scripts hold these names. All of them but the video and the chat
@@ -29,7 +29,7 @@ _FRAME_SET = re.compile(
 
 
 def with_digest(key: str, sha256: str) -> str:
-    """The key of a file with these bytes: samples.parquet → samples-0123456789abcdef.parquet."""
+    """The key of a file with these bytes: scores.parquet → scores-0123456789abcdef.parquet."""
     path = PurePosixPath(key)
     return str(path.with_name(f"{path.stem}-{sha256[:16]}{path.suffix}"))
 
@@ -169,9 +169,14 @@ def dataset(name: str) -> str:
     return f"{_named('datasets', name, 'dataset')}dataset.json"
 
 
-def samples(dataset: str) -> str:
-    """What is learnt from and judged on. Its file's name holds its digest, see `with_digest`."""
-    return f"{_named('datasets', dataset, 'dataset')}samples.parquet"
+def stretches(dataset: str) -> str:
+    """The stretches of a dataset: which instants lie on which side."""
+    return f"{_named('datasets', dataset, 'dataset')}stretches.parquet"
+
+
+def spans(dataset: str) -> str:
+    """The labelled spans of a dataset."""
+    return f"{_named('datasets', dataset, 'dataset')}spans.parquet"
 
 
 def model(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lolhl import layout, manifest
 from lolhl.config import setting, settings
 from lolhl.errors import Conflict
-from lolhl.highlights import export
+from lolhl.exports import webvtt, youtube
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.tables import write_table
@@ -142,8 +142,8 @@ def _exports(result: Highlights) -> dict[str, str]:
     spans = sorted(highlight.span for highlight in result.highlights)
     texts = {_TABLE: write_table(result.vod, spans).decode()}
     if spans:
-        texts[_PLAYERS] = export.webvtt(spans)
-    if chapters := export.youtube_chapters(spans, result.duration):
+        texts[_PLAYERS] = webvtt.cues(spans)
+    if chapters := youtube.of_vod(spans, result.duration):
         texts[_YOUTUBE] = chapters
     return texts
 

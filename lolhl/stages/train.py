@@ -26,9 +26,10 @@ import torch
 import lolhl
 from lolhl import layout, manifest
 from lolhl.config import Config, setting
-from lolhl.data import cache
-from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
-from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
+from lolhl.data import cache, stretches
+from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
+from lolhl.data.stretches import Samples
+from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
 from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
@@ -46,6 +47,7 @@ from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import FrameSource
 from lolhl.stages.dataset import DatasetConfig
 from lolhl.storage import Root, check_name, each
+from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
 
@@ -266,14 +268,21 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
 def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
-    key, vods = described.key_of(layout.samples(dataset)), described.result.vods
+    keys, result = stretches.keys(dataset), described.result
     redo = _dataset_command(dataset, described)
-    sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
+    if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
+        raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
+    files = [described.read(root, key, redo) for key in keys]
+    places = [f"{root.url}/{key}" for key in keys]
+    vods = stretches.from_files(files, result.vods, result.fps, places, redo)
+    sides = {
+        "train": stretches.training_samples(vods, result.positives, result.seed),
+        "validation": stretches.validation_samples(vods),
+    }
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
             raise Damaged(
-                f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
-                f"run `{redo}`"
+                f"{places[0]} is wrong (its {side} side lacks frames inside or outside of highlights): run `{redo}`"
             )
     return sides
 
@@ -282,7 +291,7 @@ def _dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
     """The command that makes the dataset anew, with the settings that it was made with."""
     result, options = described.result, DatasetConfig.options(described.config)
     view = f"--fps {result.fps} --size {result.size} --fit {result.fit}"
-    return f"lolhl dataset {dataset} {' '.join(result.vods)} {view}{options} --force"
+    return f"lolhl dataset {dataset} {first_few(result.vods, ' ')} {view}{options} --force"
 
 
 def _check(
@@ -302,8 +311,8 @@ def _check(
             f"run `lolhl dataset {config.dataset} … --context-seconds {reach:g}`, or use shorter clips"
         )
     for side in sides.values():
-        for number, vod in enumerate(side.vods):
-            if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
+        for vod, in_vod in side.by_vod().items():
+            if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
                     f"{vod} was extracted again since the dataset was made: run "
                     f"`{_dataset_command(config.dataset, described)}`"
@@ -351,8 +360,7 @@ def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, Frame
     Every instant has features, but a stream that was scanned has fewer pictures than instants.
     """
     clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
-    for number, vod in enumerate(side.vods):
-        in_vod = side.vod == number
+    for vod, in_vod in side.by_vod().items():
         numbers = scoring.clip_frames(architecture, side.frame[in_vod], len(frames[vod]))
         clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
     return clips
@@ -369,11 +377,10 @@ def _judge(
         fps: of the grid.
         smooth_seconds: seconds over which probabilities are averaged.
     """
-    rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
     vods = [
-        ScoredVod.from_samples(vod, fps, side.frame[at], raw[at], side.label[at])
-        for vod, at in rows.items()
-        if at.any()
+        ScoredVod.from_samples(vod, fps, side.frame[in_vod], raw[in_vod], side.label[in_vod])
+        for vod, in_vod in side.by_vod().items()
+        if in_vod.start < in_vod.stop
     ]
     chosen = Judge.choose(vods, smooth_seconds)
     judgement, threshold = judge(chosen.predict(vods)), chosen.limits.threshold

@@ -18,6 +18,7 @@ from lolhl.errors import UsageError
 A = TypeVar("A")
 B = TypeVar("B")
 
+MANY = 32  # small objects that are asked for at a time; a bucket has as many connections
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _FILES = (".json", ".tsv", ".parquet", ".tar", ".safetensors", ".ckpt")  # how names of a root's own files end
 _PORTS = [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
@@ -182,7 +183,10 @@ def check_new(root: Root, key: str, name: str, kind: str) -> str:
         raise UsageError(f"{no_name}: files of lolhl end in {name[name.rindex('.') :]}: choose another")
     if name.endswith(".") or name.partition(".")[0].lower() in _WINDOWS:
         raise UsageError(f"{no_name}: Windows has no file of this name: choose another")
-    names = {stat.key.split("/")[1] for stat in root.list(f"{key.split('/')[0]}/")}
+    cased = [at for at, letter in enumerate(name) if letter.lower() != letter.upper()]
+    if not cased:  # as the numbers of Twitch
+        return name
+    names = {stat.key.split("/")[1] for stat in root.list(f"{key.split('/')[0]}/{name[: cased[0]]}")}
     if twin := min(
         (existing for existing in names if existing != name and existing.lower() == name.lower()), default=None
     ):

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl import layout, manifest
+from lolhl.data.stretches import keys
 from lolhl.errors import Conflict, Damaged, DatasetError, LolhlError, MissingInput, UsageError, VideoError
 from lolhl.evaluate import judge
 from lolhl.evaluate.figures import Gain
@@ -135,9 +136,9 @@ def test_a_challenger_is_registered_as_the_model_that_it_is_like(ready: Root, tm
 @pytest.mark.slow
 def test_nothing_of_a_held_out_vod_is_learnt_from(retrained: Root) -> None:
     result = manifest.load(retrained, stage.KEY, Retraining, "").result
-    samples = pl.read_parquet(io.BytesIO(stored_bytes(retrained, f"datasets/{result.model}/samples.parquet")))
-    assert set(samples["vod"]) == {"a", "b"}
-    assert set(samples.filter(split="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
+    stretches, spans = (pl.read_parquet(io.BytesIO(stored_bytes(retrained, key))) for key in keys(result.model))
+    assert set(stretches["vod"]) == set(spans["vod"]) == {"a", "b"}
+    assert set(stretches.filter(side="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
     model = manifest.load(retrained, f"models/{result.model}/model.json", Model, "")
     assert list(model.inputs) == [f"datasets/{result.model}/dataset.json"]
     assert result.flattered == []

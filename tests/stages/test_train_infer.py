@@ -356,12 +356,11 @@ def test_what_does_not_fit_together_is_refused(root: Root) -> None:
 def test_a_damaged_dataset_is_made_again_by_the_command_that_is_named(root: Root) -> None:
     config = DatasetConfig(context_seconds=12, validation=0.3, seed=5)
     made = dataset(root, "e", ["a"], config)
-    samples = stored_key(root, "datasets/e/samples.parquet")
-    root.write(samples, b"no samples")
+    root.write(made.outputs[0].key, b"no table")
     with pytest.raises(StorageError) as raised:
         train(root, "n", TrainConfig(dataset="e"))
     advice = re.search("`lolhl (.*)`", str(raised.value))
     assert advice
     assert cli.main([*shlex.split(advice[1]), "--root", root.url]) == 0
     assert dataset(root, "e", ["a"], config).to_bytes() == made.to_bytes()
-    assert made.read(root, samples, "")
+    assert made.read(root, made.outputs[0].key, "")

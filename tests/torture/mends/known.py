@@ -263,8 +263,7 @@ MENDS = (
         "if rotation in (90, 270):", 'if rotation in (90, 270) or "90.00" in str(container.metadata):',
     ),
     mend(
-        13, "edl-of-slow", "videos:slow", "lolhl/stages/clips.py",
-        "if events and 1 <= round(fps)", "if events and round(fps)",
+        13, "edl-of-slow", "videos:slow", "lolhl/timecode.py", "frames = max(1, round(fps))", "frames = round(fps)",
     ),
     mend(
         13, "tall-thumbnail", "videos:tall", "lolhl/vod/cpu.py", "_HIGHEST = 2 ", "_HIGHEST = 1000 ",
