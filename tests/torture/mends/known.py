@@ -52,8 +52,8 @@ MENDS = (
     ),
     # 3: frame sets of other settings
     mend(
-        3, "side-by-side", "pairs:two-views-2", "lolhl/frames/spec.py",
-        'return f"frames/{vod}/{self.name}"', 'return f"frames/{vod}/3fps-64px-squeeze-q90"',
+        3, "side-by-side", "pairs:two-views-2", "lolhl/layout.py",
+        'return f"{frames_folder(vod)}{name}/"', 'return f"{frames_folder(vod)}3fps-64px-squeeze-q90/"',
     ),
     mend(
         3, "shards-digest", "stored:other-picture", "lolhl/frames/frameset.py",
@@ -107,9 +107,9 @@ MENDS = (
     ),
     mend(
         6, "model-before-registry", "stored:publication-fails", "lolhl/stages/train.py",
-        "        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})\n",
-        "        output = manifest.Output.with_digest(layout.weights(name), bundle.weights_bytes(network))\n"
-        "        root.write(output.key, bundle.weights_bytes(network))\n"
+        "        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})\n",
+        "        output = manifest.Output.with_digest(layout.weights(name), bundle.weights_bytes(model, network))\n"
+        "        root.write(output.key, bundle.weights_bytes(model, network))\n"
         "        made = todo.manifest(result, [output])\n"
         "        publication.publish(root, name, made, config.register, config.alias)\n"
         "        todo.finish(result, [output])\n",
@@ -254,8 +254,9 @@ MENDS = (
         "if not 0 < fps <= 240:", "if False:",
     ),
     mend(
-        12, "clip-frames", "manifests:clip-frames-huge", "lolhl/models/network.py",
-        "clip_frames: Annotated[int, Meta(ge=1, le=10_000)]", "clip_frames: int",
+        12, "clip-frames", "manifests:clip-frames-huge", "lolhl/models/video.py",
+        '"frames in a clip; the scored one in the middle", at_least=1, at_most=10_000',
+        '"frames in a clip; the scored one in the middle", at_least=1',
     ),
     # 13: tracebacks
     mend(
@@ -356,6 +357,23 @@ MENDS = (
         13, "picture-size", "manifests:jpeg-of-another-size", "lolhl/frames/frameset.py",
         "if picture.shape != (side, side, 3):", "if False:",
         ("lolhl/frames/frameset.py", "if digest != output.sha256:", "if False:"),
+    ),
+    mend(
+        13, "eight-channels", "signals:eight-channels", "lolhl/vod/sound.py",
+        "if not frame.format.is_planar or frame.layout.nb_channels < _PLANES:", "if True:",
+    ),
+    mend(
+        13, "unknown-codec", "signals:unknown-codec", "lolhl/vod/probe.py",
+        "sound = next(filter(_is_known, container.streams.audio), None)",
+        "sound = next(iter(container.streams.audio), None)",
+    ),
+    mend(
+        13, "half-characters", "signals:chat-surrogate", "lolhl/stages/download.py",
+        'text.encode(errors="replace")', "text.encode()",
+    ),
+    mend(
+        13, "chat-of-strangers", "signals:chat-huge-time", "lolhl/stages/download.py",
+        "(ValueError, KeyError, TypeError, OverflowError, RecursionError)", "(ValueError, KeyError, TypeError)",
     ),
     # 14: what says the wrong thing
     mend(
