@@ -9,8 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from lolhl.vod.probe import probe
 from lolhl.vod.sound import Samples, SoundReader
-from tests.sounds import sounding_video
+from tests.sounds import sounding_video, unknown_codec
 
 
 def listen(video: Path, start: float = 0.0, stop: float = 1e6) -> list[Samples]:
@@ -115,3 +116,16 @@ def test_damaged_packets_are_left_out(tmp_path: Path) -> None:
     pieces = listen(video)
     assert onsets(pieces)[0] == pytest.approx(pictures_begin(video) + 2, abs=0.01)
     assert onsets(pieces)[-1] == pytest.approx(pictures_begin(video) + 18, abs=0.01)
+
+
+def test_eight_channels_are_heard(tmp_path: Path) -> None:
+    video = sounding_video(tmp_path / "v.mp4", layout="7.1")
+    assert onsets(listen(video)) == pytest.approx([2, 6], abs=0.01)
+
+
+def test_sound_in_an_unknown_codec_is_none(tmp_path: Path) -> None:
+    video = unknown_codec(sounding_video(tmp_path / "v.mkv", codec="pcm_s16le"))
+    assert not probe(video).has_audio
+    with closing(SoundReader(video)) as reader:
+        assert not reader.has_sound
+        assert not list(reader.samples(0, 100))
