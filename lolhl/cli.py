@@ -121,7 +121,7 @@ def _lines(name: str, function: Callable[..., Any], configs: Iterable[Config], a
         from lolhl.stages.share import shared
 
         *others, vods = words
-        calls = [[*others, vod] for vod in shared(root, vods, arguments.share)]
+        calls = [[*others, vod] for vod in shared(root, vods, arguments.part)]
     for call in calls:
         result = function(root, *call, *configs, **options)
         yield from form(result, root, arguments)
@@ -345,7 +345,7 @@ def _add_share(parser: argparse.ArgumentParser) -> None:
     from lolhl.stages.share import WHOLE, parse_share
 
     help_text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
-    parser.add_argument("--share", type=_reader(parse_share), default=WHOLE, metavar="PART/PARTS", help=help_text)
+    parser.add_argument("--part", type=_reader(parse_share), default=WHOLE, metavar="PART/PARTS", help=help_text)
 
 
 def _add_setting(group: "argparse._ArgumentGroup", setting: Setting) -> None:

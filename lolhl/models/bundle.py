@@ -19,6 +19,8 @@ from torch import Tensor
 
 from lolhl import layout, manifest
 from lolhl.errors import ModelError, UsageError
+from lolhl.evaluate.calibration import Calibration
+from lolhl.labels.habits import Habits
 from lolhl.manifest import Output
 from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import manifest_key as manifest_key
@@ -46,7 +48,9 @@ class Bundle:
         encoder: what turns pictures into features: the model's backbone.
         head: what turns features into a logit: in evaluation mode, on the CPU.
         view: the frames that it must be given.
-        threshold: on the probability smoothed over `smooth_seconds`; chosen on validation.
+        threshold: on the calibrated probability smoothed over `smooth_seconds`; chosen on validation.
+        calibration: of the probabilities that the head gives.
+        habits: how highlights are labelled where it learnt.
         frozen: True when the backbone is as it was before training, so that features can be shared.
         digest: of the whole bundle.
         metrics: figures on the validation side, for people.
@@ -58,6 +62,8 @@ class Bundle:
     view: View
     threshold: float
     smooth_seconds: float
+    calibration: Calibration
+    habits: Habits | None
     frozen: bool
     digest: str
     metrics: ModelFigures
@@ -119,6 +125,8 @@ def load_bundle(root: Root, name: str) -> Bundle:
         view=contract.view.exact(),
         threshold=made.result.threshold,
         smooth_seconds=made.result.smooth_seconds,
+        calibration=made.result.calibration,
+        habits=made.result.habits,
         frozen=made.result.frozen,
         digest=made.content_digest(),
         metrics=made.result.metrics,

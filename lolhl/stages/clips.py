@@ -45,7 +45,9 @@ class ClipsConfig(Config):
         "source: clips of a Twitch VOD that is stored in a smaller rendition are cut from stretches that are fetched "
         "in source quality; stored: nothing is fetched",
     )
-    top: int | None = setting(None, "cut clips of so many of the best highlights only (default: of all)", at_least=0)
+    clips_top: int | None = setting(
+        None, "cut clips of so many of the best highlights only (default: of all)", at_least=0
+    )
     reel: bool = setting(True, "join the clips, in order of time, to one video")
 
 
@@ -80,7 +82,7 @@ def clips(
     if earlier and not earlier.result.source_may_come:
         return earlier
 
-    chosen = [] if config.clips == "none" else spans.result.highlights[: config.top]
+    chosen = [] if config.clips == "none" else spans.result.highlights[: config.clips_top]
     media = _media(root, stored, sorted(chosen, key=lambda highlight: highlight.span), config)
     if earlier and media.source_may_come:  # these clips are there
         return earlier

@@ -151,6 +151,7 @@ def infer(
         model_digest=used.digest,
         threshold=used.threshold,
         smooth_seconds=used.smooth_seconds,
+        habits=used.habits,
         model_metrics=used.metrics,
     )
     with todo.begin() as begun:
@@ -159,7 +160,8 @@ def infer(
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
-    return np.concatenate(list(scoring.probabilities(used.head, values, device)))
+    """The calibrated probabilities."""
+    return used.calibration.apply(np.concatenate(list(scoring.probabilities(used.head, values, device))))
 
 
 def _from_frames(

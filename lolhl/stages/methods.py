@@ -98,7 +98,7 @@ def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, for
         place = f"scores/{model}"
         made = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
         scoring, key, redo = made.result, scores_key(vod, place), f"lolhl compare {model} --vods {vod} --force"
-        judge = Judge(scoring.smooth_seconds, Limits(threshold=scoring.threshold))
+        judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
         scores = read_scores(made.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
         vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
     return judge.predict(vods)

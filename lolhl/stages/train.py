@@ -29,9 +29,12 @@ from lolhl.config import Config, setting
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
 from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
-from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures
+from lolhl.evaluate.calibration import Calibration, calibrate, rebalancing_offset, reliability
+from lolhl.evaluate.judge import Judge, Predictions, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
+from lolhl.labels.habits import Habits, habits
+from lolhl.labels.store import load_labels
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, publication, scoring, tracking
 from lolhl.models.encoder import Encoder
@@ -100,8 +103,12 @@ class TrainConfig(Config):
         "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
     )
     seed: int = setting(0, "of first weights, order, dropout and changes of pictures", at_least=0, at_most=2**32 - 1)
-    smooth_seconds: float = setting(
-        5.0, "seconds over which probabilities are averaged before the threshold", at_least=0, at_most=3600
+    smooth_seconds: float | None = setting(
+        None,
+        "seconds over which probabilities are averaged before the threshold (default: a quarter of the median label)",
+        at_least=0,
+        at_most=3600,
+        unrecorded=5.0,
     )
     register: str = setting("lolhl", "name of the model in MLflow's registry", neutral=True)
     alias: str = setting("challenger", "alias that the registry points to this model", neutral=True)
@@ -253,10 +260,12 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
         fps = next(iter(frames.values())).view.fps
-        threshold, figures = _judge(sides["validation"], raw, fps, config.smooth_seconds)
+        marks = _habits(root, described, frames)
+        trained = float(np.mean(sides["train"].label))
+        judged = _judge(sides["validation"], raw, fps, config.smooth_seconds, marks, trained)
         with todo.begin() as begun:
             output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, threshold, figures)
+            result = _describe(network, config, described, frames, fitted, judged)
             publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
             made = begun.finish(result, [output])
         root.delete(checkpoint.key)
@@ -352,27 +361,69 @@ def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, Frame
     return clips
 
 
+def _habits(root: Root, described: Manifest[Dataset], frames: Mapping[str, FrameSet]) -> Habits:
+    """How highlights are labelled in the VODs of the dataset."""
+    labels = [
+        (load_labels(root, vod), float(len(frame_set) / described.result.fps)) for vod, frame_set in frames.items()
+    ]
+    marks = habits(labels)
+    if marks is None:
+        raise DatasetError("no highlight is labelled any more: import labels with `lolhl labels FILE`")
+    return marks
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the validation side says of a model."""
+
+    threshold: float
+    smooth_seconds: float
+    calibration: Calibration
+    habits: Habits
+    figures: ModelFigures
+
+
 def _judge(
-    side: Samples, raw: npt.NDArray[np.float32], fps: Fraction, smooth_seconds: float
-) -> tuple[float, ModelFigures]:
-    """The threshold that is chosen on the validation side, and the figures there.
+    side: Samples,
+    raw: npt.NDArray[np.float32],
+    fps: Fraction,
+    smooth_seconds: float | None,
+    marks: Habits,
+    trained: float,
+) -> _Judged:
+    """Calibrates on the validation side, chooses the threshold there, and takes the figures.
 
     Args:
         side: the samples of the validation side.
         raw: float32 [n], the probability of each sample.
         fps: of the grid.
-        smooth_seconds: seconds over which probabilities are averaged.
+        smooth_seconds: over which probabilities are averaged; None for what suits the labels.
+        marks: how highlights are labelled in the whole dataset.
+        trained: share of positives among the samples that were learnt from.
     """
-    rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
-    vods = [
-        ScoredVod.from_samples(vod, fps, side.frame[at], raw[at], side.label[at])
-        for vod, at in rows.items()
-        if at.any()
-    ]
-    chosen = Judge.choose(vods, smooth_seconds)
+    offset = rebalancing_offset(marks.share, trained)
+    smooth_seconds = marks.smooth_seconds if smooth_seconds is None else smooth_seconds
+
+    def scored(scores: npt.NDArray[np.float32]) -> list[ScoredVod]:
+        rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
+        return [
+            ScoredVod.from_samples(vod, fps, side.frame[at], scores[at], side.label[at])
+            for vod, at in rows.items()
+            if at.any()
+        ]
+
+    ranking = Predictions(0.0, [vod.uncut() for vod in scored(raw)]).ranking
+    calibration = calibrate(ranking.labels, ranking.scores, float(fps), offset)
+    vods = scored(calibration.apply(raw))
+    chosen = Judge.choose(vods, smooth_seconds, marks)
     judgement, threshold = judge(chosen.predict(vods)), chosen.limits.threshold
-    figures = ModelFigures(smoothed=judgement.frames, raw=raw_figures(vods, threshold), events=judgement.events)
-    return threshold, figures
+    figures = ModelFigures(
+        smoothed=judgement.frames,
+        raw=raw_figures(vods, threshold),
+        events=judgement.events,
+        reliability=reliability(ranking.labels, ranking.scores, ranking.groups, float(fps), offset),
+    )
+    return _Judged(threshold, smooth_seconds, calibration, marks, figures)
 
 
 def _describe(
@@ -381,8 +432,7 @@ def _describe(
     described: Manifest[Dataset],
     frames: Mapping[str, FrameSet],
     fitted: Fitted,
-    threshold: float,
-    figures: ModelFigures,
+    judged: _Judged,
 ) -> Model:
     view = next(iter(frames.values())).view
     return Model(
@@ -390,12 +440,14 @@ def _describe(
         normalisation=network.normalisation,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
         frozen=config.tune == "head",
-        threshold=threshold,
+        threshold=judged.threshold,
         threshold_chosen="best F1 of smoothed probabilities on the validation side",
-        smooth_seconds=config.smooth_seconds,
+        smooth_seconds=judged.smooth_seconds,
+        calibration=judged.calibration,
+        habits=judged.habits,
         dataset_digest=described.content_digest(),
         dataset_holdout=described.result.holdout,
-        metrics=figures,
+        metrics=judged.figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
         versions={
