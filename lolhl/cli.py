@@ -202,9 +202,18 @@ def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Argume
 
 
 def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) -> list[Line]:
-    figures = made.result.metrics
-    lines = [f"train {arguments.model}, on its validation side:", figures.smoothed.table()]
-    return [("\n".join([*lines, *_format_events(figures.events)]), made.result_values())]
+    figures, model = made.result.metrics, arguments.model
+    if figures.holdout == "vods":
+        lines = [f"train {model}, on VODs that were held out:", figures.smoothed.table()]
+        lines += _format_events(figures.events)
+    else:
+        lines = [
+            f"train {model}: done; `lolhl compare {model}` says how good it is on labelled VODs that it has not learnt "
+            "from, which the chunks that it was tried on do not say"
+        ]
+    if figures.reliability:
+        lines.append(f"its probabilities are off by {figures.reliability.error:.3f} on average where not calibrated")
+    return [("\n".join(lines), made.result_values())]
 
 
 def _format_report(made: "Manifest[Report]", root: Root, _arguments: Arguments) -> list[Line]:

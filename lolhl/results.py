@@ -222,12 +222,15 @@ class ModelFigures:
     """Figures of a model on its validation side: of raw probabilities, of smoothed ones, and of the spans cut.
 
     Attributes:
+        holdout: whether that side is whole VODs, or chunks of those that the model learnt from. Figures of such chunks
+            do not say how good it is on other VODs, and are not shown as that. None of models of lolhl 0.1.
         reliability: how far its probabilities mean what they say; None of models of lolhl 0.1, or of too little time.
     """
 
     smoothed: Comparison
     raw: FrameFigures
     events: list[EventFigures]
+    holdout: Literal["chunks", "vods"] | None = None
     reliability: Reliability | None = None
 
 

@@ -38,12 +38,12 @@ class Habits:
     @property
     def smooth_seconds(self) -> float:
         """Over how many seconds probabilities are averaged: enough to still noise, and too little to move borders."""
-        return self.median / 4
+        return round(self.median / 4, 1)
 
     @property
     def lull(self) -> float:
         """Seconds of a lull within one highlight, and not between two."""
-        return self.median / 8
+        return round(self.median / 8, 1)
 
 
 def habits(labels: Iterable[tuple[Sequence[Span], float]]) -> Habits | None:

@@ -262,7 +262,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         fps = next(iter(frames.values())).view.fps
         marks = _habits(root, described, frames)
         trained = float(np.mean(sides["train"].label))
-        judged = _judge(sides["validation"], raw, fps, config.smooth_seconds, marks, trained)
+        judged = _judge(sides["validation"], raw, fps, config.smooth_seconds, marks, trained, described.result.holdout)
         with todo.begin() as begun:
             output = bundle.store_weights(root, name, network)
             result = _describe(network, config, described, frames, fitted, judged)
@@ -390,6 +390,7 @@ def _judge(
     smooth_seconds: float | None,
     marks: Habits,
     trained: float,
+    holdout: Literal["chunks", "vods"],
 ) -> _Judged:
     """Calibrates on the validation side, chooses the threshold there, and takes the figures.
 
@@ -400,6 +401,7 @@ def _judge(
         smooth_seconds: over which probabilities are averaged; None for what suits the labels.
         marks: how highlights are labelled in the whole dataset.
         trained: share of positives among the samples that were learnt from.
+        holdout: what the validation side is.
     """
     offset = rebalancing_offset(marks.share, trained)
     smooth_seconds = marks.smooth_seconds if smooth_seconds is None else smooth_seconds
@@ -421,6 +423,7 @@ def _judge(
         smoothed=judgement.frames,
         raw=raw_figures(vods, threshold),
         events=judgement.events,
+        holdout=holdout,
         reliability=reliability(ranking.labels, ranking.scores, ranking.groups, float(fps), offset),
     )
     return _Judged(threshold, smooth_seconds, calibration, marks, figures)
