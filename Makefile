@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lolhl/__init__.py)
 BENCHMARKS ?= start decode engines infer train storage overlap memory
 
-.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture torture-mends images push-images version bench bench-gpu clean
+.PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture torture-mends images push-images version bench bench-gpu evaluate clean
 
 demo:
 	@.ci/setup
@@ -75,6 +75,11 @@ bench:
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m tests.benchmarks.inputs
 	@for name in $(BENCHMARKS); do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+
+# All methods on the same sample streams, by the one judge: `make evaluate METHODS="video loudness"` for some of them.
+evaluate:
+	@.ci/setup test
+	@$(BIN)/python -m tests.evaluation $(METHODS)
 
 bench-gpu:
 	@$(PYTHON) -m tests.benchmarks.gpu

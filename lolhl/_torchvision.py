@@ -6,24 +6,23 @@ the two operators' schemas first is enough for everything that lolhl uses (model
 Where the operators can be loaded, nothing happens.
 """
 
-import ctypes
-import importlib.util
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-_declared: list[Any] = []  # the declarations live as long as the Library object does
+TYPE_CHECKING = False  # until `lolhl.__main__` runs Ctrl-C gives a traceback: nothing is imported that need not be
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+_declared: list[object] = []  # the declarations live as long as the Library object does
 
 
 class _Finder:
     """Declares the operators when torchvision is first looked for, so that it costs nothing before."""
 
     def find_spec(
-        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+        self, name: str, _path: "Sequence[str] | None" = None, _target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         if name == "torchvision":
             sys.meta_path.remove(self)
             _declare_missing_operators()
@@ -36,6 +35,10 @@ def install() -> None:
 
 
 def _declare_missing_operators() -> None:
+    import ctypes
+    import importlib.util
+    from pathlib import Path
+
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return

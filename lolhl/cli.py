@@ -31,7 +31,9 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
     from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
     from lolhl.results import MethodComparison, Model, Report, Retraining
+    from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
+    from lolhl.stages.review import Reviewed
     from lolhl.stages.rollback import RolledBack
 
 log = logging.getLogger(__name__)
@@ -201,6 +203,13 @@ def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Argume
     return [(f"{vod.vod}: {vod.labels} labels, {vod.seconds:.0f} s in all", asdict(vod)) for vod in stored]
 
 
+def _format_export(files: "Iterable[Exported]", root: Root, _arguments: Arguments) -> list[Line]:
+    return [
+        (f"{file.vod}: {file.highlights} highlights as {file.format}: {root.url}/{file.key}", asdict(file))
+        for file in files
+    ]
+
+
 def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) -> list[Line]:
     figures, model = made.result.metrics, arguments.model
     if figures.holdout == "vods":
@@ -268,6 +277,11 @@ def _format_retrain(made: "Manifest[Retraining]", root: Root, _arguments: Argume
     return [(f"{shown}\n{page}", made.result_values())]
 
 
+def _format_review(done: "Reviewed", _root: Root, _arguments: Arguments) -> list[Line]:
+    changed = ", ".join(done.vods) or "nothing"
+    return [(f"review: ended; corrected: {changed}", asdict(done))]
+
+
 def _format_rollback(done: "RolledBack", _root: Root, _arguments: Arguments) -> list[Line]:
     left = f"{done.before} champions before it" if done.before else "no champion before it"
     return [(f"{done.champion} is champion again, in place of {done.instead_of}; {left}", asdict(done))]
@@ -278,9 +292,11 @@ _FORMATS: dict[str, Format] = {
     "labels": _format_labels,
     "train": _format_train,
     "report": _format_report,
+    "export": _format_export,
     "run": _format_report,
     "compare": _format_compare,
     "retrain": _format_retrain,
+    "review": _format_review,
     "rollback": _format_rollback,
 }
 

@@ -9,7 +9,7 @@ import numbers
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
@@ -59,6 +59,7 @@ class _Declaration:
     neutral: bool
     unrecorded: Any
     parse: Callable[[str], Any] | None
+    choices: tuple[str, ...]
 
 
 def setting(
@@ -72,6 +73,7 @@ def setting(
     neutral: bool = False,
     unrecorded: Any = MISSING,
     parse: Callable[[str], Any] | None = None,
+    choices: Sequence[str] = (),
 ) -> Any:
     """A field of a `Config`. Its type is bool, int, float, Fraction, str or a Literal of words, or such a one or None.
 
@@ -86,8 +88,10 @@ def setting(
             before there was the setting; the default, unless that has been changed since. Who changes the default of a
             setting writes the first one here.
         parse: makes the value from what a person writes, where the field's type does not say how.
+        choices: the valid words of a str, where a registry lists them; else a Literal names them.
     """
-    declaration = _Declaration(help, Range(at_least, above, at_most, below), neutral, unrecorded, parse)
+    bounds = Range(at_least, above, at_most, below)
+    declaration = _Declaration(help, bounds, neutral, unrecorded, parse, tuple(choices))
     return field(default=default, metadata={"setting": declaration})
 
 
@@ -183,7 +187,7 @@ def _settings(config: Any) -> tuple[Setting, ...]:
 def _setting(name: str, hint: Any, default: Any, declaration: _Declaration) -> Setting:
     parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     (kind,) = (part for part in parts if part is not types.NoneType)
-    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else declaration.choices
     return Setting(
         name=name,
         kind=str if choices else kind,

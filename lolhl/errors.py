@@ -16,6 +16,7 @@
     │   ├── VodNotFound      unknown, deleted or expired
     │   ├── SubscriberOnly
     │   └── StillLive
+    ├── ExportError          a format cannot hold these highlights
     ├── DatasetError         no model can be learnt from these samples
     └── ModelError           a bundle is broken, or does not fit the frames it is given
 
@@ -130,6 +131,10 @@ class SubscriberOnly(TwitchError):
 
 
 class StillLive(TwitchError):
+    pass
+
+
+class ExportError(LolhlError):
     pass
 
 

@@ -4,6 +4,7 @@ Frame rates are rationals (29.97 is 30000/1001) and times float64 seconds from t
 video, so that no rounding adds up over a stream of many hours.
 """
 
+import math
 import re
 from fractions import Fraction
 
@@ -77,7 +78,16 @@ def times(count: int, fps: Fraction) -> npt.NDArray[np.float64]:
     return np.arange(count, dtype=np.float64) * fps.denominator / fps.numerator
 
 
+def time_of(frame: int, fps: Fraction) -> float:
+    """The instant of a frame in seconds, as the greatest float that is not later: `first_frame_at` gives the frame."""
+    exact = frame / fps
+    seconds = float(exact)
+    return seconds if Fraction(seconds) <= exact else math.nextafter(seconds, -math.inf)
+
+
 def first_frame_at(seconds: float | Fraction, fps: Fraction) -> int:
     """The first k with k / fps >= seconds, by exact arithmetic."""
-    exact = Fraction(seconds) * fps
-    return -(-exact.numerator // exact.denominator)
+    numerator, denominator = (
+        seconds.as_integer_ratio()
+    )  # a Fraction would be reduced first, which takes ten times as long
+    return -(-numerator * fps.numerator // (denominator * fps.denominator))

@@ -1,8 +1,272 @@
-"""The keys of a root, and the command that makes what lies under each of them."""
+"""Every key of a root, and the command that makes what lies under it. Nothing else puts keys together.
 
-from lolhl.frames.spec import FrameSpec
+What only lolhl reads (weights, scores, stretches, shards, indexes, parts of tracks) holds the digest of its bytes in
+its name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
 
+What a person opens by its name keeps its name: the video and the chat of a VOD, highlights.tsv, clips, exports, and
+the page. Bookmarks, projects of video editors and scripts hold these names. All of them but the video and the chat
+are derived from manifests, and are made again where they are not as their manifest says.
+"""
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import PurePosixPath
+
+from lolhl.storage import Root, check_name
+
+CHAMPION = "models/champion.json"  # names the champion and all champions before it
+HIGHLIGHTS = "highlights"  # below it lie the scores that reports are made of
+MLFLOW = "mlflow/mlflow.db"
 RETRAINED = "retrain-"  # how the names of datasets and models begin that `retrain` makes
+RETRAINING = "retrain/retrain.json"
+
+_DIGEST = re.compile(r"-[0-9a-f]{16}(?=\.[a-z]+$)")  # the first digits of a sha256, before a file's ending
+_FRAME_SET = re.compile(
+    r"(?P<fps>[1-9]\d*(?:_[1-9]\d*)?)fps-(?P<size>[1-9]\d*)px-(?P<fit>squeeze|crop)-q(?P<quality>[1-9]\d*)"
+    r"(?:-(?P<mode>scan))?"
+)
+
+
+def with_digest(key: str, sha256: str) -> str:
+    """The key of a file with these bytes: scores.parquet → scores-0123456789abcdef.parquet."""
+    path = PurePosixPath(key)
+    return str(path.with_name(f"{path.stem}-{sha256[:16]}{path.suffix}"))
+
+
+def without_digest(key: str) -> str:
+    """The key that `with_digest` was given. Files of lolhl 0.1 lie under it."""
+    return _DIGEST.sub("", key)
+
+
+def vod(name: str) -> str:
+    """The manifest of a VOD. Raises UsageError, as all that follow, for what cannot be a name."""
+    return f"{_named('vods', name, 'VOD')}vod.json"
+
+
+def video(vod: str, suffix: str) -> str:
+    """The video of a VOD. Its file's ending begins with a dot."""
+    return f"{_named('vods', vod, 'VOD')}video{suffix}"
+
+
+def chat(vod: str) -> str:
+    return f"{_named('vods', vod, 'VOD')}chat.json"
+
+
+def source_folder(vod: str) -> str:
+    """The folder of what clips are cut from in source quality: stretches of video, each with its manifest."""
+    return f"{_named('vods', vod, 'VOD')}source/"
+
+
+def labels(vod: str) -> str:
+    return f"labels/{check_name(vod, 'VOD')}.tsv"
+
+
+def frames_folder(vod: str) -> str:
+    """The folder of all frame sets of a VOD."""
+    return _named("frames", vod, "VOD")
+
+
+def frame_set_folder(vod: str, name: str) -> str:
+    """The folder of the frame set with this name, see `frame_set_name`."""
+    return f"{frames_folder(vod)}{name}/"
+
+
+def frame_set(vod: str, name: str) -> str:
+    """The manifest of a frame set."""
+    return f"{frame_set_folder(vod, name)}frameset.json"
+
+
+def frame_index(vod: str, name: str, sha256: str) -> str:
+    """Where the pictures of a frame set lie in its shards."""
+    return with_digest(f"{frame_set_folder(vod, name)}index.parquet", sha256)
+
+
+def shard(vod: str, name: str, number: int, sha256: str) -> str:
+    """The shard of a frame set with this number."""
+    return with_digest(f"{frame_set_folder(vod, name)}shard-{number:06}.tar", sha256)
+
+
+def unfinished_frames(vod: str, name: str) -> str:
+    """What says which shards of a frame set are stored before it is finished."""
+    return f"{frame_set_folder(vod, name)}unfinished.json"
+
+
+def old_frame_set(vod: str) -> str:
+    """The manifest of a VOD's only frame set in lolhl 0.1."""
+    return f"{frames_folder(vod)}frameset.json"
+
+
+def view_name(fps: Fraction, size: int, fit: str) -> str:
+    """What pictures are like, in a name; 30000/1001 frames per second are 30000_1001fps there."""
+    return f"{str(fps).replace('/', '_')}fps-{size}px-{fit}"
+
+
+def frame_set_name(fps: Fraction, size: int, fit: str, quality: int, mode: str) -> str:
+    """The name of a frame set, as 3fps-224px-squeeze-q90: frame sets for several models lie side by side."""
+    return f"{view_name(fps, size, fit)}-q{quality}{'-scan' if mode == 'scan' else ''}"
+
+
+def frame_set_settings(name: str) -> dict[str, str] | None:
+    """The settings of `lolhl extract` that make the frame set of this name; None where it is no such name."""
+    match = _FRAME_SET.fullmatch(name)
+    if not match:
+        return None
+    settings = {setting: value for setting, value in match.groupdict().items() if value is not None}
+    return {**settings, "fps": settings["fps"].replace("_", "/")}
+
+
+def tracks_folder(vod: str) -> str:
+    """The folder of all tracks of a VOD."""
+    return _named("tracks", vod, "VOD")
+
+
+def track_stem(vod: str, signal: str, digest: str) -> str:
+    """What the names begin with of the folders that hold a track, one folder an engine that computed it.
+
+    Args:
+        vod: the name of the VOD.
+        signal: the name of the signal.
+        digest: of the track's recipe. If it is empty, the tracks of all recipes are meant.
+    """
+    return f"{tracks_folder(vod)}{signal}-{digest[:16]}"
+
+
+def track(folder: str) -> str:
+    """The manifest of the track in this folder."""
+    return f"{folder}/track.json"
+
+
+def tracks(keys: Iterable[str]) -> list[str]:
+    """The folders of the tracks whose manifests are among these keys."""
+    return [key.removesuffix("/track.json") for key in keys if key.endswith("/track.json")]
+
+
+def track_part(folder: str, number: int, sha256: str) -> str:
+    """The rows of a track from a multiple of the length of a part on."""
+    return with_digest(f"{folder}/part-{number:08}.npy", sha256)
+
+
+def track_part_name(folder: str, key: str) -> tuple[int, str] | None:
+    """The number of a part and the beginning of its sha256. None where the key is not that of a part."""
+    name = key.removeprefix(f"{folder}/part-").removesuffix(".npy")
+    number, _, sha256 = name.partition("-")
+    return (int(number), sha256) if number.isdecimal() and len(sha256) == 16 else None
+
+
+def scattered_stem(folder: str) -> str:
+    """What the keys begin with of files that hold some rows of a track each."""
+    return f"{folder}/some-"
+
+
+def scattered_rows(folder: str, part: int, sha256: str) -> str:
+    """Some of the rows of a part."""
+    return with_digest(f"{scattered_stem(folder)}{part:08}.npy", sha256)
+
+
+def dataset(name: str) -> str:
+    """The manifest of a dataset."""
+    return f"{_named('datasets', name, 'dataset')}dataset.json"
+
+
+def stretches(dataset: str) -> str:
+    """The stretches of a dataset: which instants lie on which side."""
+    return f"{_named('datasets', dataset, 'dataset')}stretches.parquet"
+
+
+def spans(dataset: str) -> str:
+    """The labelled spans of a dataset."""
+    return f"{_named('datasets', dataset, 'dataset')}spans.parquet"
+
+
+def model(name: str) -> str:
+    """The manifest of a model."""
+    return f"{_named('models', name, 'model')}model.json"
+
+
+def weights(model: str) -> str:
+    """The weights of a model. Their file's name holds its digest, see `with_digest`."""
+    return f"{_named('models', model, 'model')}model.safetensors"
+
+
+def checkpoint(model: str) -> str:
+    """The state of a training that is not finished."""
+    return f"{_named('models', model, 'model')}unfinished.ckpt"
+
+
+def publication(model: str) -> str:
+    """What MLflow was given of a model."""
+    return f"{_named('models', model, 'model')}publication.json"
+
+
+def judged(model: str) -> str:
+    """The place of the scores that a model is judged by, apart from those that reports are made of."""
+    return f"scores/{check_name(model, 'model')}"
+
+
+def scoring(vod: str, place: str = HIGHLIGHTS) -> str:
+    """The manifest of the scores of a VOD. The place is `HIGHLIGHTS`, or as `judged` gives it."""
+    return f"{_named(place, vod, 'VOD')}scores.json"
+
+
+def scores(vod: str, place: str = HIGHLIGHTS) -> str:
+    """The scores themselves. Their file's name holds its digest, see `with_digest`."""
+    return f"{_named(place, vod, 'VOD')}scores.parquet"
+
+
+def highlights_folder(vod: str) -> str:
+    """The folder of what a person opens: a table, exports, clips, a page."""
+    return _named(HIGHLIGHTS, vod, "VOD")
+
+
+def highlights(vod: str) -> str:
+    """The manifest of a VOD's highlights, which holds them."""
+    return f"{highlights_folder(vod)}highlights.json"
+
+
+def clips(vod: str) -> str:
+    """The manifest of the clips of a VOD's highlights."""
+    return f"{highlights_folder(vod)}clips.json"
+
+
+def report(vod: str) -> str:
+    """The manifest of a VOD's page."""
+    return f"{highlights_folder(vod)}report.json"
+
+
+def page(vod: str) -> str:
+    return f"{highlights_folder(vod)}report.html"
+
+
+def comparison(name: str) -> str:
+    """The manifest of a comparison, which holds its figures."""
+    return f"{_named('comparisons', name, 'comparison')}comparison.json"
+
+
+def retraining_report(digest: str) -> str:
+    """The report of the retraining whose plan has this digest."""
+    return f"retrain/{digest[:12]}/report.md"
+
+
+def vods(root: Root) -> list[str]:
+    """The names of all VODs that were downloaded."""
+    return [key.split("/")[1] for key in _keys(root, "vods/") if key.endswith("/vod.json")]
+
+
+def labelled(root: Root) -> list[str]:
+    """The names of all VODs that have labels."""
+    return [key.removeprefix("labels/").removesuffix(".tsv") for key in _keys(root, "labels/")]
+
+
+def datasets(keys: Iterable[str]) -> list[str]:
+    """Those of the keys under which datasets lie."""
+    return [key for key in keys if key.startswith("datasets/")]
+
+
+def frame_sets(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """The VOD and the name of each frame set whose manifest is among these keys."""
+    parts = [key.split("/") for key in keys]
+    return [(part[1], part[2]) for part in parts if part[0] == "frames" and len(part) == 4]
 
 
 def command(key: str) -> str:
@@ -17,8 +281,9 @@ def command(key: str) -> str:
         case ["vods", vod, *_]:
             return f"lolhl download … --name {vod}"
         case ["frames", vod, name, *_]:
-            spec = FrameSpec.parse(name)
-            return spec.command(vod) if spec else f"lolhl extract {vod} …"
+            settings = frame_set_settings(name)
+            options = [f"--{setting} {value}" for setting, value in settings.items()] if settings else ["…"]
+            return " ".join(["lolhl extract", vod, *options])
         case ["tracks", vod, *_]:
             return f"lolhl track {vod}"
         case ["datasets" | "models", name, *_] if name.startswith(RETRAINED) or name == "champion.json":
@@ -27,7 +292,7 @@ def command(key: str) -> str:
             return f"lolhl dataset {name} …"
         case ["models", name, *_]:
             return f"lolhl train {name} …"
-        case ["highlights", vod, file] if file.startswith("scores."):
+        case ["highlights", vod, file] if file.startswith(("scores.", "scores-")):
             return f"lolhl infer … {vod}"
         case ["highlights", vod, *_]:
             return f"lolhl report {vod}"
@@ -42,3 +307,11 @@ def command(key: str) -> str:
 def remake(key: str) -> str:
     """The command that makes the object under this key anew, whatever lies there now."""
     return f"{command(key)} --force"
+
+
+def _named(folder: str, name: str, kind: str) -> str:
+    return f"{folder}/{check_name(name, kind)}/"
+
+
+def _keys(root: Root, prefix: str) -> list[str]:
+    return [stat.key for stat in root.list(prefix)]

@@ -10,10 +10,10 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -23,7 +23,7 @@ from lolhl import layout
 from lolhl.config import Config
 from lolhl.errors import Conflict, Damaged, MissingInput, NotFound
 from lolhl.results import Result
-from lolhl.storage import Root, each
+from lolhl.storage import Root, delete_all, each
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,12 @@ class Output:
     def from_bytes(cls, key: str, data: bytes) -> "Output":
         """Describes the object that holds this data. Nothing is written."""
         return cls(key, len(data), hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def with_digest(cls, key: str, data: bytes) -> "Output":
+        """As `from_bytes`, under the key with the data's digest in the file's name, see `layout.with_digest`."""
+        output = cls.from_bytes(key, data)
+        return replace(output, key=layout.with_digest(key, output.sha256))
 
     @classmethod
     def upload(cls, root: Root, path: Path, key: str) -> "Output":
@@ -111,18 +117,26 @@ class Manifest(Generic[R]):
         except (ValueError, RecursionError) as error:
             raise _no_manifest(name, error, remake) from error
 
+    def key_of(self, key: str) -> str:
+        """The key of the output that was stored under this key with its digest, or without one, as by lolhl 0.1.
+
+        It is the key itself where there is no such output.
+        """
+        return next((output.key for output in self.outputs if layout.without_digest(output.key) == key), key)
+
     def read(self, root: Root, key: str, redo: str) -> bytes:
         """Reads the bytes of an output, as the stage wrote them.
 
         Args:
             root: where the output lies.
-            key: its key.
+            key: its key, with or without its digest.
             redo: the command that makes it anew, for the message of an error.
 
         Raises:
             NotFound: the output is gone.
             Damaged: its bytes were changed.
         """
+        key = self.key_of(key)
         try:
             data = root.read(key)
         except NotFound as error:
@@ -177,6 +191,13 @@ class _File(Generic[R]):
     version: str
 
 
+@dataclass(frozen=True)
+class _Outputs:
+    """The field that says what a stage wrote."""
+
+    outputs: list[Output]
+
+
 _FIELDS = tuple(field.name for field in fields(_File))
 
 
@@ -207,6 +228,21 @@ def _intact_digest(data: bytes, name: str, remake: str) -> str:
     return digest
 
 
+def _variants(root: Root, file: str) -> list[str]:
+    """The keys that there are of a file, with whichever digest in its name, or with none."""
+    stem = file.removesuffix(PurePosixPath(file).suffix)
+    return [stat.key for stat in root.list(stem) if layout.without_digest(stat.key) == file]
+
+
+def _output_keys(data: bytes, key: str) -> list[str]:
+    """The files in its own folder that the manifest under this key names; none where it is damaged."""
+    with suppress(ValueError, RecursionError):
+        folder = key.rpartition("/")[0] + "/"
+        keys = [output.key for output in msgspec.json.decode(data, type=_Outputs).outputs]
+        return [key for key in keys if key.startswith(folder) and not key.endswith(".json")]
+    return []
+
+
 def _plain(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=str)  # fractions
 
@@ -234,12 +270,46 @@ class Plan(Generic[R]):
     etag: str | None
     digest: str
 
+    def store(self, result: R, files: Mapping[str, bytes]) -> Manifest[R]:
+        """Stores files, and then the manifest in place of an earlier one, in one step. Writes nothing over anything.
+
+        Each file's name gets the digest of its bytes. So, whatever other runs do, and wherever this one is killed,
+        a manifest stands whose files are there, the earlier one or this one. What another run has finished since the
+        work was planned is replaced; in a folder other runs wait meanwhile.
+
+        Files of the earlier manifest stay until this one is replaced in turn, since somebody may have read that
+        manifest a moment ago. Older ones, and those of runs that were killed or lost, are removed.
+
+        Args:
+            result: what the stage made.
+            files: key without a digest → bytes.
+
+        Raises:
+            Conflict: another run finished this stage at the same moment, with another result, which stands.
+        """
+        outputs = {Output.with_digest(key, data): data for key, data in files.items()}
+        with self.root.lock(self.key):
+            standing = self.root.find(self.key)
+            # Listed before the manifest is written: what comes later is of a run that sees it, or that loses by it.
+            stored = [key for file in files for key in _variants(self.root, file)]
+            for output, data in outputs.items():
+                self.root.write(output.key, data)
+            manifest = replace(self, etag=standing[1] if standing else None).finish(result, list(outputs))
+            if standing and standing[0] == manifest.to_bytes():  # nothing changed: no other run has lost by it
+                return manifest
+            earlier = _output_keys(standing[0], self.key) if standing else []
+            kept = {output.key for output in outputs}
+            kept |= {key for key in earlier if layout.without_digest(key) in files}
+            delete_all(self.root, {*stored, *earlier} - kept)
+        return manifest
+
     @contextmanager
     def begin(self) -> Iterator["Plan[R]"]:
         """Removes an earlier run's manifest. Enter this context before the first output is overwritten.
 
-        From here to `finish` the stage's output does not exist, whatever happens in between. Other runs that want
-        to write the same output wait until the context is left, and then replace this run's work.
+        For outputs that people open by their names; for others there is `store`. From here to `finish` the stage's
+        output does not exist, whatever happens in between. Other runs that want to write the same output wait until
+        the context is left, and then replace this run's work.
         """
         with self.root.lock(self.key):
             self.root.delete(self.key)
@@ -257,18 +327,18 @@ class Plan(Generic[R]):
             Conflict: another run finished this stage in the meantime, with another result. Where both wrote the
                 same keys, that run's manifest is removed too, since its bytes may have been overwritten.
         """
-        made = self.manifest(result, outputs)
+        manifest = self.manifest(result, outputs)
         try:
-            self.root.write_if(self.key, made.to_bytes(), self.etag)
+            self.root.write_if(self.key, manifest.to_bytes(), self.etag)
         except Conflict:
             other = find(self.root, self.key, self.kind)
-            if other and other.to_bytes() == made.to_bytes():  # it did the same work
-                return made
+            if other and other.to_bytes() == manifest.to_bytes():  # it did the same work
+                return manifest
             written = {output.key: output for output in outputs}
             if other and any(written.get(output.key, output) != output for output in other.outputs):
                 self.root.delete(self.key)
             raise
-        return made
+        return manifest
 
 
 def plan(
@@ -298,26 +368,26 @@ def plan(
     return todo, None
 
 
-def load(root: Root, key: str, kind: type[R], made_by: str, *, fresh: bool = False) -> Manifest[R]:
+def load(root: Root, key: str, kind: type[R], made_by: str = "", *, fresh: bool = False) -> Manifest[R]:
     """Loads the manifest under this key.
 
     Args:
         root: where the data lies.
         key: its key.
         kind: the type of its result.
-        made_by: the command that makes it, for the message of an error.
+        made_by: the command that makes it, for the message of an error (default: `layout.command`).
         fresh: True to refuse a manifest whose inputs have been made anew since.
 
     Raises:
         MissingInput: there is no manifest, or it is out of date.
         Damaged: it is damaged.
     """
-    made = find(root, key, kind)
-    if made is None:
+    manifest, made_by = find(root, key, kind), made_by or layout.command(key)
+    if manifest is None:
         raise MissingInput(f"{root.url}/{key} does not exist: run `{made_by}` first")
     if fresh:
-        _check_fresh(root, key, made.inputs, made_by)
-    return made
+        _check_fresh(root, key, manifest.inputs, made_by)
+    return manifest
 
 
 def find(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
@@ -338,7 +408,8 @@ def intact(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
 def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) -> None:
     # What has gone since cannot have changed; what is no manifest is up to the stage.
     sources = [source for source in inputs if source.endswith(".json")]
-    for source, now in zip(sources, each(root.find, sources), strict=True):
+    stored = map(root.find, sources) if len(sources) < 2 else each(root.find, sources)  # threads cost more than one
+    for source, now in zip(sources, stored, strict=True):
         if now is None:
             continue
         name = f"{root.url}/{source}"

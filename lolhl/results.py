@@ -141,6 +141,7 @@ class Track(OnGrid, Result):
         width: values of a row.
         ended_at: where the VOD ends.
         problem: why its video could not be read any further, where it breaks off.
+        unknown: how many rows have no values, as where there is no sound.
     """
 
     stage = "track"
@@ -156,6 +157,7 @@ class Track(OnGrid, Result):
     width: Count
     ended_at: Seconds
     problem: str | None
+    unknown: Count = 0
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,11 @@ class VodCounts(SideCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(SideCounts, OnGrid, Result):
-    """Samples to learn from and to be judged on. `fps`, `size` and `fit` are those of all its frame sets."""
+    """What is learnt from, and what is judged on. `fps`, `size` and `fit` are those of all its frame sets.
+
+    Attributes:
+        positives, seed: by which the frames to train on are chosen when they are read.
+    """
 
     stage = "dataset"
     fps: Fraction
@@ -214,6 +220,8 @@ class Dataset(SideCounts, OnGrid, Result):
     holdout: Literal["chunks", "vods"]
     chunk_seconds: Seconds
     guard_seconds: Seconds
+    positives: Probability = 0.3
+    seed: Annotated[int, Meta(ge=0)] = 0
     per_vod: dict[str, VodCounts]
 
 
@@ -333,6 +341,8 @@ class Clips(Result):
 
     Attributes:
         reel: key in the root; None when there is none.
+        reel_ranks: those of its clips, in its order; empty for reels of earlier versions, which hold all clips in order
+            of time.
         clips_from: the quality that they were cut from; None when there are no clips.
         source_may_come: clips were to be cut from the source, which could not be had; another run may get it.
     """
@@ -341,6 +351,7 @@ class Clips(Result):
     vod: str
     clips: list[Clip]
     reel: str | None
+    reel_ranks: list[Annotated[int, Meta(ge=1)]] = field(default_factory=list)
     clips_from: Literal["source", "stored"] | None
     source_may_come: bool = False
 

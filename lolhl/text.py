@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 from urllib.parse import unquote
@@ -29,6 +29,11 @@ _SIGNED = re.compile(
 )
 _SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|SECRET_ACCESS_KEY|API_KEY)$", re.IGNORECASE)
 _ENDPOINTS = ("LOLHL_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL")
+
+
+def first_few(names: Sequence[str], separator: str = ", ", most: int = 20) -> str:
+    """The names in one line; of more than so many the first ones and "…"."""
+    return separator.join(names if len(names) <= most else [*names[:most], "…"])
 
 
 def bare_url(url: str) -> str:

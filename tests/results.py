@@ -51,6 +51,12 @@ def store(
     return todo.finish(replace(result, **new), list(outputs))  # type: ignore[type-var]
 
 
+def written(root: Root, key: str, data: bytes) -> Output:
+    """Writes a file as a stage that goes on to its manifest."""
+    root.write(key, data)
+    return Output.from_bytes(key, data)
+
+
 def unsealed(data: bytes) -> bytes:
     """A manifest as lolhl 0.1 wrote it, without the digest of its own content. Other JSON as it is."""
     values = json.loads(data)

@@ -2,27 +2,24 @@
 
 import io
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
 import pytest
 
-from lolhl.data.samples import read_sides
+from lolhl.data import stretches
 from lolhl.errors import StorageError
+from lolhl.labels.spans import Span
 from lolhl.tables import read_scores, read_table
 
 SCORES = pl.DataFrame({"frame": [0, 1, 2], "time": [0.0, 0.5, 1.0], "score": [0.1, 0.2, 1.0]}).cast(
     {"score": pl.Float32}
 )
-SAMPLES = pl.DataFrame(
-    {
-        "vod": ["a", "a", "b"],
-        "frame": [0, 4, 2],
-        "label": [True, False, True],
-        "chunk": ["a/0", "a/1", "b/0"],
-        "split": ["train", "validation", "train"],
-    }
+STRETCHES = pl.DataFrame(
+    {"vod": ["a", "a", "b"], "first": [0, 90, 2], "end": [60, 100, 5], "side": ["train", "validation", "train"]}
 )
+SPANS = pl.DataFrame({"vod": ["a", "a"], "start": [1.0, 31.0], "stop": [1.7, 40.0]})
 
 
 def parquet(table: pl.DataFrame) -> bytes:
@@ -35,16 +32,27 @@ def scores(data: bytes, count: int = 3) -> Any:
     return read_scores(data, "root/scores.parquet", "lolhl infer m a --force", count)
 
 
-def sides(data: bytes) -> Any:
-    return read_sides(data, ["a", "b"], "root/samples.parquet", "lolhl dataset d a b --force")
+def split(table: bytes, labelled: bytes) -> Any:
+    places = ("root/stretches.parquet", "root/spans.parquet")
+    return stretches.from_files((table, labelled), ["a", "b"], Fraction(3), places, "lolhl dataset d a b --force")
+
+
+def parts(data: bytes) -> Any:
+    return split(data, parquet(SPANS))
+
+
+def spans(data: bytes) -> Any:
+    return split(parquet(STRETCHES), data)
 
 
 def test_what_was_written_is_read() -> None:
     assert scores(parquet(SCORES)).tolist() == SCORES["score"].to_list()
-    found = sides(parquet(SAMPLES))
-    assert found["train"].vods == ("a", "b")
-    assert found["train"].vod.tolist() == [0, 1]
-    assert found["validation"].frame.tolist() == [4]
+    first, second = split(parquet(STRETCHES), parquet(SPANS))
+    assert (first.vod, first.spans) == ("a", [Span(1.0, 1.7), Span(31.0, 40.0)])
+    assert first.sides == {"train": [(0, 60)], "validation": [(90, 100)]}
+    assert (second.vod, second.spans, second.sides) == ("b", [], {"train": [(2, 5)], "validation": []})
+    written = stretches.to_files("d", [first, second])
+    assert split(*written.values()) == [first, second]
 
 
 @pytest.mark.parametrize(
@@ -60,14 +68,24 @@ def test_what_was_written_is_read() -> None:
         (scores, SCORES.with_columns(score=pl.lit(float("nan"), pl.Float32)), "score has values"),
         (scores, SCORES.with_columns(score=pl.lit(None, pl.Float32)), "score has values"),
         (scores, pl.DataFrame(), "no column|no table|wrong"),
-        (sides, SAMPLES.drop("label"), "no column label"),
-        (sides, SAMPLES.cast({"label": pl.Int64}), "column label"),
-        (sides, SAMPLES.with_columns(vod=pl.lit("c")), "VODs that the dataset"),
-        (sides, SAMPLES.with_columns(split=pl.lit("test")), "neither train nor"),
-        (sides, SAMPLES.with_columns(frame=pl.lit(-1, pl.Int64)), "before the first"),
-        (sides, SAMPLES.reverse(), "out of order"),
-        (sides, pl.concat([SAMPLES[:1], SAMPLES]), "twice"),
-        (sides, SAMPLES.with_columns(frame=pl.lit(None, pl.Int64)), "frame has values"),
+        (parts, STRETCHES.drop("side"), "no column side"),
+        (parts, STRETCHES.cast({"first": pl.String}), "column first"),
+        (parts, STRETCHES.with_columns(vod=pl.lit("c")), "VODs that the dataset"),
+        (parts, STRETCHES.with_columns(side=pl.lit("test")), "neither train nor"),
+        (parts, STRETCHES.with_columns(first=pl.lit(-1, pl.Int64)), "no video has"),
+        (parts, STRETCHES.with_columns(end=pl.lit(10**15, pl.Int64)), "no video has"),
+        (parts, STRETCHES.with_columns(end="first"), "without an instant"),
+        (parts, STRETCHES.reverse(), "out of order"),
+        (parts, pl.concat([STRETCHES[:1], STRETCHES]), "overlap"),
+        (parts, STRETCHES.with_columns(end=pl.lit(None, pl.Int64)), "end has values"),
+        (spans, SPANS.drop("stop"), "no column stop"),
+        (spans, SPANS.cast({"start": pl.Int64}), "column start"),
+        (spans, SPANS.with_columns(vod=pl.lit("c")), "VODs that the dataset"),
+        (spans, SPANS.with_columns(stop=pl.lit(1e300)), "no video has"),
+        (spans, SPANS.with_columns(stop=pl.lit(float("nan"))), "stop has values"),
+        (spans, SPANS.with_columns(stop=pl.lit(0.5)), "end before they begin"),
+        (spans, SPANS.reverse(), "out of order"),
+        (spans, SPANS.with_columns(stop=pl.lit(40.0)), "overlap"),
     ],
 )
 def test_what_is_wrong_is_one_line(read: Callable[[bytes], Any], table: pl.DataFrame, why: str) -> None:

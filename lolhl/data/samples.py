@@ -9,80 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lolhl.errors import StorageError
-from lolhl.tables import read_table
+from lolhl.data.stretches import Samples
 
 Clips = npt.NDArray[np.int64]
 Batch = tuple[Tensor, Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Labelled instants of some VODs.
-
-    Attributes:
-        vods: the VODs' names.
-        vod: int64 [n], the place of each sample's VOD in `vods`.
-        frame: int64 [n], on that VOD's grid.
-        label: bool [n], whether each sample lies in a highlight.
-        chunk: [n], the chunk of each sample. A bootstrap draws whole chunks.
-    """
-
-    vods: tuple[str, ...]
-    vod: npt.NDArray[np.int64]
-    frame: npt.NDArray[np.int64]
-    label: npt.NDArray[np.bool_]
-    chunk: npt.NDArray[np.str_]
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-
-_SCHEMA = {"vod": pl.String, "frame": pl.Int64, "label": pl.Boolean, "chunk": pl.String, "split": pl.String}
-_SIDES = ("train", "validation")
-
-
-def read_sides(data: bytes, vods: Sequence[str], place: str, redo: str) -> dict[str, Samples]:
-    """Reads the two sides of a samples.parquet. Both count VODs in the same order.
-
-    Args:
-        data: the content of the file.
-        vods: the VODs that may be in it.
-        place: the file's name, for the message of an error.
-        redo: the command that makes it anew, for the message of an error.
-
-    Raises:
-        StorageError: the file holds something else.
-    """
-    table = read_table(data, _SCHEMA, place, redo)
-    checks = {
-        "VODs that the dataset does not have": table["vod"].is_in(sorted(vods)).all(),
-        "a split that is neither train nor validation": table["split"].is_in(_SIDES).all(),
-        "frames before the first": (table["frame"] >= 0).all(),
-        "samples twice or out of order": table.select(pl.struct("vod", "frame").is_sorted()).item()
-        and not table.select("vod", "frame").is_duplicated().any(),
-    }
-    for what, holds in checks.items():
-        if not holds:
-            raise StorageError(f"{place} is wrong (it has {what}): run `{redo}`")
-    names = tuple(sorted(table["vod"].unique()))
-    number = {vod: at for at, vod in enumerate(names)}
-    sides = {}
-    for side in _SIDES:
-        rows = table.filter(split=side)
-        sides[side] = Samples(
-            names,
-            np.array([number[vod] for vod in rows["vod"]], dtype=np.int64),
-            rows["frame"].to_numpy(),
-            rows["label"].to_numpy(),
-            rows["chunk"].to_numpy().astype(str),
-        )
-    return sides
 
 
 def wanted(sides: Sequence[tuple[Samples, Clips]]) -> dict[str, npt.NDArray[np.int64]]:
@@ -91,9 +25,10 @@ def wanted(sides: Sequence[tuple[Samples, Clips]]) -> dict[str, npt.NDArray[np.i
     Args:
         sides: samples, and the frame numbers of each sample's clip: int64 [n, T]. All have the same VODs.
     """
+    parts = [(samples.by_vod(), clips) for samples, clips in sides]
     return {
-        vod: np.unique(np.concatenate([clips[samples.vod == number].ravel() for samples, clips in sides]))
-        for number, vod in enumerate(sides[0][0].vods)
+        vod: np.unique(np.concatenate([clips[in_vod[vod]].ravel() for in_vod, clips in parts]))
+        for vod in sides[0][0].vods
     }
 
 
@@ -101,8 +36,7 @@ def rows(samples: Samples, clips: Clips, held: Mapping[str, npt.NDArray[np.int64
     """The rows of each sample's clip when the frames `held` lie one after the other: int64 [n, T]."""
     positions = np.empty_like(clips)
     first = 0
-    for number, vod in enumerate(samples.vods):
-        in_vod = samples.vod == number
+    for vod, in_vod in samples.by_vod().items():
         positions[in_vod] = first + np.searchsorted(held[vod], clips[in_vod])
         first += len(held[vod])
     return positions

@@ -7,7 +7,7 @@ is the scarcer one and has to stay as streams are. Nothing here knows of rebalan
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -70,15 +70,24 @@ def by_chunks(
         validation: the share of each VOD's frames that is aimed at.
         guard_seconds: the least distance between frames of the two sides.
     """
-    sides = {}
-    for labelled in stretches:
-        side = np.full(labelled.labels.size, TRAIN)
-        least = round(float(min(3 * guard_seconds * fps, validation * labelled.labels.size)))
-        blocks = _blocks(labelled.chunks, least)
-        for start, stop in _chosen(labelled.labels, blocks, validation, _rng(seed, labelled.vod)):
-            side[start:stop] = VALIDATION
-        sides[labelled.vod] = guarded(side, fps, guard_seconds)
-    return sides
+    return {
+        labelled.vod: by_chunks_of(labelled, fps, validation=validation, guard_seconds=guard_seconds, seed=seed)
+        for labelled in stretches
+    }
+
+
+def by_chunks_of(
+    labelled: Stretch, fps: Fraction, *, validation: float, guard_seconds: float, seed: int
+) -> npt.NDArray[np.int8]:
+    """The side of each frame of one VOD: int8 [frames], see `by_chunks`."""
+    side = np.full(labelled.labels.size, TRAIN)
+    least = round(float(min(3 * guard_seconds * fps, validation * labelled.labels.size)))
+    blocks = _blocks(labelled.chunks, least)
+    sizes = [stop - start for start, stop in blocks]
+    positives = [int(np.count_nonzero(labelled.labels[start:stop])) for start, stop in blocks]
+    for index in _chosen(sizes, positives, validation, _rng(seed, labelled.vod)):
+        side[slice(*blocks[index])] = VALIDATION
+    return guarded(side, fps, guard_seconds)
 
 
 def by_vods(
@@ -90,17 +99,24 @@ def by_vods(
         validation: the share of all frames that is aimed at.
         named: the VODs to hold out; without any, they are chosen.
     """
-    held = set(named)
-    if not held:
-        ends = np.cumsum([labelled.labels.size for labelled in stretches]).tolist()
-        blocks = list(pairwise([0, *ends]))
-        labels = np.concatenate([labelled.labels for labelled in stretches])
-        chosen = set(_chosen(labels, blocks, validation, _rng(seed, "")))
-        held = {labelled.vod for labelled, block in zip(stretches, blocks, strict=True) if block in chosen}
+    counts = {labelled.vod: (labelled.labels.size, int(labelled.labels.sum())) for labelled in stretches}
+    held = set(named) or choose_vods(counts, validation=validation, seed=seed)
     return {
         labelled.vod: np.full(labelled.labels.size, VALIDATION if labelled.vod in held else TRAIN)
         for labelled in stretches
     }
+
+
+def choose_vods(counts: Mapping[str, tuple[int, int]], *, validation: float, seed: int) -> set[str]:
+    """The VODs to hold out: at least one of two or more, and never all.
+
+    Args:
+        counts: VOD → how many frames it has, and how many of them lie in a highlight.
+        validation: the share of all frames that is aimed at.
+    """
+    vods = list(counts)
+    sizes, positives = ([pair[at] for pair in counts.values()] for at in (0, 1))
+    return {vods[index] for index in _chosen(sizes, positives, validation, _rng(seed, ""))}
 
 
 def guarded(side: npt.NDArray[np.int8], fps: Fraction, guard_seconds: float) -> npt.NDArray[np.int8]:
@@ -127,33 +143,34 @@ def _blocks(chunks: npt.NDArray[np.int64], least: int) -> list[tuple[int, int]]:
 
 
 def _chosen(
-    labels: npt.NDArray[np.bool_], blocks: Sequence[tuple[int, int]], share: float, rng: np.random.Generator
-) -> list[tuple[int, int]]:
-    """The blocks for validation: at least one, and never all.
+    block_sizes: Sequence[int],
+    block_positives: Sequence[int],
+    share: float,
+    rng: np.random.Generator,
+) -> list[int]:
+    """The blocks for validation, by their places in order: at least one, and never all.
 
     Of many random choices of about the right size, the one that comes nearest to the share aimed at,
     and to the rate of positives of the whole; one that leaves a side without positives or without
     negatives is taken only when there is no other.
+
+    Args:
+        block_sizes, block_positives: how many frames each block has, and how many of them lie in a highlight.
     """
-    if len(blocks) < 2:
+    if len(block_sizes) < 2:
         return []
-    sizes = np.array([stop - start for start, stop in blocks])
-    positives = np.array([int(labels[start:stop].sum()) for start, stop in blocks])
+    sizes, positives = np.array(block_sizes), np.array(block_positives)
     total, total_positive = sizes.sum(), positives.sum()
-    best, least = np.array([], dtype=np.int64), np.inf
-    for _ in range(_TRIES):
-        order = rng.permutation(len(blocks))
-        taken = np.cumsum(sizes[order])[:-1]
-        count = int(np.abs(taken - share * total).argmin()) + 1
-        size, positive = taken[count - 1], positives[order[:count]].sum()
-        classes = (positive, size - positive, total_positive - positive, (total - size) - (total_positive - positive))
-        lacking = sum(frames == 0 for frames in classes)
-        off_share = abs(size / (share * total) - 1)
-        off_rate = abs(positive / size * total / total_positive - 1) if total_positive else 0.0
-        cost = 1000 * lacking + off_share + off_rate
-        if cost < least:
-            best, least = order[:count], cost
-    return [blocks[index] for index in sorted(best.tolist())]
+    orders = np.stack([rng.permutation(len(sizes)) for _ in range(_TRIES)])
+    taken = np.cumsum(sizes[orders], axis=1)[:, :-1]
+    last = np.arange(_TRIES), np.abs(taken - share * total).argmin(axis=1)
+    size, positive = taken[last], np.cumsum(positives[orders], axis=1)[last]
+    classes = (positive, size - positive, total_positive - positive, (total - size) - (total_positive - positive))
+    lacking = np.sum([frames == 0 for frames in classes], axis=0)
+    off_share = np.abs(size / (share * total) - 1)
+    off_rate = np.abs(positive / np.maximum(size, 1) * total / total_positive - 1) if total_positive else 0.0
+    best = int((1000 * lacking + off_share + off_rate).argmin())
+    return sorted(orders[best, : last[1][best] + 1].tolist())
 
 
 def _rng(seed: int, vod: str) -> np.random.Generator:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lolhl.evaluate.figures import Difference, FrameFigures, Gain, MethodFigures, format_figure
+from lolhl.evaluate.editing import SEEN, editing_figures
+from lolhl.evaluate.figures import Difference, Estimate, FrameFigures, Gain, MethodFigures, format_figure
 from lolhl.evaluate.judge import Predictions, judge
 from lolhl.evaluate.metrics import TIOUS, Resampled
+
+_WIDTH = 120  # of the table, in characters
 
 
 def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) -> list[MethodFigures]:
@@ -29,7 +32,7 @@ def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) 
     groups = [counts.groups for predictions in methods.values() for counts in predictions.events]
     names = np.unique(np.concatenate(groups)) if groups else np.array([], dtype=np.str_)
     resampled = {
-        name: _Resamples(predictions.ranking.resample(names), [counts.resample(names) for counts in predictions.events])
+        name: _Resamples(predictions.resampled(names), [counts.resample(names) for counts in predictions.events])
         for name, predictions in methods.items()
     }
     return [
@@ -39,6 +42,7 @@ def compare(methods: Mapping[str, Predictions], references: Sequence[str] = ()) 
             differences={
                 reference: resampled[name].minus(resampled[reference]) for reference in references if reference != name
             },
+            editing=editing_figures(predictions),
         )
         for name, predictions in methods.items()
     ]
@@ -71,7 +75,7 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
         counted = [format_figure(figures.f1, figures.f1_interval) for figures in method.events]
         rows.append([_name(method, learnt), *_frame_figures(method.frames.model), *counted])
     rows.append(["random, expected", *_frame_figures(methods[0].frames.random), *[""] * len(events)])
-    lines = _aligned(rows)
+    lines = [*_aligned(rows), *_editing_lines(methods, learnt)]
 
     references = {reference for method in methods for reference in method.differences}
     for reference in [method.method for method in methods if method.method in references]:
@@ -82,18 +86,7 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
                 rows.append([method.method, *map(_difference, [difference.average_precision, *difference.events])])
         lines += ["", *_aligned(rows)]
 
-    rows = [["VOD: AP, events matched", *(method.method for method in methods)]]
-    for vod in methods[0].per_vod:
-        cells = []
-        for method in methods:
-            figures = method.per_vod[vod]
-            mark = "*" if vod in learnt.get(method.method, ()) else ""
-            at = figures.events[0]
-            cells.append(
-                f"{format_figure(figures.average_precision)}, {at.matched} of {at.labelled} by {at.predicted}{mark}"
-            )
-        rows.append([vod, *cells])
-    lines += ["", *_aligned(rows)]
+    lines += _vod_lines(methods, learnt)
     if any(learnt.values()):
         lines += ["", "* The method has learnt from this VOD: its figures flatter it."]
     frames = methods[0].frames.model
@@ -102,6 +95,49 @@ def table(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]])
         f"{frames.frames} frames, {format_figure(frames.base_rate)} of them in highlights; in brackets: 95 % intervals",
     ]
     return "\n".join(lines)
+
+
+def _editing_lines(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]]) -> list[str]:
+    """What matters to an editor; nothing where no method has these figures."""
+    rows = [["", "start off by, s", "stop off by, s", f"minutes for {SEEN:.0%}", "ten best right", "called / labelled"]]
+    minutes = ""
+    for method in methods:
+        if figures := method.editing:
+            borders = [_estimate(figures.start_error, 1), _estimate(figures.stop_error, 1)]
+            rest = [_estimate(figures.minutes, 1), _estimate(figures.ten_best, 2), _estimate(figures.called, 2)]
+            rows.append([_name(method, learnt), *borders, *rest])
+            minutes = f"minutes to watch for {SEEN:.0%} of the events; {figures.labelled_minutes:.1f} are labelled"
+    return ["", *_aligned(rows), minutes] if minutes else []
+
+
+def _vod_lines(methods: Sequence[MethodFigures], learnt: Mapping[str, Sequence[str]]) -> list[str]:
+    """The VODs one by one. Methods stand side by side, as many as fit in a line."""
+    head = ["VOD: AP, events matched", *methods[0].per_vod]
+    columns = []
+    for method in methods:
+        cells = []
+        for vod, figures in method.per_vod.items():
+            mark = "*" if vod in learnt.get(method.method, ()) else ""
+            at = figures.events[0]
+            average = format_figure(figures.average_precision)
+            cells.append(f"{average}, {at.matched} of {at.labelled} by {at.predicted}{mark}")
+        columns.append([method.method, *cells])
+    lines: list[str] = []
+    while columns:
+        fitting = 1
+        while fitting < len(columns) and max(map(len, _table(head, columns[: fitting + 1]))) <= _WIDTH:
+            fitting += 1
+        lines += ["", *_table(head, columns[:fitting])]
+        columns = columns[fitting:]
+    return lines
+
+
+def _table(head: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
+    return _aligned(list(zip(head, *columns, strict=True)))
+
+
+def _estimate(estimate: Estimate, decimals: int) -> str:
+    return format_figure(estimate.value, estimate.interval, decimals)
 
 
 def _name(method: MethodFigures, learnt: Mapping[str, Sequence[str]]) -> str:

@@ -65,6 +65,36 @@ class EventFigures:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A figure and its interval, by bootstrap over the groups of the frames, where there are several."""
+
+    value: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditingFigures:
+    """How much work a method spares somebody who cuts these VODs: see `lolhl.evaluate.editing`, which defines each.
+
+    Attributes:
+        start_error, stop_error: median distance of a highlight's borders from those of the label, in seconds.
+        minutes: to watch, from the best moment on, until 80 % of the labelled events are seen.
+        labelled_minutes: how long all labelled events are together, to compare `minutes` with.
+        ten_best: share of the ten best highlights of each VOD that are labelled events.
+        called: time in highlights / time labelled.
+        called_in: VOD → the same of it alone.
+    """
+
+    start_error: Estimate
+    stop_error: Estimate
+    minutes: Estimate
+    labelled_minutes: float
+    ten_best: Estimate
+    called: Estimate
+    called_in: dict[str, float | None]
+
+
+@dataclass(frozen=True)
 class Gain:
     """How much higher a figure of one method is than that of another, by paired bootstrap over `groups` groups."""
 
@@ -135,10 +165,15 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodFigures(Judgement):
-    """A method's figures, and how they differ from those of others: name of the other → difference."""
+    """A method's figures, and how they differ from those of others: name of the other → difference.
+
+    Attributes:
+        editing: None in comparisons that were made before lolhl took these figures.
+    """
 
     method: str
     differences: dict[str, Difference]
+    editing: EditingFigures | None = None
 
 
 def ratio(part: float, whole: float) -> float | None:
@@ -146,7 +181,7 @@ def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def format_figure(figure: float | None, interval: Interval | None = None) -> str:
+def format_figure(figure: float | None, interval: Interval | None = None, decimals: int = 3) -> str:
     """Formats a figure for people, with its interval if there is one."""
-    text = "–" if figure is None else f"{figure:.3f}"
-    return text + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
+    text = "–" if figure is None else f"{figure:.{decimals}f}"
+    return text + (f" ({interval.low:.{decimals}f} to {interval.high:.{decimals}f})" if interval else "")

@@ -5,7 +5,7 @@ Intervals come from a bootstrap over groups of frames: chunks of 30 s that no la
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lolhl import grid
 from lolhl.evaluate import metrics
 from lolhl.evaluate.figures import FrameFigures, Judgement, VodFigures
-from lolhl.evaluate.metrics import TIOUS, EventCounts, Ranking
+from lolhl.evaluate.metrics import TIOUS, EventCounts, Ranking, Resampled
 from lolhl.highlights.amount import choose
 from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, ranked
 from lolhl.highlights.intensity import centred_mean
@@ -135,6 +135,14 @@ class Predictions:
 
     threshold: float
     vods: Sequence[Prediction]
+    _resampled: dict[tuple[str, ...], Resampled] = field(default_factory=dict, repr=False, compare=False)
+
+    def resampled(self, groups: npt.NDArray[np.str_]) -> Resampled:
+        """The average precision of all frames in resamples of these groups, which are computed once."""
+        key = tuple(groups.tolist())
+        if key not in self._resampled:
+            self._resampled[key] = self.ranking.resample(groups)
+        return self._resampled[key]
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -232,8 +240,9 @@ def judge(predictions: Predictions) -> Judgement:
         ModelError: a score is NaN or infinite.
     """
     frames = predictions.ranking
+    resampled = predictions.resampled(np.unique(frames.groups))
     return Judgement(
-        frames=metrics.compare(frames.labels, frames.scores, predictions.threshold, frames.groups),
+        frames=metrics.compare(frames.labels, frames.scores, predictions.threshold, frames.groups, resampled=resampled),
         events=[counts.figures() for counts in predictions.events],
         per_vod={vod.vod: _vod_figures(vod) for vod in predictions.vods},
     )

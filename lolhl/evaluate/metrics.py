@@ -47,7 +47,7 @@ class Ranking:
             ModelError: a score is NaN or infinite.
         """
         truth, values = _arrays(self.labels, self.scores)
-        weights = _draw(len(names), seed, resamples)
+        weights = draw(len(names), seed, resamples)
         figures = _weighted_average_precision(truth, values, weights, np.searchsorted(names, self.groups))
         return Resampled(average_precision(truth, values), figures, len(names))
 
@@ -80,7 +80,7 @@ class EventCounts:
 
     def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
         """F1 of events, with the groups drawn as `Ranking.resample` does."""
-        weights = _draw(len(names), seed, resamples)[:, np.searchsorted(names, self.groups)]
+        weights = draw(len(names), seed, resamples)[:, np.searchsorted(names, self.groups)]
         return Resampled(
             ratio(2 * int(self.matched.sum()), int(self.labelled.sum() + self.predicted.sum())),
             _ratios(2 * (weights @ self.matched), weights @ (self.labelled + self.predicted)),
@@ -125,6 +125,7 @@ def frame_figures(
     *,
     seed: int = 0,
     resamples: int = _RESAMPLES,
+    resampled: Resampled | None = None,
 ) -> FrameFigures:
     """The figures of scores, one per frame.
 
@@ -136,6 +137,7 @@ def frame_figures(
             frames are alike, so whole groups are resampled for the intervals; without groups, or with
             only one, there are no intervals.
         seed: of the resampling.
+        resampled: what `Ranking.resample` of these groups gives, where that is known already.
 
     Raises:
         ModelError: a score is NaN or infinite.
@@ -153,8 +155,9 @@ def frame_figures(
         if members.shape != truth.shape:
             raise ValueError(f"{members.size} groups for {truth.size} frames")
         if group_count > 1:
-            weights = _draw(group_count, seed, resamples)
-            average_interval = _interval(_weighted_average_precision(truth, values, weights, members))
+            weights = draw(group_count, seed, resamples)
+            averages = resampled.figures if resampled else _weighted_average_precision(truth, values, weights, members)
+            average_interval = _interval(averages)
             f1_interval = _interval(_weighted_f1(truth, called, weights, members))
     return FrameFigures(
         frames=truth.size,
@@ -265,9 +268,10 @@ def compare(
     groups: npt.ArrayLike | None = None,
     *,
     seed: int = 0,
+    resampled: Resampled | None = None,
 ) -> Comparison:
     """The model's figures beside a constant answer and random ranking. See `frame_figures`."""
-    model = frame_figures(labels, scores, threshold, groups, seed=seed)
+    model = frame_figures(labels, scores, threshold, groups, seed=seed, resampled=resampled)
     called = float(np.mean(np.asarray(scores) >= threshold)) if model.frames else 0.0
     return Comparison(model, constant_figures(labels), random_figures(labels, called, seed=seed))
 
@@ -395,7 +399,7 @@ def _ratios(parts: npt.NDArray[np.number], wholes: npt.NDArray[np.number]) -> np
     return figures
 
 
-def _draw(groups: int, seed: int, resamples: int) -> npt.NDArray[np.int64]:
+def draw(groups: int, seed: int, resamples: int) -> npt.NDArray[np.int64]:
     """How often each group is drawn in each resample: int64 [resamples, groups]. The same for the same arguments.
 
     Of fewer than two groups there is nothing to draw, and there are no resamples.

@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid
 from lolhl.labels.spans import Span, merge
 
 CHUNK_SECONDS = 30.0
@@ -28,8 +27,10 @@ def chunks(spans: Sequence[Span], count: int, fps: Fraction, seconds: float = CH
         int64 [count], ascending.
     """
     length = Fraction(seconds)
+    frames = length * fps  # of a chunk: no whole number at some rates
     begins = np.array(
-        [grid.first_frame_at(number * length, fps) for number in range(math.ceil(count / fps / length))], dtype=np.int64
+        [-(-number * frames.numerator // frames.denominator) for number in range(math.ceil(count / frames))],
+        dtype=np.int64,
     )
     is_crossed = np.zeros(len(begins), dtype=bool)
     for span in merge(spans):  # all chunks after the one it begins in, up to the one it ends in

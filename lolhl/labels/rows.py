@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time
@@ -19,10 +20,12 @@ class KnownVods:
 
     Attributes:
         durations: VOD → seconds of its video.
+        rates: VOD → pictures per second of its video, where they are known.
         allows_unknown: whether VODs that are not among them may be labelled too.
     """
 
     durations: Mapping[str, float] = field(default_factory=dict)
+    rates: Mapping[str, Fraction] = field(default_factory=dict)
     allows_unknown: bool = True
 
 

@@ -50,10 +50,10 @@ def on_grid(spans: Sequence[Span], count: int, fps: Fraction) -> npt.NDArray[np.
 
 
 def from_grid(inside: npt.NDArray[np.bool_], fps: Fraction) -> list[Span]:
-    """The spans of the instants that lie in one, as exact as the grid; the inverse of `on_grid`.
+    """The spans of the instants that lie in one. `on_grid` gives the same instants again.
 
     Args:
         inside: bool [n].
     """
     edges = np.flatnonzero(np.diff(np.pad(inside.astype(np.int8), 1))).reshape(-1, 2)
-    return [Span(float(first / fps), float(stop / fps)) for first, stop in edges.tolist()]
+    return [Span(grid.time_of(first, fps), grid.time_of(stop, fps)) for first, stop in edges.tolist()]

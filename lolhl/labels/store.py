@@ -1,5 +1,7 @@
 """A VOD's labels under the root: labels/<vod>.tsv."""
 
+import hashlib
+
 from lolhl.errors import LabelError, MissingInput
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
@@ -13,7 +15,14 @@ def labels_key(vod: str) -> str:
 
 
 def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Span]:
-    """The labelled spans of a VOD, in order of time, overlaps merged; none for a stream without highlights.
+    """The labelled spans of a VOD, see `read_labels`."""
+    return read_labels(root, vod, duration)[0]
+
+
+def read_labels(root: Root, vod: str, duration: float | None = None) -> tuple[list[Span], str]:
+    """The labelled spans of a VOD, in order of time, overlaps merged, and the sha256 of their file, in hex.
+
+    There are no spans for a stream without highlights.
 
     Args:
         duration: seconds of the VOD's video, where it is known: a span out of it is then an error.
@@ -31,7 +40,7 @@ def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Spa
     other_vods = sorted(spans_by_vod.keys() - {vod})
     if other_vods:
         raise LabelError(f"{root.url}/{key}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
-    return spans_by_vod.get(vod, [])
+    return spans_by_vod.get(vod, []), hashlib.sha256(stored[0]).hexdigest()
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:

@@ -4,7 +4,6 @@ The first line names the columns: `vid_id`, `start`, `stop`, and perhaps `name` 
 columns are passed over. Times are h:mm:ss[.fff], mm:ss or seconds from the start of the VOD's video.
 """
 
-import codecs
 import csv
 import io
 import math
@@ -13,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time, parse_time
+from lolhl.labels.file import decoded
 from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
@@ -35,7 +35,7 @@ def read_table(
         LabelError: a row is malformed, empty, inverted, out of the video or of an unknown VOD;
             the message begins with "file:line".
     """
-    rows = _rows(_text(data, name), name, separators)
+    rows = _rows(decoded(data, name), name, separators)
     place, header = next(rows, (f"{name}:1", []))
     needed = _NEEDED if vod is None else _NEEDED[1:]
     columns = _columns([cell.strip().lower() for cell in header], needed, place)
@@ -73,19 +73,6 @@ def write_table(vod: str, spans: Iterable[Span]) -> bytes:
         score = "" if span.score is None else f"{span.score:.6g}"
         table.writerow([*row, *[span.name] * named, *[score] * scored])
     return text.getvalue().encode()
-
-
-def _text(data: bytes, name: str) -> str:
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise LabelError(f"{name}:{line}: this is not {encoding[:6].upper()} text: save the table as UTF-8") from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise LabelError(f"{name}:{line}: this is no text file: save the table as tab separated UTF-8 text")
-    return text
 
 
 def _rows(text: str, name: str, separators: str) -> Iterator[tuple[str, list[str]]]:

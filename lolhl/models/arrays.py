@@ -192,10 +192,8 @@ def _sides(labels: Sequence[Labels], settings: HeadSettings) -> dict[str, list[n
     else:
         sides = split.by_vods(stretches, validation=settings.validation, seed=settings.seed)
     learnt = [np.flatnonzero(sides[name] == split.TRAIN) for name in names]
-    truth = np.concatenate([label[instants] for label, instants in zip(labels, learnt, strict=True)])
-    kept = np.split(
-        rebalanced(truth, settings.positives, settings.seed), np.cumsum([len(instants) for instants in learnt])[:-1]
-    )
+    truth = [label[instants] for label, instants in zip(labels, learnt, strict=True)]
+    kept = rebalanced(truth, settings.positives, settings.seed)
     return {
         "train": [instants[stay] for instants, stay in zip(learnt, kept, strict=True)],
         "validation": [np.flatnonzero(sides[name] == split.VALIDATION) for name in names],

@@ -21,7 +21,6 @@ from lolhl import layout, manifest
 from lolhl.errors import ModelError, UsageError
 from lolhl.evaluate.calibration import Calibration
 from lolhl.labels.habits import Habits
-from lolhl.manifest import Output
 from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
@@ -33,10 +32,6 @@ from lolhl.vod.view import Fit, View
 
 _HEAD, _BACKBONE = "head.", "backbone."  # how names of weights begin
 _REACH = 3600  # seconds: as far as a dataset can keep its sides apart
-
-
-def weights_key(name: str) -> str:
-    return f"models/{name}/model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -69,11 +64,9 @@ class Bundle:
     metrics: ModelFigures
 
 
-def store_weights(root: Root, name: str, network: Network) -> Output:
-    """Writes the weights; the bundle exists once its manifest is written too."""
-    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()})
-    root.write(weights_key(name), data)
-    return Output.from_bytes(weights_key(name), data)
+def weights_bytes(network: Network) -> bytes:
+    """The weights as safetensors."""
+    return save({key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()})
 
 
 def load_bundle(root: Root, name: str) -> Bundle:
@@ -86,7 +79,6 @@ def load_bundle(root: Root, name: str) -> Bundle:
             That is known before much memory is taken.
     """
     name = resolve(root, name)
-    root = root.ahead([manifest_key(name), weights_key(name)])
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
     where, redo = f"{root.url}/{manifest_key(name)}", layout.remake(manifest_key(name))
     try:
@@ -94,7 +86,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
         contract.check()
     except (msgspec.ValidationError, ValueError) as error:
         raise ModelError(f"{where} is no model's ({_shown(error)}): run `{redo}`") from error
-    data = made.read(root, weights_key(name), redo)
+    data = made.read(root, layout.weights(name), redo)
     try:
         weights = load(data)
         _check_numbers(weights)
@@ -172,8 +164,8 @@ def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _unfit(root: Root, name: str, error: Exception) -> ModelError:
-    where = f"{root.url}/{weights_key(name)}"
-    return ModelError(f"{where} does not fit its model.json ({_shown(error)}): run `lolhl train {name} --force`")
+    where = f"{root.url}/{manifest_key(name)}"
+    return ModelError(f"the weights of {where} do not fit it ({_shown(error)}): run `lolhl train {name} --force`")
 
 
 @dataclass(frozen=True)

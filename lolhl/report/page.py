@@ -9,7 +9,8 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib import resources
@@ -23,8 +24,11 @@ from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 
 # Joined in this order to one script: what a part uses when the page opens stands in a part before it.
-SCRIPTS = ("element", "time", "stream", "chart", "timeline", "list", "editor", "player", "summary")
+SCRIPTS = ("element", "time", "stream", "chart", "timeline", "list", "editor", "player", "review", "summary")
 _MOST_POINTS = 100_000  # of a curve: more than any screen has columns, at 9 h of 3 fps
+_PARTS = re.compile(
+    r'<h1>(?P<title>.*?)</h1>.*<script type="application/json" id="data">(?P<data>.*?)</script>', re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,43 @@ class Report:
 
 def render(report: Report) -> str:
     """The whole page as HTML, without any reference to another address but links and the files beside it."""
-    page, style, script = _part("page.html"), _part("page.css"), _script()
-    return Template(page).substitute(
-        # A lone surrogate, which JSON of the web can hold, cannot be written to a file.
-        title=html.escape(report.title.encode(errors="backslashreplace").decode()),
-        style=style,
+    # A lone surrogate, which JSON of the web can hold, cannot be written to a file.
+    title = html.escape(report.title.encode(errors="backslashreplace").decode())
+    return _fill(title, _json(_data(report)), review="null", policy="")
+
+
+def reviewed(page: str, review: Mapping[str, Any]) -> str:
+    """A page that `render` made, with corrections that it saves to the server that it comes from.
+
+    Args:
+        page: the HTML. An older version of lolhl may have made it.
+        review: JSON values: the corrections so far, and the addresses to save to. See script/review.js.
+
+    Raises:
+        ValueError: the HTML is another page.
+    """
+    parts = _PARTS.search(page)
+    if parts is None:
+        raise ValueError("it is no page of a report")
+    return _fill(parts["title"], parts["data"], review=_json(review), policy=" connect-src 'self';")
+
+
+def _fill(title: str, data: str, *, review: str, policy: str) -> str:
+    """The page's template with what it shows: HTML and JSON that are safe in it.
+
+    Args:
+        policy: what the content security policy allows besides.
+    """
+    script = _script()
+    return Template(_part("page.html")).substitute(
+        title=title,
+        style=style(),
         script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        data=_json(_data(report)),
+        style_hash=policy_hash(style()),
+        script_hash=policy_hash(script),
+        data=data,
+        review=review,
+        policy=policy,
     )
 
 
@@ -194,7 +226,12 @@ def _json(value: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _hash(text: str) -> str:
+def style() -> str:
+    """The style sheet of the page, and of other pages that look like it."""
+    return _part("page.css")
+
+
+def policy_hash(text: str) -> str:
     """How a content security policy names a script or a style that may be used."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 

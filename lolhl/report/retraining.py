@@ -34,9 +34,10 @@ def describe(result: Retraining) -> str:
 
     lines += ["", *_row("VOD", "", "labels", "added", "removed", "moved", *(f"{name}: AP, events" for name in models))]
     lines += _row(*["---"] * (6 + len(models)))
+    held, learnt = {*result.judge}, {*result.learn}
     for vod, change in result.changes.items():
-        side = "held out" if vod in result.judge else "learnt from" if vod in result.learn else "gone"
-        cells = [_on_vod(verdict.per_vod[vod]) if vod in result.judge else "" for verdict in models.values()]
+        side = "held out" if vod in held else "learnt from" if vod in learnt else "gone"
+        cells = [_on_vod(verdict.per_vod[vod]) if vod in held else "" for verdict in models.values()]
         counts = (change.labels, change.added, change.removed, change.moved)
         lines += _row(vod, side, *map(str, counts), *cells)
     return "\n".join(lines) + "\n"

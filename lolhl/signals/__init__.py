@@ -57,10 +57,38 @@ def _pictures(view: View, encoder: "Callable[[], Encoder]") -> Signal:
     return PictureSignal.open(encoder(), view)
 
 
+def _sound(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.sound import SoundSignal
+
+    return SoundSignal(view.fps)
+
+
+def _loudness(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.sound import LoudnessSignal
+
+    return LoudnessSignal(view.fps)
+
+
+def _chat(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.chat import ChatSignal
+
+    return ChatSignal(view.fps)
+
+
+def _motion(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.motion import MotionSignal
+
+    return MotionSignal(view)
+
+
 Open = Callable[[View, "Callable[[], Encoder]"], Signal]
 
 SIGNALS: dict[str, Open] = {
     "pictures": _pictures,  # features of a backbone
+    "sound": _sound,  # power in mel bands
+    "loudness": _loudness,
+    "chat": _chat,  # messages a second
+    "motion": _motion,  # differences of pictures
 }
 """Name → function that opens the signal for a view. It may call the second argument to get the encoder."""
 

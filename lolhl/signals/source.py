@@ -179,8 +179,25 @@ def choose_source(
     frames = None if wanted == "video" else _choose_frames(root, vod, view, wanted, mode, needed_by)
     if frames:
         return FrameSource(frames)
-    made = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
-    return VideoSource(root, made, decoder)
+    return video_source(root, vod, decoder)
+
+
+def video_source(root: Root, vod: str, decoder: str = "auto") -> VideoSource:
+    """The video of a VOD.
+
+    Raises:
+        MissingInput: it was not downloaded.
+    """
+    return VideoSource(
+        root, manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}"), decoder
+    )
+
+
+def video_of(source: Source, signal: str) -> VideoSource:
+    """The source, as a video. Raises ModelError for a frame set, which has nothing of this signal."""
+    if isinstance(source, VideoSource):
+        return source
+    raise ModelError(f"frames hold pictures and no {signal}: use --source video")
 
 
 def _choose_frames(root: Root, vod: str, view: View, wanted: str, mode: str, needed_by: str) -> FrameSet | None:

@@ -7,15 +7,17 @@ quality. Where Twitch fails, clips are cut from the stored video, and the next r
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lolhl import grid, manifest, progress
 from lolhl.config import Config, setting
-from lolhl.errors import TwitchError, VideoError, VodNotFound
-from lolhl.highlights import export
+from lolhl.errors import ExportError, TwitchError, VideoError, VodNotFound
+from lolhl.exports import edl
+from lolhl.exports.cut_list import Cut, CutList
+from lolhl.exports.media import describe
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
@@ -24,6 +26,7 @@ from lolhl.stages import highlights
 from lolhl.stages.source_clips import has_source, stretches
 from lolhl.storage import Root, check_name
 from lolhl.vod import cut
+from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,20 @@ class ClipsConfig(Config):
     clips_top: int | None = setting(
         None, "cut clips of so many of the best highlights only (default: of all)", at_least=0
     )
-    reel: bool = setting(True, "join the clips, in order of time, to one video")
+    reel: bool = setting(True, "join the clips to one video")
+    reel_minutes: float | None = setting(
+        None, "the reel holds the best clips that are together at most so long (default: all clips)", above=0
+    )
+    reel_order: Literal["time", "rank"] = setting("time", "whether the reel goes by time, or begins with the best")
+    reel_fade: float = setting(
+        0.0, "seconds of black between the reel's clips, half of them a fade; encodes it anew", at_least=0, at_most=10
+    )
+    reel_loudness: float | None = setting(
+        None,
+        "loudness of the reel in LUFS, evened from clip to clip (EBU R128); YouTube plays -14 (default: as it is)",
+        at_least=-70,
+        at_most=-5,
+    )
 
 
 def manifest_key(vod: str) -> str:
@@ -88,7 +104,8 @@ def clips(
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
         files = _cut(vod, media, config, Path(folder))
-        lists = _edit_lists(stored.result, spans.result, media)
+        reel_ranks = _join(media, files, config, Path(folder))
+        lists = _edit_lists(root, stored, spans.result, media)
         names = {name: f"highlights/{vod}/{name}" for name in (*files, *lists)}
         result = Clips(
             vod=vod,
@@ -97,6 +114,7 @@ def clips(
                 for piece in media.pieces
             ],
             reel=names.get(_REEL),
+            reel_ranks=reel_ranks,
             clips_from=media.quality if media.pieces else None,
             source_may_come=media.source_may_come,
         )
@@ -139,13 +157,11 @@ class _Media:
     Attributes:
         pieces: the pieces, in order of time.
         quality: the quality of their videos.
-        fps: pictures per second of their videos.
         source_may_come: the source was wanted, could not be had, and another run may get it.
     """
 
     pieces: list[_Piece]
     quality: Literal["source", "stored"]
-    fps: Fraction
     source_may_come: bool = False
 
 
@@ -174,19 +190,18 @@ def _media(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight], config: 
             for highlight, stretch in zip(chosen, pieces, strict=True)
         ],
         "source",
-        pieces[0].fps,
     )
 
 
 def _stored(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight]) -> _Media:
     if not chosen:
-        return _Media([], "stored", vod.result.fps)
+        return _Media([], "stored")
     video = vod.local(root, vod.result.video, f"lolhl download … --name {vod.result.vod} --force")
-    return _Media([_Piece(highlight, vod.result.video, video) for highlight in chosen], "stored", vod.result.fps)
+    return _Media([_Piece(highlight, vod.result.video, video) for highlight in chosen], "stored")
 
 
 def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str, Path]:
-    """Cuts clips and reel. Returns name → file.
+    """Cuts clips. Returns name → file.
 
     Where one clip cannot be a copy, all are encoded anew, since a reel cannot mix them.
     """
@@ -204,10 +219,38 @@ def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str
                 vod,
                 media.pieces[0].name,
             )
-    if config.reel:
-        cut.reel(list(files.values()), folder / _REEL)
-        files[_REEL] = folder / _REEL
     return files
+
+
+def _join(media: _Media, files: dict[str, Path], config: ClipsConfig, folder: Path) -> list[int]:
+    """Joins clips to the reel, and puts it among the files. Returns the ranks of its clips, in its order."""
+    clip_files = {piece.highlight.rank: files[_clip_name(piece.highlight)] for piece in media.pieces}
+    if not config.reel or not clip_files:
+        return []
+    ranks = sorted(clip_files)
+    if config.reel_minutes is not None:
+        ranks = _fitting({rank: probe(clip_files[rank]).duration for rank in ranks}, 60 * config.reel_minutes)
+    if config.reel_order == "time":
+        ranks = [rank for rank in clip_files if rank in ranks]
+    has_sound = probe(clip_files[ranks[0]]).has_audio
+    loudness = config.reel_loudness if has_sound else None
+    cut.reel([clip_files[rank] for rank in ranks], folder / _REEL, fade=config.reel_fade / 2, loudness=loudness)
+    files[_REEL] = folder / _REEL
+    return ranks
+
+
+def _fitting(lengths: Mapping[int, float], seconds: float) -> list[int]:
+    """The ranks, best first, of clips that fit into so many seconds; the best one where none does.
+
+    Args:
+        lengths: rank → seconds, best first.
+    """
+    ranks: list[int] = []
+    for rank, length in lengths.items():
+        if length <= seconds:
+            ranks.append(rank)
+            seconds -= length
+    return ranks or [next(iter(lengths))]
 
 
 def _cut_clips(media: _Media, folder: Path, *, exact: bool) -> dict[str, Path]:
@@ -226,23 +269,37 @@ def _clip_name(highlight: Highlight) -> str:
     return f"clips/highlight-{highlight.rank:03}_{hours}h{minutes}m{seconds}s.mp4"
 
 
-def _edit_lists(stored: Vod, spans: Highlights, media: _Media) -> Mapping[str, bytes]:
+def _edit_lists(root: Root, stored: Manifest[Vod], spans: Highlights, media: _Media) -> dict[str, bytes]:
     """Edit lists for video editors: name → bytes. A list of the source has a list of the stored video beside it."""
-    name = PurePosixPath(stored.video).name
-    of_stored = [_event(name, span) for span in sorted(highlight.span for highlight in spans.highlights)]
-    lists = {_EDIT_LIST: (of_stored, stored.fps)}
+    if not spans.highlights or not stored.result.fps:
+        return {}
+    video = stored.local(root, stored.result.video, f"lolhl download … --name {spans.vod} --force")
+    whole = [_Piece(highlight, stored.result.video, video) for highlight in spans.highlights]
+    lists = {_EDIT_LIST: whole}
     if media.quality == "source":
-        of_source = [_event(piece.name, piece.span) for piece in media.pieces]
-        lists = {_EDIT_LIST: (of_source, media.fps), _STORED_EDIT_LIST: lists[_EDIT_LIST]}
-    return {
-        file: export.edl(events, fps, stored.title or spans.vod).encode()
-        for file, (events, fps) in lists.items()
-        if events and 1 <= round(fps) <= 100  # a timecode counts whole pictures a second, with two digits
-    }
+        lists = {_EDIT_LIST: media.pieces, _STORED_EDIT_LIST: whole}
+    texts = {}
+    for file, pieces in lists.items():
+        with suppress(ExportError):  # timecode cannot count so many pictures a second
+            texts[file] = edl.write(_cut_list(stored.result, spans, pieces))
+    return texts
 
 
-def _event(name: str, span: Span) -> export.Event:
-    return export.Event(name, span.start, span.stop, span.name)
+def _cut_list(stored: Vod, spans: Highlights, pieces: Sequence[_Piece]) -> CutList:
+    videos = {piece.key: piece for piece in pieces}
+    media = {key: describe(piece.video, piece.name, piece.name, spans.duration) for key, piece in videos.items()}
+    cuts = [
+        Cut(piece.highlight.span, piece.highlight.rank, piece.highlight.reason, media[piece.key], piece.begin)
+        for piece in pieces
+    ]
+    return CutList(
+        vod=spans.vod,
+        title=stored.title or spans.vod,
+        duration=spans.duration,
+        video=PurePosixPath(stored.video).name,
+        rate=None,
+        cuts=tuple(sorted(cuts, key=lambda cut: cut.span)),
+    )
 
 
 def _clear(root: Root, vod: str) -> None:

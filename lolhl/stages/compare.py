@@ -15,16 +15,17 @@ from lolhl.errors import DatasetError, MissingInput
 from lolhl.evaluate.compare import compare as compare_predictions
 from lolhl.evaluate.compare import table
 from lolhl.evaluate.judge import Predictions
-from lolhl.frames.spec import stored
+from lolhl.frames.spec import FrameSpec, stored_of_all
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, load_labels
+from lolhl.labels.store import labels_key, read_labels
 from lolhl.manifest import Manifest
 from lolhl.models import champion
 from lolhl.results import Frames, MethodComparison, Model, Vod
 from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
 from lolhl.stages.methods import BUILT_IN, LabelledVod
-from lolhl.storage import Root, check_name, each
+from lolhl.storage import MANY, Root, check_name, each
+from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,12 @@ def compare(
         storage.check_new(root, manifest_key(name), name, "comparison")
     compared = list(dict.fromkeys([*(methods.resolve(root, method) for method in names), *BASELINES]))
     learnt = {method: methods.learnt_from(root, method) for method in compared}
-    labels = _labels(root, config.vods, set().union(*learnt.values()))
+    labelled = _labelled(root, config.vods, set().union(*learnt.values()))
+    labels = {vod: source.spans for vod, source in labelled.items()}
     name = name or hashlib.sha256("\n".join([*compared, "", *labels]).encode()).hexdigest()[:8]
-    inputs = _inputs(root, compared, labels)
+    inputs = _models(root, compared)
+    for source in labelled.values():
+        inputs |= source.inputs
     todo, earlier = manifest.plan(root, manifest_key(name), MethodComparison, config, inputs, force=force)
     if earlier:
         return earlier
@@ -103,45 +107,65 @@ def compare(
 
 def describe(result: MethodComparison) -> str:
     """The comparison, as a table in text."""
-    return f"compare, on {', '.join(result.vods)}:\n{table(result.methods, result.flattered)}"
+    return f"compare, on {first_few(result.vods)}:\n{table(result.methods, result.flattered)}"
 
 
-def _labels(root: Root, named: str | None, learnt: set[str]) -> dict[str, Sequence[Span]]:
-    """The labels of the VODs to compare on, in order of names."""
+@dataclass(frozen=True)
+class _Labelled:
+    """A labelled VOD: its spans, and the digests of these and of what its scores are made of."""
+
+    spans: Sequence[Span]
+    inputs: Mapping[str, str]
+
+
+def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, _Labelled]:
+    """The VODs to compare on, in order of names."""
     if named is None:
         labelled = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
-        vods = [vod for vod in labelled if vod not in learnt and (_has_video(root, vod) or stored(root, vod))]
-        if not vods:
-            raise MissingInput(
-                f"{root.url} has no labelled VOD that no model has learnt from: label more with `lolhl labels FILE`, "
-                "or name some with --vods, which flatters the models"
-            )
+        vods = [vod for vod in labelled if vod not in learnt]
     else:
         vods = sorted({check_name(vod.strip(), "VOD") for vod in named.split(",")})
-    labels: dict[str, Sequence[Span]] = dict(zip(vods, each(lambda vod: load_labels(root, vod), vods), strict=True))
-    if not any(labels.values()):
-        raise DatasetError(f"no highlight is labelled in {', '.join(vods)}: label some, or name other VODs with --vods")
-    return labels
+    specs = stored_of_all(root, vods)
+    read = each(lambda vod: _read(root, vod, specs[vod], skip=named is None), vods, ahead=MANY)
+    sources = {vod: source for vod, source in zip(vods, read, strict=True) if source}
+    if not sources:
+        raise MissingInput(
+            f"{root.url} has no labelled VOD that no model has learnt from: label more with `lolhl labels FILE`, "
+            "or name some with --vods, which flatters the models"
+        )
+    if not any(source.spans for source in sources.values()):
+        raise DatasetError(
+            f"no highlight is labelled in {first_few(list(sources))}: label some, or name other VODs with --vods"
+        )
+    return sources
 
 
-def _has_video(root: Root, vod: str) -> bool:
-    return root.stat(f"vods/{vod}/vod.json") is not None
+def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) -> _Labelled | None:
+    """
+    Args:
+        frame_sets: all that the VOD has.
+        skip: True to return None where the VOD has neither a video nor frames.
+    """
+    video = manifest.find(root, f"vods/{vod}/vod.json", Vod)
+    if skip and not video and not frame_sets:
+        return None
+    spans, digest = read_labels(root, vod)
+    inputs = {labels_key(vod): digest}
+    if video:
+        inputs[f"vods/{vod}/vod.json"] = video.content_digest()
+    for spec in frame_sets:
+        key = spec.manifest_key(vod)
+        inputs[key] = manifest.load(root, key, Frames, spec.command(vod)).content_digest()
+    return _Labelled(spans, inputs)
 
 
-def _inputs(root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]]) -> dict[str, str]:
-    """Digests of all that the comparison depends on: models, labels, and the inputs of the VODs' scores."""
+def _models(root: Root, compared: Sequence[str]) -> dict[str, str]:
+    """The names of the methods, and the digests of the models among them."""
     inputs = {"methods": ",".join(compared)}
     for method in compared:
         if method not in BUILT_IN:
             key = champion.manifest_key(method)
             inputs[key] = manifest.load(root, key, Model, f"lolhl train {method}").content_digest()
-    for vod in labels:
-        inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
-        if video := manifest.find(root, f"vods/{vod}/vod.json", Vod):
-            inputs[f"vods/{vod}/vod.json"] = video.content_digest()
-        for spec in stored(root, vod):
-            key = spec.manifest_key(vod)
-            inputs[key] = manifest.load(root, key, Frames, spec.command(vod)).content_digest()
     return inputs
 
 
@@ -154,7 +178,7 @@ def _predictions(
     if models:
         vods = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in predictions[models[0]].vods]
     else:
-        vods = [_whole(root, vod, spans) for vod, spans in labels.items()]
+        vods = list(each(lambda vod: _whole(root, vod, labels[vod]), labels, ahead=MANY))
     return predictions | {method: BUILT_IN[method](root, vods) for method in compared if method in BUILT_IN}
 
 

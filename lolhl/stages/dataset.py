@@ -1,36 +1,38 @@
-"""dataset: frame sets and labels of some VODs → samples to learn from and to be judged on.
+"""dataset: frame sets and labels of some VODs → the stretches of time to learn from and to be judged on.
 
-First the split, then the guard between its sides, and only then the rebalancing of the training side
-(see `lolhl.data.split`). The validation side stays as streams are.
+First the split, then the guard between its sides (see `lolhl.data.split`). Which frames of the training side are
+learnt from, so that enough of them lie in highlights, is decided when they are read (see `lolhl.data.stretches`).
+The validation side stays as streams are.
 """
 
-import hashlib
-import io
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
-from lolhl.data import split
-from lolhl.data.balance import rebalanced
+from lolhl.data import split, stretches
+from lolhl.data.balance import kept_negatives
+from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
-from lolhl.frames.spec import FrameSpec, stored, view_name
-from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, load_labels
-from lolhl.manifest import Manifest, Output
+from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
+from lolhl.labels.spans import Span, on_grid
+from lolhl.labels.store import labels_key, read_labels
+from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
-from lolhl.storage import Root, check_name, check_new, each
+from lolhl.storage import MANY, Root, check_name, check_new, each
+from lolhl.text import first_few
 from lolhl.vod.view import Fit, View
 
 log = logging.getLogger(__name__)
 
 LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
 VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
+_SHOWN = 50  # VODs in the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +83,7 @@ def dataset(
     """Makes datasets/<name>/ from frames and labels/<vod>.tsv of each VOD.
 
     All frames have one view. Of frame sets that differ in how they are stored, the best is taken: whole before
-    scanned, then by JPEG quality.
-
-    samples.parquet has the columns vod (str), frame (int64), label (bool), chunk (str, unique over
-    VODs), split (str, "train" or "validation"), in order of vod and frame. Frames that were dropped
-    are not in it.
+    scanned, then by JPEG quality. What the files hold is told in `lolhl.data.stretches`.
 
     Args:
         root: where the data lies.
@@ -107,93 +105,145 @@ def dataset(
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
     key = f"datasets/{name}/dataset.json"
     check_new(root, key, name, "dataset")
-    specs = _chosen(dict(zip(vods, each(lambda vod: stored(root, vod), vods), strict=True)), config)
-    keys = {vod: specs[vod].manifest_key(vod) for vod in vods}
-    root = root.ahead([key, *(read for vod in vods for read in (keys[vod], f"vods/{vod}/vod.json", labels_key(vod)))])
-    framesets = {vod: manifest.load(root, keys[vod], Frames, specs[vod].command(vod), fresh=True) for vod in vods}
-    labels = {vod: load_labels(root, vod) for vod in vods}
-    inputs = {keys[vod]: made.content_digest() for vod, made in framesets.items()}
-    files = each(root.read, map(labels_key, vods))
-    inputs |= {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(vods, files, strict=True)}
+    specs = _chosen(stored_of_all(root, vods), config)
+    sources = list(each(lambda vod: _source(root, vod, specs[vod]), vods, ahead=MANY))
+    inputs = {specs[source.vod].manifest_key(source.vod): source.frames_digest for source in sources}
+    inputs |= {labels_key(source.vod): source.labels_digest for source in sources}
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
-    if earlier:
+    # That of lolhl 0.1 has a row for each frame.
+    if earlier and [layout.without_digest(output.key) for output in earlier.outputs] == sorted(stretches.keys(name)):
         return earlier
 
     view = specs[vods[0]].view
-    fps = view.fps
-    stretches = [
-        split.stretch(vod, labels[vod], framesets[vod].result.frames, fps, config.chunk_seconds) for vod in vods
-    ]
     held = _held_out(vods, config)
-    frames = assign(stretches, fps, held, config)
+    parts = list(assign(sources, view.fps, held, config))
+    counts = _counts(parts, config.positives)
     result = Dataset(
-        fps=fps,
+        fps=view.fps,
         size=view.size,
         fit=view.fit,
         vods=vods,
         holdout="chunks" if held is None else "vods",
         chunk_seconds=config.chunk_seconds,
         guard_seconds=config.guard_seconds,
-        **vars(_counts(frames)),
-        per_vod={vod: _vod_counts(vod, labels[vod], frames, fps) for vod in vods},
+        positives=config.positives,
+        seed=config.seed,
+        **vars(_sum(list(counts.values()))),
+        per_vod=counts,
     )
-    log.info("dataset %s: %s\n%s", name, ", ".join(vods), table(result))
+    log.info("dataset %s: %s\n%s", name, first_few(vods), table(result))
     _check(result, name)
 
-    samples = frames.filter(pl.col("fate").is_in(["train", "validation"])).drop("side").rename({"fate": "split"})
-    output = io.BytesIO()
-    samples.write_parquet(output)
-    samples_key = f"datasets/{name}/samples.parquet"
-    with todo.begin() as begun:
-        root.write(samples_key, output.getvalue())
-        return begun.finish(result, [Output.from_bytes(samples_key, output.getvalue())])
+    return todo.store(result, stretches.to_files(name, [part.split for part in parts]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a dataset is made of, of one VOD.
+
+    Attributes:
+        frames: how many instants its grid has.
+        spans: what is labelled.
+        frames_digest, labels_digest: of the frame set's manifest, and of the file of labels.
+    """
+
+    vod: str
+    frames: int
+    spans: Sequence[Span]
+    frames_digest: str = ""
+    labels_digest: str = ""
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A VOD after the split, with its counts of frames and of those in highlights: (all, positive).
+
+    Attributes:
+        natural, guard: of all frames, and of those that the guard dropped.
+        train, validation: of the two sides, before the rebalancing.
+    """
+
+    split: SplitVod
+    natural: tuple[int, int]
+    train: tuple[int, int]
+    validation: tuple[int, int]
+    guard: tuple[int, int]
+    events: EventCount
 
 
 def assign(
-    stretches: Sequence[split.Stretch], fps: Fraction, held: Sequence[str] | None, config: DatasetConfig
-) -> pl.DataFrame:
-    """Assigns each frame to a side, or drops it.
+    sources: Sequence[Source], fps: Fraction, held: Sequence[str] | None, config: DatasetConfig
+) -> Iterator[Assigned]:
+    """Assigns the frames of each VOD to a side, or drops them. It never holds the frames of more than one VOD.
 
     Args:
-        stretches: the VODs, in order of names.
+        sources: the VODs, in order of names.
         fps: of the grid.
         held: the VODs to hold out. If the list is empty, they are chosen. None where chunks are held out.
         config: see `DatasetConfig`.
-
-    Returns:
-        The columns vod, frame, label, chunk, side ("train", "validation"), and fate: the side again, or why
-        the frame was dropped ("guard", "rebalancing"). Rows are in order of VOD and frame.
     """
-    if held is None:
-        sides = split.by_chunks(
-            stretches, fps, validation=config.validation, guard_seconds=config.guard_seconds, seed=config.seed
-        )
-    else:
-        sides = split.by_vods(stretches, validation=config.validation, seed=config.seed, named=held)
-    labels = np.concatenate([stretch.labels for stretch in stretches])
-    side = np.concatenate([sides[stretch.vod] for stretch in stretches])
-    fate = np.array(["train", "validation", "guard"])[side]
-    training = np.flatnonzero(fate == "train")
-    fate = fate.astype("U11")
-    fate[training[~rebalanced(labels[training], config.positives, config.seed)]] = "rebalancing"
-    return pl.DataFrame(
-        {
-            "vod": np.repeat([stretch.vod for stretch in stretches], [stretch.labels.size for stretch in stretches]),
-            "frame": np.concatenate([np.arange(stretch.labels.size, dtype=np.int64) for stretch in stretches]),
-            "label": labels,
-            "chunk": np.concatenate(
-                [np.char.add(f"{stretch.vod}/", stretch.chunks.astype(str)) for stretch in stretches]
-            ),
-            "side": np.where(side == split.VALIDATION, "validation", "train"),
-            "fate": fate,
-        }
+    if held == []:
+        counts = {source.vod: (source.frames, int(_labels(source, fps).sum())) for source in sources}
+        held = list(split.choose_vods(counts, validation=config.validation, seed=config.seed))
+    for source in sources:
+        if held is None:
+            side = split.by_chunks_of(
+                split.stretch(source.vod, source.spans, source.frames, fps, config.chunk_seconds),
+                fps,
+                validation=config.validation,
+                guard_seconds=config.guard_seconds,
+                seed=config.seed,
+            )
+        else:
+            side = np.full(source.frames, split.VALIDATION if source.vod in held else split.TRAIN)
+        yield _assigned(source, side, fps)
+
+
+def _source(root: Root, vod: str, spec: FrameSpec) -> Source:
+    """Reads what is needed of a VOD."""
+    frames = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
+    spans, digest = read_labels(root, vod)
+    return Source(vod, frames.result.frames, spans, frames.content_digest(), digest)
+
+
+def _labels(source: Source, fps: Fraction) -> npt.NDArray[np.bool_]:
+    return on_grid(source.spans, source.frames, fps)
+
+
+def _assigned(source: Source, side: npt.NDArray[np.int8], fps: Fraction) -> Assigned:
+    """
+    Args:
+        side: int8 [frames], as `lolhl.data.split` gives it.
+    """
+    labels = _labels(source, fps)
+
+    def count(chosen: npt.NDArray[np.bool_]) -> tuple[int, int]:
+        return int(chosen.sum()), int(labels[chosen].sum())
+
+    firsts = [grid.first_frame_at(span.start, fps) for span in source.spans]
+    shown = [
+        first
+        for first, span in zip(firsts, source.spans, strict=True)
+        if first < min(source.frames, grid.first_frame_at(span.stop, fps))
+    ]
+    if len(shown) < len(firsts):
+        log.warning("VOD %s: %d of %d labelled events have no frame", source.vod, len(firsts) - len(shown), len(firsts))
+    validation = int((side[shown] == split.VALIDATION).sum())
+    return Assigned(
+        split=SplitVod.from_sides(source.vod, fps, source.spans, side),
+        natural=(source.frames, int(labels.sum())),
+        train=count(side == split.TRAIN),
+        validation=count(side == split.VALIDATION),
+        guard=count(side == split.DROPPED),
+        events=EventCount(train=len(shown) - validation, validation=validation, without_frame=len(firsts) - len(shown)),
     )
 
 
 def table(result: Dataset) -> str:
     """The counts of a dataset, as a table in text."""
     rows = [("VOD", "side", "frames", "positive", "rate", "dropped by guard", "by rebalancing")]
-    parts: dict[str, SideCounts] = {"all": result, **(result.per_vod if len(result.per_vod) > 1 else {})}
+    shown = list(result.per_vod.items())[:_SHOWN] if len(result.per_vod) > 1 else []
+    parts: dict[str, SideCounts] = {"all": result, **dict(shown)}
     for vod, part in parts.items():
         dropped = (f"{part.dropped.guard.frames:,}", f"{part.dropped.rebalancing.frames:,}")
         for side, count, lost in (("train", part.train, dropped), ("validation", part.validation, ("", ""))):
@@ -206,6 +256,8 @@ def table(result: Dataset) -> str:
         ).rstrip()
         for row in rows
     ]
+    if len(result.per_vod) > _SHOWN:
+        lines.append(f"… and {len(result.per_vod) - _SHOWN:,} more VODs: dataset.json has them all")
     lines.append(
         f"{_percent(result.natural.rate)} of all frames are positive; {result.holdout} are held out, "
         f"and frames of the two sides lie at least {result.guard_seconds:g} s apart"
@@ -267,40 +319,44 @@ def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
     return named
 
 
-def _counts(frames: pl.DataFrame) -> SideCounts:
-    """Counts frames and positives: in all, on each side as it is used, and of what was dropped."""
+def _counts(parts: Sequence[Assigned], share: float) -> dict[str, VodCounts]:
+    """The counts of each VOD.
 
-    def count(chosen: pl.DataFrame) -> FrameCount:
-        positives = int(chosen["label"].sum())
-        return FrameCount(chosen.height, positives, positives / chosen.height if chosen.height else None)
+    Args:
+        share: of the positives in training.
+    """
+    positive = [part.train[1] for part in parts]
+    negative = [part.train[0] - part.train[1] for part in parts]
+    counts = {}
+    for part, kept in zip(parts, kept_negatives(positive, negative, share), strict=True):
+        train, positives = part.train
+        counts[part.split.vod] = VodCounts(
+            natural=_count(*part.natural),
+            train_before=_count(train + part.guard[0], positives + part.guard[1]),
+            train=_count(positives + kept, positives),
+            validation=_count(*part.validation),
+            dropped=Dropped(_count(*part.guard), _count(train - positives - kept, 0)),
+            events=part.events,
+        )
+    return counts
+
+
+def _sum(parts: Sequence[SideCounts]) -> SideCounts:
+    def total(counts: Iterable[FrameCount]) -> FrameCount:
+        pairs = [(count.frames, count.positives) for count in counts]
+        return _count(sum(frames for frames, _ in pairs), sum(positives for _, positives in pairs))
 
     return SideCounts(
-        natural=count(frames),
-        train_before=count(frames.filter(side="train")),
-        train=count(frames.filter(fate="train")),
-        validation=count(frames.filter(fate="validation")),
-        dropped=Dropped(count(frames.filter(fate="guard")), count(frames.filter(fate="rebalancing"))),
+        natural=total(part.natural for part in parts),
+        train_before=total(part.train_before for part in parts),
+        train=total(part.train for part in parts),
+        validation=total(part.validation for part in parts),
+        dropped=Dropped(total(part.dropped.guard for part in parts), total(part.dropped.rebalancing for part in parts)),
     )
 
 
-def _vod_counts(vod: str, spans: Sequence[Span], frames: pl.DataFrame, fps: Fraction) -> VodCounts:
-    """The counts of one VOD: its frames and its events."""
-    vod_frames = frames.filter(vod=vod)
-    firsts = [grid.first_frame_at(span.start, fps) for span in spans]
-    shown = [
-        first
-        for first, span in zip(firsts, spans, strict=True)
-        if first < min(vod_frames.height, grid.first_frame_at(span.stop, fps))
-    ]
-    sides = vod_frames["side"].gather(shown)
-    if len(shown) < len(spans):
-        log.warning("VOD %s: %d of %d labelled events have no frame", vod, len(spans) - len(shown), len(spans))
-    events = EventCount(
-        train=int((sides == "train").sum()),
-        validation=int((sides == "validation").sum()),
-        without_frame=len(spans) - len(shown),
-    )
-    return VodCounts(**vars(_counts(vod_frames)), events=events)
+def _count(frames: int, positives: int) -> FrameCount:
+    return FrameCount(frames, positives, positives / frames if frames else None)
 
 
 def _check(result: Dataset, name: str) -> None:

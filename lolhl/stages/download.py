@@ -59,7 +59,10 @@ class DownloadConfig(Config):
     )
     start: float = setting(0.0, "where the part to store begins: h:mm:ss or seconds", at_least=0, parse=grid.parse_time)
     stop: float | None = setting(None, "where it ends: h:mm:ss or seconds", above=0, parse=grid.parse_time)
-    chat: bool = setting(False, "store the chat of a Twitch VOD too")
+    chat: bool = setting(
+        False,
+        "store the chat too: that of a Twitch VOD, or the NAME.chat.json beside a file NAME.mp4",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -353,7 +356,12 @@ class _File:
             return _sha256_of_file(file, bar)
 
     def inputs(self, root: Root, before: Manifest[Vod] | None) -> dict[str, str]:  # noqa: ARG002
-        return {"video": self._sha256}
+        chat = {"chat": hashlib.sha256(self._chat.read_bytes()).hexdigest()} if self._chat.is_file() else {}
+        return {"video": self._sha256, **chat}
+
+    @property
+    def _chat(self) -> Path:
+        return self.path.with_suffix(".chat.json")
 
     def fetch(self, folder: ResumableFolder, config: DownloadConfig, watch: twitch.Watch | None) -> _Fetched:  # noqa: ARG002
         """The part that is wanted, or a copy. A later change of the file does not change what is stored.
@@ -362,19 +370,38 @@ class _File:
             VideoError: the file was changed since it was first read.
         """
         _check_video(self.path, self.source)
+        comments = _read_chat(self._chat) if config.chat else None
         if not config.whole:
             part = _part(self.path, self.path, self.source, folder, config)
             self._check_unchanged()
-            return part
+            return replace(part, comments=comments)
         copy = folder.path / "copied"
         with progress.bar(f"copy {self.path.name}", self._at_first[0] / 1e6, "MB") as bar:
             digest = _copy(self.path, copy, bar)
         self._check_unchanged(digest)
-        return replace(_part(copy, self.path, self.source, folder, config), sha256=digest)
+        return replace(_part(copy, self.path, self.source, folder, config), sha256=digest, comments=comments)
 
     def _check_unchanged(self, copied: str | None = None) -> None:
         if self._now() != self._at_first or copied not in (None, self._sha256):
             raise VideoError(f"{self.source} is still being written: run again when it is finished")
+
+
+def _read_chat(file: Path) -> list[twitch.Comment] | None:
+    """The chat that lies beside a video. None where there is none.
+
+    Raises:
+        UsageError: it is no chat.
+    """
+    if not file.is_file():
+        log.warning("download: there is no %s, so that no chat is stored", file.name)
+        return None
+    try:
+        lines = json.loads(file.read_bytes())["comments"]
+        return [twitch.Comment(float(line["time"]), str(line["user"]), str(line["text"])) for line in lines]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f'{file} is no chat: write {{"comments": [{{"time": seconds, "user": "…", "text": "…"}}, …]}}'
+        ) from error
 
 
 def _sha256_of_file(file: BinaryIO, advance: progress.Advance) -> str:

@@ -47,11 +47,11 @@ def held_out(labels: Labels, named: str | None, judged: Sequence[str] = (), lear
 
 
 def _chosen(labels: Labels, judged: Sequence[str], learnt: Sequence[str]) -> set[str]:
-    candidates = sorted((vod for vod in labels if labels[vod] and vod not in judged), key=_hash)
-    held = {vod for vod in judged if vod in labels}
-    held |= {vod for vod in candidates if vod not in learnt and _hash(vod) < HELD_OUT}
+    held, known = {*judged} & labels.keys(), {*learnt}
+    candidates = sorted((vod for vod in labels if labels[vod] and vod not in held), key=_hash)
+    held |= {vod for vod in candidates if vod not in known and _hash(vod) < HELD_OUT}
     if not held:  # rather one that no champion has learnt from
-        held = {*sorted(candidates, key=lambda vod: vod in learnt)[:1]}
+        held = {*sorted(candidates, key=lambda vod: vod in known)[:1]}
     if held == labels.keys():
         held.remove(max(held, key=_hash))
     return held

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import setting
 from lolhl.errors import Conflict
-from lolhl.highlights import export
+from lolhl.exports import webvtt, youtube
 from lolhl.highlights.amount import AmountConfig, choose
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
@@ -100,7 +100,7 @@ def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray
     Raises:
         StorageError: they are gone or damaged.
     """
-    key = f"highlights/{vod}/scores.parquet"
+    key = scoring.key_of(layout.scores(vod))
     redo = f"lolhl infer {scoring.result.model} {vod} --force"
     return read_scores(scoring.read(root, key, redo), f"{root.url}/{key}", redo, scoring.result.frames)
 
@@ -142,8 +142,8 @@ def _exports(result: Highlights) -> dict[str, str]:
     spans = sorted(highlight.span for highlight in result.highlights)
     texts = {_TABLE: write_table(result.vod, spans).decode()}
     if spans:
-        texts[_PLAYERS] = export.webvtt(spans)
-    if chapters := export.youtube_chapters(spans, result.duration):
+        texts[_PLAYERS] = webvtt.cues(spans)
+    if chapters := youtube.of_vod(spans, result.duration):
         texts[_YOUTUBE] = chapters
     return texts
 

@@ -21,9 +21,9 @@ import numpy.typing as npt
 import polars as pl
 import torch
 
-from lolhl import grid, manifest, progress
+from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
-from lolhl.manifest import Manifest, Output
+from lolhl.manifest import Manifest
 from lolhl.models import scoring
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.results import Scoring
@@ -63,14 +63,6 @@ Scores = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]  # in seconds
 
 
-def scores_key(vod: str, place: str = "highlights") -> str:
-    return f"{place}/{vod}/scores.parquet"
-
-
-def manifest_key(vod: str, place: str = "highlights") -> str:
-    return f"{place}/{vod}/scores.json"
-
-
 @dataclass(frozen=True)
 class KeyFrames:
     """The result of a scan: times and features of key frames, and how the video ends."""
@@ -92,9 +84,9 @@ def infer(
     *,
     force: bool = False,
     key_frames: KeyFrames | None = None,
-    place: str = "highlights",
+    place: str = layout.HIGHLIGHTS,
 ) -> Manifest[Scoring]:
-    """Makes <place>/<vod>/scores.parquet (frame, time in seconds, score as probability).
+    """Makes <place>/<vod>/scores-<digest>.parquet (frame, time in seconds, score as probability) and scores.json.
 
     Args:
         root: where the data lies.
@@ -103,7 +95,7 @@ def infer(
         config: see `InferConfig`.
         force: redo what is done.
         key_frames: the video's key frames, where they were looked at already, as `look` does.
-        place: where the scores go. Reports are made of those in highlights/.
+        place: where the scores go, see `layout.scores`. Reports are made of those in highlights/.
 
     Returns:
         The scores' manifest. Its result names the model and the threshold that goes with it.
@@ -125,7 +117,7 @@ def infer(
         needed_by=f"model {model}",
     )
     inputs = {**source.inputs, f"models/{model}": used.digest}
-    todo, earlier = manifest.plan(root, manifest_key(vod, place), Scoring, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
@@ -154,9 +146,7 @@ def infer(
         habits=used.habits,
         model_metrics=used.metrics,
     )
-    with todo.begin() as begun:
-        root.write(scores_key(vod, place), data)
-        return begun.finish(result, [Output.from_bytes(scores_key(vod, place), data)])
+    return todo.store(result, {layout.scores(vod, place): data})
 
 
 def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:

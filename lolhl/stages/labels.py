@@ -10,44 +10,54 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from stat import S_ISREG
-from typing import Literal
 
 from lolhl import manifest
 from lolhl.config import Config, setting
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import FASTEST, SLOWEST
-from lolhl.labels.label_studio import read_label_studio
+from lolhl.labels.file import LabelFile
+from lolhl.labels.formats import FORMATS, guess
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
 from lolhl.labels.store import labels_key
-from lolhl.labels.tables import read_table, write_table
+from lolhl.labels.tables import write_table
 from lolhl.results import Vod
-from lolhl.storage import Root
+from lolhl.storage import MANY, Root, each
 
 log = logging.getLogger(__name__)
 
 _LARGEST = 64_000_000  # bytes of a label file
-_FORMATS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".json": "label-studio"}
+_AUTO = "auto"
+_FORMATS_HELP = "; ".join(f"{name}: {form.help}" for name, form in FORMATS.items())
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsConfig(Config):
     """How a label file is read."""
 
-    format: Literal["auto", "tsv", "csv", "label-studio"] = setting(
-        "auto",
-        "tsv and csv: a table with the columns vid_id, start, stop (h:mm:ss[.fff]); label-studio: its JSON export "
-        "with TimelineLabels; auto goes by the file's ending",
+    format: str = setting(
+        _AUTO, f"{_FORMATS_HELP}; auto goes by the file's ending and first lines", choices=(_AUTO, *FORMATS)
     )
     vod: str | None = setting(None, "the VOD of all that is in the file, when the file does not name it")
     fps: Fraction | None = setting(
         None,
-        "label-studio: frames per second that its ranges count in, which is the frameRate of the labelling "
-        "configuration (24 unless set there), not of the video",
+        "frames per second that the file counts in; label-studio: the frameRate of the labelling configuration (24 "
+        "unless set there), not of the video; EDLs and Premiere's markers: of the sequence (default: the VOD's)",
         at_least=SLOWEST,
         at_most=FASTEST,
     )
     seconds: bool = setting(False, "label-studio: the ranges are seconds, as some files have them, not frames")
+    start_timecode: str | None = setting(
+        None,
+        "EDLs and Premiere's markers: timecode of the video's first frame (default: 00:00:00:00; of Resolve's markers "
+        "01:00:00:00)",
+    )
+    marker_seconds: float = setting(
+        20.0,
+        "how long the highlight is that ends at a marker without length, as Twitch's are, in seconds",
+        above=0,
+        at_most=3600,
+    )
     allow_unknown: bool = setting(False, "accept labels of VODs that were not downloaded (yet)")
 
 
@@ -90,21 +100,31 @@ def labels(
 
 
 def _read(file: Path, config: LabelsConfig, known: KnownVods) -> dict[str, list[Span]]:
-    form = _FORMATS.get(file.suffix.lower()) if config.format == "auto" else config.format
-    if form is None:
+    form = None if config.format == _AUTO else config.format
+    if form is None and file.suffix.lower() not in {
+        ending for known_as in FORMATS.values() for ending in known_as.endings
+    }:
         raise UsageError(f"{file}: its ending does not tell its format: name it with --format")
+    label_file = LabelFile(
+        data=_bytes(file),
+        name=str(file),
+        known=known,
+        vod=config.vod,
+        fps=config.fps,
+        begin=config.start_timecode,
+        point_seconds=config.marker_seconds,
+    )
+    form = form or guess(label_file, file.suffix.lower())
     if form == "label-studio" and (config.fps is None) != config.seconds:
         raise UsageError(
             f"{file}: say in which unit Label Studio wrote it: either --fps, the frameRate of its labelling "
             "configuration (24 unless set there), or --seconds"
         )
-    if form != "label-studio" and (config.fps is not None or config.seconds):
-        raise UsageError(f"{file}: --fps and --seconds are for label-studio only: a table holds times")
-    data = _bytes(file)
-    if form == "label-studio":
-        return read_label_studio(data, str(file), known, fps=config.fps, vod=config.vod)
-    separators = "\t" if form == "tsv" else ",;\t"  # spreadsheets take ; where the comma is in numbers
-    return read_table(data, str(file), known, separators=separators, vod=config.vod)
+    if form != "label-studio" and config.seconds:
+        raise UsageError(f"{file}: --seconds is for label-studio only, and this is {form}")
+    if not FORMATS[form].counts_frames and config.fps is not None:
+        raise UsageError(f"{file}: --fps is for formats that count frames, and {form} holds times")
+    return FORMATS[form].read(label_file)
 
 
 def _bytes(file: Path) -> bytes:
@@ -127,9 +147,10 @@ def _bytes(file: Path) -> bytes:
 def _known(root: Root, config: LabelsConfig) -> KnownVods:
     """The VODs that were downloaded, and their lengths."""
     keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
-    vods = {key.split("/")[1]: manifest.load(root, key, Vod, "lolhl download") for key in keys}
-    durations = {vod: made.result.duration for vod, made in vods.items()}
-    return KnownVods(durations, allows_unknown=config.allow_unknown or not durations)
+    vods = list(each(lambda key: manifest.load(root, key, Vod, "lolhl download").result, keys, ahead=MANY))
+    durations = {vod.vod: vod.duration for vod in vods}
+    rates = {vod.vod: vod.fps for vod in vods if vod.fps}
+    return KnownVods(durations, rates, allows_unknown=config.allow_unknown or not durations)
 
 
 def _store(root: Root, vod: str, spans: list[Span], force: bool) -> Imported:

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.errors import UsageError
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
@@ -91,15 +91,16 @@ def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, for
     Raises:
         LolhlError: as `infer` does.
     """
-    from lolhl.stages.infer import InferConfig, infer, scores_key  # takes seconds
+    from lolhl.stages.infer import InferConfig, infer  # takes seconds
 
     vods, judge = [], Judge(0.0, Limits(threshold=0.0))
     for vod, spans in labels.items():
-        place = f"scores/{model}"
-        made = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
-        scoring, key, redo = made.result, scores_key(vod, place), f"lolhl compare {model} --vods {vod} --force"
+        place = layout.judged(model)
+        scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
+        scoring, key = scored.result, scored.key_of(layout.scores(vod, place))
+        redo = layout.remake(key)
         judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
-        scores = read_scores(made.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
+        scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
         vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
     return judge.predict(vods)
 

@@ -19,6 +19,7 @@ average precision must lie above that of random ranking.
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,9 +31,9 @@ from lolhl.errors import Damaged, DatasetError, MissingInput, ModelError, NotFou
 from lolhl.evaluate import metrics
 from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import Gain, MethodFigures
-from lolhl.frames.spec import FrameSpec, among, stored, view_name
+from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, load_labels
+from lolhl.labels.store import labels_key, read_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
@@ -42,7 +43,8 @@ from lolhl.stages import methods
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.held_out import Labels, held_out
-from lolhl.storage import Root, each
+from lolhl.storage import MANY, Root, each
+from lolhl.text import first_few
 from lolhl.vod.view import View
 
 log = logging.getLogger(__name__)
@@ -99,21 +101,22 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         LolhlError: as the stages do.
     """
     last = manifest.intact(root, KEY, Retraining) if force else manifest.find(root, KEY, Retraining)
-    labels = _labelled(root)
+    labelled = _labelled(root)
+    labels = {vod: source.spans for vod, source in labelled.items()}
     judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
-    frames = _frames(root, labels, view, last)
-    files = each(root.read, map(labels_key, labels))
-    read = {labels_key(vod): hashlib.sha256(file).hexdigest() for vod, file in zip(labels, files, strict=True)}
-    read |= {frame_set.spec.manifest_key(vod): frame_set.made.content_digest() for vod, frame_set in frames.items()}
+    frames = _frames(root, {vod: source.frame_sets for vod, source in labelled.items()}, view, last)
+    read = {labels_key(vod): source.digest for vod, source in labelled.items()}
+    read |= {frame_set.spec.manifest_key(vod): frame_set.digest for vod, frame_set in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
     # A list of champions that was damaged and removed is made anew, by judging again.
     if earlier and (earlier.result.champion is None or champion.champions(root).model):
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
-    learnt = {vod: frames[vod] for vod in labels if vod not in judge}
+    unseen = {vod: labels[vod] for vod in judge}
+    learnt = {vod: frames[vod] for vod in labels if vod not in unseen}
     model = _learn(root, learnt, read, settings, like, force)
     # A run that was killed after it had promoted finds its own work: then the champion before is the rival.
     champions = champion.champions(root)
@@ -124,7 +127,6 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
         before = tuple(former for former in before if former.model not in unusable)
     rival = before[-1].model if before else None
-    unseen = {vod: labels[vod] for vod in judge}
     names = dict.fromkeys([model, *([rival] if rival else [])])
     predictions = {name: methods.predict(root, name, unseen, force=force) for name in names}
     figures = {method.method: method for method in compare(predictions, [rival] if rival else [])}
@@ -140,7 +142,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         gain=decision.gain,
         tolerance=config.tolerance,
         judge=judge,
-        learn=[vod for vod in labels if vod not in judge],
+        learn=list(learnt),
         flattered=sorted(methods.learnt_from(root, rival) & {*judge}) if rival else [],
         challenger=_verdict(figures[model]),
         rival=_verdict(figures[rival]) if rival else None,
@@ -156,80 +158,93 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     return todo.finish(result, [Output.from_bytes(report, text)])
 
 
-def _labelled(root: Root) -> dict[str, Sequence[Span]]:
-    """The labels of all VODs that have a video or frames, in order of names."""
+@dataclass(frozen=True)
+class _Labelled:
+    """A labelled VOD: its spans, the sha256 of the file of them, and the frame sets that there are, best first."""
+
+    spans: Sequence[Span]
+    digest: str
+    frame_sets: Sequence[FrameSpec]
+
+
+def _labelled(root: Root) -> dict[str, _Labelled]:
+    """All labelled VODs that have a video or frames, in order of names."""
     vods = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
-    labels = {
-        vod: spans
-        for vod, spans in zip(vods, each(lambda vod: _labels(root, vod), vods), strict=True)
-        if spans is not None
-    }
-    if len(labels) < 2:
+    specs = stored_of_all(root, vods)
+    sources = each(lambda vod: _read_labels(root, vod, specs[vod]), vods, ahead=MANY)
+    labelled = {vod: source for vod, source in zip(vods, sources, strict=True) if source}
+    if len(labelled) < 2:
         raise MissingInput(
-            f"{root.url} has {len(labels)} labelled VODs with a video, and retraining needs two, to learn from one and "
-            "to judge on the other: get more with `lolhl download` and `lolhl labels`"
+            f"{root.url} has {len(labelled)} labelled VODs with a video, and retraining needs two, to learn from one "
+            "and to judge on the other: get more with `lolhl download` and `lolhl labels`"
         )
-    return labels
+    return labelled
 
 
-def _labels(root: Root, vod: str) -> Sequence[Span] | None:
+def _read_labels(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> _Labelled | None:
     """The labels of a VOD. None where it has neither a video nor frames."""
-    if root.stat(f"vods/{vod}/vod.json") or stored(root, vod):
-        return load_labels(root, vod)
+    if frame_sets or root.stat(f"vods/{vod}/vod.json"):
+        return _Labelled(*read_labels(root, vod), frame_sets)
     log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
     return None
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """A VOD's frame set and its manifest."""
+    """A VOD's frame set: what it is, the digest of its manifest, and the settings that it was extracted with."""
 
     spec: FrameSpec
-    made: Manifest[Frames]
+    digest: str
+    config: Mapping[str, Any]
 
 
-def _frames(root: Root, labels: Labels, view: View | None, last: Manifest[Retraining] | None) -> dict[str, _Frames]:
+def _frames(
+    root: Root, stored_specs: Mapping[str, Sequence[FrameSpec]], view: View | None, last: Manifest[Retraining] | None
+) -> dict[str, _Frames]:
     """The frame sets of all VODs, in one view. Those that are missing or too old are extracted.
 
     They are extracted with the settings that they had before, or with those of another VOD.
 
     Args:
         root: where the data lies.
-        labels: the labels of the VODs.
+        stored_specs: VOD → the frame sets that it has, best first.
         view: the view of the model to learn like. None stands for that of the last retraining, or else the one that
             most VODs have.
         last: the last retraining.
     """
-    stored_specs = dict(zip(labels, each(lambda vod: stored(root, vod), labels), strict=True))
-    specs = [spec for vod_specs in stored_specs.values() for spec in vod_specs]
     if view is None and last:
+        specs = {spec for vod_specs in stored_specs.values() for spec in vod_specs}
         view = next((spec.view for spec in among(last.inputs).values() if spec in specs), None)
     if view is None:
-        views = [view for vod_specs in stored_specs.values() for view in dict.fromkeys(spec.view for spec in vod_specs)]
+        views = Counter(view for vod_specs in stored_specs.values() for view in {spec.view for spec in vod_specs})
         default = ExtractConfig().view
-        view = max(views, key=lambda view: (views.count(view), view == default, view_name(view)), default=default)
+        view = max(views, key=lambda view: (views[view], view == default, view_name(view)), default=default)
     best = {
         vod: next((spec for spec in vod_specs if spec.view == view), None) for vod, vod_specs in stored_specs.items()
     }
-    made = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best), strict=True))
+    made = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best, ahead=MANY), strict=True))
     others = next((frame_set.config for frame_set in made.values() if frame_set), {})
     frames = {}
     for vod, spec in best.items():
-        fresh = made[vod]
-        if fresh is None:
+        frame_set = made[vod]
+        if frame_set is None:
             key = spec.manifest_key(vod) if spec else ""
             old = manifest.find(root, key, Frames) if spec else None
             like = restored(ExtractConfig, old.config if old else others, f"{root.url}/{key}", layout.remake(key))
             config = replace(like, fps=view.fps, size=view.size, fit=view.fit)
-            spec, fresh = config.spec, extract(root, vod, config)
-        assert spec
-        frames[vod] = _Frames(spec, fresh)
+            extracted = extract(root, vod, config)
+            frame_set = _Frames(config.spec, extracted.content_digest(), extracted.config)
+        frames[vod] = frame_set
     return frames
 
 
-def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> Manifest[Frames] | None:
+def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> _Frames | None:
+    """The frame set, without the list of its files; None where it is missing or too old."""
+    if spec is None:
+        return None
     with suppress(MissingInput):
-        return manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True) if spec else None
+        made = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
+        return _Frames(spec, made.content_digest(), made.config)
     return None
 
 
@@ -275,7 +290,7 @@ def _learn(
     own = [read[key] for vod, used in frames.items() for key in (labels_key(vod), used.spec.manifest_key(vod))]
     deciding = [config.deciding(config.recorded()) for config in (splitting, training)]
     name = f"{layout.RETRAINED}{_digest([list(frames), own, *deciding])[:8]}"
-    log.info("retrain: learning %s from %s", name, ", ".join(frames))
+    log.info("retrain: learning %s from %s", name, first_few(list(frames)))
     dataset(root, name, list(frames), splitting, force=force)
     train(root, name, replace(training, dataset=name), force=force and _is_damaged(root, name))
     return name

@@ -4,6 +4,7 @@ Every process is given the number of its part and the number of parts. All compu
 so nothing coordinates them. A process that is started again takes its own part, whose finished work stays finished.
 """
 
+import heapq
 import logging
 import re
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from lolhl import manifest
 from lolhl.errors import UsageError
 from lolhl.results import Vod
-from lolhl.storage import Root, check_name
+from lolhl.storage import MANY, Root, check_name, each
+from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +50,15 @@ def shared(root: Root, vods: Sequence[str], share: Share) -> list[str]:
     """
     if share == WHOLE:
         return list(vods)
-    length = {vod: _seconds(root, vod) for vod in vods}
-    load = [0.0] * share.parts
+    length = dict(zip(vods, each(lambda vod: _seconds(root, vod), vods, ahead=MANY), strict=True))
+    parts = [(0.0, part) for part in range(share.parts)]  # a heap: least load first, then the lower number
     own_vods = []
     for vod in sorted(length, key=lambda vod: (-length[vod], vod)):
-        part = load.index(min(load))
-        load[part] += length[vod]
+        load, part = parts[0]
+        heapq.heapreplace(parts, (load + length[vod], part))
         if part == share.number:
             own_vods.append(vod)
-    log.info("share %d/%d: %s", share.number, share.parts, ", ".join(own_vods) or "nothing, as there are fewer VODs")
+    log.info("share %d/%d: %s", share.number, share.parts, first_few(own_vods) or "nothing, as there are fewer VODs")
     return own_vods
 
 

@@ -94,9 +94,10 @@ STAGES: dict[str, Stage] = {
     "labels": Stage(
         "import hand-marked highlights",
         image="dataset",
-        words=(Word("file", "table of labels (vid_id, start, stop as h:mm:ss) or Label Studio's JSON export"),),
+        words=(Word("file", "table of labels (vid_id, start, stop as h:mm:ss), or a file of another program"),),
         settings=("LabelsConfig",),
-        epilog="examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24",
+        epilog="examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24\n"
+        "  lolhl labels markers.csv --vod 1863051677\n  lolhl labels cuts.edl --vod 1863051677 --fps 29.97",
     ),
     "dataset": Stage(
         "join frames and labels, split without leakage, rebalance",
@@ -142,6 +143,25 @@ STAGES: dict[str, Stage] = {
         words=(Word("vod", "names of VODs with scores", many=True),),
         settings=("ReportConfig",),
         shareable=True,
+    ),
+    "review": Stage(
+        "serve the reports on this machine: corrections are saved while they are made",
+        image="infer",
+        settings=("ReviewConfig",),
+        forced=False,
+        epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"
+        "The button “Use as labels” makes labels of them, which `lolhl retrain` learns from.\n\n"
+        "example:\n  lolhl review",
+    ),
+    "export": Stage(
+        "write highlights for other programs: Final Cut Pro, Premiere, Resolve, LosslessCut, YouTube",
+        image="extract",
+        words=(Word("vod", "names of VODs with highlights", many=True),),
+        settings=("ExportConfig",),
+        shareable=True,
+        forced=False,
+        epilog="examples:\n  lolhl export 1863051677\n  lolhl export 1863051677 --format fcpxml --handles 2\n"
+        "  lolhl export 1863051677 --format fcp7 --media stored --media-folder 'D:\\vods\\1863051677'",
     ),
     "compare": Stage(
         "judge models and other methods on the same labelled VODs",

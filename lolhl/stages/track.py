@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Literal
 
 from lolhl import results
 from lolhl.config import Config, setting
+from lolhl.errors import UsageError
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.manifest import Manifest
 from lolhl.signals import SIGNALS, fill_track, open_signal, stored_track
-from lolhl.signals.source import FrameSource, VideoSource, choose_source
+from lolhl.signals.source import FrameSource, Source, VideoSource, choose_source, video_source
 from lolhl.storage import Root, check_name, each
+from lolhl.tracks.recipe import Layout
 from lolhl.vod import decode
 from lolhl.vod.decode import Fit, View
 
@@ -32,7 +34,7 @@ log = logging.getLogger(__name__)
 class TrackConfig(Config):
     """What is measured, and of what."""
 
-    signal: str = setting("pictures", f"what to measure: {', '.join(SIGNALS)} (the features of a backbone)")
+    signal: str = setting("pictures", f"what to measure: {', '.join(SIGNALS)}; see lolhl/README.md")
     model: str | None = setting(
         None, "the model whose backbone looks at the pictures, at its rate and size, or champion (default: --backbone)"
     )
@@ -78,16 +80,23 @@ def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: b
     check_name(vod, "VOD")
     view, encoder = _view(root, config)
     signal = open_signal(config.signal, view, encoder)
-    source = choose_source(
-        root,
-        vod,
-        view,
-        config.source,
-        mode=config.mode,
-        decoder=config.decoder,
-        needed_by=f"signal {config.signal}",
-    )
-    layout = source.layout if isinstance(source, FrameSource) else config.mode
+    source: Source
+    layout: Layout
+    if signal.view is None:
+        if config.source == "frames":
+            raise UsageError(f"--source frames: signal {signal.name} is measured without pictures; use auto or video")
+        source, layout = video_source(root, vod, config.decoder), "grid"
+    else:
+        source = choose_source(
+            root,
+            vod,
+            view,
+            config.source,
+            mode=config.mode,
+            decoder=config.decoder,
+            needed_by=f"signal {config.signal}",
+        )
+        layout = source.layout if isinstance(source, FrameSource) else config.mode
     if not force and (stored := stored_track(signal, source, layout)):
         log.info("track: done already (tracks/%s/)", vod)
         return stored.made

@@ -10,7 +10,7 @@ run goes on from that step.
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,17 +24,17 @@ import sklearn
 import torch
 
 import lolhl
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, setting
-from lolhl.data import cache
-from lolhl.data.samples import ClipDataset, Clips, Contents, Samples, read_sides, rows, wanted
-from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
+from lolhl.data import cache, stretches
+from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
+from lolhl.data.stretches import Samples, SplitVod
+from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
 from lolhl.evaluate.calibration import Calibration, calibrate, rebalancing_offset, reliability
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod, judge, raw_figures
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.labels.habits import Habits, habits
-from lolhl.labels.store import load_labels
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, publication, scoring, tracking
 from lolhl.models.encoder import Encoder
@@ -48,6 +48,7 @@ from lolhl.signals import make_track
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import FrameSource
 from lolhl.storage import Root, check_name, each
+from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +207,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             root.delete(checkpoint.key)
     process_group.wait()
 
-    sides = _sides(root, config.dataset, described)
+    split_vods = _split_vods(root, config.dataset, described)
+    sides = _sides(root, config.dataset, described, split_vods)
     vods = sides["train"].vods
     specs = among(described.inputs)
     frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
@@ -260,32 +262,48 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         network.eval().to(device)
         raw = probabilities(learner, contents, batches["validation"].rows)
         fps = next(iter(frames.values())).view.fps
-        marks = _habits(root, described, frames)
+        marks = habits((vod.spans, float(vod.end / fps)) for vod in split_vods)
+        assert marks  # both sides have highlights
         trained = float(np.mean(sides["train"].label))
         judged = _judge(sides["validation"], raw, fps, config.smooth_seconds, marks, trained, described.result.holdout)
-        with todo.begin() as begun:
-            output = bundle.store_weights(root, name, network)
-            result = _describe(network, config, described, frames, fitted, judged)
-            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-            made = begun.finish(result, [output])
+        result = _describe(network, config, described, frames, fitted, judged)
+        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
 
 
-def _sides(root: Root, dataset: str, described: Manifest[Dataset]) -> dict[str, Samples]:
+def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
+    """The VODs of the dataset, with their labels and the two sides of each."""
+    keys, result, redo = stretches.keys(dataset), described.result, _remake(dataset, described)
+    if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
+        raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
+    files = [described.read(root, key, redo) for key in keys]
+    return stretches.from_files(files, result.vods, result.fps, [f"{root.url}/{key}" for key in keys], redo)
+
+
+def _sides(
+    root: Root, dataset: str, described: Manifest[Dataset], split_vods: Sequence[SplitVod]
+) -> dict[str, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
-    key, vods = f"datasets/{dataset}/samples.parquet", described.result.vods
-    redo = f"lolhl dataset {dataset} {' '.join(vods)} --force"
-    sides = read_sides(described.read(root, key, redo), vods, f"{root.url}/{key}", redo)
+    result = described.result
+    sides = {
+        "train": stretches.training_samples(split_vods, result.positives, result.seed),
+        "validation": stretches.validation_samples(split_vods),
+    }
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
             raise Damaged(
-                f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
-                f"run `{redo}`"
+                f"{root.url}/{stretches.keys(dataset)[0]} is wrong (its {side} side lacks frames inside or outside of "
+                f"highlights): run `{_remake(dataset, described)}`"
             )
     return sides
+
+
+def _remake(dataset: str, described: Manifest[Dataset]) -> str:
+    return f"lolhl dataset {dataset} {first_few(described.result.vods, ' ')} --force"
 
 
 def _check(
@@ -305,8 +323,8 @@ def _check(
             f"run `lolhl dataset {config.dataset} … --context-seconds {reach:g}`, or use shorter clips"
         )
     for side in sides.values():
-        for number, vod in enumerate(side.vods):
-            if side.frame[side.vod == number].max(initial=0) >= len(frames[vod]):
+        for vod, in_vod in side.by_vod().items():
+            if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
                     f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
                     f"{' '.join(described.result.vods)} --force`"
@@ -354,22 +372,10 @@ def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, Frame
     Every instant has features, but a stream that was scanned has fewer pictures than instants.
     """
     clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
-    for number, vod in enumerate(side.vods):
-        in_vod = side.vod == number
+    for vod, in_vod in side.by_vod().items():
         numbers = scoring.clip_frames(architecture, side.frame[in_vod], len(frames[vod]))
         clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
     return clips
-
-
-def _habits(root: Root, described: Manifest[Dataset], frames: Mapping[str, FrameSet]) -> Habits:
-    """How highlights are labelled in the VODs of the dataset."""
-    labels = [
-        (load_labels(root, vod), float(len(frame_set) / described.result.fps)) for vod, frame_set in frames.items()
-    ]
-    marks = habits(labels)
-    if marks is None:
-        raise DatasetError("no highlight is labelled any more: import labels with `lolhl labels FILE`")
-    return marks
 
 
 @dataclass(frozen=True)
@@ -407,11 +413,10 @@ def _judge(
     smooth_seconds = marks.smooth_seconds if smooth_seconds is None else smooth_seconds
 
     def scored(scores: npt.NDArray[np.float32]) -> list[ScoredVod]:
-        rows = {vod: side.vod == number for number, vod in enumerate(side.vods)}
         return [
             ScoredVod.from_samples(vod, fps, side.frame[at], scores[at], side.label[at])
-            for vod, at in rows.items()
-            if at.any()
+            for vod, at in side.by_vod().items()
+            if at.start < at.stop
         ]
 
     ranking = Predictions(0.0, [vod.uncut() for vod in scored(raw)]).ranking

@@ -18,6 +18,7 @@ from lolhl.errors import UsageError
 A = TypeVar("A")
 B = TypeVar("B")
 
+MANY = 32  # small objects that are asked for at a time; a bucket has as many connections
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _FILES = (".json", ".tsv", ".parquet", ".tar", ".safetensors", ".ckpt")  # how names of a root's own files end
 _PORTS = [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
@@ -146,6 +147,12 @@ def each(do: Callable[[A], B], items: Iterable[A], *, ahead: int = 8) -> Generat
         threads.shutdown(cancel_futures=True)
 
 
+def delete_all(root: Root, keys: Iterable[str]) -> None:
+    """Removes these objects, several at a time."""
+    for _ in each(root.delete, keys):
+        pass
+
+
 def check_name(name: str, kind: str) -> str:
     """The name itself, if it may become part of a key: it cannot leave the root nor look like an option.
 
@@ -176,7 +183,10 @@ def check_new(root: Root, key: str, name: str, kind: str) -> str:
         raise UsageError(f"{no_name}: files of lolhl end in {name[name.rindex('.') :]}: choose another")
     if name.endswith(".") or name.partition(".")[0].lower() in _WINDOWS:
         raise UsageError(f"{no_name}: Windows has no file of this name: choose another")
-    names = {stat.key.split("/")[1] for stat in root.list(f"{key.split('/')[0]}/")}
+    cased = [at for at, letter in enumerate(name) if letter.lower() != letter.upper()]
+    if not cased:  # as the numbers of Twitch
+        return name
+    names = {stat.key.split("/")[1] for stat in root.list(f"{key.split('/')[0]}/{name[: cased[0]]}")}
     if twin := min(
         (existing for existing in names if existing != name and existing.lower() == name.lower()), default=None
     ):

@@ -50,7 +50,7 @@ from s3transfer.manager import TransferConfig, TransferManager
 
 from lolhl import machine, text
 from lolhl.errors import AccessDenied, Conflict, NotFound, StorageError, UsageError, explain
-from lolhl.storage import Stat, check_key, check_prefix, each
+from lolhl.storage import MANY, Stat, check_key, check_prefix, each
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -438,7 +438,7 @@ def _client(endpoint: str) -> "S3Client":
             # The newer checksums make uploads over TLS aws-chunked, which R2 refuses.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            max_pool_connections=32,
+            max_pool_connections=MANY,
             connect_timeout=5,
             read_timeout=30,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},

@@ -151,7 +151,9 @@ class Filling:
         with _Writer(self.root, self.recipe, parts) as writer:
             for piece in pieces:
                 if isinstance(piece, Part):
-                    yield from piece.rows()
+                    for rows in piece.rows():
+                        writer.count_unknown(rows)
+                        yield rows
                 else:
                     ended = yield from self._measured(piece, writer)
                     end = end or ended
@@ -180,6 +182,7 @@ class Filling:
             taken = Taken(batches)
             for rows in taken:
                 writer.add(number, rows)
+                writer.count_unknown(rows)
                 number += len(rows)
                 yield rows
         writer.flush()
@@ -201,6 +204,7 @@ class Filling:
             width=writer.width,
             ended_at=end.seconds,
             problem=end.problem,
+            unknown=writer.unknown,
         )
         outputs = [writer.outputs[number] for number in sorted(writer.outputs)]
         try:
@@ -266,6 +270,7 @@ class _Writer(AbstractContextManager["_Writer"]):
         self.outputs = {number: part.output for number, part in stored.items()}
         self.rows = sum(part.count for part in stored.values())
         self.width = next((part.width for part in stored.values()), 0)
+        self.unknown = 0
         self._root, self._recipe = root, recipe
         self._thread = ThreadPoolExecutor(1)
         self._uploads: deque[Future[None]] = deque()
@@ -295,6 +300,10 @@ class _Writer(AbstractContextManager["_Writer"]):
             for at in range(0, whole, PART):
                 self._store(joined[at : at + PART])
             self._waiting = [joined[whole:]] if whole < len(joined) else []
+
+    def count_unknown(self, rows: Rows) -> None:
+        """Counts the rows that have no values."""
+        self.unknown += len(rows) - int(rows.known.sum())
 
     def flush(self) -> None:
         """Stores the remaining rows as a part of their own."""

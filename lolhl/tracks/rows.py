@@ -31,11 +31,16 @@ class Rows:
 
     Attributes:
         times: float64 [n], in seconds.
-        values: float16 [n, D].
+        values: float16 [n, D]. Rows without values, as where there is no sound, are NaN.
     """
 
     times: Times
     values: Values
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Which rows have values: bool [n]."""
+        return ~np.isnan(self.values[:, 0])
 
     def __len__(self) -> int:
         return len(self.times)

@@ -22,8 +22,9 @@ class Window(NamedTuple):
     """Some instants of a track.
 
     Attributes:
-        values: float16 [n, D]. Where nothing was measured they are linear in time between the rows around.
-        known: bool [n], which instants were measured themselves.
+        values: float16 [n, D]. Where nothing was measured they are linear in time between the rows around. They are 0
+            where there is nothing to measure, as where there is no sound.
+        known: bool [n], which instants were measured themselves, and have values.
     """
 
     values: Values
@@ -93,18 +94,27 @@ class Track:
         """
         if not 0 <= first <= stop <= len(self):
             raise IndexError(f"instants {first} to {stop} of a track that has {len(self)}")
-        numbers = np.arange(first, stop)
-        return Window(self[numbers], self.known[first:stop])
+        values = self[np.arange(first, stop)]
+        if not self.is_whole:
+            return Window(values, self.known[first:stop])
+        known = ~np.isnan(values[:, 0])
+        values[~known] = 0
+        return Window(values, known)
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Which instants were measured: bool [len(track)]."""
+        """Which instants were measured, and have values: bool [len(track)]."""
         if self.is_whole:
-            return np.ones(len(self), dtype=bool)
+            if not self.made.result.unknown:
+                return np.ones(len(self), dtype=bool)
+            return np.concatenate([rows.known for rows in self.rows()])
         return np.asarray(np.isin(grid.times(len(self), self.made.result.fps), self.times))
 
     def __getitem__(self, numbers: npt.NDArray[np.int64]) -> Values:
-        """The values at the instants with these numbers, in any order: float16 [len(numbers), D]."""
+        """The values at the instants with these numbers, in any order: float16 [len(numbers), D].
+
+        They are NaN where there is nothing to measure.
+        """
         if self.is_whole:
             return self._rows(numbers)
         fps = self.made.result.fps

@@ -14,8 +14,10 @@ from typing import NamedTuple
 from lolhl.errors import UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.vod import ffmpeg
+from lolhl.vod.probe import probe
 
-_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "aac", "-b:a", "160k"]
+_SOUND = ["-c:a", "aac", "-b:a", "160k"]
+_EXACT = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", *_SOUND]
 # Each picture keeps its own time: none is shown twice or left out to make the rate even.
 _EXACT += ["-fps_mode", "vfr", "-enc_time_base", "1:90000"]
 _COPY = ["-c", "copy"]
@@ -73,18 +75,51 @@ def _still(video: Path, start: Fraction, stop: Fraction, key_frame: "_KeyFrame")
     return [*arguments, *_EXACT, "-vf", picture, "-af", sound, *_PLAIN]
 
 
-def reel(clips: Sequence[Path], target: Path) -> None:
-    """Joins clips of one source, cut in one way, in the order given; nothing is encoded anew.
+def reel(clips: Sequence[Path], target: Path, *, fade: float = 0.0, loudness: float | None = None) -> None:
+    """Joins clips of one source, cut in one way, in the order given.
+
+    Nothing is encoded anew but what fades and loudness need: pictures and sound of faded clips, sound of even loudness.
+
+    Args:
+        fade: seconds by which each clip comes out of black and silence and goes back to it, at most half of it.
+        loudness: integrated loudness of the reel in LUFS, evened by ffmpeg's loudnorm (EBU R128); None leaves it.
 
     Raises:
         VideoError: ffmpeg cannot join them.
         ToolMissing, MachineError: as of `ffmpeg.run`.
     """
     with _finished(target) as unfinished, tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+        parts = [clip.resolve() for clip in clips]
+        if fade:
+            parts = [_faded(clip, Path(scratch) / f"{number}.mp4", fade) for number, clip in enumerate(parts)]
         listing = Path(scratch) / "clips.ffconcat"
-        listing.write_text("ffconcat version 1.0\n" + "".join(f"file {_quoted(c.resolve())}\n" for c in clips))
+        listing.write_text("ffconcat version 1.0\n" + "".join(f"file {_quoted(part)}\n" for part in parts))
         source = ffmpeg.source(listing, "-f", "concat", "-safe", "0", formats=("concat", "mov"))
-        ffmpeg.run([*source, "-map", "0", "-c", "copy", *_PLAIN], target, unfinished)
+        evened = [] if loudness is None else [*_SOUND, "-ar", "48000", "-af", f"loudnorm=I={loudness:g}:TP=-1.5:LRA=11"]
+        ffmpeg.run([*source, "-map", "0", "-c", "copy", *evened, *_PLAIN], target, unfinished)
+
+
+def _faded(clip: Path, target: Path, fade: float) -> Path:
+    """The clip, encoded anew, out of black and silence and back to it."""
+    length = probe(clip).duration
+    fade = min(fade, length / 2)
+    times = [f"t=in:d={fade:.3f}", f"t=out:st={length - fade:.3f}:d={fade:.3f}"]
+    pictures, sound = (",".join(f"{name}={time}" for time in times) for name in ("fade", "afade"))
+    arguments = [
+        *ffmpeg.source(clip),
+        "-map",
+        "0:V:0",
+        "-map",
+        "0:a:0?",
+        "-vf",
+        pictures,
+        "-af",
+        sound,
+        *_EXACT,
+        *_PLAIN,
+    ]
+    ffmpeg.run(arguments, clip, target)
+    return target
 
 
 class _KeyFrame(NamedTuple):

@@ -39,6 +39,7 @@ _OFTEN = 10.0  # seconds between key frames, up to which parts of a video are de
 AS_ON_TWITCH = 2.5  # seconds between key frames at most for them to show what happens: Twitch has 2
 _KEYS = 8  # key frames that a thread of a scan decodes at a time
 _MOSTLY = 0.5  # share of a video in which key frames come as on Twitch, for its key frames to be looked at first
+_NEAR_END = 1.0  # seconds before the last picture's time, in which there is a picture on screen
 _WAITING = {"cpu": 48_000_000, "cuda": 160_000_000}  # bytes of pictures that wait, per worker
 
 
@@ -148,6 +149,23 @@ def choose_mode(video: Path, choice: Mode | Literal["auto"], decoder: Decoder) -
     return "grid"
 
 
+def length(video: Path, fps: Fraction) -> Ending:
+    """How the video ends, by the times of its packets. No picture is decoded.
+
+    In a file that can be searched only its end is read. `end` is the end of the grid, a whole number of instants.
+
+    Raises:
+        VideoError: it cannot be opened, or holds no pictures.
+    """
+    with closing(Reader(video, View(fps, 16, "squeeze"))) as reader:
+        key_times = reader.key_times(quick=False) if reader.can_seek() else None
+        first = max(0, int((key_times.until - _NEAR_END) * fps)) if key_times else 0
+        count = reader.count(first, None)
+        if not count and first:
+            first, count = 0, reader.count(0, None)
+        return Ending(reader.problem, (first + count) / fps)
+
+
 def key_gap(video: Path) -> float:
     """The longest time without a key frame, in seconds; infinite if not known.
 
@@ -179,7 +197,7 @@ def scan(
             lambda: closing(Reader(opened, view)),
             _batches(opened.key_packets(begin)),
             _keys,
-            workers=workers or _cores(),
+            workers=workers or cores(),
             waiting=_waiting(view, "cpu"),
         )
         over = yield from _all(pictures, ending)
@@ -206,7 +224,7 @@ def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> It
 
     with closing(Reader(video, view)) as opened:
         yield from in_order(
-            lambda: closing(Reader(opened, view)), numbers, still, workers=min(len(numbers), _cores()), waiting=1
+            lambda: closing(Reader(opened, view)), numbers, still, workers=min(len(numbers), cores()), waiting=1
         )
 
 
@@ -222,7 +240,7 @@ def _in_parts(
         reader = Reader(opened, view)
         return closing(reader if decoder == "cpu" else cuda.Session(reader, view))
 
-    most = _cores() if decoder == "cpu" else cuda.SESSIONS
+    most = cores() if decoder == "cpu" else cuda.SESSIONS
     return in_order(worker, parts, _pictures, workers=workers or most, waiting=_waiting(view, decoder))
 
 
@@ -252,7 +270,8 @@ def _waiting(view: View, decoder: Decoder) -> int:
     return max(4, _WAITING[decoder] // (view.size * view.size * 3))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # Linux only
 
 

@@ -27,7 +27,9 @@ class VideoInfo:
     """Duration and start_time in seconds; width and height as shown, after rotation, in pixels.
 
     `fps` is the average rate, whatever the file claims, and 0 when nobody knows; `duration` is the container's in
-    hundredths, 0 when it does not say or claims more than 30 years.
+    hundredths, 0 when it does not say or claims more than 30 years; `video_duration` is that of the pictures alone,
+    exact, and 0 when the file does not say. `channels` and `sample_rate` (Hz) are those of the first sound, 0 without
+    one. `timecode` is that of the first picture, as cameras and programs for editing embed it.
     """
 
     duration: float
@@ -38,6 +40,10 @@ class VideoInfo:
     codec: str
     has_audio: bool
     rotation: int
+    video_duration: Fraction = Fraction(0)
+    channels: int = 0
+    sample_rate: int = 0
+    timecode: str | None = None
 
 
 def probe(video: Path) -> VideoInfo:
@@ -61,6 +67,7 @@ def probe(video: Path) -> VideoInfo:
             raise VideoError(ffmpeg.still_picture(video))
         if rotation in (90, 270):
             width, height = height, width
+        sound = container.streams.audio[0] if container.streams.audio else None
         return VideoInfo(
             duration=(duration + _HUNDREDTHS // 2) // _HUNDREDTHS / 100 if 0 < duration <= _LONGEST else 0.0,
             start_time=start_time / av.time_base,
@@ -70,7 +77,22 @@ def probe(video: Path) -> VideoInfo:
             codec=stream.codec_context.codec.canonical_name,
             has_audio=bool(container.streams.audio),
             rotation=rotation,
+            video_duration=_exact_duration(stream),
+            channels=sound.codec_context.channels if sound else 0,
+            sample_rate=sound.codec_context.sample_rate if sound else 0,
+            timecode=_timecode(container, stream),
         )
+
+
+def _exact_duration(stream: VideoStream) -> Fraction:
+    seconds = Fraction(stream.duration or 0) * Fraction(stream.time_base or 0)
+    return seconds if 0 < seconds <= _LONGEST // av.time_base else Fraction(0)
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
+    """A .mov has timecode in a track of its own, an .mxf with the container, others with the picture."""
+    tags = [stream.metadata, container.metadata, *(other.metadata for other in container.streams)]
+    return next((tag["timecode"] for tag in tags if "timecode" in tag), None)
 
 
 def _look(container: InputContainer, stream: VideoStream) -> tuple[int, int]:

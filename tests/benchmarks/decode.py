@@ -19,12 +19,13 @@ from typing import Literal
 import av
 import polars as pl
 
+from lolhl import layout
 from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.tables import read_table
 from lolhl.models.bundle import load_bundle
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.stages.infer import InferConfig, infer, scores_key
+from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root, open_root
 from lolhl.vod.decode import decode, scan
 from tests.benchmarks import blog, inputs, result
@@ -149,8 +150,9 @@ def _lost(root: Root) -> Table:
         for mode in ("grid", "scan", "refine"):
             config = InferConfig(source="video", decoder="cpu", mode=mode)
             with result.measured() as timing:
-                infer(root, MODEL, rendition.name, config, force=True)
-            scores = pl.read_parquet(io.BytesIO(root.read(scores_key(rendition.name))))["score"].to_numpy()
+                scored = infer(root, MODEL, rendition.name, config, force=True)
+            stored = root.read(scored.key_of(layout.scores(rendition.name)))
+            scores = pl.read_parquet(io.BytesIO(stored))["score"].to_numpy()
             vods = [ScoredVod(vod="bench-b", fps=used.view.fps, scores=scores, labels=spans)]
             figures = (average_precision(vods), average_precision(vods, used.smooth_seconds))
             found[rendition.name, mode] = (*figures, timing)

@@ -19,13 +19,14 @@ from pathlib import Path
 
 import polars as pl
 
+from lolhl import layout
 from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.tables import read_table
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.stages.dataset import dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.stages.infer import InferConfig, infer, scores_key
+from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.labels import labels
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
@@ -131,9 +132,9 @@ def _blog(video: Path, pictures: Path) -> Timing:
 
 
 def _infer(root: Root, vod: str, mode: Mode, closer: float = InferConfig().closer) -> str:
-    """The key of the scores, until the next way overwrites them."""
-    infer(root, MODEL, vod, InferConfig(source="video", decoder="cpu", mode=mode, closer=closer), force=True)
-    return scores_key(vod)
+    """The key of the scores."""
+    config = InferConfig(source="video", decoder="cpu", mode=mode, closer=closer)
+    return infer(root, MODEL, vod, config, force=True).key_of(layout.scores(vod))
 
 
 def _judged(used: Bundle, made: bytes, stream: str) -> Judged:

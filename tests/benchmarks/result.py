@@ -122,22 +122,23 @@ def gpu() -> str | None:
     return "; ".join(done.stdout.strip().splitlines()) or None if done.returncode == 0 else None
 
 
-def write(name: str, tables: Sequence[Table], command: str, notes: str = "") -> Path:
-    """Prints the tables and writes results/<date>-<name>.md. The last run of a day stays.
+def write(name: str, tables: Sequence[Table], command: str, notes: str = "", folder: Path = FOLDER) -> Path:
+    """Prints the tables and writes <date>-<name>.md. The last run of a day stays.
 
     Args:
         name: of the benchmark, as it stands in the file's name.
         tables: what was measured.
         command: how to run it again.
         notes: what a reader must know: what was scaled, how often runs were repeated.
+        folder: where the file goes.
     """
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     body = "\n\n".join([table.text() for table in tables] + [notes.strip()] * bool(notes.strip()))
     head = [f"# {name}, {today}", f"`{command}` at commit {_commit()}", machine() + f"\n- versions: {versions()}"]
     if _LOAD > _BUSY:
         head.append(f"Warning: the load average was {_LOAD:.2f} at the start, so the machine may have been busy.")
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{today}-{name}.md"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{today}-{name}.md"
     path.write_text("\n\n".join([*head, body]) + "\n")
     print(f"{body}\n\nwritten to {os.path.relpath(path)}", flush=True)
     return path

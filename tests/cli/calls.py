@@ -223,6 +223,14 @@ CALLS = [
     Bad("compare m --vods ''", 2, "is no name for a VOD", "use letters"),
     Bad("compare m --judge a", 2, "--judge", SEE),
     Bad("rollback a", 2, "a", SEE),
+    Bad("review a", 2, "a", SEE),
+    Bad("review --port", 2, "--port", SEE),
+    Bad("review --port x", 2, "--port", "not a whole number", SEE),
+    Bad("review --port 1.5", 2, "--port", "not a whole number", SEE),
+    Bad("review --port=-1", 2, "--port -1", "0 to 65535"),
+    Bad("review --port 65536", 2, "--port 65536", "0 to 65535"),
+    Bad("review --no-browser=1", 2, "--no-browser", SEE),
+    Bad("review --host 0.0.0.0", 2, "--host", SEE),
     Bad("rollback --to m", 2, "--to", SEE),
     Bad("track", 2, "VOD", SEE),
     Bad("track a --signal loudness", 2, "--signal loudness", "there are pictures"),
@@ -367,17 +375,17 @@ CALLS = [
     Bad("labels {films}/time.tsv", 2, "time.tsv:2", "write h:mm:ss"),
     Bad("labels {films}/long.tsv", 2, "long.tsv:2", "write h:mm:ss"),
     Bad("labels {films}/short.tsv", 2, "short.tsv:2", "the first line names 3"),
-    Bad("labels {films}/latin.tsv", 2, "latin.tsv:2", "save the table as UTF-8"),
-    Bad("labels {films}/zeros.tsv", 2, "zeros.tsv:1", "save the table as"),
+    Bad("labels {films}/latin.tsv", 2, "latin.tsv:2", "save it as UTF-8"),
+    Bad("labels {films}/zeros.tsv", 2, "zeros.tsv:1", "save it as UTF-8"),
     Bad("labels {films}/labels.doc", 2, "labels.doc", "--format"),
-    Bad("labels {films}/good.tsv --fps 24", 2, "good.tsv", "label-studio only"),
+    Bad("labels {films}/good.tsv --fps 24", 2, "good.tsv", "count frames"),
     Bad("labels {films}/broken.json", 2, "broken.json", "--fps"),
     Bad("labels {films}/broken.json --fps 24", 2, "broken.json:1", "export the project"),
     Bad("labels {films}/deep.json --fps 24", 2, "deep.json", "export the project"),
     Bad("labels {films}/other.json --fps 24", 2, "other.json", "export the project"),
     Bad("labels {films}/good.tsv --format xml", 2, "'xml'", "label-studio"),
-    Bad("retrain", 2, "labels/a.tsv:1", "save the table as", replaced("labels/a.tsv", b"\xff\n")),
-    Bad("dataset n a", 2, "labels/a.tsv:1", "save the table as", replaced("labels/a.tsv", b"\xff\n")),
+    Bad("retrain", 2, "labels/a.tsv:1", "save it as UTF-8", replaced("labels/a.tsv", b"\xff\n")),
+    Bad("dataset n a", 2, "labels/a.tsv:1", "save it as UTF-8", replaced("labels/a.tsv", b"\xff\n")),
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
     # Manifests that are damaged, or of another shape
     *[
@@ -437,10 +445,11 @@ CALLS = [
     *[
         Bad(call, 1, key, f"run `lolhl {redo}", beginning(key, damage))
         for call, key, redo in (
-            ("train n --dataset d", "datasets/d/samples.parquet", "dataset d"),
+            ("train n --dataset d", "datasets/d/stretches-", "dataset d"),
+            ("train n --dataset d", "datasets/d/spans-", "dataset d"),
             ("train n --dataset d", INDEX, f"{EXTRACT} --force"),
-            ("infer m c", "models/m/model.safetensors", "train m … --force"),
-            ("report a --force", "highlights/a/scores.parquet", "infer"),
+            ("infer m c", "models/m/model-", "train m … --force"),
+            ("report a --force", "highlights/a/scores-", "infer"),
         )
         for damage in (halved, flipped, removed, filled(b"PAR1 PAR1"))
     ],

@@ -42,6 +42,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "infer": ("infer", (), ("first", *_VODS, *_AT)),
     "infer-replicas-gpu": ("infer", ("--replicas", "2", *_GPU), ("first", *_VODS, *_AT)),
     "report": ("report", (), (*_VODS, *_AT)),
+    "export": ("export", (), (*_VODS, "--format", "otio", *_AT)),
     "compare": ("compare", (), ("champion", "first", "--vods", _VODS[1], *_AT)),
     "retrain": ("retrain", (), _AT),
     "rollback": ("rollback", (), _AT),

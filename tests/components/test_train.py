@@ -16,6 +16,7 @@ from components import train
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.storage import open_root
+from tests.files import stored_bytes
 from tests.streams import add_stream
 
 TRAIN = ["m", "--dataset", "d", "--epochs", "30", "--patience", "30", "--batch", "8"]
@@ -70,4 +71,5 @@ def test_a_process_that_is_killed_is_started_again_with_the_others(
         said = "".join(log.read_text() for log in (tmp_path / "logs/root").rglob("stderr.log"))
         assert "another process of this training was lost" in said
         runner.wait(start(undisturbed))
-    assert root.read("models/m/model.safetensors") == open_root(str(undisturbed)).read("models/m/model.safetensors")
+    weights = "models/m/model.safetensors"
+    assert stored_bytes(root, weights) == stored_bytes(open_root(str(undisturbed)), weights)

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from lolhl.data.augment import BRIGHTNESS, CONTRAST, SHIFT, augmented
-from lolhl.data.samples import BatchOrder, ClipDataset, Contents, Samples, loader, rows, wanted
+from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader, rows, wanted
+from lolhl.data.stretches import Samples
 
 
 def test_clips_find_their_frames_in_what_is_held() -> None:
@@ -12,7 +13,7 @@ def test_clips_find_their_frames_in_what_is_held() -> None:
     vod = np.array([0] * 5 + [2] * 7)
     frame = np.concatenate([rng.integers(5, 50, 5), rng.integers(5, 50, 7)])
     labels = rng.random(12) < 0.5
-    samples = Samples(("a", "b", "c"), vod, frame, labels, frame.astype(str))
+    samples = Samples(("a", "b", "c"), vod, frame, labels)
     clips = frame[:, None] + np.array([-2, 0, 3])
     held = wanted([(samples, clips)])
     assert list(held) == ["a", "b", "c"]

@@ -1,7 +1,7 @@
 """Comparisons of methods whose truth is known."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 
 import numpy as np
@@ -75,6 +75,17 @@ def test_methods_of_other_frame_rates_are_compared_by_the_same_chunks(compared: 
 def test_other_vods_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="same VODs"):
         compare({"one": knowing(0.8), "other": knowing(0.8, vods=("a",))})
+
+
+def test_the_table_fits_120_columns_and_says_what_matters_to_an_editor(compared: dict[str, MethodFigures]) -> None:
+    methods = [*compared.values(), *compared.values()]
+    lines = table(methods, {}).splitlines()
+    assert max(map(len, lines)) <= 120
+    for heading in ("start off by, s", "minutes for 80%", "ten best right", "called / labelled"):
+        assert sum(heading in line for line in lines) == 1
+    assert sum("of 10 by" in line for line in lines) == 2  # VOD a, in two parts
+    older = [replace(method, editing=None) for method in compared.values()]
+    assert "ten best" not in table(older, {})
 
 
 def test_the_table_has_all_methods_and_marks_those_that_know_the_vod(compared: dict[str, MethodFigures]) -> None:

@@ -53,7 +53,7 @@ def load(root: Path, name: str) -> Material:
 
 def log_mel(video: Path) -> Values:
     """Mean, deviation and maximum of log-mel bands over the second round each instant: [n, 120]."""
-    command = ["ffmpeg", "-v", "error", "-i", video, "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]
+    command = ["ffmpeg", "-v", "error", "-i", str(video), "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]
     samples = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.int16) / 32768
     edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + RATE / 1400), BANDS + 2) / 2595) - 1)
     rates = np.fft.rfftfreq(WINDOW, 1 / RATE)
@@ -133,7 +133,7 @@ def main() -> None:
                 precision = average_precision_score(stream.inside, values)
                 print(key.format(kind), f"{precision:.3f} where {stream.inside.mean():.3f} is labelled", flush=True)
     OUT.parent.mkdir(exist_ok=True)
-    np.savez_compressed(OUT, **kept)  # type: ignore[arg-type]
+    np.savez_compressed(OUT, **kept)  # type: ignore[arg-type]  # numpy's stubs take them for `allow_pickle`
 
 
 if __name__ == "__main__":

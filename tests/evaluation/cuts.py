@@ -383,7 +383,7 @@ def report(cases: Sequence[Case], title: str) -> Iterator[str]:
         print(way.name, f"{mean_f1(inner):.3f} {mean_f1(held):.3f}", flush=True)
     yield from table(rows)
     best = max(rows, key=lambda row: mean_f1(row[1]))
-    error = float(np.std([np.mean(cut.f1) for cut in best[1]]) / math.sqrt(len(best[1])))
+    error = float(np.std([np.mean(one.f1) for one in best[1]]) / math.sqrt(len(best[1])))
     chosen = next(row for row in rows if mean_f1(row[1]) >= mean_f1(best[1]) - error)
     yield from (
         "",
@@ -394,7 +394,7 @@ def report(cases: Sequence[Case], title: str) -> Iterator[str]:
     amounts = []
     for amount, text in AMOUNTS.items():
         parts = [figures(way, amount, case) for case in cases]
-        amounts.append((text, [cut for inner, _ in parts for cut in inner], [cut for _, held in parts for cut in held]))
+        amounts.append((text, [one for inner, _ in parts for one in inner], [one for _, held in parts for one in held]))
     yield from (f"How much is called ({way.name}):", "")
     yield from table(amounts)
 

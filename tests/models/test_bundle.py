@@ -27,6 +27,7 @@ from tests import results
 from tests.results import MODEL, unsealed
 
 ARCHITECTURE = Architecture("video", "resnet18", 5, 3, 16, 0.5)
+WEIGHTS = "models/m/model.safetensors"
 NAN, INFINITY = float("nan"), float("inf")
 
 
@@ -52,8 +53,8 @@ def store(root: Root, weights: dict[str, Tensor], normalisation: dict[str, list[
         normalisation=normalisation,
         view={"fps": "30000/1001", "size": 96, "fit": "squeeze"},
     )
-    root.write(bundle.weights_key("m"), data)
-    made = results.store(root, bundle.manifest_key("m"), result, (Output.from_bytes(bundle.weights_key("m"), data),))
+    root.write(WEIGHTS, data)
+    made = results.store(root, bundle.manifest_key("m"), result, (Output.from_bytes(WEIGHTS, data),))
     assert made.outputs
 
 
@@ -118,7 +119,7 @@ def test_a_huge_backbone_is_refused_by_the_weights_before_it_is_built(root: Root
     said["result"]["architecture"]["backbone"] = "vit_giant_patch14_224"  # 4 GB
     said["result"]["normalisation"] = {"mean": [0.5] * 3, "std": [0.5] * 3}
     said["result"]["view"]["size"] = 224
-    refused(root, said, "does not fit its model.json")
+    refused(root, said, "do not fit it")
 
 
 def test_a_backbone_of_another_picture_size_is_refused(root: Root) -> None:
@@ -165,7 +166,7 @@ def without(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 )
 def test_weights_of_another_network_are_refused(root: Root, network: Network, change: Change, why: str) -> None:
     store(root, change(dict(network.state_dict())), network.normalisation)
-    with pytest.raises(ModelError, match=rf"models/m/model.safetensors does not fit.*{why}.*--force") as caught:
+    with pytest.raises(ModelError, match=rf"weights of .*models/m/model.json do not fit.*{why}.*--force") as caught:
         load_bundle(root, "m")
     assert "\n" not in str(caught.value)
 
@@ -173,10 +174,10 @@ def test_weights_of_another_network_are_refused(root: Root, network: Network, ch
 def test_what_is_no_safetensors_is_refused(root: Root) -> None:
     made = manifest.load(root, "models/m/model.json", Model, "")
     for data in (b"", b"\xff" * 100, b"\x00" * 8, (10).to_bytes(8, "little") + b'{"a":1}xxx'):
-        root.write(bundle.weights_key("m"), data)
+        root.write(WEIGHTS, data)
         root.write(
             "models/m/model.json",
-            replace(made, outputs=[Output.from_bytes(bundle.weights_key("m"), data)], stored=None).to_bytes(),
+            replace(made, outputs=[Output.from_bytes(WEIGHTS, data)], stored=None).to_bytes(),
         )
-        with pytest.raises(ModelError, match="does not fit"):
+        with pytest.raises(ModelError, match="do not fit"):
             load_bundle(root, "m")

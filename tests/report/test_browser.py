@@ -1,7 +1,6 @@
 """The page in a real browser: what a viewer sees, and what an editor corrects and saves."""
 
 import http.server
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,38 +8,22 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
 from lolhl.report.page import PageHighlight, Report, Table, render
+from tests.browser import chromium
 from tests.report.reports import HOSTILE, hostile, made_up, named
 from tests.videos import numbered_video
-
-_QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 Open = Callable[[Report], Page]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if found is None:
-        pytest.skip("no chromium here")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=_QUIET)
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

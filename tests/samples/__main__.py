@@ -1,8 +1,13 @@
-"""python -m tests.samples --out DIR: two sample streams, demo-a and demo-b, side by side."""
+"""python -m tests.samples --out DIR: sample streams of a real game, two side by side: demo-a and demo-b.
+
+`--set evaluate` makes six to learn from and three that are held out, ten minutes each, and variants of the latter.
+Their chat is made up.
+"""
 
 import argparse
 import json
 import logging
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,33 +16,10 @@ from pathlib import Path
 
 from lolhl import progress
 from lolhl.errors import LolhlError, UsageError
+from tests.samples.streams import SECONDS, SETS, Stream
 from tests.samples.video import render
 
-# No map is in both. On these maps the player has to look for its enemies, but does not for long.
-MAPS = {
-    "demo-a": (
-        "freedoom2/map02",
-        "freedoom1/e1m3",
-        "freedoom2/map08",
-        "freedoom1/e3m2",
-        "freedoom2/map21",
-        "freedoom1/e3m3",
-        "freedoom2/map18",
-        "freedoom2/map05",
-        "freedoom1/e4m8",
-    ),
-    "demo-b": (
-        "freedoom2/map06",
-        "freedoom1/e1m6",
-        "freedoom2/map01",
-        "freedoom1/e3m7",
-        "freedoom2/map11",
-        "freedoom1/e1m1",
-        "freedoom1/e2m1",
-        "freedoom1/e2m5",
-        "freedoom2/map22",
-    ),
-}
+FILES = (".mp4", ".tsv", ".chat.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +28,22 @@ class Settings:
 
     seconds: int
     seed: int
-    maps: tuple[str, ...]
     size: tuple[int, int]
+    stream: Stream
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.samples", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.mp4 and NAME.tsv")
-    parser.add_argument("--name", action="append", choices=sorted(MAPS), help="one of the streams; both unless said")
-    parser.add_argument("--seconds", type=int, default=360, help="length of each stream; 360 unless said")
+    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.mp4, NAME.tsv and NAME.chat.json")
+    parser.add_argument("--set", choices=sorted(SETS), default="demo", help="which streams; demo unless said")
+    parser.add_argument("--name", action="append", help="one of the streams; all of the set unless said")
+    parser.add_argument("--seconds", type=int, help="length of each stream; 360 unless said, and 600 in evaluate")
     parser.add_argument("--size", default="640x360", help="width x height, as ViZDoom knows them; 640x360 unless said")
     parser.add_argument("--seed", type=int, default=2, help="of games and players; 2 unless said")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # for the progress
     try:
-        _streams(given.out, given.name or sorted(MAPS), given.seconds, given.seed, _size(given.size))
+        _streams(given.out, _settings(given.set, given.name, given.seconds, given.seed, _size(given.size)))
     except (LolhlError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, LolhlError) else 1
@@ -70,21 +53,32 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _streams(out: Path, names: list[str], seconds: int, seed: int, size: tuple[int, int]) -> None:
+def _settings(
+    named: str, names: list[str] | None, seconds: int | None, seed: int, size: tuple[int, int]
+) -> dict[str, Settings]:
+    streams = SETS[named]
+    seconds = SECONDS[named] if seconds is None else seconds
     if seconds < 1:
         raise UsageError(f"{seconds} seconds are no stream: give 1 or more")
+    if unknown := [name for name in names or () if name not in streams]:
+        raise UsageError(f"{unknown[0]!r} is no stream of the set {named}: choose among {', '.join(streams)}")
     # Each stream has seeds of its own, too.
-    settings = {
-        name: Settings(seconds=seconds, seed=seed * len(MAPS) + list(MAPS).index(name), maps=MAPS[name], size=size)
-        for name in names
+    return {
+        name: Settings(seconds=seconds, seed=seed * len(streams) + number, size=size, stream=stream)
+        for number, (name, stream) in enumerate(streams.items())
+        if not names or name in names
     }
-    todo = [name for name in names if not _done(out, name, settings[name])]
+
+
+def _streams(out: Path, settings: dict[str, Settings]) -> None:
+    todo = [name for name in settings if not _done(out, name, settings[name])]
     if not todo:
         print(f"sample streams: all done in {out}")
         return
     out.mkdir(parents=True, exist_ok=True)
     lock = threading.Lock()
-    with progress.bar("sample streams", seconds * len(todo), "s") as advance, ThreadPoolExecutor() as pool:
+    seconds = sum(settings[name].seconds for name in todo)
+    with progress.bar("sample streams", seconds, "s") as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def counted(amount: float) -> None:
             with lock:
@@ -98,7 +92,15 @@ def _stream(out: Path, name: str, settings: Settings, advance: progress.Advance)
     """Renders one stream; the note of its settings, written last, says that it is whole."""
     note = out / f"{name}.json"
     note.unlink(missing_ok=True)
-    render(out / f"{name}.mp4", out / f"{name}.tsv", **asdict(settings), advance=advance)
+    render(
+        out / f"{name}.mp4",
+        out / f"{name}.tsv",
+        settings.stream,
+        seconds=settings.seconds,
+        seed=settings.seed,
+        size=settings.size,
+        advance=advance,
+    )
     partial = out / f".{name}.partial.json"
     partial.write_text(_written(settings))
     partial.replace(note)
@@ -106,12 +108,8 @@ def _stream(out: Path, name: str, settings: Settings, advance: progress.Advance)
 
 def _done(out: Path, name: str, settings: Settings) -> bool:
     note = out / f"{name}.json"
-    return (
-        (out / f"{name}.mp4").is_file()
-        and (out / f"{name}.tsv").is_file()
-        and note.is_file()
-        and note.read_text() == _written(settings)
-    )
+    whole = all((out / f"{name}{ending}").is_file() for ending in FILES)
+    return whole and note.is_file() and note.read_text() == _written(settings)
 
 
 def _written(settings: Settings) -> str:

@@ -24,12 +24,13 @@ class Event:
     decisive: bool = False
 
 
-def highlights(events: Sequence[Event], scenes: Iterable[Span]) -> list[Span]:
+def highlights(events: Sequence[Event], scenes: Iterable[Span], least_damage: float = LEAST_DAMAGE) -> list[Span]:
     """The fights that matter, each with its lead-in, in order of time.
 
     Args:
         events: in order of time.
         scenes: the parts of the video that are one map each; no highlight goes over their borders.
+        least_damage: of a fight in which nobody dies.
     """
     found = []
     for scene in scenes:
@@ -37,7 +38,7 @@ def highlights(events: Sequence[Event], scenes: Iterable[Span]) -> list[Span]:
         spans = [
             Span(max(scene.start, fight[0].time - LEAD_IN), min(scene.stop, fight[-1].time + LEAD_OUT))
             for fight in _fights(inside)
-            if any(event.decisive for event in fight) or sum(event.damage for event in fight) >= LEAST_DAMAGE
+            if any(event.decisive for event in fight) or sum(event.damage for event in fight) >= least_damage
         ]
         found += merge(spans)
     return found

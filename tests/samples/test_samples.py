@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -18,13 +19,18 @@ from lolhl.labels import tables
 from lolhl.labels.spans import Span
 from lolhl.vod import ffmpeg
 from lolhl.vod.probe import probe
-from tests.samples.__main__ import MAPS, main
-from tests.samples.game import FPS, play
+from tests.samples.__main__ import main
+from tests.samples.chat import LAG, chat
+from tests.samples.game import FPS, SOUND_RATE, Rules, listen, play
 from tests.samples.highlights import LEAD_IN, LEAD_OUT, Event, highlights
+from tests.samples.sound import mix, shouts
+from tests.samples.streams import DEMO, EVALUATE, Stream
+from tests.samples.variants import VARIANTS, make
 from tests.samples.video import film
 
 SMALL = (320, 240)
 BUSY = "freedoom2/map23"  # a small map, where enemies are met at once
+BUSY_STREAM = Stream(maps=(BUSY,))
 SCENES = [Span(0, 40), Span(40, 80)]
 
 
@@ -49,7 +55,17 @@ def test_no_span_goes_over_the_border_of_a_scene() -> None:
 
 
 def test_the_streams_share_no_map() -> None:
-    assert not set(MAPS["demo-a"]) & set(MAPS["demo-b"])
+    assert not set(DEMO["demo-a"].maps) & set(DEMO["demo-b"].maps)
+
+
+def test_what_is_held_out_shares_no_map_with_what_is_learnt_from() -> None:
+    learnt, held = (
+        {place for name, stream in EVALUATE.items() if name.startswith(side) for place in stream.maps}
+        for side in ("learn", "held")
+    )
+    assert learnt
+    assert held
+    assert not learnt & held
 
 
 def test_the_same_seed_plays_the_same_game_and_another_one_does_not() -> None:
@@ -67,7 +83,7 @@ def test_the_same_seed_plays_the_same_game_and_another_one_does_not() -> None:
 def test_a_stream_is_h264_at_30_fps_with_its_highlights_inside(tmp_path: Path) -> None:
     def rendered(name: str) -> tuple[Path, list[Span]]:
         video, labels = tmp_path / f"{name}.mp4", tmp_path / f"{name}.tsv"
-        tests.samples.render(video, labels, seconds=15, seed=3, maps=[BUSY], size=SMALL)
+        tests.samples.render(video, labels, BUSY_STREAM, seconds=15, seed=3, size=SMALL)
         return video, tables.read_table(labels.read_bytes(), labels.name)[name]
 
     video, spans = rendered("one")
@@ -84,8 +100,8 @@ def test_a_stream_is_h264_at_30_fps_with_its_highlights_inside(tmp_path: Path) -
 def test_damage_is_shown_at_the_time_of_its_event(tmp_path: Path) -> None:
     """Pain tints the whole picture red: so the decoded video itself says when the player was hit."""
     video = tmp_path / "a.mp4"
-    tests.samples.render(video, tmp_path / "a.tsv", seconds=10, seed=3, maps=[BUSY], size=SMALL)
-    moments = [moment for _, moment in itertools.islice(film([BUSY], 3, SMALL), 10 * FPS)]
+    tests.samples.render(video, tmp_path / "a.tsv", BUSY_STREAM, seconds=10, seed=3, size=SMALL)
+    moments = list(itertools.islice(next(film(BUSY_STREAM, 3, SMALL)).moments(), 10 * FPS))
     damaged = np.flatnonzero([moment.damage > 0 for moment in moments])
 
     command = [ffmpeg.path(), *ffmpeg.QUIET, "-i", str(video), "-s", "16x12"]
@@ -106,13 +122,36 @@ def test_damage_is_shown_at_the_time_of_its_event(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_sound_lies_exactly_beside_the_picture(tmp_path: Path) -> None:
+    """The game that is listened to is the one that is seen, and its sound is neither early nor late in the file."""
+    stream = Stream(maps=(BUSY,), music=0, shouts=0)
+    video = tmp_path / "a.mp4"
+    tests.samples.render(video, tmp_path / "a.tsv", stream, seconds=10, seed=3, size=SMALL)
+    moments = list(itertools.islice(next(film(stream, 3, SMALL)).moments(), 10 * FPS))
+    pressed = [moment.pressed for moment in moments]
+    heard = listen(BUSY, seed=3000, rules=Rules(), pressed=pressed)
+    assert heard.shape == (10 * SOUND_RATE, 2)
+    assert not np.array_equal(heard, listen(BUSY, seed=4000, rules=Rules(), pressed=pressed))
+
+    stored = _loudness(_sound(video))[: 10 * 1000]
+    shifts = {shift: np.corrcoef(np.roll(_loudness(heard), shift), stored)[0, 1] for shift in range(-100, 101, 5)}
+    assert max(shifts, key=lambda shift: shifts[shift]) in (-5, 0, 5)  # milliseconds
+    assert shifts[0] > 0.9
+
+
+@pytest.mark.slow
 def test_a_finished_stream_is_left_alone_and_other_settings_render_it_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     call = ["--out", str(out), "--name", "demo-a", "--size", "320x240"]
     assert main([*call, "--seconds", "2"]) == 0
-    assert sorted(file.name for file in out.iterdir()) == ["demo-a.json", "demo-a.mp4", "demo-a.tsv"]
+    assert sorted(file.name for file in out.iterdir()) == [
+        "demo-a.chat.json",
+        "demo-a.json",
+        "demo-a.mp4",
+        "demo-a.tsv",
+    ]
     before = (out / "demo-a.mp4").stat().st_mtime_ns
     assert main([*call, "--seconds", "2"]) == 0
     assert "all done" in capsys.readouterr().out
@@ -144,6 +183,7 @@ def test_a_killed_rendering_leaves_nothing_finished_no_process_and_a_clean_folde
         (["--size", "640"], "'640' is no size"),
         (["--size", "641x360"], "none of ViZDoom's"),
         (["--seconds", "0"], "give 1 or more"),
+        (["--set", "evaluate", "--name", "demo-a"], "'demo-a' is no stream of the set evaluate: choose among learn-a"),
     ],
 )
 def test_a_wrong_call_is_one_line(
@@ -161,6 +201,100 @@ def test_without_vizdoom_it_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "vizdoom", None)
     assert main(["--out", str(tmp_path), "--seconds", "1"]) == 1
     assert "pip install vizdoom" in capsys.readouterr().err
+
+
+def test_the_same_seed_gives_the_same_music_and_shouts_and_the_game_sounds_through() -> None:
+    rng = np.random.default_rng(0)
+    game = (rng.standard_normal((60 * SOUND_RATE, 2)) * np.linspace(0, 9000, 60 * SOUND_RATE)[:, None]).astype(np.int16)
+    mixed = mix(game, seed=1)
+    assert mixed.dtype == np.int16
+    assert np.array_equal(mixed, mix(game, seed=1))
+    assert not np.array_equal(mixed, mix(game, seed=2))
+    assert np.corrcoef(mixed[:, 0], game[:, 0])[0, 1] > 0.4
+    assert np.array_equal(mix(np.zeros_like(game), seed=1, music=0, shouts=0), np.zeros_like(game))
+
+
+def test_shouts_come_as_often_as_is_asked_for() -> None:
+    loud = _loudness(shouts(300, seed=0, a_minute=6)) > 1000
+    assert 0.06 < loud.mean() < 0.22  # 6 a minute, of some 1.45 s
+    assert not shouts(60, seed=0, a_minute=0).any()
+
+
+def test_the_chat_is_as_download_stores_it_and_reacts_late_and_sometimes_to_nothing() -> None:
+    spans = [Span(start, start + 10) for start in range(60, 3600, 120)]
+    stored = json.loads(chat("a", spans, 3600, seed=1))
+    times = np.array([comment["time"] for comment in stored["comments"]])
+    assert stored["vod"] == "a"
+    assert {tuple(comment) for comment in stored["comments"]} == {("time", "user", "text")}
+    assert (np.diff(times) >= 0).all()
+    assert times.min() >= 0
+    assert times.max() < 3600
+
+    def rate(since: float) -> float:
+        """Messages a second, in 6 s that begin so many seconds after the fights' ends."""
+        return float(np.mean([((times >= s.stop + since) & (times < s.stop + since + 6)).sum() / 6 for s in spans]))
+
+    assert rate(LAG - 4) > 2 * rate(-12)  # late, and not while they fight
+    counts = np.bincount(times.astype(int) // 10, minlength=360)
+    near = {int(s.stop + LAG + more) // 10 for s in spans for more in (-10, 0, 10, 20)}
+    elsewhere = [count for at, count in enumerate(counts) if at not in near]
+    assert max(elsewhere) > 3 * np.median(elsewhere)
+    assert chat("a", spans, 3600, seed=1) == chat("a", spans, 3600, seed=1) != chat("a", spans, 3600, seed=2)
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a stream of 6 s, bright and with a tone, and its variants."""
+    folder = tmp_path_factory.mktemp("variants")
+    command = [ffmpeg.path(), *ffmpeg.QUIET, "-f", "lavfi", "-i", "color=white:s=640x360:r=30:d=6"]
+    command += ["-f", "lavfi", "-i", "sine=500:d=6", "-c:a", "aac", str(folder / "s.mp4")]
+    subprocess.run(command, check=True)
+    (folder / "s.tsv").write_bytes(tables.write_table("s", [Span(1, 3)]))
+    (folder / "s.chat.json").write_bytes(chat("s", [Span(1, 3)], 6, seed=1, a_minute=60))
+    assert [make(folder, "s", variant) for variant in VARIANTS] == [f"s-{variant}" for variant in VARIANTS]
+    return folder
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_keeps_length_labels_and_chat(varied: Path, variant: str) -> None:
+    assert len(_picture_times(varied / f"s-{variant}.mp4")) == 6 * 30
+    assert tables.read_table((varied / f"s-{variant}.tsv").read_bytes(), "t.tsv") == {f"s-{variant}": [Span(1, 3)]}
+    own, other = (json.loads((varied / f"{name}.chat.json").read_text()) for name in ("s", f"s-{variant}"))
+    assert other == {"vod": f"s-{variant}", "comments": own["comments"]}
+    before = (varied / f"s-{variant}.mp4").stat().st_mtime_ns
+    make(varied, "s", variant)
+    assert (varied / f"s-{variant}.mp4").stat().st_mtime_ns == before
+
+
+def test_each_variant_changes_what_it_is_named_for(varied: Path) -> None:
+    muted = _loudness(_sound(varied / "s-muted.mp4"))
+    assert muted[2200:3800].max() < 10 < muted[500:1800].min()
+    assert _loudness(_sound(varied / "s-shouted.mp4")).max() > 2 * _loudness(_sound(varied / "s.mp4")).max()
+    assert (probe(varied / "s-160p.mp4").width, probe(varied / "s-160p.mp4").height) == (284, 160)
+    picture = _picture(varied / "s-masked.mp4")
+    assert picture[330:].max() < 150 > picture[:15].max()
+    assert picture[60:280].min() > 200
+
+
+def _sound(video: Path) -> npt.NDArray[np.int16]:
+    """int16 [samples, 2], 22,050 a second."""
+    command = [ffmpeg.path(), *ffmpeg.QUIET, "-i", str(video), "-f", "s16le", "-ac", "2", "-ar", str(SOUND_RATE), "-"]
+    return np.frombuffer(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout, np.int16).reshape(-1, 2)
+
+
+def _loudness(sound: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
+    """Root mean square of each millisecond: float64 [milliseconds]."""
+    borders = np.arange(0, len(sound) * 1000 // SOUND_RATE) * SOUND_RATE // 1000
+    squares = (sound.astype(np.float64) ** 2).mean(axis=1)
+    means: npt.NDArray[np.float64] = np.add.reduceat(squares, borders) / np.diff(borders, append=len(sound))
+    return np.sqrt(means)
+
+
+def _picture(video: Path) -> npt.NDArray[np.uint8]:
+    """The first picture in grey: uint8 [height, width]."""
+    command = [ffmpeg.path(), *ffmpeg.QUIET, "-i", str(video), "-frames:v", "1", "-pix_fmt", "gray"]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-"], stdout=subprocess.PIPE, check=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, probe(video).width)
 
 
 def _picture_times(video: Path) -> list[float]:

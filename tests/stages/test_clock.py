@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 import torch
 
-from lolhl.models.bundle import manifest_key, store_weights
+from lolhl.models.bundle import manifest_key, weights_bytes
 from lolhl.models.network import Architecture, Network
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
@@ -23,7 +23,8 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod import cpu, cuda
 from lolhl.vod.decode import Ending, Mode, View, decode, scan, stills
-from tests.results import MODEL, store
+from tests.files import stored_bytes
+from tests.results import MODEL, store, written
 from tests.videos import numbered_video, read_number
 
 SMALLEST = Architecture(kind="image", backbone="test_resnet", clip_frames=1, clip_stride=1, hidden=8, dropout=0.0)
@@ -113,7 +114,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Root:
     network = Network(SMALLEST)
     view = {"fps": "3", "size": 64, "fit": "squeeze"}
     result = replace(MODEL, architecture=asdict(SMALLEST), view=view, normalisation=network.normalisation)
-    store(root, manifest_key("m"), result, (store_weights(root, "m", network),))
+    store(root, manifest_key("m"), result, (written(root, "models/m/model.safetensors", weights_bytes(network)),))
     return root
 
 
@@ -177,6 +178,6 @@ def test_refine_sees_what_follows_the_last_key_frame(videos: Path, model: Root) 
     modes: tuple[Mode, ...] = ("grid", "refine")
     for mode in modes:
         infer(model, "m", vod, InferConfig(source="video", mode=mode, closer=0.01))
-        tables[mode] = model.read(f"highlights/{vod}/scores.parquet")
+        tables[mode] = stored_bytes(model, f"highlights/{vod}/scores.parquet")
     scores = {mode: pl.read_parquet(io.BytesIO(table))["score"].to_numpy() for mode, table in tables.items()}
     assert np.allclose(scores["refine"][12:], scores["grid"][12:], atol=1e-5)

@@ -1,4 +1,4 @@
-import io
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,24 +6,31 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lolhl.data.split import stretch
+from lolhl import layout, manifest
+from lolhl.data import stretches
+from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, LabelError, LolhlError, MissingInput, UsageError
 from lolhl.frames.spec import FrameSpec
+from lolhl.labels.chunks import chunks
 from lolhl.labels.spans import Span, merge, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
-from lolhl.results import FrameCount
-from lolhl.stages.dataset import DatasetConfig, assign, dataset, table
+from lolhl.manifest import Manifest
+from lolhl.results import Dataset, FrameCount
+from lolhl.stages.dataset import DatasetConfig, Source, assign, dataset, table
+from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.storage.folder import Folder
 from lolhl.vod.view import View
+from tests.files import stored_key
 from tests.labels.real import REAL, real_labels
-from tests.results import FRAMES, store
+from tests.results import FRAMES, store, unsealed
 
 
 @pytest.fixture
@@ -44,25 +51,42 @@ def every(period: int, length: int, seconds: int) -> list[Span]:
     return [Span(start + 7, start + 7 + length) for start in range(0, seconds - period, period)]
 
 
-def samples_of(root: Root, name: str) -> pl.DataFrame:
-    return pl.read_parquet(io.BytesIO(root.read(f"datasets/{name}/samples.parquet")))
+def stored_vods(root: Root, made: Manifest[Dataset], name: str) -> list[SplitVod]:
+    keys = stretches.keys(name)
+    files = [made.read(root, key, "") for key in keys]
+    return stretches.from_files(files, made.result.vods, made.result.fps, keys, "")
+
+
+def samples_of(root: Root, made: Manifest[Dataset], name: str) -> pl.DataFrame:
+    """The frames that are learnt from and judged on, as they are read: vod, frame, label and split."""
+    vods, result = stored_vods(root, made, name), made.result
+    sides = {
+        "train": stretches.training_samples(vods, result.positives, result.seed),
+        "validation": stretches.validation_samples(vods),
+    }
+    return pl.concat(
+        pl.DataFrame(
+            {"vod": [side.vods[number] for number in side.vod], "frame": side.frame, "label": side.label},
+            schema={"vod": pl.String, "frame": pl.Int64, "label": pl.Boolean},
+        ).with_columns(split=pl.lit(name))
+        for name, side in sides.items()
+    )
 
 
 def test_samples(root: Root) -> None:
     extracted(root, "b", 1800, every(100, 14, 1800))
     extracted(root, "a", 1200, every(90, 12, 1200))
     made = dataset(root, "one", ["b", "a"])
-    samples = samples_of(root, "one")
-    assert samples.schema == {
-        "vod": pl.String, "frame": pl.Int64, "label": pl.Boolean, "chunk": pl.String, "split": pl.String,
-    }  # fmt: skip
-    assert samples.equals(samples.sort("vod", "frame"))
+    samples = samples_of(root, made, "one")
     assert samples.select("vod", "frame").is_unique().all()
     for (vod,), of in samples.group_by("vod"):
-        truth = on_grid(load_labels(root, str(vod)), 5400, Fraction(3))
-        assert of["label"].to_list() == truth[of["frame"].to_numpy()].tolist()
-        assert of["chunk"].str.starts_with(f"{vod}/").all()
-    assert samples.group_by("chunk").agg(pl.col("split").n_unique())["split"].max() == 1
+        spans = load_labels(root, str(vod))
+        assert of["label"].to_list() == on_grid(spans, 5400, Fraction(3))[of["frame"].to_numpy()].tolist()
+        numbers = chunks(spans, 5400, Fraction(3))[of["frame"].to_numpy()]
+        assert of.with_columns(chunk=numbers).group_by("chunk").agg(pl.col("split").n_unique())["split"].max() == 1
+    for stored in stored_vods(root, made, "one"):
+        assert stored.spans == load_labels(root, stored.vod)
+    assert sum(output.size for output in made.outputs) < 10_000  # not a row for each frame
 
     # The manifest says what is in the samples, and all frames are accounted for.
     result = made.result
@@ -87,7 +111,10 @@ def test_samples(root: Root) -> None:
     events = result.per_vod["b"].events
     assert events.train + events.validation == len(load_labels(root, "b"))
     assert events.without_frame == 0
-    assert [output.key for output in made.outputs] == ["datasets/one/samples.parquet"]
+    assert [layout.without_digest(output.key) for output in made.outputs] == [
+        "datasets/one/spans.parquet",
+        "datasets/one/stretches.parquet",
+    ]
 
 
 def test_done_once_and_again_only_when_something_changed(root: Root, caplog: pytest.LogCaptureFixture) -> None:
@@ -95,13 +122,14 @@ def test_done_once_and_again_only_when_something_changed(root: Root, caplog: pyt
     extracted(root, "a", 1200, every(90, 12, 1200))
     extracted(root, "b", 1200, every(80, 12, 1200))
     first = dataset(root, "d", ["a", "b"])
-    data, stat = root.read("datasets/d/samples.parquet"), root.stat("datasets/d/samples.parquet")
+    key = stored_key(root, "datasets/d/stretches.parquet")
+    data, stat = root.read(key), root.stat(key)
     assert dataset(root, "d", ["b", "a", "b"]) == first
     assert "dataset: done already" in caplog.text
-    assert root.stat("datasets/d/samples.parquet") == stat
+    assert root.stat(key) == stat
     assert dataset(root, "d", ["a", "b"], force=True) == first
-    assert root.stat("datasets/d/samples.parquet") != stat
-    assert root.read("datasets/d/samples.parquet") == data
+    assert root.stat(key) != stat
+    assert root.read(key) == data
     other_seed = dataset(root, "d", ["a", "b"], DatasetConfig(seed=1))
     assert other_seed.outputs != first.outputs
     save_labels(root, "a", every(90, 13, 1200))
@@ -110,31 +138,47 @@ def test_done_once_and_again_only_when_something_changed(root: Root, caplog: pyt
     assert dataset(root, "d", ["a", "b"]).result.natural.frames == 2401 * 3
 
 
+def test_one_of_lolhl_0_1_is_made_anew(root: Root) -> None:
+    """It has a row for each frame. `train` refuses it and names the command to run."""
+    extracted(root, "a", 1200, every(90, 12, 1200))
+    made = dataset(root, "d", ["a"])
+    files = {stat.key: root.read(stat.key) for stat in root.list("datasets/")}
+    old = json.loads(unsealed(made.to_bytes()))
+    old["outputs"] = [{"key": "datasets/d/samples.parquet", "size": 0, "sha256": ""}]
+    del old["result"]["positives"], old["result"]["seed"]
+    root.write("datasets/d/dataset.json", json.dumps(old).encode())
+    with pytest.raises(MissingInput, match=r"^datasets/d was made by an earlier lolhl, .*: run `lolhl dataset d a --f"):
+        train(root, "m", TrainConfig(dataset="d"))
+    dataset(root, "d", ["a"])
+    assert {stat.key: root.read(stat.key) for stat in root.list("datasets/")}.items() >= files.items()
+
+
 class Killed(BaseException):
     pass
 
 
 @dataclass(frozen=True)
 class Dying(Folder):
-    """A folder that dies just after it has stored the samples."""
+    """A folder that dies just after it has stored a part."""
 
     def write(self, key: str, data: bytes) -> None:
         super().write(key, data)
-        if key.endswith("samples.parquet"):
+        if layout.without_digest(key).endswith("stretches.parquet"):
             raise Killed
 
 
-def test_killed_between_samples_and_manifest(root: Root, tmp_path: Path) -> None:
-    """Then there is no dataset, not the earlier one with other samples; the next run ends as an undisturbed one."""
+def test_killed_before_the_manifest(root: Root, tmp_path: Path) -> None:
+    """Then the earlier dataset stands, with its own stretches; the next run ends as an undisturbed one."""
     extracted(root, "a", 1200, every(90, 12, 1200))
     dataset(root, "d", ["a"], DatasetConfig(seed=1))
     files = {stat.key: root.read(stat.key) for stat in root.list("datasets/")}
-    dataset(root, "d", ["a"], DatasetConfig(seed=2))
+    earlier = dataset(root, "d", ["a"], DatasetConfig(seed=2))
     with pytest.raises(Killed):
         dataset(Dying(tmp_path / "root"), "d", ["a"], DatasetConfig(seed=1))
-    assert root.stat("datasets/d/dataset.json") is None
+    assert manifest.load(root, "datasets/d/dataset.json", Dataset) == earlier
+    assert earlier.read(root, layout.stretches("d"), "")
     dataset(root, "d", ["a"], DatasetConfig(seed=1))
-    assert {stat.key: root.read(stat.key) for stat in root.list("datasets/")} == files
+    assert files.items() <= {stat.key: root.read(stat.key) for stat in root.list("datasets/")}.items()
 
 
 def test_the_split_does_not_depend_on_the_rebalancing(root: Root) -> None:
@@ -142,7 +186,7 @@ def test_the_split_does_not_depend_on_the_rebalancing(root: Root) -> None:
     sides = {}
     for positives in (0.2, 0.3, 0.9, 0.01):
         made = dataset(root, "d", ["a"], DatasetConfig(positives=positives))
-        samples = samples_of(root, "d")
+        samples = samples_of(root, made, "d")
         sides[positives] = samples.filter(split="validation")["frame"].to_list()
         assert samples.filter(label=True).height == made.result.train.positives + made.result.validation.positives
         aim = max(positives, made.result.natural.rate or 0)
@@ -288,6 +332,32 @@ def test_bad_settings(config: dict[str, Any]) -> None:
         DatasetConfig(**config)
 
 
+def fates(sources: list[Source], fps: Fraction, held: list[str] | None, config: DatasetConfig) -> pl.DataFrame:
+    """Each frame with its side and its fate: the side again, or why it was dropped."""
+    assigned = list(assign(sources, fps, held, config))
+    vods = [part.split for part in assigned]
+    train = stretches.training_samples(vods, config.positives, config.seed)
+    tables = []
+    for source, vod in zip(sources, vods, strict=True):
+        fate = np.full(source.frames, "guard", dtype="U11")
+        for side, dropped in (("train", "rebalancing"), ("validation", "validation")):
+            for part in vod.stretches(side):  # type: ignore[arg-type]
+                fate[part.first : part.end] = dropped
+        fate[train.frame[train.by_vod()[vod.vod]]] = "train"
+        tables.append(
+            pl.DataFrame(
+                {
+                    "vod": [vod.vod] * source.frames,
+                    "frame": np.arange(source.frames),
+                    "label": on_grid(source.spans, source.frames, fps),
+                    "side": np.where(fate == "validation", "validation", "train"),
+                    "fate": fate,
+                }
+            )
+        )
+    return pl.concat(tables)
+
+
 def check(frames: pl.DataFrame, config: DatasetConfig, fps: Fraction) -> None:
     """The rules that always hold, seen on what becomes of each frame."""
     used = frames.filter(pl.col("fate").is_in(["train", "validation"]))
@@ -301,7 +371,11 @@ def check(frames: pl.DataFrame, config: DatasetConfig, fps: Fraction) -> None:
             assert isinstance(nearest, int)
             assert nearest / fps >= config.guard_seconds
     # A run of labelled frames is an event: it stands whole on one side.
-    events = frames.with_columns(event=(pl.col("vod") + pl.col("label").rle_id().cast(pl.String))).filter("label")
+    events = (
+        frames.sort("vod", "frame")
+        .with_columns(event=(pl.col("vod") + pl.col("label").rle_id().cast(pl.String)))
+        .filter("label")
+    )
     assert events.group_by("event").agg(pl.col("side").n_unique())["side"].max() in (1, None)
     # Validation is as streams are: nothing of its side was dropped.
     assert frames.filter(side="validation")["fate"].eq("validation").all()
@@ -319,21 +393,21 @@ def check(frames: pl.DataFrame, config: DatasetConfig, fps: Fraction) -> None:
 @given(st.data())
 def test_the_rules_hold_on_any_labels(data: st.DataObject) -> None:
     fps = Fraction(data.draw(st.sampled_from(["3", "1", "1/2"])))
-    stretches = []
+    sources = []
     for vod in data.draw(st.sampled_from(["a", "ab", "abc"])):
         pairs = data.draw(st.lists(st.tuples(st.integers(0, 3600), st.integers(1, 150)), max_size=25))
         spans = merge(Span(float(start), float(start + length)) for start, length in pairs)
-        stretches.append(stretch(vod, spans, int(data.draw(st.integers(60, 3600)) * fps), fps, 30))
+        sources.append(Source(vod, int(data.draw(st.integers(60, 3600)) * fps), spans))
     config = DatasetConfig(
         context_seconds=data.draw(st.sampled_from([0.0, 15.5, 45.0])),
         positives=data.draw(st.sampled_from([0.1, 0.3, 0.8])),
         seed=data.draw(st.integers(0, 3)),
     )
-    held: list[str] | None = [] if len(stretches) > 1 and data.draw(st.booleans()) else None
-    frames = assign(stretches, fps, held, config)
-    assert frames.height == sum(of.labels.size for of in stretches)
+    held: list[str] | None = [] if len(sources) > 1 and data.draw(st.booleans()) else None
+    frames = fates(sources, fps, held, config)
+    assert frames.height == sum(source.frames for source in sources)
     check(frames, config, fps)
-    assert frames.equals(assign(stretches, fps, held, config))
+    assert frames.equals(fates(sources, fps, held, config))
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the labels of the real streams are not here")
@@ -341,10 +415,10 @@ def test_the_rules_hold_on_any_labels(data: st.DataObject) -> None:
 def test_the_rules_hold_on_the_real_labels(context: float) -> None:
     labels = read_table(real_labels(), "highlights.tsv")
     seconds = {"1863051677": 21927, "1886367077": 4350}
-    stretches = [stretch(vod, labels[vod], seconds[vod] * 3, Fraction(3), 30) for vod in sorted(labels)]
+    sources = [Source(vod, seconds[vod] * 3, labels[vod]) for vod in sorted(labels)]
     for seed in range(3):
         config = DatasetConfig(context_seconds=context, seed=seed)
-        frames = assign(stretches, Fraction(3), None, config)
+        frames = fates(sources, Fraction(3), None, config)
         check(frames, config, Fraction(3))
         held, train = frames.filter(fate="validation"), frames.filter(fate="train")
         assert held.height / frames.height == pytest.approx(0.15, abs=0.01)

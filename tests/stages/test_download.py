@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lolhl import results
-from lolhl.errors import TwitchError, UsageError, VideoError
+from lolhl.errors import Damaged, TwitchError, UsageError, VideoError
 from lolhl.manifest import Manifest, load
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.storage import Root, open_root
@@ -389,6 +389,18 @@ def test_a_name_that_is_taken(film: Path, root: Root, tmp_path: Path) -> None:
     assert download(root, str(film)) == made
     assert len(numbers(root, download(root, str(other), force=True))) == 60
     assert len(shown(film)) == 720  # the first one's own file is as it was
+
+
+def test_forced_it_needs_no_sound_record_of_what_is_stored(film: Path, root: Root) -> None:
+    download(root, str(film))
+    key = "vods/film/vod.json"
+    stored = root.read(key)
+    for damaged in (stored.replace(b'"title": "film"', b'"title": "other"'), b"no manifest"):
+        root.write(key, damaged)
+        with pytest.raises(Damaged, match=r"run `lolhl download … --name film --force`"):
+            download(root, str(film))
+        download(root, str(film), force=True)
+        assert root.read(key) == stored
 
 
 def test_a_part_of_a_file(film: Path, root: Root) -> None:

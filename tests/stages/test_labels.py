@@ -108,8 +108,12 @@ def test_the_length_of_a_downloaded_vod_counts_always(root: Root, tmp_path: Path
         ("a.xlsx", LabelsConfig(), "its ending does not tell its format"),
         ("a.json", LabelsConfig(), "either --fps, .* or --seconds"),
         ("a.json", LabelsConfig(fps=Fraction(24), seconds=True), "either --fps"),
-        ("a.tsv", LabelsConfig(fps=Fraction(24)), "for label-studio only"),
-        ("a.tsv", LabelsConfig(format="csv", seconds=True), "for label-studio only"),
+        ("a.tsv", LabelsConfig(fps=Fraction(24)), "--fps is for formats that count frames, and tsv holds times"),
+        ("a.tsv", LabelsConfig(format="csv", seconds=True), "--seconds is for label-studio only, and this is csv"),
+        ("a.edl", LabelsConfig(vod="a"), "a.edl: it counts frames, .*: give --fps"),
+        ("a.edl", LabelsConfig(fps=Fraction(30)), "a.edl: it does not name its VOD: give --vod"),
+        ("b.edl", LabelsConfig(vod="a"), "b.edl: it is none of resolve-markers, edl by its content: .* --format"),
+        ("a.llc", LabelsConfig(vod="a"), "a.llc: this is no project of LosslessCut"),
         ("a.tsv", LabelsConfig(vod="a"), r"a.tsv:1: .*do not give one VOD"),
         ("none.tsv", LabelsConfig(), "none.tsv: it cannot be read: No such file"),
         (".", LabelsConfig(format="tsv"), "it cannot be read: Is a directory"),
@@ -118,6 +122,9 @@ def test_the_length_of_a_downloaded_vod_counts_always(root: Root, tmp_path: Path
 )
 def test_bad_calls(root: Root, tmp_path: Path, name: str, config: LabelsConfig, message: str) -> None:
     for file in ("a.xlsx", "a.json", "a.tsv"):
+        write(tmp_path / file, OWN)
+    write(tmp_path / "a.edl", b"001  AX  AA/V  C  00:00:01:00 00:00:02:00 01:00:00:00 01:00:01:00\n")
+    for file in ("b.edl", "a.llc"):
         write(tmp_path / file, OWN)
     write(tmp_path / "head.tsv", b"vid_id\tstart\tstop\n")
     with pytest.raises(UsageError, match=message):

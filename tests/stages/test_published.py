@@ -19,6 +19,7 @@ from lolhl.models.champion import Champion, champions, point
 from lolhl.stages.infer import infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.files import stored_bytes
 from tests.results import unsealed
 
 QUICK = TrainConfig(dataset="d", kind="image", epochs=2, batch=64)
@@ -55,7 +56,7 @@ def bundle(root: Root, alias: str = "challenger") -> bytes:
     """The weights that MLflow gives under this alias."""
     folder = client(root).download_artifacts(version(root, alias).run_id, "bundle")
     assert version(root, alias).source.startswith(Path(root.url).as_uri() + "/")
-    return (Path(folder) / "model.safetensors").read_bytes()
+    return next(Path(folder).glob("model-*.safetensors")).read_bytes()
 
 
 def places(root: Root) -> list[str]:
@@ -73,9 +74,9 @@ def test_a_root_that_moved_goes_on_where_it_is_now(root: Root, tmp_path: Path) -
     Path(root.url).touch()  # nothing can be made at the old place
     new = open_root(str(moved))
     train(new, "other", changed(seed=1))
-    assert bundle(new) == new.read("models/other/model.safetensors")
+    assert bundle(new) == stored_bytes(new, "models/other/model.safetensors")
     point(new, (Champion("m", "x"),), None)
-    assert bundle(new, "champion") == new.read("models/m/model.safetensors")
+    assert bundle(new, "champion") == stored_bytes(new, "models/m/model.safetensors")
     assert all(place.startswith(moved.as_uri() + "/mlflow/artifacts") for place in places(new))
 
 
@@ -85,8 +86,8 @@ def test_a_root_and_its_copy_go_on_apart(root: Root, tmp_path: Path) -> None:
     train(copy, "other", changed(seed=1))
     assert sorted(str(file) for file in Path(root.url).rglob("*")) == before
     train(root, "third", changed(seed=2))
-    assert bundle(copy) == copy.read("models/other/model.safetensors")
-    assert bundle(root) == root.read("models/third/model.safetensors")
+    assert bundle(copy) == stored_bytes(copy, "models/other/model.safetensors")
+    assert bundle(root) == stored_bytes(root, "models/third/model.safetensors")
     assert not any(Path(copy.url).as_uri() in place for place in places(root))
 
 
@@ -125,7 +126,7 @@ def test_a_failed_publication_costs_no_model_and_is_repeated(root: Root, caplog:
     artifacts.with_name("aside").rename(artifacts)
     train(root, "new", changed(seed=1))
     assert root.stat("models/new/model.json") == before
-    assert bundle(root) == root.read("models/new/model.safetensors")
+    assert bundle(root) == stored_bytes(root, "models/new/model.safetensors")
     run = client(root).get_run(version(root).run_id)
     assert run.info.status == "FINISHED"
     assert [point.step for point in client(root).get_metric_history(version(root).run_id, "val_ap")] == [0, 1]
@@ -157,7 +158,7 @@ def test_a_kill_round_the_publication_is_made_good(root: Root, monkeypatch: pyte
             train(root, "new", changed(seed=1))
     assert (root.stat("models/new/model.json") is None) == (step == "announce")
     train(root, "new", changed(seed=1))
-    assert bundle(root) == root.read("models/new/model.safetensors")
+    assert bundle(root) == stored_bytes(root, "models/new/model.safetensors")
     assert len(client(root).search_runs(["1"])) == 2
 
 
@@ -201,7 +202,7 @@ def test_where_nothing_says_how_a_model_was_published_it_is_published_again(root
     with pytest.raises(MissingInput, match=r"models/m/publication.json is gone or damaged: run `lolhl train m`"):
         point(root, (Champion("m", "x"),), champions(root).etag)
     train(root, "m", QUICK)
-    assert bundle(root) == root.read("models/m/model.safetensors")
+    assert bundle(root) == stored_bytes(root, "models/m/model.safetensors")
     point(root, (Champion("m", "x"),), champions(root).etag)
 
 

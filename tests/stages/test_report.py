@@ -4,10 +4,13 @@ import base64
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 import simplejpeg
 
@@ -295,3 +298,56 @@ def test_a_damaged_video_leaves_the_earlier_report(make: Make) -> None:
 def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--"):
         ReportConfig(**changes)
+
+
+def starts(root: Folder, reel: str | None) -> list[float]:
+    """The seconds of the VOD that the reel's clips begin at, by the number that each picture carries."""
+    with av.open(str(root.local(str(reel)))) as container:
+        numbers = [
+            read_number(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
+            for frame in container.decode(video=0)
+        ]
+    jumps = [number for before, number in zip([-9, *numbers], numbers, strict=False) if not 0 <= number - before <= 2]
+    return [number / 30 for number in jumps]
+
+
+def test_a_reel_in_the_order_and_length_that_is_asked_for(make: Make) -> None:
+    root = make()
+    exact = ClipsConfig(clips="exact")
+    spans = highlights(root, "v1", HighlightsConfig(min_length=4))
+    by_rank = [highlight.span.start for highlight in spans.result.highlights]
+    total = sum(highlight.span.duration for highlight in spans.result.highlights)
+    for changes, wanted in (
+        ({}, sorted(by_rank)),
+        ({"reel_order": "rank"}, by_rank),
+        ({"reel_minutes": total / 60 - 0.01}, sorted(by_rank[:2])),
+        ({"reel_minutes": 0.01}, by_rank[:1]),
+    ):
+        made = clips(root, spans, replace(exact, **changes)).result
+        assert starts(root, made.reel) == pytest.approx(wanted, abs=0.05)
+        assert len(made.reel_ranks) == len(wanted)
+        assert len(made.clips) == 3
+
+
+def measured_loudness(video: Path) -> float:
+    """LUFS, by ffmpeg's own meter."""
+    call = ["ffmpeg", "-hide_banner", "-i", str(video), "-af", "ebur128", "-f", "null", "-"]
+    told = subprocess.run(call, capture_output=True, text=True, check=True).stderr
+    return float(re.findall(r"I: +(-?[\d.]+) LUFS", told)[-1])
+
+
+def test_a_reel_with_fades_and_even_loudness(make: Make) -> None:
+    root = make()
+    spans = highlights(root, "v1", HighlightsConfig(min_length=4))
+    plain = clips(root, spans, ClipsConfig(clips="exact")).result
+    before = probe.probe(root.local(str(plain.reel)))
+    loudness = measured_loudness(root.local(str(plain.reel)))
+    made = clips(root, spans, ClipsConfig(clips="exact", reel_fade=1.0, reel_loudness=-30)).result
+    reel = root.local(str(made.reel))
+    assert measured_loudness(reel) == pytest.approx(-30, abs=2)
+    assert abs(loudness + 30) > 4  # it was another one
+    assert probe.probe(reel).duration == pytest.approx(before.duration, abs=0.3)
+    with av.open(str(reel)) as container:
+        light = [float(frame.to_ndarray(format="gray").mean()) for frame in container.decode(video=0)]
+    assert light[0] < 20
+    assert max(light) > 60

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolhl import manifest
-from lolhl.errors import Conflict, DatasetError, LolhlError, MissingInput, UsageError, VideoError
+from lolhl import layout, manifest
+from lolhl.data.stretches import keys
+from lolhl.errors import Conflict, Damaged, DatasetError, LolhlError, MissingInput, UsageError, VideoError
 from lolhl.evaluate import judge
 from lolhl.evaluate.figures import Gain
 from lolhl.labels.spans import Span
@@ -35,6 +36,7 @@ from lolhl.stages.retrain import RetrainConfig, retrain
 from lolhl.stages.rollback import RolledBack, rollback
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.files import stored_bytes, stored_key
 from tests.servers.miniflare import miniflare
 from tests.storage.conftest import fresh, use
 from tests.streams import action_video, add_stream
@@ -134,9 +136,9 @@ def test_a_challenger_is_registered_as_the_model_that_it_is_like(ready: Root, tm
 @pytest.mark.slow
 def test_nothing_of_a_held_out_vod_is_learnt_from(retrained: Root) -> None:
     result = manifest.load(retrained, stage.KEY, Retraining, "").result
-    samples = pl.read_parquet(io.BytesIO(retrained.read(f"datasets/{result.model}/samples.parquet")))
-    assert set(samples["vod"]) == {"a", "b"}
-    assert set(samples.filter(split="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
+    stretches, spans = (pl.read_parquet(io.BytesIO(stored_bytes(retrained, key))) for key in keys(result.model))
+    assert set(stretches["vod"]) == set(spans["vod"]) == {"a", "b"}
+    assert set(stretches.filter(side="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
     model = manifest.load(retrained, f"models/{result.model}/model.json", Model, "")
     assert list(model.inputs) == [f"datasets/{result.model}/dataset.json"]
     assert result.flattered == []
@@ -231,7 +233,7 @@ def test_in_a_bucket_the_same_comes_out(
         new = champion.champions(root).model
         assert alias(open_root("lolhl-data")) == new
         bundles = Path("lolhl-data/mlflow/artifacts").glob("*/artifacts/bundle/*")
-        assert {file.name for file in bundles} == {"model.json", "model.safetensors"}
+        assert {layout.without_digest(file.name) for file in bundles} == {"model.json", "model.safetensors"}
         assert rollback(root) == RolledBack("wrong", str(new), 0)
         assert alias(open_root("lolhl-data")) == champion.champions(root).model == "wrong"
 
@@ -407,3 +409,43 @@ def test_a_lost_list_of_champions_is_made_anew(retrained: Root, tmp_path: Path) 
     # To judge the same labels again, or by another tolerance, tells the same of what changed.
     assert [result.changes, retrain(root, replace(LIKE_M, tolerance=0.0)).result.changes] == [changes, changes]
     assert {change.added for change in changes.values()} == {change.labels for change in changes.values()}
+
+
+def damage(root: Root, key: str) -> None:
+    """Changes one byte in the middle of the artifact that `layout` gives this key. A JSON file stays JSON."""
+    key = key if root.stat(key) else stored_key(root, key)
+    data = root.read(key)
+    where = data.index(b'"', len(data) // 2) + 1 if key.endswith(".json") else len(data) // 2
+    root.write(key, data[:where] + (b"x" if data[where] != b"x"[0] else b"y") + data[where + 1 :])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["model.json", "model.safetensors"])
+def test_forced_it_trains_a_damaged_model_again(retrained: Root, tmp_path: Path, file: str) -> None:
+    root = copy(retrained, tmp_path)
+    before = made(root)
+    last = manifest.load(root, stage.KEY, Retraining, "").result
+    damage(root, f"models/{last.model}/{file}")
+    assert retrain(root, LIKE_M, force=True).result == last
+    assert made(root) == before
+
+
+@pytest.mark.slow
+def test_forced_it_needs_no_record_of_the_last_time(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    last = manifest.load(root, stage.KEY, Retraining, "").result
+    damage(root, stage.KEY)
+    with pytest.raises(Damaged, match=r"retrain\.json .*: run `lolhl retrain --force`"):
+        retrain(root, LIKE_M)
+    again = retrain(root, LIKE_M, force=True).result
+    assert (again.model, again.champion, again.judge) == (last.model, last.champion, last.judge)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["model.json", "model.safetensors"])
+def test_forced_it_passes_a_damaged_champion_over(retrained: Root, tmp_path: Path, file: str) -> None:
+    root = copy(retrained, tmp_path)
+    damage(root, f"models/wrong/{file}")
+    result = retrain(root, LIKE_M, force=True).result
+    assert (result.before, result.rival, result.promoted) == (None, None, True)
+    assert [former.model for former in champion.champions(root).listed] == [result.model]

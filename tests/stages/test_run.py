@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lolhl import layout
 from lolhl.stages.download import download
-from lolhl.stages.infer import InferConfig, infer, scores_key
+from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.report import ReportConfig
 from lolhl.stages.run import run
 from lolhl.stages.train import TrainConfig, train
@@ -15,6 +16,7 @@ from lolhl.storage import Root, open_root
 from lolhl.vod.decode import Ending, Mode
 from lolhl.vod.live_key_frames import LiveKeyFrames
 from lolhl.vod.view import View
+from tests.files import stored_bytes
 from tests.servers.twitch import Vod, rendition, twitch
 from tests.streams import action_video, some_spans
 
@@ -61,5 +63,5 @@ def test_scores_are_the_same_as_without_looking_ahead(
         keys = LiveKeyFrames.keys
         monkeypatch.setattr(LiveKeyFrames, "keys", noted)
         run(roots[0], ID, "m", inferring=config, reporting=NOTHING_CUT)
-    assert roots[0].read(scores_key(ID)) == roots[1].read(scores_key(ID))
+    assert stored_bytes(roots[0], layout.scores(ID)) == stored_bytes(roots[1], layout.scores(ID))
     assert len(seen) == (0 if mode == "grid" else 60)

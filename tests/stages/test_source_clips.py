@@ -12,13 +12,16 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import opentimelineio as otio
 import pytest
 
 from lolhl import results
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest
 from lolhl.stages.download import DownloadConfig, download
+from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
@@ -299,3 +302,20 @@ def test_a_bucket(server: Twitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         server.requests.clear()
         report(root, ID, config(reel=False))
         assert server.requests == []
+
+
+def test_exports_refer_to_the_source_or_to_the_stored_video(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    made = report(root, ID, config())
+    (file,) = export(root, ID, ExportConfig(format="otio", handles=2))
+    timeline = otio.adapters.read_from_string(root.read(file.key).decode(), "otio_json")
+    for clip, pictures in zip(timeline.video_tracks()[0].find_clips(), cut(root, made), strict=True):
+        path = Path(unquote(urlsplit(clip.media_reference.target_url).path))
+        assert path.parent == root.local(f"vods/{ID}/source/{path.name}").parent
+        source = shown(path)
+        first = clip.source_range.start_time.value + 2 * clip.source_range.start_time.rate
+        assert abs(source[round(first)][1] - pictures[0][1]) <= 1
+        # The stretch has 5 s before and after, of which these are 2.
+        assert clip.media_reference.available_range.duration.value > clip.source_range.duration.value
+    (file,) = export(root, ID, ExportConfig(format="edl", media="stored"))
+    assert root.read(file.key).count(b"FROM CLIP NAME: video.mp4") == len(made.result.highlights)

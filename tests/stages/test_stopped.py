@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lolhl.storage import Root, open_root
+from tests.files import stored_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ def root(streams: Root, tmp_path: Path) -> Path:
 
 
 def weights(root: Path) -> bytes:
-    return open_root(str(root)).read("models/m/model.safetensors")
+    return stored_bytes(open_root(str(root)), "models/m/model.safetensors")
 
 
 def alone(root: Path) -> list[str]:

@@ -12,8 +12,10 @@ from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.track import TrackConfig, track
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.files import stored_bytes
 from tests.stages.conftest import SMALL
 
+SCORES = "highlights/b/scores.parquet"
 VIDEO = InferConfig(source="video", decoder="cpu")
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=2, batch=32)
 
@@ -42,7 +44,7 @@ def test_training_and_scoring_read_what_was_computed_before(root: Root, tmp_path
     remove_pictures(root)
     assert train(root, "m", QUICK).to_bytes() == expected.to_bytes()
     infer(root, "m", "b")
-    assert root.read("highlights/b/scores.parquet") == other.read("highlights/b/scores.parquet")
+    assert stored_bytes(root, SCORES) == stored_bytes(other, SCORES)
 
 
 @pytest.mark.parametrize("mode", ["grid", "scan"])
@@ -59,12 +61,12 @@ def test_a_model_s_own_tracks_of_a_video(root: Root, mode: str) -> None:
 def test_a_backbone_that_learnt_has_tracks_when_they_are_asked_for(root: Root) -> None:
     train(root, "m", TrainConfig(dataset="d", kind="image", tune="all", epochs=1, batch=32, learning_rate=1e-4))
     infer(root, "m", "b")
-    expected = root.read("highlights/b/scores.parquet")
+    expected = stored_bytes(root, SCORES)
     assert not list(root.list("tracks/b/"))
     track(root, "b", TrackConfig(model="m"))
     remove_pictures(root)
     infer(root, "m", "b", force=True)
-    assert root.read("highlights/b/scores.parquet") == expected
+    assert stored_bytes(root, SCORES) == expected
 
 
 def test_a_track_of_another_engine_serves_where_it_was_stored(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:

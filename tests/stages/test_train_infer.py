@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,9 @@ from lolhl.stages.infer import InferConfig, _between, infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.vod.decode import Mode
+from tests.files import stored_bytes, stored_key
 
+WEIGHTS = "models/m/model.safetensors"
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
 CLIPS = TrainConfig(dataset="d", epochs=12, batch=16, kind="video", clip_frames=5, clip_stride=2, hidden=32)
 
@@ -42,7 +44,7 @@ def root(streams: Root, tmp_path: Path) -> Root:
 
 
 def scores(root: Root, vod: str) -> npt.NDArray[np.float32]:
-    table = pl.read_parquet(io.BytesIO(root.read(f"highlights/{vod}/scores.parquet")))
+    table = pl.read_parquet(io.BytesIO(stored_bytes(root, f"highlights/{vod}/scores.parquet")))
     assert table["frame"].to_list() == list(range(540))
     assert table["time"].to_list() == [k / 3 for k in range(540)]
     return table["score"].to_numpy()
@@ -217,7 +219,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(root: Root) -> 
 
 def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
     made = train(root, "m", QUICK)
-    weights = safetensors.torch.load(root.read("models/m/model.safetensors"))
+    weights = safetensors.torch.load(stored_bytes(root, WEIGHTS))
     assert weights["head.linear.weight"].shape == (1, 1280)
     said = json.loads(root.read("models/m/model.json"))["result"]
     assert said["architecture"]["backbone"] == "tf_efficientnet_lite0"
@@ -226,9 +228,9 @@ def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
     assert said["versions"]["torch"] == torch.__version__
     bundle = load_bundle(root, "m")
     assert bundle.threshold == made.result.threshold
-    data = bytearray(root.read("models/m/model.safetensors"))
+    data = bytearray(stored_bytes(root, WEIGHTS))
     data[-1] ^= 1
-    root.write("models/m/model.safetensors", bytes(data))
+    root.write(stored_key(root, WEIGHTS), bytes(data))
     with pytest.raises(StorageError, match="damaged"):
         load_bundle(root, "m")
 
@@ -239,7 +241,7 @@ def test_files_of_mlflow_lie_beside_its_database(root: Root, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow/own.db")
     train(root, "m", TrainConfig(**{**vars(QUICK), "epochs": 1}))
-    assert len(list((tmp_path / "mlflow/artifacts").rglob("model.safetensors"))) == 1
+    assert len(list((tmp_path / "mlflow/artifacts").rglob("model-*.safetensors"))) == 1
     assert not list((tmp_path / "here").iterdir())
 
 
@@ -260,7 +262,7 @@ def test_mlflow_has_parameters_curves_bundle_and_alias(root: Root) -> None:
     }
     folder = Path(client.download_artifacts(version.run_id, "bundle"))
     assert (folder / "model.json").read_bytes() == root.read("models/m/model.json")
-    assert (folder / "model.safetensors").read_bytes() == root.read("models/m/model.safetensors")
+    assert (folder / PurePosixPath(stored_key(root, WEIGHTS)).name).read_bytes() == stored_bytes(root, WEIGHTS)
     train(root, "m2", TrainConfig(**{**vars(QUICK), "seed": 5}))
     assert int(client.get_model_version_by_alias("lolhl", "challenger").version) == int(version.version) + 1
 
@@ -299,7 +301,7 @@ def test_torchvision_s_pretrained_weights_come_from_its_cache(
     cache.mkdir(parents=True)
     torch.save(net.state_dict(), cache / "resnet18-f37072fd.pth")
     train(root, "m", TrainConfig(**{**vars(QUICK), "backbone": "resnet18"}))
-    weights = safetensors.torch.load(root.read("models/m/model.safetensors"))
+    weights = safetensors.torch.load(stored_bytes(root, WEIGHTS))
     assert torch.equal(weights["backbone.conv1.weight"], net.conv1.weight)
 
 

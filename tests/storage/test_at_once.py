@@ -240,6 +240,75 @@ def test_the_same_work_at_once_without_locks_is_done_once(tmp_path: Path) -> Non
     assert work(root, b"one", lambda: work(root, b"one")).read(root, "x/out", "x") == b"one"
 
 
+def keep(root: Root, text: str) -> manifest.Manifest[Work]:
+    """A stage with one output whose name holds its digest."""
+    todo, earlier = manifest.plan(root, "x/x.json", Work, Config(), {"text": text})
+    return earlier or todo.store(Work(), {"x/out.txt": text.encode()})
+
+
+def kept(root: Root) -> str:
+    """What stands in the root is whole. Returns it."""
+    made = manifest.load(root, "x/x.json", Work)
+    text = made.read(root, "x/out.txt", "x").decode()
+    assert made.inputs == {"text": text}
+    return text
+
+
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_wherever_a_run_is_killed_or_another_comes_between_a_whole_output_stands(
+    weed: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    use(weed, monkeypatch, tmp_path)
+    place = str(tmp_path / "root") if kind == "folder" else fresh(weed)
+    # Calls: list, write, write_if, and delete where there is an older file.
+    calls: dict[str, tuple[Any, ...]] = {"folder": (None, 0, 1, 2, 3), "bucket": (None, 2)}
+    ends = set()
+    for number in calls[kind][1:]:
+        for stop in calls[kind]:
+            root = open_root(f"{place}/{number}-{stop}")
+            keep(root, "older")
+            keep(root, "earlier")
+
+            def other(root: Root = root, stop: int | None = stop) -> None:
+                with suppress(Killed):
+                    keep(root if stop is None else Unlocked(root, stop, die), "other")  # type: ignore[arg-type]
+
+            try:
+                keep(Unlocked(root, number, other), "one")  # type: ignore[arg-type]
+                ends.add((kept(root), "won"))
+            except Conflict:
+                ends.add((kept(root), "lost"))
+            for text in ("one", "other", "one"):
+                assert keep(root, text).read(root, "x/out.txt", "x") == text.encode()
+            assert {stat.key for stat in root.list()} == {
+                "x/x.json", *(Output.with_digest("x/out.txt", text).key for text in (b"one", b"other")),
+            }  # fmt: skip
+    assert {("one", "won"), ("other", "lost")} <= ends <= {("one", "won"), ("other", "won"), ("other", "lost")}
+
+
+def test_who_has_just_read_a_manifest_finds_its_files(tmp_path: Path) -> None:
+    root = Folder(tmp_path)
+    earlier = keep(root, "one")
+    keep(root, "two")
+    assert earlier.read(root, "x/out.txt", "x") == b"one"
+    keep(root, "three")
+    assert len(list(root.list("x/out"))) == 2
+
+
+def test_what_lolhl_0_1_stored_is_read_and_removed_when_it_is_replaced(tmp_path: Path) -> None:
+    root: Root = Folder(tmp_path)
+    work(root, b"one")
+    root.write("x/out.txt", b"two")
+    todo, _ = manifest.plan(root, "x/x.json", Work, Config(), {"text": "two"})
+    todo.finish(Work(), [Output.from_bytes("x/out.txt", b"two"), Output.from_bytes("x/out", b"one")])
+    assert kept(root) == "two"
+    for text in ("three", "four"):
+        keep(root, text)
+    assert {stat.key for stat in root.list()} == {
+        "x/x.json", *(Output.with_digest("x/out.txt", text).key for text in (b"three", b"four")),
+    }  # fmt: skip
+
+
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     script = "import sys; from lolhl.storage.folder import Folder; from pathlib import Path; import time\n"
     script += "with Folder(Path(sys.argv[1])).lock('a/b'): print('in', flush=True); time.sleep(60)"

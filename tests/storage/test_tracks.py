@@ -41,7 +41,7 @@ def test_a_track_is_filled_part_by_part(root: Root) -> None:
 def test_a_video_whose_track_is_stored_is_not_fetched(root: Root, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()
-    output = bundle.store_weights(root, "m", network)
+    output = results.written(root, "models/m/model.safetensors", bundle.weights_bytes(network))
     model = replace(
         MODEL,
         architecture=network.architecture.to_json(),

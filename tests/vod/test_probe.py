@@ -68,7 +68,10 @@ def test_of_one_picture_no_rate_is_known(tmp_path: Path) -> None:
 def test_tags_are_not_taken_for_what_a_stream_says(tmp_path: Path, title: str) -> None:
     plain = numbered_video(tmp_path / "plain.mp4", seconds=2)
     ffmpeg("-i", plain, "-c", "copy", "-metadata", f"title={title}", tmp_path / "tagged.mp4")
-    expected = VideoInfo(2.0, 0.0, 320, 240, Fraction(30), "h264", has_audio=True, rotation=0)
+    expected = VideoInfo(
+        2.0, 0.0, 320, 240, Fraction(30), "h264", has_audio=True, rotation=0,
+        video_duration=Fraction(2), channels=1, sample_rate=44100,
+    )  # fmt: skip
     assert probe(plain) == probe(tmp_path / "tagged.mp4") == expected
 
 

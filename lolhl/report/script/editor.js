@@ -1,15 +1,15 @@
 // Corrections: spans are moved, removed and added, and saved as a label file.
 
-function moveItem(item, start, stop) {
-  item.start = start;
-  item.stop = stop;
-  state.saved = false;
+/** Gives an item other borders. `gesture` names the drag that it is a part of. Who moves an item accepts it. */
+function moveItem(item, start, stop, gesture = null) {
+  Object.assign(item, { start, stop, accepted: true });
   renderItem(item);
+  touched(gesture);
 }
 
 function toggle(item) {
   if (item.was) {
-    item.removed = !item.removed;
+    Object.assign(item, { removed: !item.removed, accepted: false });
     renderItem(item);
   } else {
     items.splice(items.indexOf(item), 1);
@@ -17,17 +17,21 @@ function toggle(item) {
     draw();
     $('add').focus();
   }
-  state.saved = false;
+  touched();
 }
 
 /** A highlight by hand; `label` is the number of the label that it is made from. */
-function add(start, stop, label = null) {
+function byHand(start, stop, label = null) {
   added += 1;
-  const item = { id: `a${added}`, rank: null, start, stop: Math.min(end, stop), score: null, reason: 'added by hand', clip: null, picture: null, label, was: null, removed: false };
+  return { id: `a${added}`, rank: null, start, stop: Math.min(end, stop), score: null, reason: 'added by hand', clip: null, picture: null, label, was: null, removed: false, accepted: true };
+}
+
+function add(start, stop, label = null) {
+  const item = byHand(start, stop, label);
   items.unshift(item);
-  state.saved = false;
   renderList();
   select(item, { reveal: true });
+  touched();
   return item;
 }
 
@@ -46,11 +50,12 @@ $('add').addEventListener('click', () => {
 });
 $('add-missed').addEventListener('click', () => missedLabels().forEach((label) => add(label.start, label.stop, label.number)));
 $('undo').addEventListener('click', () => {
-  for (const item of items) if (item.was) Object.assign(item, { start: item.was[0], stop: item.was[1], removed: false });
+  for (const item of items) if (item.was) Object.assign(item, { start: item.was[0], stop: item.was[1], removed: false, accepted: false });
   items.splice(0, items.length, ...items.filter((item) => item.was));
-  state.saved = true;
   renderList();
   draw();
+  touched();
+  if (!review) state.saved = true;
 });
 
 /** The label file: what `lolhl labels` reads. Without rows, the VOD is named on the command line instead. */
@@ -61,6 +66,10 @@ function table() {
 }
 
 $('save').addEventListener('click', () => {
+  if (review) {
+    useAsLabels();
+    return;
+  }
   const address = URL.createObjectURL(new Blob([table()], { type: 'text/tab-separated-values' }));
   const link = el('a', { href: address, download: `${data.vod}.tsv` });
   document.body.append(link);

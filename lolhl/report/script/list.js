@@ -29,6 +29,7 @@ function card(item) {
     item.rank ? el('b', {}, `#${item.rank}`) : el('b', {}, 'added'),
     el('em', {}, length(item.stop - item.start)),
     item.removed ? el('span', {}, 'removed')
+      : item.was && item.accepted && !changed(item) ? el('span', { class: 'yes' }, '✓ accepted')
       : item.was && changed(item) ? el('span', {}, 'moved')
       : data.labels ? el('span', { class: labelled ? 'yes' : 'no' }, labelled ? '✓ labelled' : 'not labelled') : null,
     video ? icon() : null);
@@ -72,6 +73,7 @@ function editor(item) {
     return el('div', { class: 'row', 'data-side': side }, el('span', {}, name), input, nudge(-1), nudge(1));
   };
   return el('div', { class: 'edit' }, row('start', 'Start'), row('stop', 'Stop'), problem,
+    item.was && !item.removed && !item.accepted ? el('button', { type: 'button', onclick: () => { judge(item, true); } }, 'Accept') : null,
     el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : 'Remove'));
 }
 
@@ -116,5 +118,6 @@ function renderChanges() {
   const moved = items.filter((item) => item.was && !item.removed && changed(item)).length;
   const parts = [[removed, 'removed'], [moved, 'moved'], [fresh, 'added']].filter(([count]) => count).map(([count, what]) => `${count} ${what}`);
   $('changes').textContent = parts.length ? `Changes: ${parts.join(', ')}. ${kept().length} highlights will be saved.` : `No changes yet. ${kept().length} highlights will be saved.`;
-  $('undo').disabled = parts.length === 0;
+  const accepted = items.filter((item) => item.was && item.accepted && !changed(item)).length;
+  $('undo').disabled = parts.length + accepted === 0;
 }

@@ -10,7 +10,7 @@ const intensity = series(data.intensity);
 const end = Math.max(data.duration, 1);
 const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
 let added = 0;
-const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false }));
+const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
 const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
 
 const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);

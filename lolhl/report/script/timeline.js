@@ -70,7 +70,7 @@ let drag = null;
 chart.addEventListener('pointerdown', (event) => {
   if (event.button) return;
   chart.setPointerCapture(event.pointerId);
-  drag = { x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event) };
+  drag = { name: `drag ${event.timeStamp}`, x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event) };
 });
 chart.addEventListener('pointermove', (event) => {
   if (drag && Math.abs(event.offsetX - drag.x) > 3) drag.moved = true;
@@ -78,7 +78,7 @@ chart.addEventListener('pointermove', (event) => {
     const { item, side } = drag.edge;
     const time = Math.round(pointerTime(event, chart) * 10) / 10;
     const next = { start: item.start, stop: item.stop, [side]: time };
-    if (next.stop - next.start >= 0.5) moveItem(item, next.start, next.stop);
+    if (next.stop - next.start >= 0.5) moveItem(item, next.start, next.stop, drag.name);
   } else if (drag?.moved) {
     const shift = ((drag.x - event.offsetX) / (chart.clientWidth - GUTTER)) * (drag.b - drag.a);
     view(drag.a + shift, drag.b + shift);

@@ -19,6 +19,20 @@ def studio(vod: str = "a") -> list[dict[str, Any]]:
     return [{"id": 1, "data": {"vid_id": vod, "video": f"/data/{vod}/video.mp4"}, "annotations": [annotation]}]
 
 
+OTHERS = {  # good files of other programs
+    "cuts.edl": "001  AX  AA/V  C  00:00:10:00 00:00:20:00 01:00:00:00 01:00:10:00\n* COMMENT: fight\n",
+    "markers.edl": "001 001 V C 01:00:10:00 01:00:10:01 01:00:10:00 01:00:10:01\n |C:Blue |M:fight |D:90\n",
+    "markers.csv": "Marker Name\tDescription\tIn\tOut\nfight\t\t00:00:10:00\t00:00:20:00\n",
+    "twitch.csv": "0:00:30,Broadcaster,me,fight\n",
+    "segments.csv": "10.5,20,fight\n",
+    "x.llc": "{version: 2, cutSegments: [{start: 10.5, end: 20, name: 'fight'}]}",
+    "x.vtt": "WEBVTT\n\n00:00:10.000 --> 00:00:20.000\nfight\n",
+    "x.json": '{"vod": "a", "highlights": [{"start": 10, "stop": 20, "name": "fight"}]}',
+}
+_FRAMES = {name: ["--fps", "30"] for name in ("cuts.edl", "markers.edl", "markers.csv")}
+_LONG = " a" * 2_000_000  # a line that patterns must not go over again and again
+
+
 def _refused(name: str, *options: str) -> Callable[[Sandbox], None]:
     """A file that is no label file, refused at once."""
 
@@ -57,10 +71,27 @@ def studio_id(text: str) -> Callable[[Sandbox], None]:
     return case
 
 
+def others(sandbox: Sandbox) -> None:
+    """Files of other programs: good ones are taken in, those with huge numbers or lines are refused."""
+    sandbox.take("vods", "labels")
+    for name, text in OTHERS.items():
+        sandbox.write(name, text)
+        sandbox.succeed("labels", name, "--vod", "a", *_FRAMES.get(name, []))
+    before = sandbox.contents()
+    for name, text in OTHERS.items():
+        sandbox.write(
+            name, _LONG if name.endswith(".edl") else text.replace("20", "9" * 5000).replace("30", "9" * 5000)
+        )
+        sandbox.refuse("labels", name, "--vod", "a", *_FRAMES.get(name, []), codes=(2,))
+    sandbox.expect(before == sandbox.contents(), "a refused file has changed the root")
+
+
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "fifo": fifo,
     "zero": _refused("/dev/zero", "--format", "tsv"),
     "zero-studio": _refused("/dev/zero", "--format", "label-studio", "--fps", "24"),
+    "zero-llc": _refused("/dev/zero", "--format", "llc", "--vod", "a"),
+    "others": others,
     "random": _refused("/dev/urandom", "--format", "csv"),
     "control-characters": studio_id("\x1b]0;taken\x07\x9b31m"),
 }
@@ -71,13 +102,17 @@ def draw(sandbox: Sandbox) -> None:
     rng = sandbox.rng
     sandbox.take("vods", "labels")
     before = sandbox.contents()
-    kind = rng.choice(("table", "studio", "studio", "bytes"))
+    kind = rng.choice(("table", "studio", "studio", "bytes", "others"))
     options: list[str] = []
     if kind == "table":
         name, data = _table(sandbox)
     elif kind == "studio":
         name, data = "x.json", mutate(rng, json.dumps(studio(rng.choice("ab"))).encode())
         options = rng.choice([["--fps", "24"], ["--seconds"], ["--fps", rng.choice(TEXTS)], ["--fps", "1e-4000"]])
+    elif kind == "others":
+        name = rng.choice([*OTHERS])
+        data = damage_bytes(rng, OTHERS[name].encode())
+        options = [*_FRAMES.get(name, []), "--vod", "a"]
     else:
         name = rng.choice(("x.tsv", "x.csv", "x.json", "x.txt"))
         data = damage_bytes(rng, rng.choice((GOOD, GOOD.replace("\t", ","), json.dumps(studio()))).encode())

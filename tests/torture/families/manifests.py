@@ -257,7 +257,8 @@ MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (
     "models/m/model.json", "vods/a/vod.json", "frames/a/**/frameset.json", "highlights/a/scores.json",
     "highlights/a/highlights.json", "highlights/a/clips.json", "highlights/a/report.json",
 )  # fmt: skip
-INDEX, SAMPLES, SCORED = "frames/a/**/index*.parquet", "datasets/d/samples.parquet", "highlights/a/scores.parquet"
+INDEX, SCORED = "frames/a/**/index*.parquet", "highlights/a/scores*.parquet"
+STRETCHES, SPANS = "datasets/d/stretches*.parquet", "datasets/d/spans*.parquet"
 LEARN = "train n --dataset d --epochs 1"
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "view-fps-0": holding(MODEL, "0", "result view fps", "infer m a --source video --force"),
@@ -282,8 +283,10 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "config-seed-like": holding(MODEL, "x", "config seed", "retrain --like m"),
     "vod-chapters": holding(VOD, [3, None], "result chapters", "report a --force"),
     "vod-duration": holding(VOD, 1e300, "result duration", "extract a --size 64 --force", "report a --force"),
-    "samples-column": wrong_table(SAMPLES, without_column("chunk"), LEARN),
-    "samples-text": wrong_table(SAMPLES, as_text("frame"), LEARN),
+    "stretches-column": wrong_table(STRETCHES, without_column("side"), LEARN),
+    "stretches-text": wrong_table(STRETCHES, as_text("first"), LEARN),
+    "spans-column": wrong_table(SPANS, without_column("stop"), LEARN),
+    "spans-text": wrong_table(SPANS, as_text("start"), LEARN),
     "index-column": wrong_table(INDEX, without_column("offset"), "infer t a --force"),
     "index-beyond": wrong_table(INDEX, beyond_the_end, "infer t a --force", LEARN),
     "index-text": wrong_table(INDEX, as_text("length"), "infer t a --force"),

@@ -107,14 +107,16 @@ MENDS = (
     ),
     mend(
         6, "model-before-registry", "stored:publication-fails", "lolhl/stages/train.py",
-        "            made = begun.finish(result, [output])\n",
-        "            made = begun.manifest(result, [output])\n"
-        "            publication.publish(root, name, made, config.register, config.alias)\n"
-        "            begun.finish(result, [output])\n",
+        "        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})\n",
+        "        output = manifest.Output.with_digest(layout.weights(name), bundle.weights_bytes(network))\n"
+        "        root.write(output.key, bundle.weights_bytes(network))\n"
+        "        made = todo.manifest(result, [output])\n"
+        "        publication.publish(root, name, made, config.register, config.alias)\n"
+        "        todo.finish(result, [output])\n",
     ),
     mend(
         6, "announced", "stored:publication-fails", "lolhl/stages/train.py",
-        "            publication.announce(root, name, Publication(todo.digest, config.register, config.alias))\n", "",
+        "        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))\n", "",
     ),
     # 7: files that name other files
     mend(
@@ -261,8 +263,7 @@ MENDS = (
         "if rotation in (90, 270):", 'if rotation in (90, 270) or "90.00" in str(container.metadata):',
     ),
     mend(
-        13, "edl-of-slow", "videos:slow", "lolhl/stages/clips.py",
-        "if events and 1 <= round(fps)", "if events and round(fps)",
+        13, "edl-of-slow", "videos:slow", "lolhl/timecode.py", "frames = max(1, round(fps))", "frames = round(fps)",
     ),
     mend(
         13, "tall-thumbnail", "videos:tall", "lolhl/vod/cpu.py", "_HIGHEST = 2 ", "_HIGHEST = 1000 ",

@@ -1,0 +1,122 @@
+"""What an editor has corrected of a VOD's highlights: reviews/<vod>.json.
+
+Corrections are what people give. No stage writes them, and no `--force` removes them. They are not labels yet: an
+editor who has looked at a whole stream turns them into labels (`save_as_labels`).
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from lolhl.errors import Conflict, LabelError, StorageError
+from lolhl.labels.rows import KnownVods, checked
+from lolhl.labels.spans import Span, merge
+from lolhl.labels.store import labels_key
+from lolhl.labels.tables import write_table
+from lolhl.storage import Root, check_name
+
+MOST = 20_000  # spans of one VOD: more than one every two seconds of 12 h
+_SLACK = 1.0  # seconds that a span may reach beyond a video, whose length is rounded differently by programs
+
+Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One span as the editor left it.
+
+    Attributes:
+        start, stop: in seconds from the start of the VOD's video.
+        verdict: of the editor. Spans without a verdict were not looked at, and are not stored.
+        was: the start and stop of the highlight that it was made from. None for a span that the editor added.
+    """
+
+    start: Seconds
+    stop: Seconds
+    verdict: Literal["accepted", "rejected"]
+    was: tuple[Seconds, Seconds] | None = None
+
+
+class Corrections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All corrections of one VOD.
+
+    Attributes:
+        revision: how often they were saved. Whoever saves names the revision that he has seen.
+        spans: in no order.
+    """
+
+    revision: Annotated[int, Meta(ge=0)] = 0
+    spans: Annotated[tuple[Correction, ...], Meta(max_length=MOST)] = ()
+
+
+def corrections_key(vod: str) -> str:
+    """Where the corrections of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
+    return f"reviews/{check_name(vod, 'VOD')}.json"
+
+
+def load_corrections(root: Root, vod: str) -> tuple[Corrections, str | None]:
+    """The corrections of a VOD, and the etag of the stored file. Nobody's corrections are none, at revision 0.
+
+    Raises:
+        StorageError: the file is damaged.
+    """
+    key = corrections_key(vod)
+    stored = root.find(key)
+    if stored is None:
+        return Corrections(), None
+    try:
+        return parse_corrections(stored[0]), stored[1]
+    except LabelError as error:
+        raise StorageError(f"{root.url}/{key} is damaged ({error}): move it away to begin anew") from error
+
+
+def parse_corrections(data: bytes) -> Corrections:
+    """Reads corrections from JSON. Raises LabelError for anything else."""
+    try:
+        corrections = msgspec.json.decode(data, type=Corrections)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise LabelError(f"these are no corrections: {str(error)[:200]}") from error
+    for span in corrections.spans:
+        if not span.start < span.stop:
+            raise LabelError(f"a span that starts at {span.start:g} s stops at {span.stop:g} s")
+    return corrections
+
+
+def save_corrections(root: Root, vod: str, corrections: Corrections, duration: float) -> Corrections:
+    """Stores corrections whose revision is the stored one, and returns them with the next revision.
+
+    Args:
+        duration: of the VOD's video, in seconds.
+
+    Raises:
+        Conflict: somebody saved in between, in another tab or on another machine. Nothing was stored.
+        LabelError: a span lies outside of the video.
+        StorageError: the stored file is damaged.
+    """
+    for span in corrections.spans:
+        if span.stop > duration + _SLACK:
+            raise LabelError(f"a span stops at {span.stop:g} s, and the stream at {duration:g} s")
+    stored, etag = load_corrections(root, vod)
+    if stored.revision != corrections.revision:
+        raise Conflict(
+            f"the corrections of {vod} were saved elsewhere in the meantime (revision {stored.revision}, "
+            f"not {corrections.revision}): load the page again"
+        )
+    saved = msgspec.structs.replace(corrections, revision=corrections.revision + 1)
+    root.write_if(corrections_key(vod), msgspec.json.format(msgspec.json.encode(saved), indent=1) + b"\n", etag)
+    return saved
+
+
+def save_as_labels(root: Root, vod: str, spans: Sequence[Span], duration: float) -> list[Span]:
+    """Puts these spans in place of the VOD's labels, which then stand for the whole VOD. Returns the labels.
+
+    Spans that overlap or touch are merged.
+
+    Raises:
+        LabelError: a span lies outside of the video.
+    """
+    known = KnownVods({vod: duration})
+    labels = merge([checked(span, vod, known, f"span {number}") for number, span in enumerate(spans, start=1)])
+    root.write(labels_key(vod), write_table(vod, labels))
+    return labels

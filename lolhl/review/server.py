@@ -1,0 +1,309 @@
+"""The server of the review page: Starlette on loopback. Only the browser that was given its address can use it.
+
+The address holds a token. The first request that brings it gets a cookie in exchange, and the token is worth nothing
+from then on. Requests for another host name are refused, which is what stops a site that points its own name to this
+machine (DNS rebinding). Requests that change something must bring a header that no other site can send. Files are
+served where a manifest of the root names them, and nothing else.
+"""
+
+import hmac
+import html
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import PurePosixPath
+from string import Template
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import StreamingResponse as Stream
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lolhl import manifest
+from lolhl.errors import Conflict, LolhlError, MissingInput, NotFound, UsageError
+from lolhl.grid import format_time
+from lolhl.labels.spans import Span
+from lolhl.labels.store import labels_key
+from lolhl.manifest import Output
+from lolhl.report.page import policy_hash, reviewed, style
+from lolhl.results import Clips, Highlights, Report, Result, Vod
+from lolhl.review.corrections import (
+    MOST,
+    load_corrections,
+    parse_corrections,
+    save_as_labels,
+    save_corrections,
+)
+from lolhl.storage import Root, check_name
+
+HOSTS = ["127.0.0.1", "localhost"]
+_WRITES = "x-lolhl-review"  # a header that a page of another origin cannot send without being allowed to
+_LARGEST = 8_000_000  # bytes of a request
+_PIECE = 1 << 20  # bytes of a file that are read at once
+_TYPES = {".html": "text/html; charset=utf-8", ".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm"}
+_TYPES |= {".mov": "video/quicktime", ".jpg": "image/jpeg", ".json": "application/json"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_STRANGER = (
+    "This page needs the address that `lolhl review` printed, once in each browser. Start it again for a new one.\n"
+)
+
+
+@dataclass
+class Session:
+    """Who may use the server.
+
+    Attributes:
+        port: that it listens on. Cookies know no ports, so the port is in the cookie's name.
+        token: of the printed address. None once it was used.
+        secret: the value of the cookie.
+    """
+
+    port: int
+    token: str | None = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    @property
+    def address(self) -> str:
+        """The address to open."""
+        return f"http://127.0.0.1:{self.port}/open/{self.token}"
+
+    @property
+    def cookie(self) -> str:
+        return f"lolhl-{self.port}"
+
+    def exchange(self, token: str) -> bool:
+        """Whether this is the token. It is used up then."""
+        if self.token is None or not hmac.compare_digest(token.encode(), self.token.encode()):
+            return False
+        self.token = None
+        return True
+
+    def knows(self, cookie: str) -> bool:
+        return hmac.compare_digest(cookie.encode(), self.secret.encode())
+
+
+def application(root: Root, session: Session) -> Starlette:
+    """The server's application.
+
+    Args:
+        root: whose VODs are reviewed.
+        session: who may use it.
+    """
+    site = _Site(root)
+    routes = [
+        Route("/", _page(site.index)),
+        Route("/highlights/{vod}/report.html", _page(site.report)),
+        Route("/reviews/{vod}", _change(site.save), methods=["PUT"]),
+        Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
+        Route("/{key:path}", _file(site), methods=["GET", "HEAD"]),
+    ]
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(_Gate, session=session)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={LolhlError: _refuse})
+
+
+class _Gate:
+    """Lets in who brings the cookie, or the token in exchange for it."""
+
+    def __init__(self, app: ASGIApp, session: Session) -> None:
+        self.app, self.session = app, session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        response = self._answer(request)
+
+        async def send_with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] += [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+            await send(message)
+
+        await (response or self.app)(scope, receive, send_with_headers)
+
+    def _answer(self, request: Request) -> Response | None:
+        """What is answered in place of the application."""
+        if self.session.knows(request.cookies.get(self.session.cookie, "")):
+            writes = request.method not in ("GET", "HEAD")
+            if writes and request.headers.get(_WRITES) != "1":
+                return PlainTextResponse(f"A change needs the header {_WRITES}.\n", 403)
+            return None
+        place, _, token = request.url.path.rpartition("/")
+        if place == "/open" and self.session.exchange(token):
+            response = RedirectResponse("/", 303)
+            response.set_cookie(self.session.cookie, self.session.secret, httponly=True, samesite="strict", path="/")
+            return response
+        return PlainTextResponse(_STRANGER, 401)
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What there is to see and to change."""
+
+    root: Root
+
+    def index(self) -> str:
+        """The list of the root's VODs."""
+        names = sorted({stat.key.split("/")[1] for stat in self.root.list("vods/") if stat.key.endswith("/vod.json")})
+        rows = "".join(self._row(name) for name in names)
+        template = Template(resources.files("lolhl.review").joinpath("index.html").read_text(encoding="utf-8"))
+        empty = "" if rows else "<p>There is no VOD yet: run <code>lolhl run STREAM</code> first.</p>"
+        return template.substitute(
+            style=style(), style_hash=policy_hash(style()), root=html.escape(self.root.url), rows=rows, empty=empty
+        )
+
+    def _row(self, vod: str) -> str:
+        stored = manifest.intact(self.root, f"vods/{vod}/vod.json", Vod)
+        if stored is None:
+            return f"<tr><td>{html.escape(vod)}</td><td colspan=4>its manifest is damaged</td></tr>"
+        report = manifest.intact(self.root, f"highlights/{vod}/report.json", Report)
+        name = html.escape(stored.result.title or vod)
+        if report:
+            name = f'<a href="/highlights/{quote(vod)}/report.html">{name}</a>'
+        corrections, _ = load_corrections(self.root, vod)
+        cells = [
+            format_time(round(stored.result.duration)),
+            f"{len(report.result.highlights)} highlights" if report else "not scored yet",
+            f"{len(corrections.spans)} looked at" if corrections.spans else "–",
+            "labelled" if self.root.stat(labels_key(vod)) else "–",
+        ]
+        return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+    def report(self, vod: str) -> str:
+        """The page of one VOD. Raises MissingInput where it has none."""
+        made = self._report(vod)
+        html_bytes = made.read(self.root, made.result.page, f"lolhl report {vod} --force")
+        corrections, _ = load_corrections(self.root, vod)
+        review = {
+            **msgspec.to_builtins(corrections),
+            "corrections_url": f"/reviews/{quote(vod)}",
+            "labels_url": f"/labels/{quote(vod)}",
+        }
+        return reviewed(html_bytes.decode(), review)
+
+    def save(self, vod: str, body: bytes) -> dict[str, Any]:
+        """Stores the corrections of one VOD."""
+        duration = self._report(vod).result.duration
+        saved = save_corrections(self.root, vod, parse_corrections(body), duration)
+        return {"revision": saved.revision}
+
+    def label(self, vod: str, body: bytes) -> dict[str, Any]:
+        """Puts the spans, [[start, stop], …] in seconds, in place of the VOD's labels."""
+        duration = self._report(vod).result.duration
+        try:
+            pairs = msgspec.json.decode(body, type=list[tuple[float, float]])
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise UsageError(f"these are no spans: {str(error)[:200]}") from error
+        if len(pairs) > MOST:
+            raise UsageError(f"{len(pairs)} spans are more than {MOST}")
+        labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
+        return {"labels": len(labels), "key": labels_key(vod)}
+
+    def find(self, key: str) -> Output | None:
+        """The file with this key, if a manifest of its VOD names it."""
+        return next((output for output in self._outputs(key) if output.key == key), None)
+
+    def _outputs(self, key: str) -> Iterator[Output]:
+        place, _, rest = key.partition("/")
+        vod = rest.partition("/")[0]
+        files: dict[str, type[Result]] = {"vod.json": Vod} if place == "vods" else {}
+        if place == "highlights":
+            files = {"highlights.json": Highlights, "clips.json": Clips, "report.json": Report}
+        for file, kind in files.items():
+            stored = manifest.intact(self.root, f"{place}/{check_name(vod, 'VOD')}/{file}", kind)
+            yield from stored.outputs if stored else []
+
+    def _report(self, vod: str) -> manifest.Manifest[Report]:
+        key = f"highlights/{check_name(vod, 'VOD')}/report.json"
+        return manifest.load(self.root, key, Report, f"lolhl report {vod}")
+
+
+def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        return HTMLResponse(await run_in_threadpool(make, **request.path_params))
+
+    return endpoint
+
+
+def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _LARGEST:
+                return PlainTextResponse(f"A request has at most {_LARGEST} bytes.\n", 413)
+        return JSONResponse(await run_in_threadpool(change, request.path_params["vod"], bytes(body)))
+
+    return endpoint
+
+
+def _file(site: _Site) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        key = request.path_params["key"]
+        output = await run_in_threadpool(site.find, key)
+        if output is None:
+            return PlainTextResponse("There is no such file.\n", 404)
+        suffix = PurePosixPath(key).suffix.lower()
+        headers = {"Accept-Ranges": "bytes", "Content-Type": _TYPES.get(suffix, "application/octet-stream")}
+        window = parse_range(request.headers.get("range", ""), output.size)
+        if window is None:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{output.size}"})
+        first, stop = window
+        headers["Content-Length"] = str(stop - first)
+        if window != (0, output.size):
+            headers["Content-Range"] = f"bytes {first}-{stop - 1}/{output.size}"
+        status = 200 if window == (0, output.size) else 206
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        return Stream(_pieces(site.root, key, first, stop), status, headers)
+
+    return endpoint
+
+
+def parse_range(header: str, size: int) -> tuple[int, int] | None:
+    """First byte and end of what a Range header asks for (RFC 9110, 14.2). None where the file has none of it.
+
+    The whole file is given for several ranges at once, as for a header that is none: a server may do that.
+    """
+    unit, _, ranges = header.partition("=")
+    first, dash, last = ranges.strip().partition("-")
+    digits = [text for text in (first, last) if text]
+    if unit.strip() != "bytes" or not dash or not digits or not all(t.isascii() and t.isdigit() for t in digits):
+        return 0, size
+    if any(len(text) > 18 for text in digits):
+        return None
+    if not first:  # the last bytes
+        return (max(0, size - int(last)), size) if int(last) and size else None
+    if int(first) >= size or (last and int(last) < int(first)):
+        return None
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+def _pieces(root: Root, key: str, first: int, stop: int) -> Iterator[bytes]:
+    while first < stop:
+        piece = root.read_range(key, first, min(_PIECE, stop - first))
+        if not piece:
+            return  # the file became shorter: the connection ends early, which the browser notices
+        yield piece
+        first += len(piece)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    """One line of what is wrong."""
+    statuses: dict[type, int] = {Conflict: 409, MissingInput: 404, NotFound: 404, UsageError: 400}
+    status = next((status for kind, status in statuses.items() if isinstance(error, kind)), 500)
+    return PlainTextResponse(f"{error}\n", status)

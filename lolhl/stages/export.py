@@ -1,0 +1,195 @@
+"""export: the highlights of a VOD → files for programs for editing, players and spreadsheets.
+
+The files refer to the stored video, or to the stretches in source quality that `report` cut its clips from. They are
+made anew each time, since they name folders of this machine; nothing in lolhl reads them, so they have no manifest.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from lolhl import layout, manifest
+from lolhl.config import Config, setting
+from lolhl.errors import ExportError, MissingInput
+from lolhl.exports.cut_list import Cut, CutList, Media, with_handles
+from lolhl.exports.formats import FORMATS, Format
+from lolhl.exports.media import address_in, describe
+from lolhl.manifest import Manifest
+from lolhl.results import Clips, Highlights, SourceStretch, Vod
+from lolhl.stages import clips, highlights
+from lolhl.storage import Root
+from lolhl.timecode import Rate
+from lolhl.vod.probe import probe
+
+log = logging.getLogger(__name__)
+
+_ALL = "all"
+_FORMATS_HELP = "; ".join(f"{name}: {format.help}" for name, format in FORMATS.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Config):
+    """What is exported."""
+
+    format: str = setting(_ALL, f"{_FORMATS_HELP}; all: each that can be written", choices=(_ALL, *FORMATS))
+    media: Literal["auto", "source", "stored"] = setting(
+        "auto",
+        "which videos cuts refer to: source is what clips were cut from in source quality, stored the whole stored "
+        "video; auto takes the source where clips were cut from it",
+    )
+    handles: float = setting(
+        0.0,
+        "seconds added before and after each highlight, to be trimmed in the editor; cuts can be widened further, as "
+        "far as their video reaches",
+        at_least=0,
+        at_most=600,
+    )
+    top: int | None = setting(None, "only so many of the best highlights (default: all)", at_least=1)
+    media_folder: str | None = setting(
+        None,
+        "where the editor's machine has the videos, as D:\\videos, if it is not this one (default: where they lie in "
+        "the root)",
+    )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written: its VOD, format, key in the root, and how many highlights it has."""
+
+    vod: str
+    format: str
+    key: str
+    highlights: int
+
+
+def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[Exported]:
+    """Writes the highlights of a VOD below highlights/<vod>/exports/, in one format or in all.
+
+    Args:
+        root: where the data lies.
+        vod: name of a VOD that was reported.
+        config: see `ExportConfig`.
+
+    Returns:
+        What was written. Of all formats those are left out that cannot hold these highlights, with a warning.
+
+    Raises:
+        MissingInput: the VOD has no highlights yet, or those are older than its scores; or the source was asked for,
+            but was never fetched.
+        ExportError: there are no highlights, or the format cannot hold them.
+        UsageError: the media folder is no whole path.
+        StorageError, VideoError: a video is gone, changed, or cannot be opened.
+    """
+    key = highlights.manifest_key(vod)
+    spans = manifest.load(root, key, Highlights, layout.command(key), fresh=True)
+    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
+    if not spans.result.highlights:
+        raise ExportError(f"VOD {vod} has no highlights: {spans.result.reason or 'none were cut'}")
+    clip_list = _clips(root, spans)
+    names = [*FORMATS] if config.format == _ALL else [config.format]
+    chosen = sorted(spans.result.highlights[: config.top], key=lambda highlight: highlight.span)
+    cuts = [Cut(highlight.span, highlight.rank, highlight.reason) for highlight in chosen]
+    if any(FORMATS[name].needs_media for name in names):
+        cuts = _with_media(root, stored, clip_list, cuts, config)
+    reel = _reel(root, clip_list, spans.result) if any(FORMATS[name].needs_reel for name in names) else ()
+    cut_list = CutList(
+        vod=vod,
+        title=stored.result.title or vod,
+        duration=spans.result.duration,
+        video=PurePosixPath(stored.result.video).name,
+        rate=Rate.nearest(stored.result.fps) if stored.result.fps else None,
+        cuts=with_handles(cuts, config.handles, spans.result.duration),
+        reel=tuple(reel),
+    )
+    return list(_write(root, cut_list, names))
+
+
+def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:
+    """The clips of these very highlights."""
+    made = manifest.find(root, clips.manifest_key(spans.result.vod), Clips)
+    key = highlights.manifest_key(spans.result.vod)
+    return made if made and made.inputs.get(key) == spans.content_digest() else None
+
+
+def _with_media(
+    root: Root, stored: Manifest[Vod], clip_list: Manifest[Clips] | None, cuts: Sequence[Cut], config: ExportConfig
+) -> list[Cut]:
+    """The cuts with the videos that they refer to. Cuts that were never fetched in source quality refer to none."""
+    vod = stored.result
+    from_source = clip_list is not None and clip_list.result.clips_from == "source"
+    if config.media == "source" and not from_source:
+        raise MissingInput(
+            f"VOD {vod.vod} has no clips in source quality: run `lolhl report {vod.vod} --clips-from source` first, or "
+            "export with --media stored"
+        )
+    if config.media == "stored" or not from_source:
+        redo = f"{layout.command(f'vods/{vod.vod}/vod.json')} --force"
+        media = _describe(root, stored, vod.video, redo, vod.duration, config)
+        return [replace(cut, media=media) for cut in cuts]
+    assert clip_list
+    videos = {clip.rank: clip.video for clip in clip_list.result.clips}
+    stretches = {video: _stretch(root, vod, video, config) for video in {*videos.values()}}
+    in_source = [
+        replace(cut, media=stretches[videos[cut.rank]][0], begin=stretches[videos[cut.rank]][1])
+        for cut in cuts
+        if cut.rank in videos
+    ]
+    others = [cut for cut in cuts if cut.rank not in videos]
+    if others:
+        log.info("export %s: %d highlights have no clip in source quality", vod.vod, len(others))
+    return sorted([*in_source, *others], key=lambda cut: cut.span)
+
+
+def _stretch(root: Root, vod: Vod, video: str, config: ExportConfig) -> tuple[Media, float]:
+    """A stretch in source quality, and its time 0 in seconds of the stored video."""
+    redo = f"lolhl report {vod.vod} --force"
+    key = str(PurePosixPath(video).with_suffix(".json"))
+    made = manifest.load(root, key, SourceStretch, redo)
+    first, last = made.result.holds
+    return _describe(root, made, video, redo, last - first, config), made.result.begin - vod.offset
+
+
+def _describe(root: Root, made: Manifest[Any], video: str, redo: str, duration: float, config: ExportConfig) -> Media:
+    path, name = made.local(root, video, redo), PurePosixPath(video).name
+    is_remote = root.url.startswith("s3://")  # what is local then is a copy for a while
+    folder = config.media_folder or (None if is_remote else str(path.resolve().parent))
+    return describe(path, name, address_in(folder, name), duration)
+
+
+def _reel(root: Root, clip_list: Manifest[Clips] | None, spans: Highlights) -> Iterator[tuple[str, float]]:
+    """Name and seconds of each clip of the reel. A clip that is a copy begins before its highlight."""
+    if clip_list is None or clip_list.result.reel is None:
+        return
+    names = {highlight.rank: highlight.span.name for highlight in spans.highlights}
+    keys = {clip.rank: clip.key for clip in clip_list.result.clips}
+    for rank in clip_list.result.reel_ranks or keys:
+        path = clip_list.local(root, keys[rank], f"lolhl report {spans.vod} --force")
+        yield names[rank], probe(path).duration
+
+
+def _write(root: Root, cut_list: CutList, names: Sequence[str]) -> Iterator[Exported]:
+    for name in names:
+        form = FORMATS[name]
+        key = f"highlights/{cut_list.vod}/exports/{form.file}"
+        try:
+            _check(form, cut_list)
+            data = form.write(cut_list)
+        except ExportError as error:
+            if len(names) == 1:
+                raise
+            log.warning("export %s: no %s: %s", cut_list.vod, name, error)
+            root.delete(key)  # of an earlier export, which had other highlights
+            continue
+        root.write(key, data)
+        yield Exported(cut_list.vod, name, key, len(cut_list.pieces if form.needs_media else cut_list.cuts))
+
+
+def _check(form: Format, cut_list: CutList) -> None:
+    """Raises ExportError where the format needs what there is not."""
+    rates = [piece.source.rate for piece in cut_list.pieces] if form.needs_media else [cut_list.rate]
+    if form.needs_media and not cut_list.pieces:
+        raise ExportError(f"no highlight of VOD {cut_list.vod} has a clip in source quality: try --media stored")
+    if (form.needs_media or form.needs_rate) and not all(rates):
+        raise ExportError(f"nobody knows the frame rate of VOD {cut_list.vod}: choose a format that holds times")

@@ -1,0 +1,102 @@
+"""review: the reports of a root → a page on this machine that saves corrections while they are made, until Ctrl-C."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import uvicorn
+
+from lolhl.config import Config, setting
+from lolhl.errors import UsageError
+from lolhl.review.corrections import corrections_key
+from lolhl.review.server import Session, application
+from lolhl.storage import Root
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 3  # seconds that open requests are waited for when the server ends
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewConfig(Config):
+    """Where the page is served."""
+
+    port: int = setting(0, "port on this machine; 0 takes any that is free", at_least=0, at_most=65535)
+    browser: bool = setting(True, "open the page in the browser of this desktop, where there is one")
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The VODs whose corrections were changed."""
+
+    vods: list[str]
+
+
+def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
+    """Serves the reports of a root on loopback, until the process is interrupted.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+    before = _etags(root)
+    with _listening(config.port) as listener:
+        session = Session(listener.getsockname()[1])
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application(root, session),
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=_PATIENCE,
+            )
+        )
+        print(f"review: open {session.address}", file=sys.stderr, flush=True)
+        if config.browser and _has_desktop():
+            with suppress(webbrowser.Error):
+                webbrowser.open(session.address)
+        with _interruptible():
+            server.run(sockets=[listener])
+    after = _etags(root)
+    return Reviewed(sorted(vod for vod, etag in after.items() if before.get(vod) != etag))
+
+
+def _etags(root: Root) -> dict[str, str]:
+    """VOD → etag of its corrections."""
+    place = corrections_key("vod").partition("/")[0]
+    return {stat.key.split("/")[1].removesuffix(".json"): stat.etag for stat in root.list(f"{place}/")}
+
+
+def _has_desktop() -> bool:
+    """Without one, Python would open a browser of text in this terminal."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in names)
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(f"--port {port}: {error.strerror}: choose another, or 0 for any that is free") from error
+        yield listener
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the server, and nothing else: uvicorn raises the signal again once it has ended."""
+    earlier = signal.getsignal(signal.SIGINT)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)

@@ -1,0 +1,85 @@
+"""What is compared: methods that are built in, the blog's recipe, and models, each by a name."""
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from lolhl import grid, manifest
+from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
+from lolhl.highlights.cut import Limits
+from lolhl.labels.spans import Span
+from lolhl.results import Vod
+from lolhl.stages import methods
+from lolhl.stages.methods import BUILT_IN, LabelledVod
+from tests.evaluation.material import Direction, Workshop
+
+SCORES = Path(__file__).parent / "scores"  # of recipes that take hours to run, kept as data
+FPS = Fraction(3)
+
+# Name → what `lolhl train` is called with. To compare another one, add a line, or say `NAME=ARGUMENTS` in the call.
+MODELS: dict[str, str] = {
+    "image": "--kind image",
+    "video": "--kind video",
+}
+_BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe's scores are averaged
+
+
+def known() -> list[str]:
+    """The names that can be compared."""
+    return [*BUILT_IN, *_BLOG, *MODELS]
+
+
+def predict(workshop: Workshop, name: str, direction: Direction, judge: Sequence[str]) -> Predictions | None:
+    """What a method says of some VODs; None where the blog's scores of them are not there.
+
+    Args:
+        name: of a method; models learn first, if they have not yet.
+        direction: what models have learnt from.
+        judge: the VODs.
+    """
+    labels = workshop.labels(judge)
+    if name in _BLOG:
+        return _blog(name, direction, labels)
+    if name in BUILT_IN:
+        vods = [LabelledVod(vod, spans, FPS, _frames(workshop, vod)) for vod, spans in labels.items()]
+        return _timed(workshop, f"run {name} {','.join(judge)}", lambda: BUILT_IN[name](workshop.root, vods))
+    model = learn(workshop, name, direction)
+    return _timed(workshop, f"run {name} {','.join(judge)}", lambda: methods.predict(workshop.root, model, labels))
+
+
+def learn(workshop: Workshop, name: str, direction: Direction) -> str:
+    """Trains a model from stored tracks, unless it is there; returns its name in the root."""
+    model = f"{name}-{direction.name}"
+    workshop.run(f"dataset {direction.name}", "dataset", direction.name, *direction.learn)
+    arguments = shlex.split(MODELS[name])
+    workshop.run(f"train {model}", "train", model, "--dataset", direction.name, *arguments)
+    return model
+
+
+def _timed(workshop: Workshop, step: str, work: Callable[[], Predictions]) -> Predictions:
+    begun = time.perf_counter()
+    predictions = work()
+    if step not in workshop.costs():  # a second time scores are only read
+        workshop.note(step, time.perf_counter() - begun)
+    return predictions
+
+
+def _frames(workshop: Workshop, vod: str) -> int:
+    made = manifest.load(workshop.root, f"vods/{vod}/vod.json", Vod, "lolhl download")
+    return grid.first_frame_at(made.result.duration, FPS)
+
+
+def _blog(name: str, direction: Direction, labels: Mapping[str, Sequence[Span]]) -> Predictions | None:
+    """The recipe calls a picture a highlight where its network gives it more than one half."""
+    file = SCORES / f"blog-{direction.name}.npz"
+    if not file.exists():
+        return None
+    with np.load(file) as stored:
+        if not set(labels) <= set(stored.files):
+            return None
+        vods = [ScoredVod(vod=v, fps=FPS, scores=stored[v].astype(float), labels=s) for v, s in labels.items()]
+    return Judge(_BLOG[name], Limits(threshold=0.5)).predict(vods)

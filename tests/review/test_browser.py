@@ -1,0 +1,210 @@
+"""The review page in a real browser: what an editor corrects is saved while it is made."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lolhl.labels.store import load_labels
+from lolhl.review.corrections import Corrections, corrections_key, load_corrections
+from lolhl.storage import Root
+from tests.browser import chromium
+from tests.review.served import Served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page of the stream, opened from the list, while corrections can be made. No request leaves the server."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    asked: list[str] = []
+    errors: list[str] = []
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(served.session.address)
+    page.get_by_role("link", name="A stream").click()
+    page.get_by_role("button", name="Correct by hand").click()
+    yield page
+    assert errors == []
+    assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
+    context.close()
+
+
+def choose(page: Page, card: str) -> None:
+    page.locator(f"#{card}").get_by_role("button", name="Show in timeline").click()
+
+
+def expect_saved(page: Page) -> None:
+    expect(page.locator("#saving")).to_have_text("All corrections are saved.")
+
+
+def verdicts(root: Root) -> list[tuple[float, float, str]]:
+    """Start, stop and verdict of each correction, in order of time."""
+    spans = load_corrections(root, "stream")[0].spans
+    return sorted((span.start, span.stop, span.verdict) for span in spans)
+
+
+def borders(root: Root) -> dict[str, tuple[float, float]]:
+    """Start and stop of each highlight as it was found, by the id of its card."""
+    highlights = json.loads(root.read("highlights/stream/report.json"))["result"]["highlights"]
+    return {f"h{highlight['rank']}": (highlight["start"], highlight["stop"]) for highlight in highlights}
+
+
+def test_verdicts_by_keys_are_saved_and_come_back(page: Page, root: Root) -> None:
+    cut = borders(root)
+    choose(page, "h1")
+    page.keyboard.press("a")
+    expect(page.locator("#h1")).to_contain_text("accepted")
+    choose(page, "h2")
+    page.keyboard.press("x")
+    expect_saved(page)
+    assert verdicts(root) == sorted([(*cut["h1"], "accepted"), (*cut["h2"], "rejected")])
+    page.reload()
+    expect(page.locator("#h1")).to_contain_text("accepted")
+    expect(page.locator("#h2")).to_contain_text("removed")
+    expect(page.locator("#h3")).not_to_contain_text("accepted")
+
+
+def test_every_step_is_undone_and_redone(page: Page, root: Root) -> None:
+    first = borders(root)["h1"]
+    choose(page, "h1")
+    for key in ("w", "w", "x"):
+        page.keyboard.press(key)
+    expect_saved(page)
+    expect(page.locator("#h1")).to_contain_text("removed")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#h1")).to_contain_text("moved")
+    expect_saved(page)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#changes")).to_contain_text("No changes yet")
+    page.keyboard.press("Control+y")
+    expect(page.locator("#changes")).to_contain_text("1 moved")
+    page.reload()
+    expect(page.locator("#changes")).to_contain_text("1 moved")
+    assert verdicts(root) == [(first[0] - 1, first[1] + 1, "accepted")]
+
+
+def test_spans_are_added_split_and_joined(page: Page, root: Root) -> None:
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    for _ in range(24):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("n")
+    added = page.locator("#highlights > li").first
+    expect(added).to_contain_text("added")
+    expect_saved(page)
+    ((start, stop, _),) = verdicts(root)
+    assert stop - start == pytest.approx(10)
+    page.locator("#chart").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("b")
+    expect(page.locator("#changes")).to_contain_text("2 added")
+    expect_saved(page)
+    (a, b, _), (c, d, _) = verdicts(root)
+    assert (a, b, d) == (start, c, stop)
+    page.keyboard.press("m")
+    expect(page.locator("#changes")).to_contain_text("1 added")
+    expect_saved(page)
+    page.reload()
+    expect(page.locator("#changes")).to_contain_text("1 added")
+    assert verdicts(root) == [(start, stop, "accepted")]
+
+
+def test_the_second_of_two_tabs_says_that_it_is_old(page: Page, root: Root) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("button", name="Correct by hand").click()
+    choose(page, "h1")
+    page.keyboard.press("a")
+    expect_saved(page)
+    choose(other, "h2")
+    other.keyboard.press("x")
+    expect(other.locator("#saving")).to_contain_text("Not saved: the corrections of stream were saved elsewhere")
+    assert [verdict for *_, verdict in verdicts(root)] == ["accepted"]
+    other.close(run_before_unload=False)
+
+
+def test_labels_are_made_of_what_is_kept(page: Page, root: Root) -> None:
+    cut = borders(root)
+    choose(page, "h2")
+    page.keyboard.press("x")
+    page.get_by_role("button", name="Use as labels").click()
+    expect(page.locator("#changes")).to_contain_text("The 2 highlights are the labels of this stream now.")
+    kept = sorted([cut["h1"], cut["h3"]])
+    assert [(span.start, span.stop) for span in load_labels(root, "stream", 60)] == kept
+
+
+def test_a_highlight_plays(page: Page) -> None:
+    page.get_by_role("button", name="Play highlight 1").click()
+    page.wait_for_function(
+        "document.getElementById('video').currentTime > 0 && !document.getElementById('video').error"
+    )
+
+
+@contextmanager
+def ending(server: "subprocess.Popen[str]") -> Iterator[None]:
+    """Kills the process at the end, also where the test fails, which would wait for it else."""
+    try:
+        yield
+    finally:
+        server.kill()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_loses_nothing_that_was_saved(browser: Browser, root: Root) -> None:
+    """Ten times: a change, its save, SIGKILL at once, and the next server goes on with it."""
+    port = "0"
+    for count in range(1, 11):
+        call = [sys.executable, "-m", "lolhl", "review", "--root", root.url, "--port", port, "--no-browser"]
+        with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as server:
+            assert server.stderr
+            match = re.search(r"open (http://127.0.0.1:(\d+)/\S+)", server.stderr.readline())
+            assert match
+            port = match[2]
+            with ending(server), browser.new_context() as context:
+                tab = context.new_page()
+                tab.goto(match[1])
+                tab.goto(f"http://127.0.0.1:{port}/highlights/stream/report.html")
+                tab.get_by_role("button", name="Correct by hand").click()
+                choose(tab, "h1")
+                tab.keyboard.press("w")
+                expect_saved(tab)
+                server.send_signal(signal.SIGKILL)
+                server.wait(20)
+                tab.keyboard.press("w")
+                expect(tab.locator("#saving")).to_contain_text("Not saved yet")
+        saved = load_corrections(root, "stream")[0]
+        assert saved.revision == count
+    start, stop = borders(root)["h1"]
+    assert verdicts(root) == [(max(0, start - 10), min(60, stop + 10), "accepted")]
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_server_and_says_what_was_corrected(root: Root) -> None:
+    call = [sys.executable, "-m", "lolhl", "review", "--root", root.url, "--no-browser"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr
+        assert "http://127.0.0.1:" in server.stderr.readline()
+        root.write(corrections_key("stream"), b'{"revision":1,"spans":[]}')
+        server.send_signal(signal.SIGINT)
+        output, errors = server.communicate(timeout=30)
+    assert server.returncode == 0, errors
+    assert output == "review: ended; corrected: stream\n"
+    assert load_corrections(root, "stream")[0] == Corrections(revision=1)

@@ -1,0 +1,192 @@
+"""The review page's server: who is let in, what is given out, and what is saved."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lolhl.labels.store import load_labels
+from lolhl.review.corrections import corrections_key, load_corrections
+from lolhl.review.server import parse_range
+from lolhl.storage import Root
+from tests.review.served import Served, serving
+
+ACCEPTED = {"start": 7.0, "stop": 13.5, "verdict": "accepted", "was": [7.0, 13.0]}
+PAGE = "/highlights/stream/report.html"
+
+
+def test_the_address_opens_the_page_once(served: Served) -> None:
+    path = served.session.address.removeprefix(served.url)
+    opened = served.ask("GET", path)
+    assert opened.status == 303
+    assert opened.headers["location"] == "/"
+    cookie = opened.headers["set-cookie"]
+    assert cookie.startswith(f"lolhl-{served.session.port}={served.session.secret};")
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert served.ask("GET", path).status == 401
+    listed = served.known("GET", "/")
+    assert listed.status == 200
+    assert f'<a href="{PAGE}">' in listed.text
+    assert "3 highlights" in listed.text
+
+
+@pytest.mark.parametrize("path", ["/", "/open/", "/open/guess", PAGE, "/vods/stream/vod.json", "/nothing"])
+def test_a_stranger_sees_nothing(served: Served, path: str) -> None:
+    for cookie in ("", "lolhl-1=x", f"lolhl-{served.session.port}=guess"):
+        refused = served.ask("GET", path, cookie=cookie)
+        assert refused.status == 401
+        assert "`lolhl review`" in refused.text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", ""])
+def test_another_host_name_is_refused_with_the_cookie_too(served: Served, host: str) -> None:
+    for path in ("/", PAGE):
+        assert served.known("GET", path, host=host).status == 400
+
+
+def test_a_change_needs_the_page_s_own_header(served: Served, root: Root) -> None:
+    body = json.dumps({"revision": 0, "spans": [ACCEPTED]}).encode()
+    for headers in ({}, {"x_lolhl_review": "0"}):
+        assert served.known("PUT", "/reviews/stream", body, **headers).status == 403
+    assert served.ask("PUT", "/reviews/stream", body, x_lolhl_review="1").status == 401
+    assert load_corrections(root, "stream")[0].revision == 0
+
+
+def test_corrections_come_back_with_the_page(served: Served) -> None:
+    saved = served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
+    assert (saved.status, json.loads(saved.body)) == (200, {"revision": 1})
+    text = served.known("GET", PAGE).text
+    review = json.loads(text.partition('id="review">')[2].partition("</script>")[0])
+    assert review["revision"] == 1
+    assert review["spans"] == [ACCEPTED]
+    assert "connect-src 'self'" in text
+
+
+def test_of_two_tabs_none_overwrites_the_other(served: Served, root: Root) -> None:
+    assert served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]}).status == 200
+    second = served.put("/reviews/stream", {"revision": 0, "spans": []})
+    assert second.status == 409
+    assert "load the page again" in second.text
+    assert len(load_corrections(root, "stream")[0].spans) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"", "no corrections"),
+        (b"[" * 100_000, "no corrections"),
+        (b'{"revision": 0}x', "no corrections"),
+        (b'{"revision": -1, "spans": []}', "no corrections"),
+        (json.dumps({"revision": 0, "spans": [{**ACCEPTED, "stop": 7.0}]}).encode(), "starts at 7 s stops at 7 s"),
+        (json.dumps({"revision": 0, "spans": [{**ACCEPTED, "stop": 700.0}]}).encode(), "the stream at 60 s"),
+        (json.dumps({"revision": 0, "spans": [{**ACCEPTED, "start": -1}]}).encode(), "no corrections"),
+        (b'{"revision": 0, "spans": [{"start": NaN, "stop": 3, "verdict": "accepted"}]}', "no corrections"),
+        (json.dumps({"revision": 0, "spans": [{**ACCEPTED, "verdict": "perhaps"}]}).encode(), "no corrections"),
+        (json.dumps({"revision": 0, "spans": [{**ACCEPTED, "evil": 1}]}).encode(), "no corrections"),
+    ],
+)
+def test_what_is_no_correction_is_refused_in_one_line(served: Served, root: Root, body: bytes, what: str) -> None:
+    refused = served.known("PUT", "/reviews/stream", body, x_lolhl_review="1")
+    assert refused.status == 400
+    assert what in refused.text
+    assert refused.text.count("\n") == 1
+    assert root.stat(corrections_key("stream")) is None
+
+
+def test_a_request_without_end_is_refused(served: Served) -> None:
+    assert served.known("PUT", "/reviews/stream", b" " * 8_000_001, x_lolhl_review="1").status == 413
+
+
+@pytest.mark.parametrize("vod", ["none", "..", "%2e%2e", "a%2Fb", "%00"])
+def test_a_vod_that_is_not_there(served: Served, root: Root, vod: str) -> None:
+    assert served.put(f"/reviews/{vod}", {"revision": 0, "spans": []}).status in (400, 404, 405)
+    assert not list(root.list("reviews/"))
+
+
+def test_labels_are_put_in_place(served: Served, root: Root) -> None:
+    stored = served.put("/labels/stream", [[7, 13.5], [12, 20], [40, 60.4]])
+    assert (stored.status, json.loads(stored.body)["labels"]) == (200, 2)
+    assert [(span.start, span.stop) for span in load_labels(root, "stream", 60)] == [(7, 20), (40, 60)]
+    assert served.put("/labels/stream", [[70, 80]]).status == 400
+    assert served.put("/labels/stream", "x").status == 400
+    assert len(load_labels(root, "stream", 60)) == 2
+
+
+def test_files_of_manifests_are_given_and_no_other(served: Served, root: Root, tmp_path: Path) -> None:
+    (tmp_path / "root/highlights/stream/secret.txt").write_text("secret")
+    (tmp_path / "secret.txt").write_text("secret")
+    assert served.known("GET", "/highlights/stream/highlights.tsv").body == root.read(
+        "highlights/stream/highlights.tsv"
+    )
+    for path in (
+        "/highlights/stream/secret.txt",
+        "/highlights/stream/../../../secret.txt",
+        "/highlights/stream/%2e%2e/%2e%2e/%2e%2e/secret.txt",
+        "//etc/passwd",
+        "/vods/stream/vod.json",
+        "/vods/stream/",
+        "/vods/..%2f..%2fsecret.txt",
+        "/labels/stream.tsv",
+        "/mlflow/mlflow.db",
+    ):
+        answer = served.known("GET", path)
+        assert answer.status in (400, 404, 405), path
+        assert b"secret" not in answer.body
+
+
+def test_the_video_is_given_in_ranges(served: Served, root: Root) -> None:
+    video = root.read("vods/stream/video.mp4")
+    whole = served.known("GET", "/vods/stream/video.mp4")
+    assert (whole.status, whole.body) == (200, video)
+    assert whole.headers["content-type"] == "video/mp4"
+    part = served.known("GET", "/vods/stream/video.mp4", range="bytes=100-199")
+    assert (part.status, part.body) == (206, video[100:200])
+    assert part.headers["content-range"] == f"bytes 100-199/{len(video)}"
+    assert served.known("GET", "/vods/stream/video.mp4", range=f"bytes={len(video)}-").status == 416
+    head = served.known("HEAD", "/vods/stream/video.mp4")
+    assert (head.status, head.headers["content-length"], head.body) == (200, str(len(video)), b"")
+
+
+@given(st.text(max_size=30) | st.from_regex(r"bytes=\d{0,20}-\d{0,20}(,\d-)?"), st.integers(0, 1000))
+def test_a_range_lies_in_the_file(header: str, size: int) -> None:
+    window = parse_range(header, size)
+    assert window is None or 0 <= window[0] <= window[1] <= size
+
+
+@pytest.mark.parametrize(
+    ("header", "window"),
+    [
+        ("", (0, 100)),
+        ("bytes=0-", (0, 100)),
+        ("bytes=10-19", (10, 20)),
+        ("bytes=90-1000", (90, 100)),
+        ("bytes=-10", (90, 100)),
+        ("bytes=-1000", (0, 100)),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=100-", None),
+        ("bytes=20-10", None),
+        ("bytes=-0", None),
+        ("bytes=1-2,4-5", (0, 100)),
+        ("pages=1-2", (0, 100)),
+    ],
+)
+def test_ranges_as_the_standard_has_them(header: str, window: tuple[int, int] | None) -> None:
+    assert parse_range(header, 100) == window
+
+
+def test_a_damaged_file_of_corrections_is_not_overwritten(served: Served, root: Root) -> None:
+    root.write(corrections_key("stream"), b"{")
+    refused = served.put("/reviews/stream", {"revision": 0, "spans": []})
+    assert refused.status == 500
+    assert "move it away" in refused.text
+    assert root.read(corrections_key("stream")) == b"{"
+
+
+def test_two_servers_share_a_browser(root: Root) -> None:
+    with serving(root) as first, serving(root) as second:
+        both = f"{first.cookie}; {second.cookie}"
+        for server in (first, second):
+            assert server.ask("GET", "/", cookie=both).status == 200

@@ -1,0 +1,117 @@
+"""The stage export, on real videos."""
+
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import opentimelineio as otio
+import pytest
+from lxml import etree
+
+from lolhl.errors import ExportError, MissingInput, UsageError
+from lolhl.exports.formats import FORMATS
+from lolhl.stages.export import ExportConfig, Exported, export
+from lolhl.stages.highlights import HighlightsConfig, highlights
+from lolhl.stages.report import ReportConfig, report
+from lolhl.storage.folder import Folder
+from tests.stages.report_root import bumps, make_root
+
+SECONDS = 60
+PEAKS = [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]
+NTSC = Fraction(30000, 1001)
+
+
+def video(target: Path, *options: str, sound: bool = True) -> Path:
+    pictures = ["-f", "lavfi", "-i", f"testsrc2=size=64x48:rate=30000/1001:duration={SECONDS}"]
+    tone = ["-f", "lavfi", "-i", f"sine=duration={SECONDS}", "-ac", "2"] if sound else []
+    call = ["ffmpeg", "-v", "error", *pictures, *tone, "-c:v", "libx264", "-preset", "ultrafast", "-shortest", *options]
+    subprocess.run([*call, target], check=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film as cameras write it: its first picture has the timecode 10:00:00;00."""
+    return video(tmp_path_factory.mktemp("film") / "film.mov", "-timecode", "10:00:00;00")
+
+
+@pytest.fixture
+def root(tmp_path: Path, film: Path) -> Folder:
+    folder = Folder(tmp_path / "späte Daten #1")
+    make_root(folder, "v1", film, bumps(SECONDS, PEAKS), fps=NTSC)
+    return folder
+
+
+def text(root: Folder, file: Exported) -> str:
+    return root.read(file.key).decode("utf-16" if file.format == "premiere-markers" else "utf-8")
+
+
+def test_all_formats_of_a_reported_vod(root: Folder, caplog: pytest.LogCaptureFixture) -> None:
+    report(root, "v1", ReportConfig(min_length=4, clips="exact"))
+    before = {stat.key: root.read(stat.key) for stat in root.list("highlights/v1/")}
+    files = export(root, "v1", ExportConfig(handles=2))
+    assert {file.format for file in files} == {*FORMATS} - {"youtube-reel"}
+    assert "no youtube-reel: the reel has fewer than three chapters" in caplog.text
+    assert {file.highlights for file in files} == {3}
+    after = {stat.key: root.read(stat.key) for stat in root.list("highlights/v1/")}
+    assert before.items() <= after.items()  # what report wrote is as it was
+    assert after.keys() - before.keys() == {file.key for file in files}
+    assert export(root, "v1", ExportConfig(handles=2)) == files
+    assert {stat.key: root.read(stat.key) for stat in root.list("highlights/v1/")} == after
+
+
+def test_embedded_timecode_and_the_path_of_the_video(root: Folder) -> None:
+    made = highlights(root, "v1", HighlightsConfig(min_length=4))
+    spans = sorted(highlight.span for highlight in made.result.highlights)
+    first = 10 * 107892
+    for name, adapter in (("otio", "otio_json"), ("fcp7", "fcp_xml")):
+        (file,) = export(root, "v1", ExportConfig(format=name))
+        timeline = otio.adapters.read_from_string(text(root, file), adapter)
+        clips = list(timeline.video_tracks()[0].find_clips())
+        for clip, span in zip(clips, spans, strict=True):
+            assert clip.source_range.start_time.value == first + round(Fraction(span.start) * NTSC)
+            path = Path(unquote(urlsplit(clip.media_reference.target_url).path))
+            assert path.samefile(root.local("vods/v1/video.mov"))
+            assert clip.media_reference.available_range.duration.value == pytest.approx(SECONDS * 30, abs=2)
+        assert len(timeline.audio_tracks()) == (1 if name == "otio" else 2)
+    (file,) = export(root, "v1", ExportConfig(format="fcpxml"))
+    (asset,) = etree.fromstring(text(root, file).encode()).iter("asset")
+    assert Fraction(asset.get("start")[:-1]) == first / NTSC
+    assert (asset.get("audioChannels"), asset.get("audioRate")) == ("2", "44100")
+    (file,) = export(root, "v1", ExportConfig(format="edl"))
+    assert " 10:00:0" in text(root, file)
+
+
+def test_the_best_and_another_folder(root: Folder) -> None:
+    highlights(root, "v1", HighlightsConfig(min_length=4))
+    (file,) = export(root, "v1", ExportConfig(format="fcpxml", top=1, media_folder="D:\\my vods"))
+    assert file.highlights == 1
+    assert 'src="file:///D:/my%20vods/video.mov"' in text(root, file)
+
+
+def test_what_cannot_be_exported(root: Folder) -> None:
+    with pytest.raises(MissingInput, match="run `lolhl report v1` first"):
+        export(root, "v1")
+    highlights(root, "v1", HighlightsConfig(min_length=4))
+    with pytest.raises(MissingInput, match="no clips in source quality: run `lolhl report v1 --clips-from source`"):
+        export(root, "v1", ExportConfig(format="otio", media="source"))
+    with pytest.raises(ExportError, match="VOD v1 has no reel"):
+        export(root, "v1", ExportConfig(format="youtube-reel"))
+    with pytest.raises(UsageError, match="--media-folder 'vods': give the whole path"):
+        export(root, "v1", ExportConfig(format="otio", media_folder="vods"))
+    with pytest.raises(UsageError, match="--format 'avi': must be all, fcpxml"):
+        ExportConfig(format="avi")
+    highlights(root, "v1", HighlightsConfig(threshold=0.99))
+    with pytest.raises(ExportError, match="VOD v1 has no highlights: "):
+        export(root, "v1")
+
+
+def test_a_video_of_unknown_rate_has_times_only(tmp_path: Path, film: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = Folder(tmp_path / "root")
+    make_root(root, "v1", film, bumps(SECONDS, PEAKS), fps=Fraction(0))
+    highlights(root, "v1", HighlightsConfig(min_length=4))
+    names = {file.format for file in export(root, "v1")}
+    assert {"resolve-markers", "premiere-markers"} & names == set()
+    assert {"webvtt", "csv", "llc"} < names
+    assert "nobody knows the frame rate" in caplog.text
