@@ -35,6 +35,7 @@ from tests.benchmarks import inputs, result
 from tests.benchmarks.result import Table
 
 VIEW = View(Fraction(3), 224, "squeeze")
+SMOOTH_SECONDS = 5.0
 TIMED = 256  # pictures, of each run
 ROUNDS = 3
 BATCH = 32  # of torch and ONNX Runtime
@@ -279,7 +280,7 @@ def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Net
 def _judged(network: Network, features: Features, labels: npt.NDArray[np.bool_]) -> float:
     scores = np.concatenate(list(scoring.probabilities(network.head, [features], CPU)))
     vods = [ScoredVod(vod="judged", fps=VIEW.fps, scores=scores, labels=from_grid(labels, VIEW.fps))]
-    return average_precision(vods, TrainConfig().smooth_seconds) or 0.0
+    return average_precision(vods, SMOOTH_SECONDS) or 0.0
 
 
 if __name__ == "__main__":

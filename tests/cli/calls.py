@@ -245,7 +245,7 @@ CALLS = [
     Bad("report a --threshold nan", 2, "--threshold nan", "0 to 1"),
     Bad("report a --smooth-seconds -1", 2, "--smooth-seconds -1", "0 to 3600"),
     Bad("report a --intensity-seconds inf", 2, "--intensity-seconds inf", "0 to 3600"),
-    Bad("report a --max-length 1", 2, "--max-length 1", "--min-length"),
+    Bad("report a --max-length 1 --min-length 1", 2, "--max-length 1", "--min-length"),
     Bad("report a --pad-before -2", 2, "--pad-before -2", "0 or more"),
     Bad("report a --top -1", 2, "--top -1", "1 or more"),
     Bad("report a --clips-top -1", 2, "--clips-top -1", "0 or more"),

@@ -7,6 +7,7 @@ in each stream, with their means over 3 and 10 s; `both` adds their log-odds.
 """
 
 import argparse
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.tables import read_table
 
 FPS, RATE, HOP, WINDOW, BANDS = Fraction(3), 16_000, 320, 512, 40
+NAMES = re.compile("(learn|held)-[a-z]")  # other streams of the root are these in another rendition
 OUT = Path(__file__).parent / "scores/cuts.npz"
 
 Values = npt.NDArray[np.floating]  # [n, d]
@@ -113,8 +115,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.evaluation.cut_scores")
     parser.add_argument("--root", type=Path, required=True)
     root = parser.parse_args().root
-    names = sorted(path.stem for path in root.glob("labels/*.tsv"))
-    streams = {name: load(root, name) for name in names if name.startswith(("learn-", "held-"))}
+    names = sorted(path.stem for path in root.glob("labels/*.tsv") if NAMES.fullmatch(path.stem))
+    streams = {name: load(root, name) for name in names}
     learn, held = ([s for name, s in streams.items() if name.startswith(side)] for side in ("learn-", "held-"))
     kept: dict[str, npt.NDArray[np.floating]] = {
         f"labels/{name}": np.array([(span.start, span.stop) for span in stream.labels])

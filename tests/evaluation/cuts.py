@@ -393,8 +393,8 @@ def report(cases: Sequence[Case], title: str) -> Iterator[str]:
     way = next(way for way in listed if way.name == "watershed of long ones, 0.7, ¼ label")
     amounts = []
     for amount, text in AMOUNTS.items():
-        parts = [figures(way, amount, case) for case in cases]
-        amounts.append((text, [one for inner, _ in parts for one in inner], [one for _, held in parts for one in held]))
+        sides = [figures(way, amount, case) for case in cases]
+        amounts.append((text, [one for inner, _ in sides for one in inner], [one for _, held in sides for one in held]))
     yield from (f"How much is called ({way.name}):", "")
     yield from table(amounts)
 

@@ -9,7 +9,7 @@ from tests.results import MODEL_FIGURES
 
 def test_figures_of_chunks_that_were_learnt_beside_are_not_shown_as_the_models() -> None:
     for holdout in ("chunks", None):
-        table = model_table("kills", replace(MODEL_FIGURES, holdout=holdout))  # type: ignore[arg-type]
+        table = model_table("kills", replace(MODEL_FIGURES, holdout=holdout))
         assert table.rows == ()
         assert "does not say how good it is" in table.note
         assert "`lolhl compare kills`" in table.note

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from lolhl.errors import MissingInput, StorageError
+from lolhl.evaluate.judge import Judge, ScoredVod
 from lolhl.labels.habits import Habits
 from lolhl.labels.tables import read_table
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.storage.folder import Folder
-from tests.results import VOD, store, unsealed
-from tests.stages.report_root import add_scores, bumps
+from tests.results import SCORING, VOD, store, unsealed
+from tests.stages.report_root import FPS, add_scores, bumps
 
 SHORT = HighlightsConfig(min_length=4)
 KEY = "highlights/v1/highlights.json"
@@ -80,6 +81,19 @@ def test_by_default_as_much_as_scores_and_labels_together_suggest(root: Folder) 
     assert made.threshold > 0.5
     assert 5 < sum(highlight.span.duration for highlight in made.highlights) < 16
     assert made.amount == "the scores, and the 10 % of the time that was labelled where the model learnt"
+
+
+@pytest.mark.parametrize(
+    "marks", [None, Habits(share=0.1, highlights=9, short=2, median=4, long=9, longest=20, gap=70)]
+)
+def test_it_cuts_as_models_are_judged(root: Folder, marks: Habits | None) -> None:
+    scores = bumps(60, [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)])
+    add_scores(root, "v1", scores, habits=marks)
+    cut = sorted(highlight.span for highlight in highlights(root, "v1").result.highlights)
+    judge = Judge.of_model(SCORING.threshold, SCORING.smooth_seconds, marks)
+    (judged,) = judge.predict([ScoredVod(vod="v1", fps=FPS, scores=scores, labels=[])]).vods
+    assert cut
+    assert [(span.start, span.stop) for span in sorted(judged.spans)] == [(span.start, span.stop) for span in cut]
 
 
 def test_highlights_of_a_version_without_amounts_are_read_and_made_anew(root: Folder) -> None:

@@ -290,7 +290,7 @@ def test_a_damaged_video_leaves_the_earlier_report(make: Make) -> None:
         {"top": -1},
         {"clips_top": -1},
         {"top": 3, "minutes": 5},
-        {"min_length": 100.0},
+        {"min_length": 100.0, "max_length": 120.0},
         {"pad_before": float("nan")},
         {"clips": "some"},
     ],
