@@ -36,7 +36,7 @@ class Limits:
 
     threshold: float
     low_ratio: float = 1.0
-    valley: float = 0.7
+    valley: float = 0.5
     pad_before: float = 0.0
     pad_after: float = 0.0
     merge_gap: float = 2.0
@@ -58,7 +58,7 @@ class CutConfig(Config):
         1.0, "a highlight ends below the threshold times this", at_least=0, at_most=1, unrecorded=0.85
     )
     valley: float = setting(
-        0.7,
+        0.5,
         "a long highlight is split between two peaks where the smoothed probability falls to the lower one times this",
         at_least=0,
         at_most=1,

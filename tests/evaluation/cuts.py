@@ -390,13 +390,18 @@ def report(cases: Sequence[Case], title: str) -> Iterator[str]:
         f"Best out of fold: {best[0]} ({mean_f1(best[1]):.3f}, standard error {error:.3f}). By the rule: {chosen[0]}.",
         "",
     )
-    way = next(way for way in listed if way.name == "watershed of long ones, 0.7, ¼ label")
-    amounts = []
+    way = next(way for way in listed if way.name == "watershed of long ones, 0.5, ¼ label")
+    before = [figures(listed[0], "threshold", case) for case in cases]
+    amounts = [("before: hysteresis, and its threshold as it is", *map(_joined, zip(*before, strict=True)))]
     for amount, text in AMOUNTS.items():
         sides = [figures(way, amount, case) for case in cases]
-        amounts.append((text, [one for inner, _ in sides for one in inner], [one for _, held in sides for one in held]))
+        amounts.append((text, *map(_joined, zip(*sides, strict=True))))
     yield from (f"How much is called ({way.name}):", "")
     yield from table(amounts)
+
+
+def _joined(parts: Sequence[Sequence[Cut]]) -> list[Cut]:
+    return [one for part in parts for one in part]
 
 
 def main() -> None:

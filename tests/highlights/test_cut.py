@@ -16,7 +16,7 @@ from lolhl.labels.tables import read_table
 
 ONE = Fraction(1)
 THREE = Fraction(3)
-BARE = Limits(threshold=0.5, low_ratio=0.6, merge_gap=0, min_length=0, split_above=1000, max_length=1000)
+BARE = Limits(threshold=0.5, low_ratio=0.6, valley=0.7, merge_gap=0, min_length=0, split_above=1000, max_length=1000)
 HABITS = Habits(share=0.2, highlights=9, short=6, median=16, long=30, longest=50, gap=70)
 
 
@@ -73,7 +73,7 @@ def test_no_part_of_a_split_one_is_too_short() -> None:
 
 def test_a_day_that_is_all_peaks_is_split_too() -> None:
     noise = np.random.default_rng(0).uniform(0.5, 1, 50_000)
-    spans = find(noise, THREE, len(noise) / 3, limits(split_above=10, min_length=5))
+    spans = find(noise, THREE, len(noise) / 3, limits(split_above=10, valley=0.9, min_length=5))
     assert all(highlight.span.duration >= 5 - 0.002 for highlight in spans)
     assert sum(highlight.span.duration for highlight in spans) == pytest.approx(len(noise) / 3)
 
