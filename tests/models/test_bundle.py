@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lolhl import manifest
 from lolhl.errors import ModelError, StorageError
+from lolhl.evaluate.calibration import Calibration
 from lolhl.manifest import Output
 from lolhl.models import bundle
 from lolhl.models.bundle import load_bundle
@@ -85,6 +86,9 @@ def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> Non
         ("architecture", []),
         *(("threshold", value) for value in (-0.1, 1.1, NAN, INFINITY, "0.5", None)),
         *(("smooth_seconds", value) for value in (-1, 3601, NAN, 10**400)),
+        *(("calibration.slope", value) for value in (0, -1, 1e9, NAN, "1", None)),
+        *(("calibration.offset", value) for value in (-1e3, INFINITY, "0")),
+        *(("habits", value) for value in ({}, {"share": 0.2}, [], "often")),
         *(("frozen", value) for value in ("yes", 1, None)),
         ("normalisation", {"mean": [1, 2, NAN], "std": [1, 1, 1]}),
         ("normalisation", {"mean": "0.5"}),
@@ -99,6 +103,19 @@ def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -
         part = part[step]
     part[last] = value
     refused(root, said, field.split(".")[-1])
+
+
+def test_a_model_of_a_version_without_calibration_and_habits_is_used_as_it_was(root: Root) -> None:
+    older = json.loads(unsealed(root.read("models/m/model.json")))
+    for field in ("calibration", "habits"):
+        del older["result"][field]
+    for field in ("holdout", "reliability"):
+        del older["result"]["metrics"][field]
+    root.write("models/m/model.json", json.dumps(older).encode())
+    loaded = load_bundle(root, "m")
+    assert (loaded.calibration, loaded.habits) == (Calibration(), None)
+    scores = np.array([0.1, 0.9], dtype=np.float32)
+    assert np.array_equal(loaded.calibration.apply(scores), scores)
 
 
 @pytest.mark.parametrize("field", ["architecture", "view", "normalisation", "threshold", "frozen", "smooth_seconds"])
