@@ -11,15 +11,15 @@ import re
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import MISSING, asdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import lolhl
-from lolhl import memory, text
-from lolhl.config import Config, Setting, settings
+from lolhl import layout, memory, text
+from lolhl.config import Config, Group, Setting, groups, settings
 from lolhl.errors import LolhlError, UsageError, explain, is_short_of_memory
 from lolhl.stages import table
 from lolhl.stages.table import STAGES, Stage
@@ -260,9 +260,9 @@ class _Value(argparse.Action):
 
 
 def _format_compare(made: "Manifest[MethodComparison]", root: Root, _arguments: Arguments) -> list[Line]:
-    from lolhl.stages.compare import describe, manifest_key
+    from lolhl.stages.compare import describe
 
-    page = f"figures: {root.url}/{manifest_key(made.result.name)}"
+    page = f"figures: {root.url}/{layout.comparison(made.result.name)}"
     return [(f"{describe(made.result)}\n{page}", made.result_values())]
 
 
@@ -354,6 +354,8 @@ def _add(parser: argparse.ArgumentParser, stage: Stage, configs: Iterable[type[C
         group = parser.add_argument_group((config.__doc__ or "").splitlines()[0].rstrip("."))
         for setting in settings(config):
             _add_setting(group, setting)
+        for chosen in groups(config):
+            _add_chosen(group, chosen)
     common = parser.add_argument_group("every verb")
     root = os.environ.get("LOLHL_ROOT", "lolhl-data")
     common.add_argument(
@@ -373,26 +375,50 @@ def _add_share(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=_reader(parse_share), default=WHOLE, metavar="PART/PARTS", help=help_text)
 
 
-def _add_setting(group: "argparse._ArgumentGroup", setting: Setting) -> None:
-    """One setting as an option. Its type says how its value is read; whether the value is valid, its class checks."""
+_UNSAID: Any = object()  # the value of an option that was not given, where that is not its default
+
+
+def _add_chosen(group: "argparse._ArgumentGroup", chosen: Group) -> None:
+    """The settings of all choices as options. Which of them the choice has is known when all words are read."""
+    for by_choice in chosen.offered().values():
+        first, *_ = by_choice.values()
+        _add_setting(group, first, default=_UNSAID, help_text=describe_choices(by_choice))
+
+
+def describe_choices(by_choice: Mapping[str, Setting]) -> str:
+    """What a setting does that several choices have, each perhaps with another default."""
+    choices: dict[str, list[str]] = {}
+    for choice, setting in by_choice.items():
+        choices.setdefault(_describe(setting), []).append(choice)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in choices.items())
+
+
+def _describe(setting: Setting) -> str:
+    """What a setting does, the values that it may have, and its default."""
     shown = [setting.valid] if setting.valid and not setting.choices else []
-    required = setting.default is MISSING
-    if setting.default is not None and not required:
+    if setting.default is not None and setting.default is not MISSING:
         default = ("no", "yes")[setting.default] if setting.kind is bool else setting.default
         shown.append(f"default: {default}")
-    help_text = (setting.help + (f" ({'; '.join(shown)})" if shown else "")).replace("%", "%%")
+    return setting.help + (f" ({'; '.join(shown)})" if shown else "")
+
+
+def _add_setting(
+    group: "argparse._ArgumentGroup", setting: Setting, *, default: Any = None, help_text: str | None = None
+) -> None:
+    """One setting as an option. Its type says how its value is read; whether the value is valid, its class checks."""
+    required = setting.default is MISSING
+    default = setting.default if default is None else default
+    help_text = (help_text or _describe(setting)).replace("%", "%%")
     if setting.kind is bool:
         action = argparse.BooleanOptionalAction
-        group.add_argument(setting.flag, action=action, required=required, default=setting.default, help=help_text)
+        group.add_argument(setting.flag, action=action, required=required, default=default, help=help_text)
         return
     from lolhl import grid
 
     by_kind: dict[type, Callable[[str], Any]] = {Fraction: grid.parse_fps, int: parse_int, float: parse_float, str: str}
     metavar = f"{{{','.join(setting.choices)}}}" if setting.choices else setting.name.rsplit("_", 1)[-1].upper()
     read = _reader(setting.parse or by_kind[setting.kind])
-    group.add_argument(
-        setting.flag, required=required, default=setting.default, help=help_text, type=read, metavar=metavar
-    )
+    group.add_argument(setting.flag, required=required, default=default, help=help_text, type=read, metavar=metavar)
 
 
 def parse_int(number: str) -> int:
@@ -424,7 +450,12 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _config(kind: type[C], arguments: Arguments) -> C:
-    return kind(**{setting.name: getattr(arguments, setting.name) for setting in settings(kind)})
+    values = {setting.name: getattr(arguments, setting.name) for setting in settings(kind)}
+    for group in groups(kind):
+        given = {name: value for name in group.offered() if (value := getattr(arguments, name)) is not _UNSAID}
+        if group.chosen(values[group.chooser]):  # else its class says what is wrong
+            values[group.name] = group.make(values[group.chooser], given)
+    return kind(**values)
 
 
 if __name__ == "__main__":

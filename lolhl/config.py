@@ -9,7 +9,7 @@ import numbers
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
@@ -59,7 +59,7 @@ class _Declaration:
     neutral: bool
     unrecorded: Any
     parse: Callable[[str], Any] | None
-    choices: tuple[str, ...]
+    choices: Iterable[str]
 
 
 def setting(
@@ -73,7 +73,7 @@ def setting(
     neutral: bool = False,
     unrecorded: Any = MISSING,
     parse: Callable[[str], Any] | None = None,
-    choices: Sequence[str] = (),
+    choices: Iterable[str] = (),
 ) -> Any:
     """A field of a `Config`. Its type is bool, int, float, Fraction, str or a Literal of words, or such a one or None.
 
@@ -88,11 +88,25 @@ def setting(
             before there was the setting; the default, unless that has been changed since. Who changes the default of a
             setting writes the first one here.
         parse: makes the value from what a person writes, where the field's type does not say how.
-        choices: the valid words of a str, where a registry lists them; else a Literal names them.
+        choices: the valid words of a str, where a registry lists them; else a Literal names them. What a registry is
+            given later counts too.
     """
     bounds = Range(at_least, above, at_most, below)
-    declaration = _Declaration(help, bounds, neutral, unrecorded, parse, tuple(choices))
+    declaration = _Declaration(help, bounds, neutral, unrecorded, parse, choices)
     return field(default=default, metadata={"setting": declaration})
+
+
+def chosen_settings(chooser: str, classes: "Callable[[], Mapping[str, type[Config]]]") -> Any:
+    """A field with the settings of what another setting names, such as those of a kind of model.
+
+    The command line offers the settings of all classes. Where the field is None, it becomes the default of the class.
+    A manifest records these settings beside the others, so no two may have one name.
+
+    Args:
+        chooser: the name of the other setting, whose values are the names of the classes.
+        classes: returns them, by name.
+    """
+    return field(default=None, metadata={"chosen": (chooser, classes)})
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,7 @@ class Setting:
     Attributes:
         kind: bool, int, float, Fraction or str; words of a Literal are str.
         optional: whether the value may be None.
-        choices: the valid words, where it has only some.
+        listed: the valid words, where it has only some.
         default: MISSING where it must be given.
         unrecorded, parse: see `setting`.
     """
@@ -110,7 +124,7 @@ class Setting:
     name: str
     kind: type
     optional: bool
-    choices: tuple[str, ...]
+    listed: Iterable[str]
     range: Range
     default: Any
     help: str
@@ -121,7 +135,12 @@ class Setting:
     @property
     def flag(self) -> str:
         """Its name on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return _flag(self.name)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The valid words. It is empty where any word is valid."""
+        return tuple(self.listed)
 
     @property
     def valid(self) -> str:
@@ -180,19 +199,69 @@ def settings(config: "type[Config]") -> tuple[Setting, ...]:
 def _settings(config: Any) -> tuple[Setting, ...]:
     hints = typing.get_type_hints(config)
     return tuple(
-        _setting(field.name, hints[field.name], field.default, field.metadata["setting"]) for field in fields(config)
+        _setting(field.name, hints[field.name], field.default, field.metadata["setting"])
+        for field in fields(config)
+        if "setting" in field.metadata
     )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings of which another setting chooses some, see `chosen_settings`.
+
+    Attributes:
+        name: the field that holds them.
+        chooser: the name of the setting that chooses.
+        classes: their classes, by the values of that setting.
+    """
+
+    name: str
+    chooser: str
+    classes: "Mapping[str, type[Config]]"
+
+    def chosen(self, value: Any) -> "type[Config] | None":
+        """The class that this value of the chooser names. None where it names none."""
+        return self.classes.get(value) if isinstance(value, str) else None
+
+    def offered(self) -> dict[str, dict[str, Setting]]:
+        """Every setting that one of the classes has: name → the setting as each class declares it, by choice."""
+        offered: dict[str, dict[str, Setting]] = {}
+        for choice, kind in self.classes.items():
+            for declared in settings(kind):
+                offered.setdefault(declared.name, {})[choice] = declared
+        return offered
+
+    def make(self, choice: str, given: Mapping[str, Any]) -> "Config":
+        """The settings of this choice. Raises UsageError where it has none of that name, or not of that value."""
+        offered = self.offered()
+        for name in given:
+            if choice not in offered[name]:
+                others = ", ".join(offered[name])
+                raise UsageError(
+                    f"{_flag(name)}: {_flag(self.chooser)} {choice} has no such setting; it is one of {others}"
+                )
+        return self.classes[choice](**given)
+
+
+def groups(config: "type[Config]") -> tuple[Group, ...]:
+    """The groups of settings of this class, as the registries are now."""
+    chosen = [(field.name, *field.metadata["chosen"]) for field in fields(config) if "chosen" in field.metadata]
+    return tuple(Group(name, chooser, classes()) for name, chooser, classes in chosen)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _setting(name: str, hint: Any, default: Any, declaration: _Declaration) -> Setting:
     parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     (kind,) = (part for part in parts if part is not types.NoneType)
-    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else declaration.choices
+    listed = typing.get_args(kind) if typing.get_origin(kind) is Literal else declaration.choices
     return Setting(
         name=name,
-        kind=str if choices else kind,
+        kind=str if typing.get_origin(kind) is Literal else kind,
         optional=types.NoneType in parts,
-        choices=choices,
+        listed=listed,
         range=declaration.range,
         default=default,
         help=declaration.help,
@@ -210,11 +279,22 @@ class Config:
         """Subclasses that relate settings to each other call this first. Raises UsageError."""
         for declared in settings(type(self)):
             object.__setattr__(self, declared.name, declared.checked(getattr(self, declared.name)))
+        for group in groups(type(self)):
+            choice, own = getattr(self, group.chooser), getattr(self, group.name)
+            kind = group.classes[choice]
+            if own is None:
+                object.__setattr__(self, group.name, kind())
+            elif type(own) is not kind:
+                needed = f"give {kind.__name__}, not {type(own).__name__}"
+                raise UsageError(f"{_flag(group.chooser)} {choice} has other settings: {needed}")
 
     def recorded(self) -> dict[str, Any]:
         """The settings that decide the result, as JSON values: what a manifest holds."""
         kept = [declared.name for declared in settings(type(self)) if not declared.neutral]
-        return {name: _plain(getattr(self, name)) for name in kept}
+        recorded = {name: _plain(getattr(self, name)) for name in kept}
+        for group in groups(type(self)):
+            recorded |= getattr(self, group.name).recorded()
+        return recorded
 
     @classmethod
     def deciding(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,7 +306,12 @@ class Config:
         Args:
             recorded: as `recorded` gives them, perhaps of an earlier version of lolhl.
         """
-        before = {declared.name: _plain(declared.unrecorded) for declared in settings(cls) if not declared.neutral}
+        known = [*settings(cls)]
+        for group in groups(cls):
+            (chooser,) = (declared for declared in known if declared.name == group.chooser)
+            chosen = group.chosen(recorded.get(group.chooser, chooser.unrecorded))
+            known += settings(chosen) if chosen else ()
+        before = {declared.name: _plain(declared.unrecorded) for declared in known if not declared.neutral}
         return {name: value for name, value in recorded.items() if name in before and value != before[name]}
 
 
@@ -249,6 +334,9 @@ def restored(kind: type[C], recorded: Mapping[str, Any], place: str, remake: str
         for declared in settings(kind):
             value = recorded.get(declared.name, declared.default if declared.neutral else declared.unrecorded)
             values[declared.name] = _rate(value) if declared.kind is Fraction and isinstance(value, str) else value
+        for group in groups(kind):
+            if chosen := group.chosen(values[group.chooser]):
+                values[group.name] = restored(chosen, recorded, place, remake)
         return kind(**values)
     except UsageError as error:
         raise StorageError(f"{place} is damaged (its config: {error}): run `{remake}`") from error

@@ -4,8 +4,8 @@ What only lolhl reads (weights, scores, stretches, shards, indexes, parts of tra
 its name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
 
 What a person opens by its name keeps its name: the video and the chat of a VOD, highlights.tsv, clips, exports, and
-the page. Bookmarks, projects of video editors and scripts hold these names. All of them but the video and the chat
-are derived from manifests, and are made again where they are not as their manifest says.
+the page. Bookmarks, projects of video editors and scripts hold these names. What `report` makes is made from manifests
+alone, and no stage reads it again, so it is made anew where it is missing.
 """
 
 import re
@@ -16,8 +16,10 @@ from pathlib import PurePosixPath
 from lolhl.storage import Root, check_name
 
 CHAMPION = "models/champion.json"  # names the champion and all champions before it
+FRAMES = "frames/"  # the folder of all frame sets of all VODs
 HIGHLIGHTS = "highlights"  # below it lie the scores that reports are made of
 MLFLOW = "mlflow/mlflow.db"
+REVIEWS = "reviews/"  # the folder of all corrections
 RETRAINED = "retrain-"  # how the names of datasets and models begin that `retrain` makes
 RETRAINING = "retrain/retrain.json"
 
@@ -62,6 +64,11 @@ def labels(vod: str) -> str:
     return f"labels/{check_name(vod, 'VOD')}.tsv"
 
 
+def corrections(vod: str) -> str:
+    """What a person said of a VOD's highlights."""
+    return f"{REVIEWS}{check_name(vod, 'VOD')}.json"
+
+
 def frames_folder(vod: str) -> str:
     """The folder of all frame sets of a VOD."""
     return _named("frames", vod, "VOD")
@@ -77,9 +84,9 @@ def frame_set(vod: str, name: str) -> str:
     return f"{frame_set_folder(vod, name)}frameset.json"
 
 
-def frame_index(vod: str, name: str, sha256: str) -> str:
-    """Where the pictures of a frame set lie in its shards."""
-    return with_digest(f"{frame_set_folder(vod, name)}index.parquet", sha256)
+def frame_index(vod: str, name: str) -> str:
+    """What says where the pictures of a frame set lie in its shards. Its file's name holds its digest."""
+    return f"{frame_set_folder(vod, name)}index.parquet"
 
 
 def shard(vod: str, name: str, number: int, sha256: str) -> str:
@@ -142,9 +149,9 @@ def tracks(keys: Iterable[str]) -> list[str]:
     return [key.removesuffix("/track.json") for key in keys if key.endswith("/track.json")]
 
 
-def track_part(folder: str, number: int, sha256: str) -> str:
-    """The rows of a track from a multiple of the length of a part on."""
-    return with_digest(f"{folder}/part-{number:08}.npy", sha256)
+def track_part(folder: str, number: int) -> str:
+    """A part of a track: some thousand rows. Its file's name holds its digest."""
+    return f"{folder}/part-{number:08}.npy"
 
 
 def track_part_name(folder: str, key: str) -> tuple[int, str] | None:
@@ -159,9 +166,9 @@ def scattered_stem(folder: str) -> str:
     return f"{folder}/some-"
 
 
-def scattered_rows(folder: str, part: int, sha256: str) -> str:
-    """Some of the rows of a part."""
-    return with_digest(f"{scattered_stem(folder)}{part:08}.npy", sha256)
+def scattered_rows(folder: str, part: int) -> str:
+    """Some of the rows of a part. Its file's name holds its digest."""
+    return f"{scattered_stem(folder)}{part:08}.npy"
 
 
 def dataset(name: str) -> str:
@@ -170,12 +177,12 @@ def dataset(name: str) -> str:
 
 
 def stretches(dataset: str) -> str:
-    """The stretches of a dataset: which instants lie on which side."""
+    """The stretches of a dataset: which instants lie on which side. Its file's name holds its digest."""
     return f"{_named('datasets', dataset, 'dataset')}stretches.parquet"
 
 
 def spans(dataset: str) -> str:
-    """The labelled spans of a dataset."""
+    """The labelled spans of a dataset. Its file's name holds its digest."""
     return f"{_named('datasets', dataset, 'dataset')}spans.parquet"
 
 
@@ -185,7 +192,7 @@ def model(name: str) -> str:
 
 
 def weights(model: str) -> str:
-    """The weights of a model. Their file's name holds its digest, see `with_digest`."""
+    """The weights of a model. Their file's name holds its digest."""
     return f"{_named('models', model, 'model')}model.safetensors"
 
 
@@ -210,7 +217,7 @@ def scoring(vod: str, place: str = HIGHLIGHTS) -> str:
 
 
 def scores(vod: str, place: str = HIGHLIGHTS) -> str:
-    """The scores themselves. Their file's name holds its digest, see `with_digest`."""
+    """The scores themselves. Their file's name holds its digest."""
     return f"{_named(place, vod, 'VOD')}scores.parquet"
 
 
@@ -266,7 +273,7 @@ def datasets(keys: Iterable[str]) -> list[str]:
 def frame_sets(keys: Iterable[str]) -> list[tuple[str, str]]:
     """The VOD and the name of each frame set whose manifest is among these keys."""
     parts = [key.split("/") for key in keys]
-    return [(part[1], part[2]) for part in parts if part[0] == "frames" and len(part) == 4]
+    return [(part[1], part[2]) for part in parts if part[0] == "frames" and part[3:] == ["frameset.json"]]
 
 
 def command(key: str) -> str:

@@ -23,7 +23,7 @@ from lolhl import layout
 from lolhl.config import Config
 from lolhl.errors import Conflict, Damaged, MissingInput, NotFound
 from lolhl.results import Result
-from lolhl.storage import Root, delete_all, each
+from lolhl.storage import MANY, Root, delete_all, each
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Manifest(Generic[R]):
             head = msgspec.json.decode(data, type=_Head)
             if head.stage != kind.stage:
                 raise ValueError(f"it is of the stage {head.stage!r} and not of {kind.stage!r}")
-            raw = msgspec.json.decode(data, type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
+            raw = msgspec.json.decode(kind.current(data), type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
             _intact_digest(data, name, remake)
             return cls(**vars(raw), stored=data)
         except (ValueError, RecursionError) as error:
@@ -342,7 +342,14 @@ class Plan(Generic[R]):
 
 
 def plan(
-    root: Root, key: str, kind: type[R], config: Config, inputs: Mapping[str, str], *, force: bool = False
+    root: Root,
+    key: str,
+    kind: type[R],
+    config: Config,
+    inputs: Mapping[str, str],
+    *,
+    force: bool = False,
+    opened: bool = False,
 ) -> tuple[Plan[R], Manifest[R] | None]:
     """Plans the work. Returns the plan, and the manifest of an earlier run if that did the same work already.
 
@@ -353,6 +360,8 @@ def plan(
         config: the settings of the stage.
         inputs: key of each object that the stage reads → digest.
         force: True to redo the work all the same. No manifest is returned then.
+        opened: True for files that people open by their names, and may have moved away or changed. No manifest is
+            returned where one is gone. Of those that have another size there is a warning.
     """
     stored = root.find(key)
     recorded = config.recorded()
@@ -362,10 +371,21 @@ def plan(
     if stored and not force:
         earlier = Manifest.from_bytes(stored[0], kind, f"{root.url}/{key}", layout.remake(key))
         # Not by its digest: lolhl 0.1 made that of all settings, also of those that change nothing.
-        if earlier.inputs == inputs and config.deciding(earlier.config) == deciding:
+        is_same = earlier.inputs == inputs and config.deciding(earlier.config) == deciding
+        if is_same and (not opened or _has_files(root, key, earlier)):
             log.info("%s: done already (%s)", kind.stage, key)
             return todo, earlier
     return todo, None
+
+
+def _has_files(root: Root, key: str, manifest: Manifest[R]) -> bool:
+    """Whether all files that the manifest names are there, in its own folder. Warns of those with another size."""
+    sizes = {stat.key: stat.size for stat in root.list(f"{PurePosixPath(key).parent}/")}
+    for output in manifest.outputs:
+        if sizes.get(output.key, output.size) != output.size:
+            redo = layout.remake(output.key)
+            log.warning("%s/%s was changed since it was made: `%s` makes it anew", root.url, output.key, redo)
+    return all(output.key in sizes for output in manifest.outputs)
 
 
 def load(root: Root, key: str, kind: type[R], made_by: str = "", *, fresh: bool = False) -> Manifest[R]:
@@ -408,7 +428,7 @@ def intact(root: Root, key: str, kind: type[R]) -> Manifest[R] | None:
 def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) -> None:
     # What has gone since cannot have changed; what is no manifest is up to the stage.
     sources = [source for source in inputs if source.endswith(".json")]
-    stored = map(root.find, sources) if len(sources) < 2 else each(root.find, sources)  # threads cost more than one
+    stored = each(root.find, sources, ahead=MANY) if len(sources) > 1 else map(root.find, sources)  # without threads
     for source, now in zip(sources, stored, strict=True):
         if now is None:
             continue

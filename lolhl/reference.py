@@ -4,9 +4,10 @@ python -m lolhl.reference > lolhl/COMMANDS.md
 """
 
 from collections.abc import Iterator
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 
-from lolhl.config import Setting, settings
+from lolhl.cli import describe_choices
+from lolhl.config import Group, Setting, groups, settings
 from lolhl.stages import table
 from lolhl.stages.table import STAGES, Stage
 
@@ -37,7 +38,21 @@ def _verb(name: str, stage: Stage) -> Iterator[str]:
     for config in table.load(name).configs:
         for setting in settings(config):
             yield _row(f"`{setting.flag}`", _values(setting), _default(setting), setting.help)
+        for group in groups(config):
+            yield from _chosen(group)
     yield ""
+
+
+def _chosen(group: Group) -> Iterator[str]:
+    """The settings of all choices. Where their defaults differ, what they do says so."""
+    for by_choice in group.offered().values():
+        first, *others = by_choice.values()
+        choices = f"{group.chooser} {', '.join(by_choice)}"
+        if all(replace(other, help=first.help, listed=first.listed) == first for other in others):
+            helps = "; ".join(dict.fromkeys(setting.help for setting in by_choice.values()))
+            yield _row(f"`{first.flag}`", _values(first), _default(first), f"{choices}: {helps}")
+        else:
+            yield _row(f"`{first.flag}`", "", "", describe_choices(by_choice))
 
 
 def _usage(word: table.Word) -> str:

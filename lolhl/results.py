@@ -4,15 +4,17 @@ A value of a wrong kind or outside of its range is an error that names file and 
 was added after 0.1 has a default, so that manifests written before are still read. Times are seconds.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from lolhl.evaluate.calibration import Calibration, Reliability
-from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures
+from lolhl.evaluate.calibration import Calibration
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures, Reliability
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.habits import Habits
@@ -33,6 +35,11 @@ class Result:
     """Base of all results. `stage` is the name of the stage that makes it."""
 
     stage: ClassVar[str]
+
+    @classmethod
+    def current(cls, data: bytes) -> bytes:
+        """A manifest's bytes as this version of lolhl would write them. Those of an earlier one may differ."""
+        return data
 
 
 class OnGrid:
@@ -243,10 +250,36 @@ class ModelFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignalRecipe:
+    """What makes the tracks of a signal, as `lolhl.signals.Signal` says it, and D, the numbers in each row.
+
+    The weights of a bundle tell the width that is None.
+    """
+
+    version: Count
+    settings: dict[str, Any]
+    width: Annotated[int, Meta(ge=1, le=10**6)] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneRecipe:
+    """The backbone that looks at pictures, and what these are normalised with, per colour, for values from 0 to 1."""
+
+    name: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model(Result):
-    """A bundle. What its `architecture`, `normalisation` and `view` must be is checked where bundles are loaded.
+    """A bundle. What its `settings` and `view` must be is checked where bundles are loaded.
 
     Attributes:
+        format: the version of the fields that say what the model is.
+        kind: a name in `lolhl.models.registry.MODELS`, whose class has these settings.
+        signals: what the model is given, in the order that it wants it.
+        backbone: None where it sees no pictures.
+        view: the grid, and the pictures that signals are measured from.
         frozen: the backbone is as it was before training.
         threshold: on probabilities that are calibrated, and smoothed over `smooth_seconds`.
         calibration: from what the network says to probabilities that mean what they say.
@@ -256,8 +289,11 @@ class Model(Result):
     """
 
     stage = "train"
-    architecture: dict[str, Any]
-    normalisation: dict[str, Any]
+    format: Literal[2] = 2
+    kind: str
+    settings: dict[str, Any]
+    signals: dict[str, SignalRecipe]
+    backbone: BackboneRecipe | None
     view: dict[str, Any]
     frozen: bool
     threshold: Probability
@@ -271,6 +307,32 @@ class Model(Result):
     best_epoch: Count
     epochs: list[tuple[float, float, float]]
     versions: dict[str, str]
+
+    @classmethod
+    def current(cls, data: bytes) -> bytes:
+        """Up to lolhl 0.2 a model was a backbone and a head, and `architecture` described both."""
+        if b'"architecture"' not in data:
+            return data
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # it is described as damaged, as it stands
+            values = json.loads(data)
+            architecture, view = values["result"].pop("architecture"), values["result"]["view"]
+            names = (
+                ("dropout",) if architecture["kind"] == "image" else ("clip_frames", "clip_stride", "hidden", "dropout")
+            )
+            values["result"] |= {
+                "kind": architecture["kind"],
+                "settings": {name: architecture[name] for name in names},
+                "signals": {
+                    "pictures": {
+                        "version": 1,
+                        "settings": {name: view[name] for name in ("size", "fit")},
+                        "width": None,
+                    }
+                },
+                "backbone": {"name": architecture["backbone"], **values["result"].pop("normalisation")},
+            }
+            return json.dumps(values).encode()
+        return data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,8 +37,9 @@ MODEL_FIGURES = ModelFigures(
     smoothed=Comparison(_FIGURES, _FIGURES, _FIGURES), raw=_FIGURES, events=[EventFigures(0.3, 2, 2, 1)]
 )
 MODEL = Model(
-    architecture={}, normalisation={}, view={}, frozen=True, threshold=0.5, threshold_chosen="by hand",
-    smooth_seconds=3, dataset_digest="0" * 64, dataset_holdout="chunks", metrics=MODEL_FIGURES, best_epoch=0,
+    kind="image", settings={}, signals={}, backbone=None, view={}, frozen=True, threshold=0.5,
+    threshold_chosen="by hand", smooth_seconds=3, dataset_digest="0" * 64, dataset_holdout="chunks",
+    metrics=MODEL_FIGURES, best_epoch=0,
     epochs=[], versions={},
 )  # fmt: skip
 

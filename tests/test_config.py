@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lolhl import manifest
-from lolhl.config import Config, Range, restored, setting, settings
+from lolhl.cli import describe_choices
+from lolhl.config import Config, Range, chosen_settings, groups, restored, setting, settings
 from lolhl.errors import StorageError, UsageError
 from lolhl.results import Result
 from lolhl.stages import table
@@ -95,7 +96,7 @@ def test_a_wrong_kind_of_model_is_no_image_classifier() -> None:
     from lolhl.stages.train import TrainConfig
 
     with pytest.raises(UsageError, match="--kind 'vide': must be image or video"):
-        TrainConfig(kind="vide")  # type: ignore[arg-type]
+        TrainConfig(kind="vide")
 
 
 def test_a_setting_may_have_to_be_given() -> None:
@@ -210,3 +211,69 @@ def test_settings_are_restored_as_they_were() -> None:
 def test_settings_that_change_no_byte_are_neutral(stage: str, names: list[str]) -> None:
     (config,) = table.load(stage).configs
     assert [declared.name for declared in settings(config) if declared.neutral] == names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gas(Config):
+    """A gas oven."""
+
+    flames: int = setting(4, "flames", at_least=1)
+    degrees: int = setting(200, "heat", at_most=300)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stone(Config):
+    """A stone oven."""
+
+    wood: Literal["oak", "ash"] = setting("oak", "what burns")
+    degrees: int = setting(350, "heat", at_most=500)
+
+
+OVENS: dict[str, type[Config]] = {"gas": Gas, "stone": Stone}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pizza(Config):
+    """How a pizza is baked."""
+
+    oven: str = setting("gas", "which oven", choices=OVENS)
+    minutes: int = setting(7, "in the oven")
+    heat: Config = chosen_settings("oven", lambda: OVENS)
+
+
+def test_settings_that_another_one_chooses_are_recorded_beside_it() -> None:
+    assert Pizza().heat == Gas()
+    stone = Pizza(oven="stone", heat=Stone(wood="ash"))
+    assert stone.recorded() == {"oven": "stone", "minutes": 7, "wood": "ash", "degrees": 350}
+    assert Pizza.deciding(stone.recorded()) == {"oven": "stone", "wood": "ash"}
+    assert Pizza.deciding({**Pizza().recorded(), "wood": "ash"}) == {}  # a gas oven burns none
+    assert restored(Pizza, stone.recorded(), "pizza.json", "bake") == stone
+    with pytest.raises(UsageError, match="--oven stone has other settings: give Stone, not Gas"):
+        Pizza(oven="stone", heat=Gas())
+    with pytest.raises(UsageError, match="--oven 'fire': must be gas or stone"):
+        Pizza(oven="fire")
+    for damaged in ({"oven": "fire"}, {"oven": "stone", "wood": "tar"}, {"oven": 3}):
+        with pytest.raises(StorageError, match=r"^pizza.json is damaged \(its config"):
+            restored(Pizza, damaged, "pizza.json", "bake")
+
+
+def test_settings_of_all_choices_are_offered_and_those_of_another_choice_refused() -> None:
+    (group,) = groups(Pizza)
+    assert {name: list(by_choice) for name, by_choice in group.offered().items()} == {
+        "flames": ["gas"], "degrees": ["gas", "stone"], "wood": ["stone"]
+    }  # fmt: skip
+    assert group.make("stone", {"degrees": 400}) == Stone(degrees=400)
+    with pytest.raises(UsageError, match="--flames: --oven stone has no such setting; it is one of gas"):
+        group.make("stone", {"flames": 2})
+    assert describe_choices(group.offered()["degrees"]) == (
+        "gas: heat (at most 300; default: 200); stone: heat (at most 500; default: 350)"
+    )
+
+
+@pytest.mark.parametrize("config", dict.fromkeys(ALL), ids=lambda config: config.__name__)
+def test_no_chosen_setting_has_the_name_of_another_one(config: type[Config]) -> None:
+    own = {declared.name for declared in settings(config)}
+    for group in groups(config):
+        assert not own & group.offered().keys()
+        for by_choice in group.offered().values():
+            assert len({declared.kind for declared in by_choice.values()}) == 1

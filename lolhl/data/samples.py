@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lolhl.data.stretches import Samples
+from lolhl.data.windows import WindowDataset
 
 Clips = npt.NDArray[np.int64]
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -44,20 +45,47 @@ def rows(samples: Samples, clips: Clips, held: Mapping[str, npt.NDArray[np.int64
 
 @dataclass(frozen=True)
 class Contents:
-    """The rows that clips are made of. They lie on `device`, in memory or in a mapped file."""
+    """The rows that clips and windows are made of, of all VODs one after the other.
 
-    held: Tensor
+    Attributes:
+        held: signal → its values [rows, …], on one device, in memory or in a mapped file. Rows that are not known have
+            NaN, but for clip models.
+        device: where they are needed.
+    """
+
+    held: Mapping[str, Tensor]
     device: torch.device
 
     def take(self, numbers: Tensor) -> Tensor:
-        """The rows with these numbers (int64, of any shape) on the device: [*numbers.shape, …]."""
-        flat = numbers.to(self.held.device).flatten()
-        shape = (*numbers.shape, *self.held.shape[1:])
-        if self.device == self.held.device:
-            return self.held.index_select(0, flat).view(shape)
+        """The rows of the only signal with these numbers (int64, of any shape) on the device: [*numbers.shape, …]."""
+        (held,) = self.held.values()
+        return self._gather(held, numbers)
+
+    def window(self, numbers: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The rows with these numbers, of all signals, on the device.
+
+        Args:
+            numbers: int64 [B, T]; -1 where there is no such instant.
+
+        Returns:
+            Signal → values float32 [B, T, D], 0 where they are not known; and signal → known bool [B, T].
+        """
+        exists = numbers.to(self.device) >= 0
+        tracks, known = {}, {}
+        for name, held in self.held.items():
+            values = self._gather(held, numbers.clamp(min=0)).float()
+            known[name] = exists & values.isfinite().all(-1)
+            tracks[name] = values.masked_fill(~known[name][..., None], 0.0)
+        return tracks, known
+
+    def _gather(self, held: Tensor, numbers: Tensor) -> Tensor:
+        flat = numbers.to(held.device).flatten()
+        shape = (*numbers.shape, *held.shape[1:])
+        if self.device == held.device:
+            return held.index_select(0, flat).view(shape)
         # Through pinned memory the copy runs while the device still works on the step before.
-        pinned = torch.empty((flat.numel(), *shape[numbers.dim() :]), dtype=self.held.dtype, pin_memory=True)
-        torch.index_select(self.held, 0, flat, out=pinned)
+        pinned = torch.empty((flat.numel(), *shape[numbers.dim() :]), dtype=held.dtype, pin_memory=True)
+        torch.index_select(held, 0, flat, out=pinned)
         return pinned.to(self.device, non_blocking=True).view(shape)
 
 
@@ -113,6 +141,6 @@ class BatchOrder(Sampler[Tensor]):
         return math.ceil(math.ceil(self.shown / self.world) / self.batch)
 
 
-def loader(dataset: ClipDataset, order: BatchOrder) -> "DataLoader[Batch]":
+def loader(dataset: ClipDataset | WindowDataset, order: BatchOrder) -> "DataLoader[Batch]":
     """A DataLoader that takes whole batches in this order."""
     return DataLoader(dataset, batch_size=None, sampler=order)

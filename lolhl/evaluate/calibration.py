@@ -15,10 +15,9 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
-from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 from lolhl.errors import ModelError
+from lolhl.evaluate.figures import Bin, Reliability
 
 FOLDS = 5  # of the cross-validation that reliability is measured by
 BINS = 10
@@ -42,33 +41,7 @@ class Calibration:
         """The calibrated probabilities: float32, in the same order as the scores, which are float from 0 to 1."""
         if self == Calibration():
             return np.asarray(scores, dtype=np.float32)
-        return np.asarray(expit(self.slope * _log_odds(scores) + self.offset), dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Instants whose probability lies in [low, high): how many, their mean probability, the share that is labelled."""
-
-    low: float
-    high: float
-    instants: int
-    probability: float
-    labelled: float
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How far probabilities mean what they say.
-
-    Attributes:
-        error: expected calibration error: |probability - labelled share|, averaged over the instants of all bins.
-        raw_error: the same of the probabilities before they were calibrated.
-        bins: those with instants, ascending.
-    """
-
-    error: float
-    raw_error: float
-    bins: list[Bin]
+        return np.asarray(_probability(self.slope * _log_odds(scores) + self.offset), dtype=np.float32)
 
 
 def rebalancing_offset(natural: float, trained: float) -> float:
@@ -77,7 +50,7 @@ def rebalancing_offset(natural: float, trained: float) -> float:
     Args:
         natural, trained: the shares, above 0 and below 1.
     """
-    return float(logit(natural) - logit(trained))
+    return math.log(natural / (1 - natural)) - math.log(trained / (1 - trained))
 
 
 def calibrate(
@@ -94,13 +67,15 @@ def calibrate(
     Raises:
         ModelError: a score is NaN or infinite.
     """
+    from scipy.optimize import minimize  # takes half a second
+
     truth, odds = np.asarray(labels, dtype=np.float64), _log_odds(scores)
     weight = 1 / max(1.0, fps * _ALIKE)
 
     def loss(line: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         slope = math.exp(line[0])
         calibrated = slope * odds + line[1]
-        wrong = weight * (expit(calibrated) - truth)
+        wrong = weight * (_probability(calibrated) - truth)
         known = np.array([line[0] / _SPREAD_OF_SLOPE, (line[1] - offset) / _SPREAD_OF_OFFSET])
         value = weight * float(np.sum(np.logaddexp(0, calibrated) - truth * calibrated)) + 0.5 * float(known @ known)
         gradient = [
@@ -168,4 +143,10 @@ def _log_odds(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     values = np.asarray(scores, dtype=np.float64)
     if not np.isfinite(values).all():
         raise ModelError("scores are no numbers: train again with a lower learning rate")
-    return np.asarray(logit(np.clip(values, _NEAREST, 1 - _NEAREST)), dtype=np.float64)
+    values = np.clip(values, _NEAREST, 1 - _NEAREST)
+    return np.asarray(np.log(values) - np.log1p(-values), dtype=np.float64)
+
+
+def _probability(odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The inverse of the log-odds."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -700, 700))), dtype=np.float64)

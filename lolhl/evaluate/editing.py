@@ -6,7 +6,6 @@ Events are those of the labels. As elsewhere, intervals come from a bootstrap ov
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +69,10 @@ class _Judged:
         ranking = vod.ranking(by_vod=by_vod)
         count = len(vod.scores)
         known = np.ones(count, dtype=bool) if vod.known is None else vod.known
-        group = (lambda _: vod.vod) if by_vod else partial(vod.group, by_vod=False)
+
+        def group(span: Span) -> str:
+            return vod.group(span, by_vod=by_vod)
+
         return cls(
             name=vod.vod,
             seconds=float(1 / vod.fps),

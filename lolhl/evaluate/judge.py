@@ -112,10 +112,10 @@ class Prediction:
     def group(self, span: Span, *, by_vod: bool) -> str:
         """The group that a span counts in: that of its middle."""
         last = len(self.scores) - 1
-        if last < 0:
+        if by_vod or last < 0:
             return self.vod
         middle = grid.first_frame_at((span.start + span.stop) / 2, self.fps)
-        return str(self._groups(by_vod=by_vod)[min(middle, last)])
+        return str(self._chunks[min(middle, last)])
 
     def _groups(self, *, by_vod: bool) -> npt.NDArray[np.str_]:
         return np.full(len(self.scores), self.vod) if by_vod else self._chunks
@@ -161,7 +161,7 @@ class Predictions:
         labelled = {vod.vod: vod.labels for vod in self.vods}
         predicted = {vod.vod: vod.spans for vod in self.vods}
         group = {vod.vod: partial(vod.group, by_vod=by_vod) for vod in self.vods}
-        groups = np.unique(self.ranking.groups)
+        groups = self.ranking.group_names
         return [metrics.count_events(labelled, predicted, tiou, groups, group) for tiou in TIOUS]
 
 
@@ -240,7 +240,7 @@ def judge(predictions: Predictions) -> Judgement:
         ModelError: a score is NaN or infinite.
     """
     frames = predictions.ranking
-    resampled = predictions.resampled(np.unique(frames.groups))
+    resampled = predictions.resampled(frames.group_names)
     return Judgement(
         frames=metrics.compare(frames.labels, frames.scores, predictions.threshold, frames.groups, resampled=resampled),
         events=[counts.figures() for counts in predictions.events],

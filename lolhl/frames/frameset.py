@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import simplejpeg
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.errors import NotFound, StorageError
 from lolhl.frames.shards import Entry
 from lolhl.frames.spec import FrameSpec
@@ -70,7 +70,7 @@ class FrameSet:
             StorageError: its index is gone or damaged.
         """
         key, redo = spec.manifest_key(vod), f"{spec.command(vod)} --force"
-        root_ahead = root.ahead([key, f"vods/{vod}/vod.json"])
+        root_ahead = root.ahead([key, layout.vod(vod)])
         frames = manifest.load(root_ahead, key, Frames, spec.command(vod), fresh=True)
         shards = [output for output in frames.outputs if output.key.endswith(".tar")]
         if View(frames.result.fps, frames.result.size, frames.result.fit) != spec.view:

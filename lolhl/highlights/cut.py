@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import find_peaks
 
 from lolhl import grid
 from lolhl.config import Config, setting
@@ -223,7 +222,7 @@ def _at_valleys(smoothed: npt.NDArray[np.floating], fps: Fraction, stretch: Run,
 
 def _watershed(values: npt.NDArray[np.floating], deepest: float) -> list[int]:
     """The borders of the parts round the peaks that remain once all valleys shallower than the limit are filled."""
-    places = (find_peaks(np.pad(values, 1, constant_values=-1.0))[0] - 1).tolist()
+    places = _peaks(values)
     heights = values[places].tolist()
     valleys = [a + int(np.argmin(values[a : b + 1])) for a, b in pairwise(places)]  # after each peak but the last
     floors = values[valleys].tolist()
@@ -254,6 +253,15 @@ def _watershed(values: npt.NDArray[np.floating], deepest: float) -> list[int]:
             heapq.heappush(queue, (-depth(peak), peak))
     remaining = [peak for peak in range(len(places)) if not gone[peak]]
     return [0, *(valleys[peak] for peak in remaining if after[peak] >= 0), len(values)]
+
+
+def _peaks(values: npt.NDArray[np.floating]) -> list[int]:
+    """Where values are greater than on both sides, ascending; the middles of even tops. The ends may be peaks."""
+    edges = np.flatnonzero(np.diff(values) != 0) + 1
+    firsts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(values)]])
+    levels = np.pad(values[firsts].astype(np.float64), 1, constant_values=-np.inf)
+    is_top = (levels[1:-1] > levels[:-2]) & (levels[1:-1] > levels[2:])
+    return ((firsts + ends - 1) // 2)[is_top].tolist()  # type: ignore[no-any-return]
 
 
 def _joined(borders: Sequence[int], values: npt.NDArray[np.floating], least: float) -> list[int]:

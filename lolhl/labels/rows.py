@@ -55,14 +55,19 @@ def checked(span: Span, vod: str, known: KnownVods, place: str) -> Span:
     if max(span.start, span.stop) > LONGEST or span.start < 0:
         raise LabelError(f"{place}: {span.start:g} s to {span.stop:g} s can lie in no video")
     start, stop = _millis(span.start), _millis(span.stop)
-    described = f"the span {format_time(start)} to {format_time(stop)}"
     if start >= stop:
         problem = "empty" if start == stop else "inverted"
-        raise LabelError(f"{place}: {described} is {problem}: its stop must be later than its start")
+        raise LabelError(f"{place}: {_described(start, stop)} is {problem}: its stop must be later than its start")
     end = _millis(known.durations.get(vod, LONGEST))
     if start >= end or stop > end + ROUNDING:
-        raise LabelError(f"{place}: {described} is out of the video of VOD {vod}, which ends at {format_time(end)}")
+        raise LabelError(
+            f"{place}: {_described(start, stop)} is out of the video of VOD {vod}, which ends at {format_time(end)}"
+        )
     return Span(start, min(stop, end), span.name, span.score)
+
+
+def _described(start: float, stop: float) -> str:
+    return f"the span {format_time(start)} to {format_time(stop)}"
 
 
 def _millis(seconds: float) -> float:

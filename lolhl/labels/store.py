@@ -2,16 +2,17 @@
 
 import hashlib
 
+from lolhl import layout
 from lolhl.errors import LabelError, MissingInput
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table, write_table
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 
 
 def labels_key(vod: str) -> str:
     """Where the labels of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
-    return f"labels/{check_name(vod, 'VOD')}.tsv"
+    return layout.labels(vod)
 
 
 def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Span]:
@@ -31,18 +32,30 @@ def read_labels(root: Root, vod: str, duration: float | None = None) -> tuple[li
         MissingInput: nobody labelled this VOD.
         LabelError: somebody changed the file by hand, and a row of it is wrong.
     """
+    data = read_file(root, vod)
+    return parse_labels(root, vod, data, duration), hashlib.sha256(data).hexdigest()
+
+
+def read_file(root: Root, vod: str) -> bytes:
+    """The file of a VOD's labels. Raises MissingInput where nobody labelled this VOD."""
     key = labels_key(vod)
     stored = root.find(key)
     if stored is None:
         raise MissingInput(f"{root.url}/{key} does not exist: import the labels with `lolhl labels FILE` first")
+    return stored[0]
+
+
+def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = None) -> list[Span]:
+    """The labelled spans in the file of a VOD's labels, see `read_labels`."""
+    key = labels_key(vod)
     known = KnownVods({} if duration is None else {vod: duration})
-    spans_by_vod = read_table(stored[0], f"{root.url}/{key}", known)
+    spans_by_vod = read_table(data, f"{root.url}/{key}", known)
     other_vods = sorted(spans_by_vod.keys() - {vod})
     if other_vods:
         raise LabelError(f"{root.url}/{key}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
-    return spans_by_vod.get(vod, []), hashlib.sha256(stored[0]).hexdigest()
+    return spans_by_vod.get(vod, [])
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:
-    """Puts these labels in place of all that the VOD had."""
+    """Writes these labels in place of all that the VOD had."""
     root.write(labels_key(vod), write_table(vod, spans))

@@ -1,9 +1,9 @@
 """Learns and scores on plain arrays, without a root, files or video.
 
-`train` and `infer` do the same with the tracks of a root. They use the same heads, the same split and the same loop.
+`train` and `infer` do the same with the tracks of a root. They use the same models, the same split and the same loop.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,16 +11,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lolhl import grid
+from lolhl.config import setting
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
 from lolhl.data.samples import ClipDataset, Contents
+from lolhl.data.windows import HeldStretch, WindowDataset
 from lolhl.errors import DatasetError, UsageError
-from lolhl.models import scoring, training
-from lolhl.models.network import Architecture, Head, Kind
+from lolhl.models import scoring
+from lolhl.models.baseline import StandardisedModel, array_baseline
+from lolhl.models.joined import JoinedModel
+from lolhl.models.learning import Epoch, LearnConfig
+from lolhl.models.model import ClipSettings, TrackModel
 from lolhl.models.process_group import ProcessGroup
-from lolhl.models.training import Epoch, FitSettings
+from lolhl.models.registry import MODELS
+from lolhl.models.scoring import Instants
 
 Values = npt.NDArray[np.floating]  # float [T, D]
+Tracks = Values | Mapping[str, Values]  # of one signal, or of several by their names
 Labels = npt.NDArray[np.bool_]  # bool [T]
 Probabilities = npt.NDArray[np.float32]  # float32 [T]
 
@@ -31,170 +39,217 @@ _VODS_ENOUGH = 5  # VODs from which on whole ones are held out
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadSettings:
-    """The head that learns, and how it learns. `lolhl train --help` explains each setting.
+class HeadSettings(LearnConfig):
+    """The model that learns, and how it learns. `lolhl train --help` explains each setting that it shares."""
 
-    Attributes:
-        fps: instants of the grid in a second.
-        validation: share of the time that is not learnt from. The best epoch is chosen by it.
-        positives: share of positive instants in training. Negatives are left out to reach it.
-    """
-
-    fps: Fraction = Fraction(3)
-    kind: Kind = "video"
-    clip_frames: int = 5
-    clip_stride: int = 3
-    hidden: int = 64
-    dropout: float = 0.5
-    epochs: int = 20
-    epoch_samples: int = 16384
-    batch: int | None = None
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.01
-    patience: int = 5
-    validation: float = 0.15
-    positives: float = 0.30
-    seed: int = 0
-
-    @property
-    def architecture(self) -> Architecture:
-        frames, stride = (self.clip_frames, self.clip_stride) if self.kind == "video" else (1, 1)
-        return Architecture(self.kind, "", frames, stride, self.hidden, self.dropout)
+    fps: Fraction = setting(
+        Fraction(3), "instants of the grid in a second", at_least=grid.SLOWEST, at_most=grid.FASTEST
+    )
+    validation: float = setting(
+        0.15, "share of time that is not learnt from; the best epoch is chosen by it", above=0, below=1
+    )
+    positives: float = setting(
+        0.30, "for clips: share of positive instants in training, reached by leaving out negatives", above=0, below=1
+    )
 
 
 @dataclass(frozen=True)
 class HeadModel:
-    """A head that has learnt.
+    """A model that has learnt.
 
     Attributes:
         head: in evaluation mode, on the CPU.
-        width: D, of the values that it takes.
         epochs: figures of each epoch, on the validation side.
         best: the epoch whose weights it has.
     """
 
-    head: Head
-    width: int
+    head: TrackModel
     epochs: list[Epoch]
     best: int
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Signal → D, of the values that it takes."""
+        return self.head.widths
 
-def fit(tracks: Sequence[Values], labels: Sequence[Labels], settings: HeadSettings = HeadSettings()) -> HeadModel:
+
+def fit(tracks: Sequence[Tracks], labels: Sequence[Labels], settings: HeadSettings = HeadSettings()) -> HeadModel:
     """Learns from tracks and labels which instants lie in highlights. The same call gives the same model.
 
     Args:
-        tracks: one a VOD: float [T, D] (float16 or float32), D the same for all.
+        tracks: one a VOD: float [T, D] (float16 or float32), D the same for all. For a model of several signals a
+            mapping from each one's name to such an array. Rows with NaN are instants that are not known, and all are
+            where a mapping lacks a signal that another VOD has; a clip model needs to know all.
         labels: of the same instants: bool [T].
         settings: see `HeadSettings`.
 
     Raises:
-        UsageError: the arrays do not fit together.
+        UsageError: the arrays do not fit together, or are not of the signals that the model wants.
         DatasetError: a side of the split has no positives, or nothing else.
-        ModelError: the values, or the loss on the way, are no numbers.
+        ModelError: the loss on the way is no number.
     """
-    width = _check(tracks, labels)
-    sides = _sides(labels, settings)
-    architecture = settings.architecture
-    firsts = np.cumsum([0, *map(len, tracks)])[:-1]
-    datasets = {}
-    for side, chosen in sides.items():
-        rows = [
-            first + scoring.clip_frames(architecture, instants, len(track))
-            for first, instants, track in zip(firsts, chosen, tracks, strict=True)
-        ]
-        truth = np.concatenate([label[instants] for label, instants in zip(labels, chosen, strict=True)])
-        if not truth.any() or truth.all():
+    from lolhl.models import training  # takes seconds
+
+    wanted = settings.model.wanted
+    named = [_named(track, wanted, number) for number, track in enumerate(tracks)]
+    widths = _check(named, labels, settings)
+    lengths = [len(label) for label in labels]
+    filled = [_filled(values, widths, length) for values, length in zip(named, lengths, strict=True)]
+    lessons = _lessons(labels, settings)
+    for side, lesson in lessons.items():
+        if not lesson.truth.any() or lesson.truth.all():
             raise DatasetError(f"the {side} side needs instants inside and outside of highlights: label more")
-        datasets[side] = ClipDataset(truth, np.concatenate(rows))
-    shown = min(len(datasets["train"]), settings.epoch_samples)
-    fit_settings = FitSettings(
-        epochs=settings.epochs,
-        epoch_samples=settings.epoch_samples,
-        batch=settings.batch or training.batch_of_head(shown),
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        patience=settings.patience,
-        seed=settings.seed,
-    )
-    contents = Contents(torch.from_numpy(np.concatenate(tracks)), torch.device("cpu"))
+    windows = not isinstance(settings.model, ClipSettings)
+    fit_settings = settings.fit_settings(len(lessons["train"]), windows=windows)
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers stay as they were
         torch.manual_seed(settings.seed)
-        head = Head(architecture, width).train()
+        model = MODELS[settings.kind](settings.model, widths).train()
+        if isinstance(model, StandardisedModel):
+            for name in wanted:
+                model.learn_usual(name, [array_baseline(values[name]) for values in filled])
+            filled = [_apart(model, values) for values in filled]
+        held = {name: torch.from_numpy(np.concatenate([values[name] for values in filled])) for name in wanted}
+        contents = Contents(held, torch.device("cpu"))
         fitted = training.fit(
-            head,
+            model,
             contents,
-            datasets["train"],
-            datasets["validation"],
+            lessons["train"],
+            lessons["validation"],
             fit_settings,
             None,
             ProcessGroup(0, 1, 1),
             lambda *_: None,
         )
-    head.load_state_dict(fitted.weights)
-    return HeadModel(head.eval(), width, fitted.history, fitted.best)
+    model.load_state_dict(fitted.weights)
+    model.eval()
+    if isinstance(model, JoinedModel):
+        training.weigh(model, contents, lessons["validation"])
+    return HeadModel(model, fitted.history, fitted.best)
 
 
-def score(model: HeadModel, tracks: Sequence[Values]) -> list[Probabilities]:
+def score(model: HeadModel, tracks: Sequence[Tracks]) -> list[Probabilities]:
     """The probability of a highlight at each instant of each track: float32 [T].
 
     Args:
         model: as `fit` gives it.
-        tracks: one a VOD: float [T, D].
+        tracks: one a VOD, as `fit` takes them.
 
     Raises:
-        UsageError: a track has another width than those that the model learnt from.
+        UsageError: a track has another width than those that the model learnt from, or another signal.
     """
+    widths, scores = model.widths, []
     for number, track in enumerate(tracks):
-        if track.ndim != 2 or track.shape[1] != model.width:
-            raise UsageError(f"track {number} has the shape {list(track.shape)}: give [T, {model.width}]")
-    device = torch.device("cpu")
-    return [
-        np.concatenate([np.empty(0, np.float32), *scoring.probabilities(model.head, _batches(track), device)])
-        for track in tracks
-    ]
+        values = _named(track, tuple(widths), number)
+        for name, rows in values.items():
+            if rows.ndim != 2 or rows.shape[1] != widths[name]:
+                raise UsageError(f"track {number} has the shape {list(rows.shape)}: give [T, {widths[name]}]")
+        filled = _filled(values, widths, len(next(iter(values.values()))))
+        if isinstance(model.head, StandardisedModel):
+            filled = _apart(model.head, filled)
+        probabilities = scoring.probabilities(model.head, _batches(filled), torch.device("cpu"))
+        scores.append(np.concatenate([np.empty(0, np.float32), *probabilities]))
+    return scores
 
 
-def _batches(track: Values) -> Iterator[Values]:
-    for first in range(0, len(track), _BATCH):
-        yield track[first : first + _BATCH]
+def _named(track: Tracks, wanted: tuple[str, ...], number: int) -> dict[str, Values]:
+    """The arrays of a VOD by the names of their signals. Raises UsageError where the model wants others."""
+    if isinstance(track, np.ndarray):
+        if len(wanted) != 1:
+            raise UsageError(f"track {number} is one array: give a mapping with {', '.join(wanted)}")
+        return {wanted[0]: track}
+    if not track or not {*track} <= {*wanted}:
+        raise UsageError(f"track {number} has {', '.join(track) or 'no signal'}: give some of {', '.join(wanted)}")
+    return dict(track)
 
 
-def _check(tracks: Sequence[Values], labels: Sequence[Labels]) -> int:
-    """The width of all tracks. Raises UsageError where arrays do not fit together."""
+def _filled(values: Mapping[str, Values], widths: Mapping[str, int], length: int) -> dict[str, Values]:
+    """All signals, with NaN for those that the VOD lacks."""
+    lacking = {name: np.full((length, width), np.nan, np.float16) for name, width in widths.items()}
+    return {name: values.get(name, lacking[name]) for name in widths}
+
+
+def _apart(model: StandardisedModel, values: Mapping[str, Values]) -> dict[str, Values]:
+    """The values of a VOD against its own baseline."""
+    return {name: model.drawn(name, array_baseline(rows)).apply(rows) for name, rows in values.items()}
+
+
+def _batches(values: Mapping[str, Values]) -> Iterator[Instants]:
+    length = len(next(iter(values.values())))
+    for first in range(0, length, _BATCH):
+        yield Instants.from_values({name: rows[first : first + _BATCH] for name, rows in values.items()})
+
+
+def _check(tracks: Sequence[Mapping[str, Values]], labels: Sequence[Labels], settings: HeadSettings) -> dict[str, int]:
+    """The width of each signal. Raises UsageError where arrays do not fit together."""
     if not tracks or len(tracks) != len(labels):
         raise UsageError(
             f"{len(tracks)} tracks and labels of {len(labels)}: give labels for each track, and one at least"
         )
-    width = int(tracks[0].shape[-1])
+    widths: dict[str, int] = {}
     for number, (track, label) in enumerate(zip(tracks, labels, strict=True)):
-        if track.ndim != 2 or track.shape[1] != width or not np.issubdtype(track.dtype, np.floating):
-            raise UsageError(
-                f"track {number} is {track.dtype} {list(track.shape)}: give float16 or float32 [T, {width}]"
-            )
-        if label.shape != track.shape[:1] or label.dtype != np.bool_:
-            raise UsageError(f"labels {number} are {label.dtype} {list(label.shape)}: give bool [{len(track)}]")
-        if not np.isfinite(track).all():
-            raise UsageError(f"track {number} has values that are no numbers: leave these instants out")
-    return width
+        for name, values in track.items():
+            width = widths.setdefault(name, int(values.shape[-1]))
+            if values.ndim != 2 or values.shape[1] != width or not np.issubdtype(values.dtype, np.floating):
+                raise UsageError(
+                    f"track {number} is {values.dtype} {list(values.shape)}: give float16 or float32 [T, {width}]"
+                )
+            if label.shape != values.shape[:1] or label.dtype != np.bool_:
+                raise UsageError(f"labels {number} are {label.dtype} {list(label.shape)}: give bool [{len(values)}]")
+            if isinstance(settings.model, ClipSettings) and not np.isfinite(values).all():
+                raise UsageError(f"track {number} has values that are no numbers: leave these instants out")
+    for name in settings.model.wanted:
+        if name not in widths:
+            raise UsageError(f"no track has the signal {name}, which the model wants")
+    return {name: widths[name] for name in settings.model.wanted}
 
 
-def _sides(labels: Sequence[Labels], settings: HeadSettings) -> dict[str, list[npt.NDArray[np.int64]]]:
-    """The instants of each track on each side, split as a dataset is: nothing leaks from one to the other."""
+def _lessons(labels: Sequence[Labels], settings: HeadSettings) -> dict[str, ClipDataset | WindowDataset]:
+    """What is learnt and judged by, split as a dataset is: nothing leaks from one side to the other."""
     names = [f"{number:06}" for number in range(len(labels))]
-    stretches = [
-        split.labelled_stretch(name, label, settings.fps, _CHUNK) for name, label in zip(names, labels, strict=True)
-    ]
-    if len(labels) < _VODS_ENOUGH:
-        guard = max(_LEAST_GUARD, float(settings.architecture.reach() / settings.fps))
-        sides = split.by_chunks(
-            stretches, settings.fps, validation=settings.validation, guard_seconds=guard, seed=settings.seed
-        )
-    else:
-        sides = split.by_vods(stretches, validation=settings.validation, seed=settings.seed)
-    learnt = [np.flatnonzero(sides[name] == split.TRAIN) for name in names]
-    truth = [label[instants] for label, instants in zip(labels, learnt, strict=True)]
-    kept = rebalanced(truth, settings.positives, settings.seed)
-    return {
-        "train": [instants[stay] for instants, stay in zip(learnt, kept, strict=True)],
-        "validation": [np.flatnonzero(sides[name] == split.VALIDATION) for name in names],
-    }
+    firsts = np.cumsum([0, *map(len, labels)])[:-1].tolist()
+    sides = _sides(dict(zip(names, labels, strict=True)), settings)
+    chosen = {"train": split.TRAIN, "validation": split.VALIDATION}
+    if not isinstance(settings.model, ClipSettings):
+        return {
+            side: WindowDataset(
+                [
+                    HeldStretch(first + begin, label[begin:end])
+                    for name, first, label in zip(names, firsts, labels, strict=True)
+                    for begin, end in _runs(sides[name] == number)
+                ],
+                settings.model.context,
+            )
+            for side, number in chosen.items()
+        }
+    lessons: dict[str, ClipDataset | WindowDataset] = {}
+    for side, number in chosen.items():
+        instants = [np.flatnonzero(sides[name] == number) for name in names]
+        if side == "train":
+            learnt = [label[some] for label, some in zip(labels, instants, strict=True)]
+            kept = rebalanced(learnt, settings.positives, settings.seed)
+            instants = [some[stay] for some, stay in zip(instants, kept, strict=True)]
+        clips = [
+            first + scoring.clip_frames(settings.model.offsets, some, len(label))
+            for first, some, label in zip(firsts, instants, labels, strict=True)
+        ]
+        truth = np.concatenate([label[some] for label, some in zip(labels, instants, strict=True)])
+        lessons[side] = ClipDataset(truth, np.concatenate(clips))
+    return lessons
+
+
+def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and end of each run of true flags."""
+    edges = np.flatnonzero(np.diff(np.pad(flags.astype(np.int8), 1)))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+
+
+def _sides(labels: Mapping[str, Labels], settings: HeadSettings) -> dict[str, npt.NDArray[np.int8]]:
+    """The side of each instant: VOD → int8 [T], see `lolhl.data.split`."""
+    stretches = [split.labelled_stretch(name, label, settings.fps, _CHUNK) for name, label in labels.items()]
+    if len(labels) >= _VODS_ENOUGH:
+        return split.by_vods(stretches, validation=settings.validation, seed=settings.seed)
+    reach = settings.model.context if isinstance(settings.model, ClipSettings) else 0  # windows end with stretches
+    guard = max(_LEAST_GUARD, float(reach / settings.fps))
+    return split.by_chunks(
+        stretches, settings.fps, validation=settings.validation, guard_seconds=guard, seed=settings.seed
+    )

@@ -4,11 +4,11 @@ Nothing in a bundle is executed when it is loaded.
 """
 
 import functools
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import torch
@@ -25,8 +25,11 @@ from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
 from lolhl.models.encoder import Encoder
-from lolhl.models.network import Architecture, Head, Network, outline
-from lolhl.results import Model, ModelFigures
+from lolhl.models.model import ModelSettings, TrackModel
+from lolhl.models.network import PICTURES, Network, outline
+from lolhl.models.registry import MODELS
+from lolhl.results import BackboneRecipe, Model, ModelFigures, SignalRecipe
+from lolhl.signals import SIGNALS, Signal, open_signal
 from lolhl.storage import Root
 from lolhl.vod.view import Fit, View
 
@@ -40,11 +43,12 @@ class Bundle:
 
     Attributes:
         name: under models/ of a root.
-        encoder: what turns pictures into features: the model's backbone.
-        head: what turns features into a logit: in evaluation mode, on the CPU.
-        view: the frames that it must be given.
+        model: what turns tracks into logits: in evaluation mode, on the CPU.
+        signals: what makes each track that the model wants.
+        encoder: what turns pictures into features; None where the model sees no pictures.
+        view: the grid, and the pictures that signals are measured from.
         threshold: on the calibrated probability smoothed over `smooth_seconds`; chosen on validation.
-        calibration: of the probabilities that the head gives.
+        calibration: of the probabilities that the model gives.
         habits: how highlights are labelled where it learnt.
         frozen: True when the backbone is as it was before training, so that features can be shared.
         digest: of the whole bundle.
@@ -52,8 +56,9 @@ class Bundle:
     """
 
     name: str
-    encoder: Encoder
-    head: Head
+    model: TrackModel
+    signals: Mapping[str, SignalRecipe]
+    encoder: Encoder | None
     view: View
     threshold: float
     smooth_seconds: float
@@ -63,10 +68,42 @@ class Bundle:
     digest: str
     metrics: ModelFigures
 
+    def open(self, signal: str) -> Signal:
+        """Opens one of its signals, as the model knows it.
 
-def weights_bytes(network: Network) -> bytes:
-    """The weights as safetensors."""
-    return save({key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()})
+        Raises:
+            ModelError: there is no such signal here, or it gives other values than those that the model learnt from.
+        """
+        recipe, redo = self.signals[signal], f"lolhl train {self.name} … --force"
+
+        def encoder() -> Encoder:
+            if self.encoder is None:
+                raise ModelError(f"model {self.name} has no backbone, and its signal {signal} needs one: run `{redo}`")
+            return self.encoder
+
+        if signal not in SIGNALS:
+            raise ModelError(f"model {self.name} wants the signal {signal}, which this lolhl does not have")
+        opened = open_signal(signal, self.view, encoder)
+        if (opened.version, recorded_settings(opened)) != (recipe.version, recipe.settings):
+            raise ModelError(f"model {self.name} learnt from another version of the signal {signal}: run `{redo}`")
+        return opened
+
+
+def recorded_settings(signal: Signal) -> dict[str, Any]:
+    """The settings of a signal that a bundle records: all but a backbone, which lies among its weights."""
+    return {name: value for name, value in signal.settings.items() if name != "backbone"}
+
+
+def weights_bytes(model: TrackModel, network: Network | None) -> bytes:
+    """The weights of a model, and of the backbone under it, as safetensors.
+
+    Args:
+        network: the network that has the backbone. None where there is none.
+    """
+    weights = {f"{_HEAD}{key}": tensor for key, tensor in model.state_dict().items()}
+    if network:
+        weights |= {f"{_BACKBONE}{key}": tensor for key, tensor in network.backbone.state_dict().items()}
+    return save({key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()})
 
 
 def load_bundle(root: Root, name: str) -> Bundle:
@@ -75,84 +112,118 @@ def load_bundle(root: Root, name: str) -> Bundle:
     Raises:
         MissingInput: there is none.
         StorageError: its weights are gone or damaged.
-        ModelError: a value in its manifest is none that training writes, or its weights do not fit its architecture.
+        ModelError: a value in its manifest is none that training writes, or its weights do not fit its settings.
             That is known before much memory is taken.
     """
     name = resolve(root, name)
     made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
+    result = made.result
     where, redo = f"{root.url}/{manifest_key(name)}", layout.remake(manifest_key(name))
     try:
-        contract = msgspec.convert(vars(made.result), _Contract)
-        contract.check()
-    except (msgspec.ValidationError, ValueError) as error:
+        view = _view(result)
+        settings = _settings(result, view)
+    except (UsageError, ValueError) as error:
         raise ModelError(f"{where} is no model's ({_shown(error)}): run `{redo}`") from error
     data = made.read(root, layout.weights(name), redo)
     try:
         weights = load(data)
         _check_numbers(weights)
-        for other in sorted(name for name in weights if not name.startswith((_HEAD, _BACKBONE))):
+        parts = (_HEAD, _BACKBONE) if result.backbone else (_HEAD,)
+        for other in sorted(name for name in weights if not name.startswith(parts)):
             raise ValueError(f"{other} is of another network")
-        head = _head(contract.architecture, _part(weights, _HEAD))
+        model = _model(result, settings, _part(weights, _HEAD))
     except (SafetensorError, TypeError, ValueError) as error:
         raise _unfit(root, name, error) from error
+    encoder = _encoder(root, name, result.backbone, model.widths[PICTURES], view, weights) if result.backbone else None
+    if encoder and (torch.cuda.is_available() or not openvino_runtime.is_kept(encoder, view.size)):
+        encoder.network()  # so that what is wrong with it is said before anything is done
+    return Bundle(
+        name=name,
+        model=model.eval(),
+        signals=result.signals,
+        encoder=encoder,
+        view=view,
+        threshold=result.threshold,
+        smooth_seconds=result.smooth_seconds,
+        calibration=result.calibration,
+        habits=result.habits,
+        frozen=result.frozen,
+        digest=made.content_digest(),
+        metrics=result.metrics,
+    )
+
+
+def _settings(result: Model, view: View) -> ModelSettings:
+    """The settings of its kind. Raises UsageError or ValueError where there is no such kind, or no such setting."""
+    if result.kind not in MODELS:
+        raise ValueError(f"kind {result.kind[:40]!r} is none of {', '.join(MODELS)}")
+    try:
+        settings = MODELS[result.kind].Settings(**result.settings)
+    except TypeError as error:  # a name that it does not have
+        raise ValueError(f"settings: {str(error).partition(' ')[2]}") from error
+    if settings.wanted != tuple(result.signals):
+        raise ValueError(f"signals are {', '.join(result.signals)}, and the model wants {', '.join(settings.wanted)}")
+    if (PICTURES in result.signals) != (result.backbone is not None):
+        raise ValueError("backbone goes with the signal pictures")
+    if settings.context is not None and settings.context > view.fps * _REACH:
+        raise ValueError(f"settings: the model reaches further than {_REACH} s")
+    return settings
+
+
+def _view(result: Model) -> View:
+    """The view. Raises ValueError where it is none."""
+    try:
+        view = msgspec.convert(result.view, _View)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error).replace("$.", "result.view.").replace("$", "result.view")) from error
+    fps = Fraction(view.fps)
+    if not 0 < fps <= 240:
+        raise ValueError(f"view.fps is {view.fps}, and must be above 0 and at most 240")
+    return View(fps, view.size, view.fit)
+
+
+def _model(result: Model, settings: ModelSettings, weights: Mapping[str, Tensor]) -> TrackModel:
+    """The model with these weights. Raises ValueError where they are another one's."""
+    first = weights.get("project.weight", weights.get("linear.weight"))
+    known = first.shape[1] if first is not None and first.dim() == 2 else 1  # of models that do not say it
+    widths = {name: recipe.width or known for name, recipe in result.signals.items()}
+    with torch.device("meta"):  # without memory: wrong settings may ask for gigabytes
+        model = MODELS[result.kind](settings, widths)
+    _check_weights(weights, model.state_dict(), _HEAD)
+    if any(tensor.is_meta for name, tensor in model.named_buffers() if name not in weights):
+        model = MODELS[result.kind](settings, widths)
+    model.load_state_dict(weights, assign=True)
+    return model
+
+
+def _encoder(
+    root: Root, name: str, backbone: BackboneRecipe, width: int, view: View, weights: Mapping[str, Tensor]
+) -> Encoder:
+    """The backbone. Its network is built when it is first needed: importing and building it takes seconds."""
+    backbone_weights = _part(weights, _BACKBONE)
 
     @functools.cache
     def network() -> Network:
-        return _network(root, name, contract, weights)
+        return _network(root, name, backbone, view, backbone_weights)
 
-    encoder = Encoder(
-        contract.architecture.backbone,
-        backbones.digest(_part(weights, _BACKBONE)),
-        head.width,
-        contract.normalisation.mean,
-        contract.normalisation.std,
-        network,
-    )
-    if torch.cuda.is_available() or not openvino_runtime.is_kept(encoder, contract.view.size):
-        network()  # so that what is wrong with it is said before anything is done
-    return Bundle(
-        name=name,
-        encoder=encoder,
-        head=head.eval(),
-        view=contract.view.exact(),
-        threshold=made.result.threshold,
-        smooth_seconds=made.result.smooth_seconds,
-        calibration=made.result.calibration,
-        habits=made.result.habits,
-        frozen=made.result.frozen,
-        digest=made.content_digest(),
-        metrics=made.result.metrics,
-    )
+    return Encoder(backbone.name, backbones.digest(backbone_weights), width, backbone.mean, backbone.std, network)
 
 
-def _head(architecture: Architecture, weights: Mapping[str, Tensor]) -> Head:
-    """The head with these weights. Raises ValueError where they are another one's."""
-    first = weights.get("project.weight" if architecture.kind == "video" else "linear.weight")
-    width = first.shape[1] if first is not None and first.dim() == 2 else 1
-    with torch.device("meta"):  # without memory: a wrong architecture may ask for gigabytes
-        head = Head(architecture, width)
-    _check_weights(weights, head.state_dict(), _HEAD)
-    head.load_state_dict(weights, assign=True)
-    return head
-
-
-def _network(root: Root, name: str, contract: "_Contract", weights: Mapping[str, Tensor]) -> Network:
-    """The whole network, in evaluation mode: importing and building the backbone takes seconds. Raises ModelError."""
+def _network(root: Root, name: str, backbone: BackboneRecipe, view: View, weights: Mapping[str, Tensor]) -> Network:
+    """The network with the backbone, in evaluation mode. Raises ModelError where something does not fit."""
     where, redo = f"{root.url}/{manifest_key(name)}", f"lolhl train {name} --force"
     try:
-        expected = outline(contract.architecture)
+        expected = outline(backbone.name)
     except UsageError as error:
         raise ModelError(f"{where} is no model's ({_shown(error)}): run `{redo}`") from error
-    if expected.normalisation != {name: list(values) for name, values in vars(contract.normalisation).items()}:
+    if expected.normalisation != {"mean": list(backbone.mean), "std": list(backbone.std)}:
         raise ModelError(f"{where} was trained with another normalisation than its backbone has here: run `{redo}`")
-    if expected.side not in (None, contract.view.size):
-        raise ModelError(
-            f"{where} is for pictures of {contract.view.size} px, its backbone of {expected.side}: run `{redo}`"
-        )
+    if expected.side not in (None, view.size):
+        raise ModelError(f"{where} is for pictures of {view.size} px, its backbone of {expected.side}: run `{redo}`")
     try:
-        _check_weights(weights, expected.state_dict())
-        network = Network(contract.architecture)
-        network.load_state_dict(weights)
+        _check_weights(weights, expected.backbone.state_dict(), _BACKBONE)
+        network = Network(backbone.name)
+        network.backbone.load_state_dict(weights)
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise _unfit(root, name, error) from error
     return network.eval()
@@ -176,36 +247,6 @@ class _View:
     size: Annotated[int, Meta(ge=16, le=2048)]
     fit: Fit
 
-    def exact(self) -> View:
-        return View(Fraction(self.fps), self.size, self.fit)
-
-
-@dataclass(frozen=True)
-class _Normalisation:
-    """What a backbone expects, per colour, for values from 0 to 1."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class _Contract:
-    """What model.json must say for the model to be used, with the limits that training keeps."""
-
-    architecture: Architecture
-    view: _View
-    normalisation: _Normalisation
-
-    def check(self) -> None:
-        """Raises ValueError where values do not go together, or are no numbers."""
-        fps = self.view.exact().fps
-        if not 0 < fps <= 240:
-            raise ValueError(f"view.fps is {self.view.fps}, and must be above 0 and at most 240")
-        if self.architecture.reach() > fps * _REACH:
-            raise ValueError(f"architecture: its clips reach further than {_REACH} s")
-        if not math.isfinite(self.architecture.dropout):
-            raise ValueError("architecture.dropout is no number")
-
 
 def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], prefix: str = "") -> None:
     """Raises ValueError unless these are the weights of a network, whose names begin with `prefix` in the file."""
@@ -227,5 +268,5 @@ def _check_numbers(weights: Mapping[str, Tensor]) -> None:
 
 def _shown(error: Exception) -> str:
     """An error's first line, with fields as they stand in model.json."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return line.replace("$.", "result.").replace("--backbone ", "result.architecture.backbone ")[:300]
+    line = (str(error).splitlines() or [type(error).__name__])[0].replace("--backbone ", "result.backbone.name ")
+    return re.sub(r"^--([a-z-]+)", lambda flag: f"result.settings.{flag[1].replace('-', '_')}", line)[:300]

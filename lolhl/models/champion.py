@@ -7,19 +7,18 @@ one write replaces it. The alias `champion` of MLflow's registry follows it, see
 import json
 from dataclasses import asdict, dataclass
 
-from lolhl import manifest, storage
+from lolhl import layout, manifest, storage
 from lolhl.errors import Conflict, MissingInput, StorageError, UsageError
-from lolhl.models import publication, tracking
+from lolhl.models import publication, tracking, unsupervised
 from lolhl.models.tracking import CHAMPION
 from lolhl.results import Model
 from lolhl.storage import Root, check_name
 
-KEY = "models/champion.json"
 _RESERVED = (CHAMPION, f"{CHAMPION}.json")
 
 
 def manifest_key(name: str) -> str:
-    return f"models/{name}/model.json"
+    return layout.model(name)
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,12 @@ class Champions:
 
 def champions(root: Root) -> Champions:
     """Reads the list of champions. Raises StorageError when it is damaged."""
-    stored = root.find(KEY)
+    stored = root.find(layout.CHAMPION)
     if stored is None:
-        if root.stat(f"{KEY}/model.json"):  # lolhl 0.1 trained models of any name
+        if root.stat(f"{layout.CHAMPION}/model.json"):  # lolhl 0.1 trained models of any name
             raise StorageError(
-                f"{root.url}/{KEY} is the folder of a model, and the list of champions belongs there: rename the folder"
+                f"{root.url}/{layout.CHAMPION} is the folder of a model, and the list of champions belongs there: "
+                "rename the folder"
             )
         return Champions((), None)
     try:
@@ -64,7 +64,8 @@ def champions(root: Root) -> Champions:
                 raise ValueError(entry)
     except (UsageError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StorageError(
-            f"{root.url}/{KEY} is no list of champions: remove it, and `lolhl retrain` finds a champion anew"
+            f"{root.url}/{layout.CHAMPION} is no list of champions: remove it, and `lolhl retrain` finds a champion "
+            "anew"
         ) from error
     return Champions(listed, stored[1])
 
@@ -97,6 +98,8 @@ def check_new(root: Root, name: str) -> str:
     """Returns the name if a model may be trained under it. Raises UsageError if not."""
     if name.lower() in _RESERVED:
         raise UsageError(f"{name!r} is no name for a new model: {CHAMPION} means whichever is champion; choose another")
+    if name.lower() == unsupervised.NAME:
+        raise UsageError(f"{name!r} is no name for a new model: it means to score without a model; choose another")
     return storage.check_new(root, manifest_key(name), name, "model")
 
 
@@ -115,12 +118,12 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
         MissingInput: the model is gone.
         LolhlError: MLflow does not answer or refuses.
     """
-    now = root.stat(KEY)
+    now = root.stat(layout.CHAMPION)
     if (now.etag if now else None) != etag:  # seen before MLflow is told
-        raise Conflict(f"{root.url}/{KEY}: another run changed the champion in the meantime: run again")
+        raise Conflict(f"{root.url}/{layout.CHAMPION}: another run changed the champion in the meantime: run again")
     name = listed[-1].model
     check_exists(root, name)
-    made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
-    tracking.publish(root, name, made, publication.registered_name(root, name, made), CHAMPION)
+    model = manifest.load(root, manifest_key(name), Model)
+    tracking.publish(root, name, model, publication.registered_name(root, name, model), CHAMPION)
     data = json.dumps({"champions": [asdict(entry) for entry in listed]}, indent=1) + "\n"
-    root.write_if(KEY, data.encode(), etag)
+    root.write_if(layout.CHAMPION, data.encode(), etag)

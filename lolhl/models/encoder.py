@@ -31,4 +31,4 @@ class Encoder:
         """The encoder of a network in evaluation mode. Its weights must not change while the encoder is used."""
         digest, normalisation = backbones.digest(network.backbone.state_dict()), network.normalisation
         mean, std = ((values[0], values[1], values[2]) for values in (normalisation["mean"], normalisation["std"]))
-        return cls(network.architecture.backbone, digest, network.width, mean, std, lambda: network)
+        return cls(network.name, digest, network.width, mean, std, lambda: network)

@@ -9,6 +9,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
+from lolhl import layout
 from lolhl.errors import LolhlError, MissingInput, StorageError, UsageError
 from lolhl.manifest import Manifest
 from lolhl.models import tracking
@@ -31,13 +32,9 @@ class Publication:
     done: bool = False
 
 
-def key(model: str) -> str:
-    return f"models/{model}/publication.json"
-
-
 def announce(root: Root, model: str, wanted: Publication) -> None:
     """Says what is to be published, before the model's manifest is written."""
-    root.write(key(model), _bytes(wanted))
+    root.write(layout.publication(model), _bytes(wanted))
 
 
 def publish(root: Root, model: str, made: Manifest[Model], register: str, alias: str) -> None:
@@ -68,15 +65,15 @@ def registered_name(root: Root, model: str, made: Manifest[Model]) -> str:
     publication = _find(root, model, made)
     if publication is None:
         raise MissingInput(
-            f"{root.url}/{key(model)} is gone or damaged: run `lolhl train {model}` with the settings of its training, "
-            "which publishes it again"
+            f"{root.url}/{layout.publication(model)} is gone or damaged: run `lolhl train {model}` with the settings "
+            "of its training, which publishes it again"
         )
     return publication.register
 
 
 def _find(root: Root, model: str, made: Manifest[Model]) -> Publication | None:
     """What was published of this model the last time, or is to be; None where nothing says it."""
-    stored = root.find(key(model))
+    stored = root.find(layout.publication(model))
     if stored:
         with suppress(ValueError, TypeError, RecursionError):  # damaged: to publish again costs little
             recorded = Publication(**json.loads(stored[0]))
@@ -88,7 +85,7 @@ def _find(root: Root, model: str, made: Manifest[Model]) -> Publication | None:
     try:
         tracking.check_names(made.config["register"], made.config["alias"])
     except (UsageError, KeyError, TypeError) as error:
-        where = f"{root.url}/models/{model}/model.json"
+        where = f"{root.url}/{layout.model(model)}"
         raise StorageError(f"{where} is damaged: its config says not how it is registered: train again") from error
     return Publication(made.digest, made.config["register"], made.config["alias"], done=stored is None)
 

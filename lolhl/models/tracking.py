@@ -207,7 +207,7 @@ def _client(root: Root) -> tuple[Any, "_Explained"]:
         with explained():
             _probe(uri)
             return MlflowClient(uri), explained
-    database = (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / "mlflow/mlflow.db"
+    database = (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / layout.MLFLOW
     explained = _Explained(f"MLflow at {database}", f"mend it or move it away, or set {_SETTING}")
     with explained():
         database.parent.mkdir(parents=True, exist_ok=True)

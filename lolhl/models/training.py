@@ -11,7 +11,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,54 +24,21 @@ from torch import Tensor, distributed, nn
 
 from lolhl.data.augment import augmented
 from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
-from lolhl.errors import LolhlError, ModelError, NotFound
+from lolhl.data.windows import WindowDataset
+from lolhl.errors import LolhlError, ModelError
 from lolhl.evaluate import metrics
-from lolhl.models.network import Classifier
+from lolhl.models.joined import JoinedModel
+from lolhl.models.learning import CHECKPOINT_STATE, CheckpointPlace, Epoch, FitSettings, Fitted, OnEpoch
+from lolhl.models.model import Classifier, TrackModel
 from lolhl.models.process_group import ProcessGroup, report_lost_process
-from lolhl.storage import Root
 from lolhl.storage.checkpoint_upload import CheckpointUpload
 
+Learner = Classifier | TrackModel
+Lessons = ClipDataset | WindowDataset
+
 _JUDGED = 128  # clips at once
-_STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
+_INSTANTS = 2**15  # instants of windows at once
 _STOPPED = "stopped by SIGTERM; the same command goes on from here"
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a network learns. `lolhl.stages.train.TrainConfig` says what each setting means.
-
-    `augment` is for pixels only. `bf16` runs products in bfloat16 (weights stay float32). `compiled`
-    uses torch.compile, which needs a compiler on the machine.
-    """
-
-    epochs: int
-    epoch_samples: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    patience: int
-    seed: int
-    augment: bool = False
-    bf16: bool = False
-    compiled: bool = False
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """Figures of one epoch: mean training loss, validation loss, and average precision on validation."""
-
-    train_loss: float
-    val_loss: float
-    val_ap: float
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The best weights (by validation average precision), their epoch, and all epochs' figures."""
-
-    weights: dict[str, Tensor]
-    best: int
-    history: list[Epoch]
 
 
 class Stopped(LolhlError):
@@ -81,36 +47,15 @@ class Stopped(LolhlError):
     exit_code = 128 + signal.SIGTERM  # what a shell says of a process that the signal ended
 
 
-@dataclass(frozen=True)
-class CheckpointPlace:
-    """Where the state is kept until training is over. `digest` names the work it belongs to."""
-
-    root: Root
-    key: str
-    digest: str
-
-    def load(self) -> tuple[Path, dict[str, Any]] | None:
-        """The file and lolhl's own state in it. None when there is none of this work."""
-        try:
-            path = self.root.local(self.key)
-        except NotFound:
-            return None
-        try:
-            state = torch.load(path, weights_only=True, map_location="cpu")["callbacks"][_STATE]
-        except Exception as error:  # the unpickler fails in many ways on what is no checkpoint
-            raise ModelError(f"{path} is no checkpoint of lolhl: remove it and train again") from error
-        return (path, state) if state["digest"] == self.digest else None
-
-
 def fit(
-    net: Classifier,
+    net: Learner,
     contents: Contents,
-    train: ClipDataset,
-    validation: ClipDataset,
+    train: Lessons,
+    validation: Lessons,
     settings: FitSettings,
     place: CheckpointPlace | None,
     process_group: ProcessGroup,
-    on_epoch: Callable[[int, Epoch], None],
+    on_epoch: OnEpoch,
 ) -> Fitted:
     """Trains the network, on from where an earlier call with the same digest was killed or stopped.
 
@@ -119,8 +64,8 @@ def fit(
     undisturbed call; another number of them goes on as well.
 
     Args:
-        net: what learns.
-        contents: the frames of all clips: features for a head, pixels for a whole network.
+        net: what learns: from clips, or from windows.
+        contents: the rows of all clips or windows: values of tracks for a head, pixels for a whole network.
         place: where the state is kept on the way; None to keep none, and to begin anew each time.
         on_epoch: called by the first process after each epoch, with its number.
 
@@ -182,27 +127,47 @@ def fit(
 
 
 @torch.no_grad()
-def logits(net: Classifier, contents: Contents, rows: Tensor) -> Tensor:
-    """Logits of clips that may overlap: float32 [n]. Each frame is encoded once.
+def logits(net: Learner, contents: Contents, rows: Tensor) -> Tensor:
+    """Logits of clips, float32 [n], or of windows, float32 [n, T]. Clips may overlap: each instant is encoded once.
 
     Args:
         net: what computes them.
-        contents: the frames of all clips.
-        rows: int64 [n, T], where the clips' frames lie in the contents.
+        contents: the rows of all clips or windows.
+        rows: int64 [n, T], where their instants lie in the contents.
     """
+    if not isinstance(net, Classifier):
+        window_logits: Tensor = net(*contents.window(rows))
+        return window_logits.float()
     frames, places = torch.unique(rows, return_inverse=True)
     return net.decide(net.encode(contents.take(frames))[places]).float()
 
 
-def probabilities(net: Classifier, contents: Contents, rows: Tensor) -> npt.NDArray[np.float32]:
-    """Probabilities of a highlight at each sample: float32 [n]. `net` is in evaluation mode. See `logits`."""
-    clip_logits = torch.cat([logits(net, contents, batch) for batch in torch.split(rows, _JUDGED)])
-    return np.asarray(torch.sigmoid(clip_logits).cpu().numpy())
+def probabilities(net: Learner, contents: Contents, lessons: Lessons) -> npt.NDArray[np.float32]:
+    """Probabilities of a highlight at each instant that counts: float32 [n]. `net` is in evaluation mode."""
+    probabilities = np.empty(len(lessons.truth), dtype=np.float32)
+    at_once = max(1, _INSTANTS // lessons.length) if isinstance(lessons, WindowDataset) else _JUDGED
+    for numbers in torch.split(torch.arange(len(lessons)), at_once):
+        rows, _, instants = lessons[numbers]
+        chances = torch.sigmoid(logits(net, contents, rows)).cpu()
+        probabilities[instants[instants >= 0].numpy()] = chances[instants >= 0].numpy()
+    return probabilities
 
 
-def batch_of_head(samples: int) -> int:
-    """Samples in a step of a head: steps stay many, and each large enough that what surrounds it costs little."""
-    return min(256, max(64, 1 << (samples // 64).bit_length() >> 1))
+@torch.no_grad()
+def weigh(model: JoinedModel, contents: Contents, validation: Lessons) -> None:
+    """Chooses how a model joins its signals, by the labelled instants of the validation side. It is in evaluation mode.
+
+    It is no part of the loop: each signal's own logits are what was learnt.
+    """
+    logits, flags, truth = [], [], []
+    for numbers in torch.split(torch.arange(len(validation)), 1):
+        rows, labels, instants = validation[numbers]
+        tracks, known = contents.window(rows)
+        counts = instants >= 0
+        logits.append(torch.stack(list(model.signal_logits(tracks, known).values()), -1).cpu()[counts])
+        flags.append(torch.stack([known[name] for name in model.widths], -1).cpu()[counts])
+        truth.append(labels[counts])
+    model.weigh(torch.cat(logits), torch.cat(flags), torch.cat(truth))
 
 
 class _Learner(lightning.LightningModule):
@@ -210,7 +175,7 @@ class _Learner(lightning.LightningModule):
 
     def __init__(
         self,
-        net: Classifier,
+        net: Learner,
         contents: Contents,
         truth: npt.NDArray[np.bool_],
         settings: FitSettings,
@@ -222,7 +187,8 @@ class _Learner(lightning.LightningModule):
         self.keeper = keeper
         self.loops: dict[str, Any] = {}  # how far Lightning was when the epoch began
         self.automatic_optimization = False  # steps that were done before a stop are passed over
-        self.compiled = torch.compile(net.forward, dynamic=False) if settings.compiled else net.forward
+        if isinstance(net, Classifier):
+            self.compiled = torch.compile(net.clip_logits, dynamic=False) if settings.compiled else net.clip_logits
         self.train_losses: list[Tensor] = []
         self.seen: list[tuple[Tensor, Tensor]] = []
 
@@ -257,7 +223,8 @@ class _Learner(lightning.LightningModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
         rows, labels, numbers = batch
         # Rows are gathered on the device that holds the frames. A copy to the GPU and back would cost more.
-        return rows.to(self.contents.held.device), labels.to(device, non_blocking=True), numbers
+        holder = next(iter(self.contents.held.values())).device
+        return rows.to(holder), labels.to(device, non_blocking=True), numbers
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         # Not in on_train_epoch_start, which Lightning leaves out in the first epoch after a restart.
@@ -272,13 +239,13 @@ class _Learner(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx < self.keeper.done:
             return
-        rows, labels, _ = batch
-        clips = self.contents.take(rows)
-        if self.settings.augment:
-            clips = augmented(clips)
-        # An epoch's last batch is smaller: not worth compiling for its size too.
-        forward = self.compiled if len(rows) == self.batch else self.net.forward
-        loss = nn.functional.binary_cross_entropy_with_logits(forward(clips), labels)
+        rows, labels, numbers = batch
+        if isinstance(self.net, Classifier):
+            outcome = self._clip_logits(self.net, rows)
+        else:
+            counts = (numbers >= 0).to(labels.device)
+            outcome, labels = self.net(*self.contents.window(rows))[counts], labels[counts]
+        loss = nn.functional.binary_cross_entropy_with_logits(outcome, labels)
         self.train_losses.append(loss.detach())
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
@@ -288,6 +255,14 @@ class _Learner(lightning.LightningModule):
         optimizer.step()
         self._stop_if_requested(batch_idx + 1)
 
+    def _clip_logits(self, net: Classifier, rows: Tensor) -> Tensor:
+        clips = self.contents.take(rows)
+        if self.settings.augment:
+            clips = augmented(clips)
+        # An epoch's last batch is smaller: not worth compiling for its size too.
+        forward = self.compiled if len(rows) == self.batch else net.clip_logits
+        return forward(clips)
+
     def on_validation_epoch_start(self) -> None:
         self.seen = []
         if distributed.is_initialized():
@@ -296,7 +271,9 @@ class _Learner(lightning.LightningModule):
 
     def validation_step(self, batch: Batch) -> None:
         rows, _, numbers = batch
-        self.seen.append((logits(self.net, self.contents, rows), numbers))
+        counts = numbers >= 0
+        outcome = logits(self.net, self.contents, rows)
+        self.seen.append((outcome[counts.to(outcome.device)], numbers[counts]))
         self._stop_if_requested(int(self.trainer.num_training_batches))
 
     def on_validation_epoch_end(self) -> None:
@@ -342,7 +319,7 @@ class _Keeper(Callback):
         place: CheckpointPlace | None,
         process_group: ProcessGroup,
         epochs: int,
-        on_epoch: Callable[[int, Epoch], None],
+        on_epoch: OnEpoch,
     ) -> None:
         self.place, self.process_group, self.epochs, self.on_epoch = place, process_group, epochs, on_epoch
         self.weights: dict[str, Tensor] = {}
@@ -355,7 +332,7 @@ class _Keeper(Callback):
 
     @property
     def state_key(self) -> str:
-        return _STATE
+        return CHECKPOINT_STATE
 
     def losses(self, rank: int) -> list[float]:
         """Losses of the steps that are done. There may be more ranks now than there were."""

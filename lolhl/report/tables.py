@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lolhl.evaluate.calibration import Reliability
-from lolhl.evaluate.figures import FrameFigures
+from lolhl.evaluate.figures import FrameFigures, Reliability
+from lolhl.models import unsupervised
 from lolhl.report.page import Table
 from lolhl.results import Agreement, ModelFigures
 
@@ -39,6 +39,13 @@ def agreement_table(agreement: Agreement) -> Table:
         tuple(rows),
         note,
     )
+
+
+def unsupervised_table() -> Table:
+    """Says that no model was used, what was used instead, and how to teach one."""
+    rows = tuple((name, f"{weight:g}") for name, weight in unsupervised.WEIGHTS.items())
+    note = f"{unsupervised.ADVICE[0].upper()}{unsupervised.ADVICE[1:]}."
+    return Table("Found without a model", ("Signal", "Weight"), rows, note)
 
 
 def model_table(model: str, figures: ModelFigures) -> Table:

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from lolhl import layout
 from lolhl.errors import Conflict, LabelError, StorageError
 from lolhl.labels.rows import KnownVods, checked
 from lolhl.labels.spans import Span, merge
-from lolhl.labels.store import labels_key
-from lolhl.labels.tables import write_table
-from lolhl.storage import Root, check_name
+from lolhl.labels.store import save_labels
+from lolhl.storage import Root
 
 MOST = 20_000  # spans of one VOD: more than one every two seconds of 12 h
 _SLACK = 1.0  # seconds that a span may reach beyond a video, whose length is rounded differently by programs
@@ -50,18 +50,13 @@ class Corrections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spans: Annotated[tuple[Correction, ...], Meta(max_length=MOST)] = ()
 
 
-def corrections_key(vod: str) -> str:
-    """Where the corrections of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
-    return f"reviews/{check_name(vod, 'VOD')}.json"
-
-
 def load_corrections(root: Root, vod: str) -> tuple[Corrections, str | None]:
     """The corrections of a VOD, and the etag of the stored file. Nobody's corrections are none, at revision 0.
 
     Raises:
         StorageError: the file is damaged.
     """
-    key = corrections_key(vod)
+    key = layout.corrections(vod)
     stored = root.find(key)
     if stored is None:
         return Corrections(), None
@@ -104,7 +99,7 @@ def save_corrections(root: Root, vod: str, corrections: Corrections, duration: f
             f"not {corrections.revision}): load the page again"
         )
     saved = msgspec.structs.replace(corrections, revision=corrections.revision + 1)
-    root.write_if(corrections_key(vod), msgspec.json.format(msgspec.json.encode(saved), indent=1) + b"\n", etag)
+    root.write_if(layout.corrections(vod), msgspec.json.format(msgspec.json.encode(saved), indent=1) + b"\n", etag)
     return saved
 
 
@@ -118,5 +113,5 @@ def save_as_labels(root: Root, vod: str, spans: Sequence[Span], duration: float)
     """
     known = KnownVods({vod: duration})
     labels = merge([checked(span, vod, known, f"span {number}") for number, span in enumerate(spans, start=1)])
-    root.write(labels_key(vod), write_table(vod, labels))
+    save_labels(root, vod, labels)
     return labels

@@ -28,11 +28,10 @@ from starlette.responses import StreamingResponse as Stream
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.errors import Conflict, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.grid import format_time
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key
 from lolhl.manifest import Output
 from lolhl.report.page import policy_hash, reviewed, style
 from lolhl.results import Clips, Highlights, Report, Result, Vod
@@ -43,7 +42,7 @@ from lolhl.review.corrections import (
     save_as_labels,
     save_corrections,
 )
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 
 HOSTS = ["127.0.0.1", "localhost"]
 _WRITES = "x-lolhl-review"  # a header that a page of another origin cannot send without being allowed to
@@ -158,8 +157,7 @@ class _Site:
 
     def index(self) -> str:
         """The list of the root's VODs."""
-        names = sorted({stat.key.split("/")[1] for stat in self.root.list("vods/") if stat.key.endswith("/vod.json")})
-        rows = "".join(self._row(name) for name in names)
+        rows = "".join(self._row(name) for name in layout.vods(self.root))
         template = Template(resources.files("lolhl.review").joinpath("index.html").read_text(encoding="utf-8"))
         empty = "" if rows else "<p>There is no VOD yet: run <code>lolhl run STREAM</code> first.</p>"
         return template.substitute(
@@ -167,10 +165,10 @@ class _Site:
         )
 
     def _row(self, vod: str) -> str:
-        stored = manifest.intact(self.root, f"vods/{vod}/vod.json", Vod)
+        stored = manifest.intact(self.root, layout.vod(vod), Vod)
         if stored is None:
             return f"<tr><td>{html.escape(vod)}</td><td colspan=4>its manifest is damaged</td></tr>"
-        report = manifest.intact(self.root, f"highlights/{vod}/report.json", Report)
+        report = manifest.intact(self.root, layout.report(vod), Report)
         name = html.escape(stored.result.title or vod)
         if report:
             name = f'<a href="/highlights/{quote(vod)}/report.html">{name}</a>'
@@ -179,7 +177,7 @@ class _Site:
             format_time(round(stored.result.duration)),
             f"{len(report.result.highlights)} highlights" if report else "not scored yet",
             f"{len(corrections.spans)} looked at" if corrections.spans else "–",
-            "labelled" if self.root.stat(labels_key(vod)) else "–",
+            "labelled" if self.root.stat(layout.labels(vod)) else "–",
         ]
         return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
@@ -211,7 +209,7 @@ class _Site:
         if len(pairs) > MOST:
             raise UsageError(f"{len(pairs)} spans are more than {MOST}")
         labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
-        return {"labels": len(labels), "key": labels_key(vod)}
+        return {"labels": len(labels), "key": layout.labels(vod)}
 
     def find(self, key: str) -> Output | None:
         """The file with this key, if a manifest of its VOD names it."""
@@ -220,16 +218,15 @@ class _Site:
     def _outputs(self, key: str) -> Iterator[Output]:
         place, _, rest = key.partition("/")
         vod = rest.partition("/")[0]
-        files: dict[str, type[Result]] = {"vod.json": Vod} if place == "vods" else {}
+        manifests: dict[str, type[Result]] = {layout.vod(vod): Vod} if place == "vods" else {}
         if place == "highlights":
-            files = {"highlights.json": Highlights, "clips.json": Clips, "report.json": Report}
-        for file, kind in files.items():
-            stored = manifest.intact(self.root, f"{place}/{check_name(vod, 'VOD')}/{file}", kind)
+            manifests = {layout.highlights(vod): Highlights, layout.clips(vod): Clips, layout.report(vod): Report}
+        for manifest_key, kind in manifests.items():
+            stored = manifest.intact(self.root, manifest_key, kind)
             yield from stored.outputs if stored else []
 
     def _report(self, vod: str) -> manifest.Manifest[Report]:
-        key = f"highlights/{check_name(vod, 'VOD')}/report.json"
-        return manifest.load(self.root, key, Report, f"lolhl report {vod}")
+        return manifest.load(self.root, layout.report(vod), Report)
 
 
 def _page(make: Callable[..., str]) -> Callable[[Request], Any]:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.errors import MissingInput, ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import stored, view_name, view_options
@@ -104,7 +104,7 @@ class VideoSource:
     @property
     def inputs(self) -> dict[str, str]:
         """Key → digest of what is read."""
-        return {f"vods/{self.vod}/vod.json": self.made.content_digest()}
+        return {layout.vod(self.vod): self.made.content_digest()}
 
     @property
     def seconds(self) -> float:
@@ -150,6 +150,18 @@ class VideoSource:
 Source = FrameSource | VideoSource
 
 
+def source_beside(frames: FrameSet, view: View | None) -> Source | None:
+    """What a signal is measured from beside these frames: they, or the video for a signal that needs no pictures.
+
+    Returns:
+        None where there is no video.
+    """
+    if view is not None:
+        return FrameSource(frames)
+    made = manifest.find(frames.root, f"vods/{frames.vod}/vod.json", Vod)
+    return VideoSource(frames.root, made) if made else None
+
+
 def choose_source(
     root: Root,
     vod: str,
@@ -188,9 +200,7 @@ def video_source(root: Root, vod: str, decoder: str = "auto") -> VideoSource:
     Raises:
         MissingInput: it was not downloaded.
     """
-    return VideoSource(
-        root, manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}"), decoder
-    )
+    return VideoSource(root, manifest.load(root, layout.vod(vod), Vod), decoder)
 
 
 def video_of(source: Source, signal: str) -> VideoSource:
@@ -203,7 +213,7 @@ def video_of(source: Source, signal: str) -> VideoSource:
 def _choose_frames(root: Root, vod: str, view: View, wanted: str, mode: str, needed_by: str) -> FrameSet | None:
     """The frame set to measure. None where the video is to be decoded."""
     specs = stored(root, vod)
-    may_decode = wanted == "auto" and (not specs or root.stat(f"vods/{vod}/vod.json") is not None)
+    may_decode = wanted == "auto" and (not specs or root.stat(layout.vod(vod)) is not None)
     needed = f"lolhl extract {vod} {view_options(view)}"
     if not specs and not may_decode:
         raise MissingInput(f"VOD {vod} has no frames: run `{needed}` first, or use --source video")

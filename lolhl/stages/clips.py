@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from lolhl import grid, manifest, progress
+from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.errors import ExportError, TwitchError, VideoError, VodNotFound
 from lolhl.exports import edl
@@ -22,9 +22,9 @@ from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Clip, Clips, Highlights, Vod
-from lolhl.stages import highlights
+from lolhl.stages.highlights import load_input
 from lolhl.stages.source_clips import has_source, stretches
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 from lolhl.vod import cut
 from lolhl.vod.probe import probe
 
@@ -67,11 +67,6 @@ class ClipsConfig(Config):
     )
 
 
-def manifest_key(vod: str) -> str:
-    """Where the manifest of a VOD's clips lies. Raises UsageError for what cannot be a VOD's name."""
-    return f"highlights/{check_name(vod, 'VOD')}/clips.json"
-
-
 def clips(
     root: Root, spans: Manifest[Highlights], config: ClipsConfig = ClipsConfig(), *, force: bool = False
 ) -> Manifest[Clips]:
@@ -92,9 +87,9 @@ def clips(
         Conflict: the VOD was downloaded anew since its highlights were cut.
     """
     vod = spans.result.vod
-    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
-    inputs = {highlights.manifest_key(vod): spans.content_digest(), f"vods/{vod}/vod.json": stored.content_digest()}
-    todo, earlier = manifest.plan(root, manifest_key(vod), Clips, config, inputs, force=force)
+    stored = load_input(root, spans, layout.vod(vod), Vod)
+    inputs = {layout.highlights(vod): spans.content_digest(), layout.vod(vod): stored.content_digest()}
+    todo, earlier = manifest.plan(root, layout.clips(vod), Clips, config, inputs, force=force, opened=True)
     if earlier and not earlier.result.source_may_come:
         return earlier
 
@@ -106,7 +101,7 @@ def clips(
         files = _cut(vod, media, config, Path(folder))
         reel_ranks = _join(media, files, config, Path(folder))
         lists = _edit_lists(root, stored, spans.result, media)
-        names = {name: f"highlights/{vod}/{name}" for name in (*files, *lists)}
+        names = {name: layout.highlights_folder(vod) + name for name in (*files, *lists)}
         result = Clips(
             vod=vod,
             clips=[
@@ -304,7 +299,7 @@ def _cut_list(stored: Vod, spans: Highlights, pieces: Sequence[_Piece]) -> CutLi
 
 def _clear(root: Root, vod: str) -> None:
     """Removes what an earlier run left. With other settings there may be fewer clips."""
-    for left_over in list(root.list(f"highlights/{vod}/clips/")):
+    for left_over in list(root.list(f"{layout.highlights_folder(vod)}clips/")):
         root.delete(left_over.key)
     for name in (_REEL, _EDIT_LIST, _STORED_EDIT_LIST):
-        root.delete(f"highlights/{vod}/{name}")
+        root.delete(layout.highlights_folder(vod) + name)

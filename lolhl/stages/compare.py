@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lolhl import grid, manifest, storage
+from lolhl import grid, layout, manifest, storage
 from lolhl.config import Config, setting
 from lolhl.errors import DatasetError, MissingInput
 from lolhl.evaluate.compare import compare as compare_predictions
@@ -17,9 +17,8 @@ from lolhl.evaluate.compare import table
 from lolhl.evaluate.judge import Predictions
 from lolhl.frames.spec import FrameSpec, stored_of_all
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, read_labels
+from lolhl.labels.store import read_labels
 from lolhl.manifest import Manifest
-from lolhl.models import champion
 from lolhl.results import Frames, MethodComparison, Model, Vod
 from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
@@ -42,10 +41,6 @@ class CompareConfig(Config):
         "labelled VODs, with commas between (default: all that none of the models has learnt from)",
         neutral=True,
     )
-
-
-def manifest_key(name: str) -> str:
-    return f"comparisons/{name}/comparison.json"
 
 
 def compare(
@@ -78,7 +73,7 @@ def compare(
         LolhlError: as `infer` does.
     """
     if name is not None:
-        storage.check_new(root, manifest_key(name), name, "comparison")
+        storage.check_new(root, layout.comparison(name), name, "comparison")
     compared = list(dict.fromkeys([*(methods.resolve(root, method) for method in names), *BASELINES]))
     learnt = {method: methods.learnt_from(root, method) for method in compared}
     labelled = _labelled(root, config.vods, set().union(*learnt.values()))
@@ -87,7 +82,7 @@ def compare(
     inputs = _models(root, compared)
     for source in labelled.values():
         inputs |= source.inputs
-    todo, earlier = manifest.plan(root, manifest_key(name), MethodComparison, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, layout.comparison(name), MethodComparison, config, inputs, force=force)
     if earlier:
         return earlier
 
@@ -121,8 +116,7 @@ class _Labelled:
 def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, _Labelled]:
     """The VODs to compare on, in order of names."""
     if named is None:
-        labelled = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
-        vods = [vod for vod in labelled if vod not in learnt]
+        vods = [vod for vod in layout.labelled(root) if vod not in learnt]
     else:
         vods = sorted({check_name(vod.strip(), "VOD") for vod in named.split(",")})
     specs = stored_of_all(root, vods)
@@ -146,16 +140,16 @@ def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) 
         frame_sets: all that the VOD has.
         skip: True to return None where the VOD has neither a video nor frames.
     """
-    video = manifest.find(root, f"vods/{vod}/vod.json", Vod)
+    video = manifest.find(root, layout.vod(vod), Vod)
     if skip and not video and not frame_sets:
         return None
     spans, digest = read_labels(root, vod)
-    inputs = {labels_key(vod): digest}
+    inputs = {layout.labels(vod): digest}
     if video:
-        inputs[f"vods/{vod}/vod.json"] = video.content_digest()
+        inputs[layout.vod(vod)] = video.content_digest()
     for spec in frame_sets:
         key = spec.manifest_key(vod)
-        inputs[key] = manifest.load(root, key, Frames, spec.command(vod)).content_digest()
+        inputs[key] = manifest.load(root, key, Frames).content_digest()
     return _Labelled(spans, inputs)
 
 
@@ -164,8 +158,8 @@ def _models(root: Root, compared: Sequence[str]) -> dict[str, str]:
     inputs = {"methods": ",".join(compared)}
     for method in compared:
         if method not in BUILT_IN:
-            key = champion.manifest_key(method)
-            inputs[key] = manifest.load(root, key, Model, f"lolhl train {method}").content_digest()
+            key = layout.model(method)
+            inputs[key] = manifest.load(root, key, Model).content_digest()
     return inputs
 
 
@@ -184,5 +178,5 @@ def _predictions(
 
 def _whole(root: Root, vod: str, labels: Sequence[Span]) -> LabelledVod:
     fps = ExtractConfig().fps
-    made = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
+    made = manifest.load(root, layout.vod(vod), Vod)
     return LabelledVod(vod, labels, fps, grid.first_frame_at(made.result.duration, fps))

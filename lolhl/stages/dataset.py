@@ -21,7 +21,7 @@ from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
 from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
 from lolhl.labels.spans import Span, on_grid
-from lolhl.labels.store import labels_key, read_labels
+from lolhl.labels.store import read_labels
 from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import MANY, Root, check_name, check_new, each
@@ -103,12 +103,12 @@ def dataset(
     vods = sorted({check_name(vod, "VOD") for vod in vods})
     if not vods:
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
-    key = f"datasets/{name}/dataset.json"
+    key = layout.dataset(name)
     check_new(root, key, name, "dataset")
     specs = _chosen(stored_of_all(root, vods), config)
     sources = list(each(lambda vod: _source(root, vod, specs[vod]), vods, ahead=MANY))
     inputs = {specs[source.vod].manifest_key(source.vod): source.frames_digest for source in sources}
-    inputs |= {labels_key(source.vod): source.labels_digest for source in sources}
+    inputs |= {layout.labels(source.vod): source.labels_digest for source in sources}
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     # That of lolhl 0.1 has a row for each frame.
     if earlier and [layout.without_digest(output.key) for output in earlier.outputs] == sorted(stretches.keys(name)):

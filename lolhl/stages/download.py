@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from lolhl import grid, manifest, progress
+from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.errors import MachineError, UsageError, VideoError
 from lolhl.labels.spans import Span
@@ -109,7 +109,7 @@ def download(
     """
     origin = _origin(source)
     vod = origin.name if name is None else name
-    key = f"vods/{vod}/vod.json"
+    key = layout.vod(vod)
     check_new(root, key, vod, "VOD")
     before = manifest.intact(root, key, Vod) if force else manifest.find(root, key, Vod)
     inputs = origin.inputs(root, before)
@@ -131,7 +131,7 @@ def download(
         fetched = origin.fetch(folder, config, watch)
         info = probe(fetched.video)
         with todo.begin() as begun:
-            outputs = [_store_video(root, fetched, f"vods/{vod}/video{fetched.suffix}")]
+            outputs = [_store_video(root, fetched, layout.video(vod, fetched.suffix))]
             if fetched.comments is not None:
                 outputs.append(_write_chat(root, vod, fetched, info.duration))
             made = begun.finish(
@@ -144,21 +144,21 @@ def download(
                     clock=fetched.clock,
                     rendition=fetched.rendition,
                     qualities=list(fetched.qualities),
-                    video=f"vods/{vod}/video{fetched.suffix}",
+                    video=layout.video(vod, fetched.suffix),
                     duration=info.duration,
                     width=info.width,
                     height=info.height,
                     fps=info.fps,
                     chapters=list(_shifted(fetched.chapters, fetched.offset, info.duration)),
                     muted=list(_shifted(fetched.muted, fetched.offset, info.duration)),
-                    chat=f"vods/{vod}/chat.json" if fetched.comments is not None else None,
+                    chat=layout.chat(vod) if fetched.comments is not None else None,
                 ),
                 outputs,
             )
         for old in {output.key for output in before.outputs} - {output.key for output in outputs} if before else ():
             root.delete(old)
         if before and before.result.source != origin.source:
-            for left in list(root.list(f"vods/{vod}/source/")):  # stretches of another VOD
+            for left in list(root.list(layout.source_folder(vod))):  # stretches of another VOD
                 root.delete(left.key)
         shutil.rmtree(folder.path)
     return made
@@ -498,7 +498,7 @@ def _write_chat(root: Root, vod: str, fetched: _Fetched, duration: float) -> Out
         for comment in fetched.comments or ()
         if 0 <= (time := round(comment.time - fetched.offset, 3)) < duration
     ]
-    key, data = f"vods/{vod}/chat.json", json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False).encode()
+    key, data = layout.chat(vod), json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False).encode()
     root.write(key, data)
     return Output.from_bytes(key, data)
 

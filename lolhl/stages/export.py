@@ -18,7 +18,7 @@ from lolhl.exports.formats import FORMATS, Format
 from lolhl.exports.media import address_in, describe
 from lolhl.manifest import Manifest
 from lolhl.results import Clips, Highlights, SourceStretch, Vod
-from lolhl.stages import clips, highlights
+from lolhl.stages.highlights import load_input
 from lolhl.storage import Root
 from lolhl.timecode import Rate
 from lolhl.vod.probe import probe
@@ -82,9 +82,9 @@ def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[
         UsageError: the media folder is no whole path.
         StorageError, VideoError: a video is gone, changed, or cannot be opened.
     """
-    key = highlights.manifest_key(vod)
-    spans = manifest.load(root, key, Highlights, layout.command(key), fresh=True)
-    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
+    key = layout.highlights(vod)
+    spans = manifest.load(root, key, Highlights, fresh=True)
+    stored = load_input(root, spans, layout.vod(vod), Vod)
     if not spans.result.highlights:
         raise ExportError(f"VOD {vod} has no highlights: {spans.result.reason or 'none were cut'}")
     clip_list = _clips(root, spans)
@@ -108,8 +108,8 @@ def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[
 
 def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:
     """The clips of these very highlights."""
-    made = manifest.find(root, clips.manifest_key(spans.result.vod), Clips)
-    key = highlights.manifest_key(spans.result.vod)
+    made = manifest.find(root, layout.clips(spans.result.vod), Clips)
+    key = layout.highlights(spans.result.vod)
     return made if made and made.inputs.get(key) == spans.content_digest() else None
 
 
@@ -125,7 +125,7 @@ def _with_media(
             "export with --media stored"
         )
     if config.media == "stored" or not from_source:
-        redo = f"{layout.command(f'vods/{vod.vod}/vod.json')} --force"
+        redo = layout.remake(layout.vod(vod.vod))
         media = _describe(root, stored, vod.video, redo, vod.duration, config)
         return [replace(cut, media=media) for cut in cuts]
     assert clip_list
@@ -172,7 +172,7 @@ def _reel(root: Root, clip_list: Manifest[Clips] | None, spans: Highlights) -> I
 def _write(root: Root, cut_list: CutList, names: Sequence[str]) -> Iterator[Exported]:
     for name in names:
         form = FORMATS[name]
-        key = f"highlights/{cut_list.vod}/exports/{form.file}"
+        key = f"{layout.highlights_folder(cut_list.vod)}exports/{form.file}"
         try:
             _check(form, cut_list)
             data = form.write(cut_list)

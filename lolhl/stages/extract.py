@@ -6,7 +6,6 @@ stored. In scan mode only key frames are decoded, on Twitch one every 2 s; the i
 have no picture of their own.
 """
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -19,15 +18,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from lolhl import grid, manifest, progress
+from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.errors import Conflict, NotFound
 from lolhl.frames.frameset import index_bytes
 from lolhl.frames.shards import Encoded, Entry, ShardWriter, encode, pack
-from lolhl.frames.spec import FrameSpec, old_key
+from lolhl.frames.spec import FrameSpec
 from lolhl.manifest import Manifest, Output, Plan
 from lolhl.results import Frames, Vod
-from lolhl.storage import Root, check_name, each
+from lolhl.storage import Root, delete_all
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
 
@@ -87,16 +86,17 @@ def extract(root: Root, vod: str, config: ExtractConfig = ExtractConfig(), *, fo
         VideoError: nothing in the video can be decoded.
         Conflict: another run made this frame set in the meantime, with other settings.
     """
-    video_key = f"vods/{check_name(vod, 'VOD')}/vod.json"
+    video_key = layout.vod(vod)
     key = config.spec.manifest_key(vod)
     ahead = root.ahead([video_key, key])
-    source = manifest.load(ahead, video_key, Vod, f"lolhl download … --name {vod}")
+    source = manifest.load(ahead, video_key, Vod)
     inputs = {video_key: source.content_digest()}
     _, earlier = manifest.plan(ahead, key, Frames, config, inputs, force=force)
     if earlier:
-        left = [stat.key for stat in root.list(f"frames/{vod}/")]
+        left = [stat.key for stat in root.list(layout.frames_folder(vod))]
         _remove_old(root, vod, left)
-        _delete(root, [key for key in left if key == _note_key(vod, config.spec)])  # of a run killed at its very end
+        note = layout.unfinished_frames(vod, config.spec.name)
+        delete_all(root, [key for key in left if key == note])  # of a run killed at its very end
         return earlier
     for tries_left in reversed(range(_TRIES)):
         with root.lock(key):
@@ -207,10 +207,10 @@ class _Stored:
     @classmethod
     def load(cls, root: Root, vod: str, spec: FrameSpec, digest: str) -> "_Stored":
         """The shards that an unfinished run of the same work stored, by its note. None are known without a note."""
-        sizes = {stat.key: stat.size for stat in root.list(f"{spec.folder(vod)}/")}
+        sizes = {stat.key: stat.size for stat in root.list(layout.frame_set_folder(vod, spec.name))}
         with suppress(ValueError, KeyError, TypeError, NotFound):  # what is damaged is of no use
-            if _note_key(vod, spec) in sizes:
-                note: dict[str, Any] = json.loads(root.read(_note_key(vod, spec)))
+            if (key := layout.unfinished_frames(vod, spec.name)) in sizes:
+                note: dict[str, Any] = json.loads(root.read(key))
                 shards = [Output(**shard) for shard in note["shards"]]
                 if note["digest"] == digest and all(sizes.get(shard.key) == shard.size for shard in shards):
                     return cls(vod, spec, digest, shards, [Entry(*entry) for entry in note["entries"]])
@@ -219,7 +219,7 @@ class _Stored:
     def add(self, root: Root, shard: ShardWriter) -> None:
         if shard.shard != len(self.shards):
             return  # the upload before this one failed; its error comes out where it was handed in
-        key = self.spec.shard_key(self.vod, shard.shard, shard.sha256)
+        key = layout.shard(self.vod, self.spec.name, shard.shard, shard.sha256)
         output = Output(key, shard.size, shard.sha256)
         root.upload(shard.path, key)
         shard.path.unlink(missing_ok=True)
@@ -227,11 +227,7 @@ class _Stored:
         self.entries += shard.entries
         if not shard.is_last:
             note = {"digest": self.digest, "shards": [asdict(s) for s in self.shards], "entries": self.entries}
-            root.write(_note_key(self.vod, self.spec), json.dumps(note).encode())
-
-
-def _note_key(vod: str, spec: FrameSpec) -> str:
-    return f"{spec.folder(vod)}/unfinished.json"
+            root.write(layout.unfinished_frames(self.vod, self.spec.name), json.dumps(note).encode())
 
 
 def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: int) -> Output:
@@ -245,7 +241,7 @@ def _store(root: Root, frames: Iterator[Encoded], stored: _Stored, shard_bytes: 
             if len(uploads) > _UPLOADS_AHEAD:
                 uploads.pop(0).result()
         data = index_bytes(entries)
-        index = Output.from_bytes(stored.spec.index_key(stored.vod, hashlib.sha256(data).hexdigest()), data)
+        index = Output.with_digest(layout.frame_index(stored.vod, stored.spec.name), data)
         root.write(index.key, data)  # while the last shard is on its way
         for upload in uploads:
             upload.result()
@@ -258,29 +254,29 @@ def _finish(todo: Plan[Frames], stored: _Stored, result: Frames, outputs: list[O
     try:
         # Listed before: what comes later is of a run that sees this manifest, or that loses by it.
         before = _check_stored(root, vod, outputs)
-        made = todo.finish(result, outputs)
+        frames = todo.finish(result, outputs)
     except Conflict:
         winner = manifest.find(root, todo.key, Frames)
         keys = {output.key for output in winner.outputs} if winner else set()
-        _delete(root, [output.key for output in outputs if output.key not in keys])
+        delete_all(root, [output.key for output in outputs if output.key not in keys])
         raise
     own = {todo.key, *(output.key for output in outputs)}
-    folder = [key for key in before if key.startswith(f"{spec.folder(vod)}/")]
-    _delete(root, [key for key in folder if key not in own])
+    folder = [key for key in before if key.startswith(layout.frame_set_folder(vod, spec.name))]
+    delete_all(root, [key for key in folder if key not in own])
     _remove_old(root, vod, before)
     try:
         _check_stored(root, vod, outputs)
     except Conflict:  # a run that lost removed what both had, or one that came later has taken this one's place
         standing = root.find(todo.key)
-        if standing and standing[0] == made.to_bytes():
+        if standing and standing[0] == frames.to_bytes():
             root.delete(todo.key)
         raise
-    return made
+    return frames
 
 
 def _check_stored(root: Root, vod: str, outputs: list[Output]) -> list[str]:
     """All keys of the VOD's frames. Raises Conflict when one of these outputs is not among them."""
-    sizes = {stat.key: stat.size for stat in root.list(f"frames/{vod}/")}
+    sizes = {stat.key: stat.size for stat in root.list(layout.frames_folder(vod))}
     for output in outputs:
         if sizes.get(output.key) != output.size:
             raise Conflict(f"{root.url}/{output.key} was removed by another run in the meantime: run again")
@@ -289,12 +285,7 @@ def _check_stored(root: Root, vod: str, outputs: list[Output]) -> list[str]:
 
 def _remove_old(root: Root, vod: str, keys: list[str]) -> None:
     """Removes the frame set of lolhl 0.1, which lay in the VOD's folder itself; its manifest last, which says so."""
-    folder = f"frames/{vod}/"
+    folder = layout.frames_folder(vod)
     old = [key for key in keys if "/" not in key.removeprefix(folder) or key.startswith(f"{folder}features/")]
-    _delete(root, [key for key in old if key != old_key(vod)])
-    _delete(root, [key for key in old if key == old_key(vod)])
-
-
-def _delete(root: Root, keys: list[str]) -> None:
-    for _ in each(root.delete, keys):
-        pass
+    delete_all(root, [key for key in old if key != layout.old_frame_set(vod)])
+    delete_all(root, [key for key in old if key == layout.old_frame_set(vod)])

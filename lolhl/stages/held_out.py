@@ -10,12 +10,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from lolhl.errors import DatasetError, UsageError
-from lolhl.labels.spans import Span
 from lolhl.storage import check_name
 
 HELD_OUT = 0.2  # share of VODs that are held out
 
-Labels = Mapping[str, Sequence[Span]]  # VOD → its labelled spans
+Labels = Mapping[str, Sequence[object]]  # VOD → its labelled spans, in any form
 
 
 def held_out(labels: Labels, named: str | None, judged: Sequence[str] = (), learnt: Sequence[str] = ()) -> list[str]:

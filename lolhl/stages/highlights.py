@@ -19,7 +19,7 @@ from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Highlights, Scoring, Vod
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 from lolhl.tables import read_scores
 
 _TABLE, _PLAYERS, _YOUTUBE = "highlights.tsv", "exports/chapters.vtt", "exports/youtube-chapters.txt"
@@ -37,16 +37,6 @@ class HighlightsConfig(CutConfig, AmountConfig):
     )
 
 
-def manifest_key(vod: str) -> str:
-    """Where the highlights of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
-    return f"highlights/{check_name(vod, 'VOD')}/highlights.json"
-
-
-def scores_key(vod: str) -> str:
-    """Where the manifest of a VOD's scores lies."""
-    return f"highlights/{vod}/scores.json"
-
-
 def highlights(
     root: Root, vod: str, config: HighlightsConfig = HighlightsConfig(), *, force: bool = False
 ) -> Manifest[Highlights]:
@@ -62,24 +52,22 @@ def highlights(
         MissingInput: the VOD has no scores, or was not downloaded.
         StorageError: its scores are damaged.
     """
-    key = manifest_key(vod)
-    stored = manifest.load(root, f"vods/{vod}/vod.json", Vod, f"lolhl download … --name {vod}")
-    scoring = manifest.load(root, scores_key(vod), Scoring, f"lolhl infer … {vod}", fresh=True)
-    inputs = {scores_key(vod): scoring.content_digest(), f"vods/{vod}/vod.json": stored.content_digest()}
-    todo, earlier = manifest.plan(root, key, Highlights, config, inputs, force=force)
+    stored = manifest.load(root, layout.vod(vod), Vod)
+    scoring = manifest.load(root, layout.scoring(vod), Scoring, fresh=True)
+    inputs = {layout.scoring(vod): scoring.content_digest(), layout.vod(vod): stored.content_digest()}
+    todo, earlier = manifest.plan(root, layout.highlights(vod), Highlights, config, inputs, force=force, opened=True)
     if earlier:
         return earlier
 
     result = _cut(vod, stored.result, scoring.result, load_scores(root, vod, scoring), config)
     texts = {name: text.encode() for name, text in _exports(result).items()}
+    folder = layout.highlights_folder(vod)
     with todo.begin() as begun:
         for name in {_TABLE, _PLAYERS, _YOUTUBE} - texts.keys():
-            root.delete(f"highlights/{vod}/{name}")
+            root.delete(folder + name)
         for name, text in texts.items():
-            root.write(f"highlights/{vod}/{name}", text)
-        return begun.finish(
-            result, [Output.from_bytes(f"highlights/{vod}/{name}", text) for name, text in texts.items()]
-        )
+            root.write(folder + name, text)
+        return begun.finish(result, [Output.from_bytes(folder + name, text) for name, text in texts.items()])
 
 
 def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R]) -> Manifest[R]:
@@ -88,10 +76,10 @@ def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R])
     Raises:
         Conflict: it has been made anew since, or is gone.
     """
-    made = manifest.find(root, key, kind)
-    if made is None or made.content_digest() != spans.inputs[key]:
+    stored = manifest.find(root, key, kind)
+    if stored is None or stored.content_digest() != spans.inputs[key]:
         raise Conflict(f"{root.url}/{key} was made anew since highlights were cut from it: run again")
-    return made
+    return stored
 
 
 def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -24,12 +25,25 @@ import torch
 from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest
-from lolhl.models import scoring
+from lolhl.models import unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
+from lolhl.models.network import PICTURES
+from lolhl.models.vod_scorer import Numbers, Scores, VodScorer
 from lolhl.results import Scoring
-from lolhl.signals import fill_track, measured, stored_track
+from lolhl.signals import Signal, fill_track, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, TimedPictures, VideoSource, choose_source, stacked, stacked_keys
+from lolhl.signals.source import (
+    FrameSource,
+    Source,
+    TimedPictures,
+    VideoSource,
+    choose_source,
+    source_beside,
+    stacked,
+    stacked_keys,
+    video_source,
+)
+from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root, check_name
 from lolhl.tracks.filling import End, Gap, Measured, Taken
 from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
@@ -59,7 +73,6 @@ class InferConfig(Config):
     )
 
 
-Scores = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]  # in seconds
 
 
@@ -90,7 +103,7 @@ def infer(
 
     Args:
         root: where the data lies.
-        model: name of a trained model, or `champion`.
+        model: name of a trained model, `champion`, or `unsupervised` for scores without one.
         vod: name of a VOD that was downloaded.
         config: see `InferConfig`.
         force: redo what is done.
@@ -105,33 +118,44 @@ def infer(
         ModelError: the frames are not those that the model was made for.
     """
     check_name(vod, "VOD")
+    if model == unsupervised.NAME:
+        return _without_model(root, vod, config, force=force, place=place)
     used = load_bundle(root, model)
     model = used.name
+    signals = {name: used.open(name) for name in used.signals}
+    sees = any(signal.view for signal in signals.values())
     source = choose_source(
         root,
         vod,
         used.view,
-        config.source,
+        config.source if sees else "video",
         mode=config.mode,
         decoder=config.decoder,
         needed_by=f"model {model}",
     )
-    inputs = {**source.inputs, f"models/{model}": used.digest}
+    sources = {name: _source(source, signal) for name, signal in signals.items()}
+    inputs = {f"models/{model}": used.digest, **source.inputs}
+    for measured_source in sources.values():
+        inputs |= measured_source.inputs if measured_source else {}
     todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    used.head.to(device)
-    signal = PictureSignal.open(used.encoder, used.view)
-    if isinstance(source, FrameSource):
-        mode, scores = _from_frames(used, signal, source, device)
+    used.model.to(device)
+    signal = signals.pop(PICTURES, None)
+    tracks = {name: _track(other, sources[name]) for name, other in signals.items()}
+    scorer = VodScorer.open(used, tracks, device)
+    if not isinstance(signal, PictureSignal):
+        mode, scores = _without_pictures(scorer, source)
+    elif isinstance(source, FrameSource):
+        mode, scores = _from_frames(scorer, signal, source)
     else:
-        mode, scores, end = _from_video(used, signal, source, config, key_frames, device)
+        mode, scores, end = _from_video(scorer, signal, source, config, key_frames)
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
-    data = _parquet(scores, used)
+    data = _parquet(scores, used.view.fps)
     result = Scoring(
         vod=vod,
         fps=used.view.fps,
@@ -149,37 +173,84 @@ def infer(
     return todo.store(result, {layout.scores(vod, place): data})
 
 
-def _scores(used: Bundle, values: Iterable[Values], device: torch.device) -> Scores:
-    """The calibrated probabilities."""
-    return used.calibration.apply(np.concatenate(list(scoring.probabilities(used.head, values, device))))
+def _source(source: Source, signal: Signal) -> Source | None:
+    """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
+    return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
 
 
-def _from_frames(
-    used: Bundle, signal: PictureSignal, source: FrameSource, device: torch.device
-) -> tuple[decode.Mode, Scores]:
+def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
+    """Scores by loudness and chat, see `lolhl.stages.unsupervised`."""
+    without_model.check_name(root)
+    source = video_source(root, vod, config.decoder)
+    inputs = {**source.inputs, f"models/{unsupervised.NAME}": without_model.DIGEST}
+    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
+    if earlier:
+        return earlier
+    log.warning("infer %s: %s", vod, unsupervised.ADVICE)
+    signals = without_model.measure(source)
+    scores = unsupervised.scores(unsupervised.join(signals, without_model.FPS))
+    data = _parquet(scores, without_model.FPS)
+    result = Scoring(
+        vod=vod,
+        fps=without_model.FPS,
+        frames=len(scores),
+        source="video",
+        mode="scan" if "motion" in signals else "grid",
+        model=unsupervised.NAME,
+        model_digest=without_model.DIGEST,
+        threshold=0.5,
+        smooth_seconds=0.0,
+        model_metrics=None,
+    )
+    return todo.store(result, {layout.scores(vod, place): data})
+
+
+def _track(signal: Signal, source: Source | None) -> Track | None:
+    """The track of a signal other than pictures. None where there is nothing to measure it from."""
+    if source is None:
+        return None
+    return make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
+
+
+def _without_pictures(scorer: VodScorer, source: Source) -> tuple[decode.Mode, Scores]:
+    """The scores of a model that sees no pictures."""
+    if isinstance(source, FrameSource):
+        return source.layout, scorer.scores_without_pictures(len(source.frames))
+    return "grid", scorer.scores_without_pictures(min(len(track) for track in scorer.tracks.values() if track))
+
+
+def _from_frames(scorer: VodScorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scores]:
     """The mode that the frames allow, and the scores."""
-    track = stored_track(signal, source, source.layout)
-    taken = Taken(measured(signal, source, source.layout, track, store=used.frozen))
+    if scorer.asks_first:
+        track: Track | None = make_track(signal, source, source.layout)
+    else:
+        track = stored_track(signal, source, source.layout)
+    taken = Taken(measured(signal, source, source.layout, track, store=scorer.used.frozen))
     if source.layout == "grid":
-        return "grid", _scores(used, (rows.values for rows in taken), device)
+        scorer = scorer.with_baseline(PICTURES, track.at, len(track)) if track else scorer
+        return "grid", scorer.scores(rows.values for rows in taken)
     keys = Rows.join(taken)
-    instants = grid.times(len(source.frames), used.view.fps)
-    return "scan", _scores(used, spread_batches(keys.times, keys.values, instants), device)
+    scorer = scorer.with_baseline(PICTURES, keys.values.__getitem__, len(keys))
+    instants = grid.times(len(source.frames), scorer.used.view.fps)
+    return "scan", scorer.scores(spread_batches(keys.times, keys.values, instants))
 
 
 def _from_video(
-    used: Bundle,
+    scorer: VodScorer,
     signal: PictureSignal,
     video: VideoSource,
     config: InferConfig,
     key_frames: KeyFrames | None,
-    device: torch.device,
 ) -> tuple[decode.Mode, Scores, End]:
     """The mode that is chosen, the scores, and how the video ends. The video is fetched only where it is decoded."""
+    used = scorer.used
     whole = None if config.mode == "scan" else stored_track(signal, video, "grid")
     if config.mode == "grid" or (config.mode == "auto" and whole):
+        if scorer.asks_first and not whole:
+            whole = make_track(signal, video, "grid")
         taken = Taken(measured(signal, video, "grid", whole, store=used.frozen))
-        scores = _scores(used, (rows.values for rows in taken), device)
+        scorer = scorer.with_baseline(PICTURES, whole.at, len(whole)) if whole else scorer
+        scores = scorer.scores(rows.values for rows in taken)
         return "grid", scores, taken.end
     scanned = stored_track(signal, video, "scan")
     mode: decode.Mode
@@ -189,9 +260,9 @@ def _from_video(
         mode = decode.choose_mode(video.path, config.mode, video.decoder("grid", used.view))
     if mode == "grid":
         config = replace(config, mode="grid")
-        return _from_video(used, signal, video, config, key_frames, device)
+        return _from_video(scorer, signal, video, config, key_frames)
     key_frames = _key_frames(used, signal, video, scanned, key_frames)
-    scores = _scan(used, signal, video, key_frames, whole, device, config.closer if mode == "refine" else 0.0)
+    scores = _scan(scorer, signal, video, key_frames, whole, config.closer if mode == "refine" else 0.0)
     return mode, scores, key_frames.end
 
 
@@ -212,12 +283,11 @@ def _key_frames(
 
 
 def _scan(
-    used: Bundle,
+    scorer: VodScorer,
     signal: PictureSignal,
     video: VideoSource,
     keys: KeyFrames,
     whole: Track | None,
-    device: torch.device,
     closer: float,
 ) -> Scores:
     """Scores from key frames.
@@ -225,9 +295,11 @@ def _scan(
     With a closer look, also from every picture between those where one of these scores is highest, and
     wherever key frames come too seldom to show what happens.
     """
+    used = scorer.used
     instants = grid.times(keys.end.frames, used.view.fps)
     times = keys.rows.times
-    scores = _scores(used, spread_batches(times, keys.rows.values, instants), device)
+    scorer = scorer.with_baseline(PICTURES, keys.rows.values.__getitem__, len(keys.rows))
+    scores = scorer.scores(spread_batches(times, keys.rows.values, instants))
     unseen = _unseen(times, keys.end.seconds, instants)
     if not closer:
         if unseen.any():
@@ -243,7 +315,7 @@ def _scan(
         looked = _spread_with(keys.rows, instants, wanted, lambda numbers: (numbers, whole[numbers]))
     else:
         looked = _looked_at(signal, video, keys.rows, instants, wanted, store=used.frozen)
-    return _scores(used, looked, device)
+    return scorer.scores(looked)
 
 
 def _unseen(times: Times, end: float, instants: Times) -> npt.NDArray[np.bool_]:
@@ -281,9 +353,6 @@ def _between(times: Times, instants: Times, scores: Scores, share: float) -> npt
     sizes = np.bincount(group, minlength=len(order))[order]
     taken = order[np.cumsum(sizes) - sizes < share * len(instants)]
     return np.isin(group, taken) & ~np.isin(instants, times)
-
-
-Numbers = npt.NDArray[np.int64]
 
 
 def _spread_with(
@@ -381,9 +450,9 @@ def look(signal: PictureSignal, vod: str, keys: Callable[[Ending], Iterable[tupl
     return KeyFrames(rows, taken.end)
 
 
-def _parquet(scores: Scores, used: Bundle) -> bytes:
+def _parquet(scores: Scores, fps: Fraction) -> bytes:
     count = len(scores)
-    table = pl.DataFrame({"frame": np.arange(count), "time": grid.times(count, used.view.fps), "score": scores})
+    table = pl.DataFrame({"frame": np.arange(count), "time": grid.times(count, fps), "score": scores})
     buffer = io.BytesIO()
     table.write_parquet(buffer)
     return buffer.getvalue()

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from stat import S_ISREG
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import FASTEST, SLOWEST
@@ -19,7 +19,7 @@ from lolhl.labels.file import LabelFile
 from lolhl.labels.formats import FORMATS, guess
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key
+from lolhl.labels.store import save_labels
 from lolhl.labels.tables import write_table
 from lolhl.results import Vod
 from lolhl.storage import MANY, Root, each
@@ -146,22 +146,22 @@ def _bytes(file: Path) -> bytes:
 
 def _known(root: Root, config: LabelsConfig) -> KnownVods:
     """The VODs that were downloaded, and their lengths."""
-    keys = [stat.key for stat in root.list("vods/") if stat.key.endswith("/vod.json")]
-    vods = list(each(lambda key: manifest.load(root, key, Vod, "lolhl download").result, keys, ahead=MANY))
+    names = layout.vods(root)
+    vods = list(each(lambda name: manifest.load(root, layout.vod(name), Vod).result, names, ahead=MANY))
     durations = {vod.vod: vod.duration for vod in vods}
     rates = {vod.vod: vod.fps for vod in vods if vod.fps}
     return KnownVods(durations, rates, allows_unknown=config.allow_unknown or not durations)
 
 
 def _store(root: Root, vod: str, spans: list[Span], force: bool) -> Imported:
-    key, data = labels_key(vod), write_table(vod, spans)
+    key, data = layout.labels(vod), write_table(vod, spans)
     earlier = root.read(key) if root.stat(key) else None
     before = None if earlier is None else max(0, len(earlier.splitlines()) - 1)
     done = Imported(vod, len(spans), sum(span.duration for span in spans), before)
     if earlier == data and not force:
         log.info("labels: done already (%s)", key)
         return done
-    root.write(key, data)
+    save_labels(root, vod, spans)
     replaced = "" if before is None else f", in place of {before}"
     log.info("labels: VOD %s has %d labels now, %.0f s%s", vod, done.labels, done.seconds, replaced)
     return done

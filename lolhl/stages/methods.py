@@ -16,8 +16,10 @@ from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span, on_grid
-from lolhl.models import champion
+from lolhl.models import champion, unsupervised
 from lolhl.results import Dataset, Model
+from lolhl.signals.source import VideoSource, video_source
+from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root
 from lolhl.tables import read_scores
 
@@ -56,7 +58,40 @@ def random(_root: Root, vods: Sequence[LabelledVod]) -> Predictions:
     return Judge(0.0, Limits(threshold=1 - share)).predict(answers)
 
 
-BUILT_IN: dict[str, Method] = {"constant": constant, "random": random}
+def joined(root: Root, vods: Sequence[LabelledVod]) -> Predictions:
+    """Loudness and chat against each stream's own baseline, see `lolhl.models.unsupervised`."""
+    return _above_baseline(root, vods, lambda source, fps: without_model.measure(source, fps))
+
+
+def _alone(name: str) -> Method:
+    """The method that goes by one signal."""
+
+    def alone(root: Root, vods: Sequence[LabelledVod]) -> Predictions:
+        return _above_baseline(root, vods, lambda source, fps: {name: without_model.signal_of(source, name, fps)})
+
+    return alone
+
+
+def _above_baseline(
+    root: Root, vods: Sequence[LabelledVod], measure: Callable[[VideoSource, Fraction], unsupervised.Signals]
+) -> Predictions:
+    answers = []
+    for vod in vods:
+        signals = measure(video_source(root, vod.vod), vod.fps)
+        same = {name: without_model.fitted(*signal, vod.frames) for name, signal in signals.items()}
+        scores = unsupervised.scores(unsupervised.join(same, vod.fps))
+        answers.append(ScoredVod(vod=vod.vod, fps=vod.fps, scores=scores, labels=vod.labels))
+    return Judge(0.0, Limits(threshold=0.5)).predict(answers)
+
+
+BUILT_IN: dict[str, Method] = {
+    "constant": constant,
+    "random": random,
+    unsupervised.NAME: joined,
+    "loudness": _alone("loudness"),
+    "chat": _alone("chat"),
+    "motion": _alone("motion"),
+}
 
 
 def resolve(root: Root, name: str) -> str:
@@ -68,14 +103,14 @@ def resolve(root: Root, name: str) -> str:
         StorageError: the model's manifest is damaged.
     """
     if name in BUILT_IN:
-        if root.stat(champion.manifest_key(name)):
+        if root.stat(layout.model(name)):
             raise UsageError(
-                f"{name!r} is a method that is built in, and {root.url}/{champion.manifest_key(name)} a model: train "
+                f"{name!r} is a method that is built in, and {root.url}/{layout.model(name)} a model: train "
                 "the model under another name"
             )
         return name
     name = champion.resolve(root, name)
-    manifest.load(root, champion.manifest_key(name), Model, f"lolhl train {name}")
+    manifest.load(root, layout.model(name), Model)
     return name
 
 
@@ -109,6 +144,6 @@ def learnt_from(root: Root, method: str) -> set[str]:
     """The VODs that a method learnt from, as far as its dataset lies here."""
     if method in BUILT_IN:
         return set()
-    made = manifest.load(root, champion.manifest_key(method), Model, f"lolhl train {method}")
-    datasets = [manifest.intact(root, key, Dataset) for key in made.inputs if key.startswith("datasets/")]
+    model = manifest.load(root, layout.model(method), Model)
+    datasets = [manifest.intact(root, key, Dataset) for key in layout.datasets(model.inputs)]
     return {vod for dataset in datasets if dataset for vod in dataset.result.vods}

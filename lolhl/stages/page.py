@@ -10,19 +10,26 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.evaluate import metrics
 from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, load_labels
+from lolhl.labels.store import load_labels
 from lolhl.manifest import Manifest, Output
+from lolhl.models import unsupervised
 from lolhl.report.page import Link, PageHighlight, Table, render
 from lolhl.report.page import Report as Page
 from lolhl.report.pictures import thumbnails
-from lolhl.report.tables import agreement_summary, agreement_table, model_table, reliability_table
+from lolhl.report.tables import (
+    agreement_summary,
+    agreement_table,
+    model_table,
+    reliability_table,
+    unsupervised_table,
+)
 from lolhl.results import (
     Agreement,
     Clips,
@@ -34,8 +41,8 @@ from lolhl.results import (
     Scoring,
     Vod,
 )
-from lolhl.stages import clips, highlights
-from lolhl.storage import Root, check_name
+from lolhl.stages.highlights import load_input, load_scores
+from lolhl.storage import Root
 
 _PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
 
@@ -47,11 +54,6 @@ class PageConfig(Config):
     intensity_seconds: float = setting(
         30.0, "seconds over which the timeline's intensity is averaged", at_least=0, at_most=3600
     )
-
-
-def manifest_key(vod: str) -> str:
-    """Where the manifest of a VOD's page lies. Raises UsageError for what cannot be a VOD's name."""
-    return f"highlights/{check_name(vod, 'VOD')}/report.json"
 
 
 def page(
@@ -82,23 +84,23 @@ def page(
         Conflict: the VOD was downloaded or scored anew since its highlights were cut.
     """
     vod = spans.result.vod
-    stored = highlights.load_input(root, spans, f"vods/{vod}/vod.json", Vod)
-    scoring = highlights.load_input(root, spans, highlights.scores_key(vod), Scoring)
+    stored = load_input(root, spans, layout.vod(vod), Vod)
+    scoring = load_input(root, spans, layout.scoring(vod), Scoring)
     learnt_from = _learnt_from(root, scoring)
     inputs = {
         **spans.inputs,
         **{key: dataset.content_digest() for key, dataset in learnt_from.items()},
-        highlights.manifest_key(vod): spans.content_digest(),
-        clips.manifest_key(vod): cut.content_digest(),
+        layout.highlights(vod): spans.content_digest(),
+        layout.clips(vod): cut.content_digest(),
     }
-    if root.stat(labels_key(vod)):
-        inputs[labels_key(vod)] = hashlib.sha256(root.read(labels_key(vod))).hexdigest()
-    todo, earlier = manifest.plan(root, manifest_key(vod), Report, config, inputs, force=force)
+    if root.stat(layout.labels(vod)):
+        inputs[layout.labels(vod)] = hashlib.sha256(root.read(layout.labels(vod))).hexdigest()
+    todo, earlier = manifest.plan(root, layout.report(vod), Report, config, inputs, force=force, opened=True)
     if earlier:
         return earlier
 
-    scores = highlights.load_scores(root, vod, scoring)
-    labels = load_labels(root, vod, spans.result.duration) if labels_key(vod) in inputs else None
+    scores = load_scores(root, vod, scoring)
+    labels = load_labels(root, vod, spans.result.duration) if layout.labels(vod) in inputs else None
     learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
     pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
@@ -110,6 +112,7 @@ def page(
         tables=[
             *([agreement_table(agreement)] if agreement else []),
             *_model_tables(scoring.result),
+            *([unsupervised_table()] if scoring.result.model == unsupervised.NAME else []),
         ],
         files=_files(vod, spans, cut),
     )
@@ -130,11 +133,11 @@ def _model_tables(scoring: Scoring) -> Iterator[Table]:
 
 def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:
     """The manifests of the data sets that the model was trained on, as far as they lie under this root."""
-    model = f"models/{scoring.result.model}/model.json"
+    model = layout.model(scoring.result.model)
     if root.stat(model) is None:
         return {}
-    keys = [key for key in manifest.load(root, model, Model, "lolhl train").inputs if key.startswith("datasets/")]
-    return {key: manifest.load(root, key, Dataset, "lolhl dataset") for key in keys if root.stat(key)}
+    keys = layout.datasets(manifest.load(root, model, Model).inputs)
+    return {key: manifest.load(root, key, Dataset) for key in keys if root.stat(key)}
 
 
 def _agreement(
@@ -182,7 +185,7 @@ def _files(vod: str, spans: Manifest[Highlights], cut: Manifest[Clips]) -> list[
 
 def _address(vod: str, key: str) -> str:
     """Relative to the page."""
-    return quote(key.removeprefix(f"highlights/{vod}/"))
+    return quote(key.removeprefix(layout.highlights_folder(vod)))
 
 
 def _content(
@@ -236,7 +239,7 @@ def _result(vod: str, stored: Vod, spans: Highlights, cut: Clips, agreement: Agr
         ],
         reason=spans.reason,
         labelled=agreement,
-        page=f"highlights/{vod}/report.html",
+        page=layout.page(vod),
         reel=cut.reel,
         clips_from=cut.clips_from,
         source_may_come=cut.source_may_come,

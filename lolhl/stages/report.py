@@ -7,15 +7,13 @@ both. Each has a manifest and settings of its own, and does nothing where it is 
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, settings
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest, R
 from lolhl.results import Clips, Highlights, Report
 from lolhl.stages.clips import ClipsConfig, clips
-from lolhl.stages.clips import manifest_key as clips_key
 from lolhl.stages.highlights import HighlightsConfig, highlights
-from lolhl.stages.highlights import manifest_key as spans_key
 from lolhl.stages.page import PageConfig, page
 from lolhl.storage import Root
 
@@ -48,16 +46,16 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     """
     spans = highlights(root, vod, _part(HighlightsConfig, config), force=force)
     cut = clips(root, spans, _part(ClipsConfig, config), force=force)
-    made = page(root, spans, cut, _part(PageConfig, config), force=force)
-    _check_unchanged(root, spans_key(vod), Highlights, spans)
-    _check_unchanged(root, clips_key(vod), Clips, cut)
-    return made
+    shown = page(root, spans, cut, _part(PageConfig, config), force=force)
+    _check_unchanged(root, layout.highlights(vod), Highlights, spans)
+    _check_unchanged(root, layout.clips(vod), Clips, cut)
+    return shown
 
 
-def _check_unchanged(root: Root, key: str, kind: type[R], made: Manifest[R]) -> None:
+def _check_unchanged(root: Root, key: str, kind: type[R], before: Manifest[R]) -> None:
     """Raises Conflict where another run has put another result in its place. One that is gone may come again."""
     now = manifest.find(root, key, kind)
-    if now is not None and now.content_digest() != made.content_digest():
+    if now is not None and now.content_digest() != before.content_digest():
         raise Conflict(f"{root.url}/{key} was made anew by another run in the meantime: run again")
 
 

@@ -33,7 +33,7 @@ from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import Gain, MethodFigures
 from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key, read_labels
+from lolhl.labels.store import parse_labels, read_file
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
@@ -42,14 +42,12 @@ from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdi
 from lolhl.stages import methods
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.stages.held_out import Labels, held_out
+from lolhl.stages.held_out import held_out
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 from lolhl.vod.view import View
 
 log = logging.getLogger(__name__)
-
-KEY = "retrain/retrain.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,21 +98,26 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         DatasetError: their labels are not enough to learn from, or to judge by.
         LolhlError: as the stages do.
     """
-    last = manifest.intact(root, KEY, Retraining) if force else manifest.find(root, KEY, Retraining)
-    labelled = _labelled(root)
-    labels = {vod: source.spans for vod, source in labelled.items()}
-    judge = held_out(labels, config.judge, *((last.result.judge, last.result.learn) if last else ()))
+    key = layout.RETRAINING
+    last = manifest.intact(root, key, Retraining) if force else manifest.find(root, key, Retraining)
+    labelled = _labelled(root, last)
+    judge = held_out(
+        {vod: source.marked for vod, source in labelled.items()},
+        config.judge,
+        *((last.result.judge, last.result.learn) if last else ()),
+    )
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
     frames = _frames(root, {vod: source.frame_sets for vod, source in labelled.items()}, view, last)
-    read = {labels_key(vod): source.digest for vod, source in labelled.items()}
+    read = {layout.labels(vod): source.digest for vod, source in labelled.items()}
     read |= {frame_set.spec.manifest_key(vod): frame_set.digest for vod, frame_set in frames.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
-    todo, earlier = manifest.plan(root, KEY, Retraining, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, key, Retraining, config, inputs, force=force)
     # A list of champions that was damaged and removed is made anew, by judging again.
     if earlier and (earlier.result.champion is None or champion.champions(root).model):
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
+    labels = {vod: parse_labels(root, vod, source.data) for vod, source in labelled.items()}
     unseen = {vod: labels[vod] for vod in judge}
     learnt = {vod: frames[vod] for vod in labels if vod not in unseen}
     model = _learn(root, learnt, read, settings, like, force)
@@ -132,7 +135,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     figures = {method.method: method for method in compare(predictions, [rival] if rival else [])}
     decision = _decide(figures[model], rival, config.tolerance)
 
-    report = f"retrain/{todo.digest[:12]}/report.md"
+    report = layout.retraining_report(todo.digest)
     result = Retraining(
         model=model,
         champion=model if decision.promoted else rival,
@@ -160,18 +163,25 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
 
 @dataclass(frozen=True)
 class _Labelled:
-    """A labelled VOD: its spans, the sha256 of the file of them, and the frame sets that there are, best first."""
+    """A labelled VOD.
 
-    spans: Sequence[Span]
+    Attributes:
+        data, digest: the file of its labels, and the sha256 of that.
+        marked: the spans of it in any form.
+        frame_sets: those that there are, best first.
+    """
+
+    data: bytes
     digest: str
+    marked: Sequence[object]
     frame_sets: Sequence[FrameSpec]
 
 
-def _labelled(root: Root) -> dict[str, _Labelled]:
+def _labelled(root: Root, last: Manifest[Retraining] | None) -> dict[str, _Labelled]:
     """All labelled VODs that have a video or frames, in order of names."""
-    vods = [stat.key.removeprefix("labels/").removesuffix(".tsv") for stat in root.list("labels/")]
+    vods = layout.labelled(root)
     specs = stored_of_all(root, vods)
-    sources = each(lambda vod: _read_labels(root, vod, specs[vod]), vods, ahead=MANY)
+    sources = each(lambda vod: _read_labels(root, vod, specs[vod], last), vods, ahead=MANY)
     labelled = {vod: source for vod, source in zip(vods, sources, strict=True) if source}
     if len(labelled) < 2:
         raise MissingInput(
@@ -181,12 +191,18 @@ def _labelled(root: Root) -> dict[str, _Labelled]:
     return labelled
 
 
-def _read_labels(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> _Labelled | None:
+def _read_labels(
+    root: Root, vod: str, frame_sets: Sequence[FrameSpec], last: Manifest[Retraining] | None
+) -> _Labelled | None:
     """The labels of a VOD. None where it has neither a video nor frames."""
-    if frame_sets or root.stat(f"vods/{vod}/vod.json"):
-        return _Labelled(*read_labels(root, vod), frame_sets)
-    log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
-    return None
+    if not frame_sets and not root.stat(layout.vod(vod)):
+        log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
+        return None
+    data = read_file(root, vod)
+    digest = hashlib.sha256(data).hexdigest()
+    # What the last retraining has read is not parsed again before it is clear that something else is new.
+    known = last.result.labels.get(vod) if last and last.inputs.get(layout.labels(vod)) == digest else None
+    return _Labelled(data, digest, parse_labels(root, vod, data) if known is None else known, frame_sets)
 
 
 @dataclass(frozen=True)
@@ -252,12 +268,12 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
     """The settings that a model and its dataset were made with, except names, and the view of its frames."""
     if like is None:
         return {"dataset": {}, "train": {}}, None
-    key = champion.manifest_key(like)
-    made = manifest.load(root, key, Model, f"lolhl train {like}")
-    source = next((source for source in made.inputs if source.startswith("datasets/")), None)
+    key = layout.model(like)
+    made = manifest.load(root, key, Model)
+    source = next(iter(layout.datasets(made.inputs)), None)
     if source is None:
         raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `{layout.remake(key)}`")
-    described = manifest.load(root, source, Dataset, "lolhl dataset")
+    described = manifest.load(root, source, Dataset)
     splitting, result = dict(described.config), described.result
     if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
         splitting["holdout"] = "auto"
@@ -281,13 +297,13 @@ def _learn(
     view = next(iter(frames.values())).spec.view
     splitting, training = DatasetConfig(), TrainConfig()
     if like is not None:
-        key = champion.manifest_key(like)
+        key = layout.model(like)
         splitting = restored(DatasetConfig, settings["dataset"], f"the dataset of {like}", layout.remake(key))
         training = restored(TrainConfig, settings["train"], f"{root.url}/{key}", layout.remake(key))
-        register = publication.registered_name(root, like, manifest.load(root, key, Model, f"lolhl train {like}"))
+        register = publication.registered_name(root, like, manifest.load(root, key, Model))
         training = replace(training, register=register)
     splitting = replace(splitting, fps=view.fps, size=view.size, fit=view.fit)
-    own = [read[key] for vod, used in frames.items() for key in (labels_key(vod), used.spec.manifest_key(vod))]
+    own = [read[key] for vod, used in frames.items() for key in (layout.labels(vod), used.spec.manifest_key(vod))]
     deciding = [config.deciding(config.recorded()) for config in (splitting, training)]
     name = f"{layout.RETRAINED}{_digest([list(frames), own, *deciding])[:8]}"
     log.info("retrain: learning %s from %s", name, first_few(list(frames)))
@@ -298,7 +314,7 @@ def _learn(
 
 def _is_unusable(root: Root, model: str, force: bool) -> bool:
     """Whether a champion is passed over: it is gone, or `--force` was given and it is damaged."""
-    return root.stat(champion.manifest_key(model)) is None or (force and _is_damaged(root, model))
+    return root.stat(layout.model(model)) is None or (force and _is_damaged(root, model))
 
 
 def _is_damaged(root: Root, model: str) -> bool:
@@ -350,7 +366,7 @@ def _verdict(figures: MethodFigures) -> Verdict:
     return Verdict(model=figures.method, frames=figures.frames, events=figures.events, per_vod=figures.per_vod)
 
 
-def _listed(labels: Labels) -> dict[str, Sequence[str]]:
+def _listed(labels: Mapping[str, Sequence[Span]]) -> dict[str, Sequence[str]]:
     """The labels as a manifest holds them."""
     return {
         vod: [f"{grid.format_time(span.start)}-{grid.format_time(span.stop)}" for span in spans]
@@ -363,7 +379,7 @@ def _span(text: str) -> Span:
     return Span(grid.parse_time(start), grid.parse_time(stop))
 
 
-def _changes(last: Retraining | None, labels: Labels) -> dict[str, LabelChange]:
+def _changes(last: Retraining | None, labels: Mapping[str, Sequence[Span]]) -> dict[str, LabelChange]:
     """Of each VOD how many labels there are, and how many were added, removed, or moved since the last retraining.
 
     Where the labels are those of the last one, so are the changes: to judge again tells the same of them.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from lolhl import layout
 from lolhl.config import Config, setting
 from lolhl.errors import UsageError
-from lolhl.review.corrections import corrections_key
 from lolhl.review.server import Session, application
 from lolhl.storage import Root
 
@@ -70,8 +70,7 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
 
 def _etags(root: Root) -> dict[str, str]:
     """VOD → etag of its corrections."""
-    place = corrections_key("vod").partition("/")[0]
-    return {stat.key.split("/")[1].removesuffix(".json"): stat.etag for stat in root.list(f"{place}/")}
+    return {stat.key.split("/")[1].removesuffix(".json"): stat.etag for stat in root.list(layout.REVIEWS)}
 
 
 def _has_desktop() -> bool:

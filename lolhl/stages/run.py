@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 
 from lolhl.manifest import Manifest
+from lolhl.models import champion, unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
+from lolhl.models.tracking import CHAMPION
 from lolhl.results import Report
 from lolhl.signals.pictures import PictureSignal
 from lolhl.stages.download import DownloadConfig, download
@@ -27,11 +29,11 @@ _DOWNLOADING, _INFERRING, _REPORTING = DownloadConfig(), InferConfig(), ReportCo
 def run(
     root: Root,
     source: str,
-    model: str,
     downloading: DownloadConfig = _DOWNLOADING,
     inferring: InferConfig = _INFERRING,
     reporting: ReportConfig = _REPORTING,
     *,
+    model: str | None = None,
     name: str | None = None,
     force: bool = False,
 ) -> Manifest[Report]:
@@ -43,7 +45,8 @@ def run(
         root: where the data lies.
         source: Twitch VOD id or URL, http(s) URL of a video, or a video file.
         downloading: the rendition that it asks for serves the model in any case.
-        model: name of a trained model, or `champion`.
+        model: name of a trained model, `champion`, or `unsupervised`. Without one it is the champion, and where there
+            is none yet, `unsupervised`: highlights are then guessed from loudness and chat.
         name: what to call the VOD; else its Twitch id, or the file's name.
         force: redo what is done.
 
@@ -53,11 +56,17 @@ def run(
     Raises:
         LolhlError: as the stages do.
     """
+    if model is None:
+        model = CHAMPION if champion.champions(root).model else unsupervised.NAME
+    if model == unsupervised.NAME:
+        made = download(root, source, downloading, name=name, force=force)
+        infer(root, model, made.result.vod, inferring, force=force)
+        return report(root, made.result.vod, reporting, force=force)
     used = load_bundle(root, model)  # a wrong name must not cost a download
     serves, fps = max(downloading.serves, used.view.size), max(downloading.serves_fps, used.view.fps)
     downloading = replace(downloading, serves=serves, serves_fps=fps)
     with _watching(used, source) as ahead:
-        watch = ahead.add if _may_scan(inferring) else None
+        watch = ahead.add if used.encoder and _may_scan(inferring) else None
         made = download(root, source, downloading, name=name, force=force, watch=watch)
         vod = made.result.vod
         key_frames = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
@@ -94,6 +103,7 @@ class _Ahead:
         return self.key_frames.result()
 
     def _look(self) -> KeyFrames:
+        assert self.used.encoder
         signal = PictureSignal.open(self.used.encoder, self.used.view)
         return look(signal, self.source, lambda ending: self.segments.keys(self.used.view, ending))
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.errors import UsageError
 from lolhl.results import Vod
-from lolhl.storage import MANY, Root, check_name, each
+from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
@@ -64,5 +64,5 @@ def shared(root: Root, vods: Sequence[str], share: Share) -> list[str]:
 
 def _seconds(root: Root, vod: str) -> float:
     """The length of a VOD. It is 1 for a VOD that does not exist, which its stage will report."""
-    made = manifest.find(root, f"vods/{check_name(vod, 'VOD')}/vod.json", Vod)
+    made = manifest.find(root, layout.vod(vod), Vod)
     return made.result.duration if made else 1.0

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lolhl import manifest, progress
+from lolhl import layout, manifest, progress
 from lolhl.config import Config
 from lolhl.labels.spans import Span, merge
 from lolhl.manifest import Manifest, Output
@@ -76,10 +76,6 @@ def stretches(root: Root, vod: Manifest[Vod], spans: Sequence[Span]) -> list[Str
     ]
 
 
-def _folder(vod: Manifest[Vod]) -> str:
-    return f"vods/{vod.result.vod}/source"
-
-
 def _inputs(vod: Manifest[Vod]) -> dict[str, str]:
     """What a stretch depends on: its VOD, and the clock of its times. It does not depend on the part that is stored."""
     identity = f"{vod.result.source} {vod.result.clock!r}"
@@ -88,7 +84,7 @@ def _inputs(vod: Manifest[Vod]) -> dict[str, str]:
 
 def _stored(root: Root, vod: Manifest[Vod]) -> Iterator[Manifest[SourceStretch]]:
     """The stretches of this VOD that the root holds whole, in order of their names."""
-    stats = {stat.key: stat.size for stat in root.list(f"{_folder(vod)}/")}
+    stats = {stat.key: stat.size for stat in root.list(layout.source_folder(vod.result.vod))}
     keys = [key for key in stats if key.endswith(".json")]
     for made in each(lambda key: manifest.intact(root, key, SourceStretch), keys):
         if (
@@ -134,7 +130,7 @@ def _fetch_stretch(
     folder: ResumableFolder,
     advance: progress.Advance,
 ) -> Manifest[SourceStretch]:
-    name = f"{_folder(vod)}/{vod.result.vod}_{_clock(span.start)}-{_clock(span.stop)}"
+    name = f"{layout.source_folder(vod.result.vod)}{vod.result.vod}_{_clock(span.start)}-{_clock(span.stop)}"
     segments = twitch.fetch(
         twitch_vod,
         rendition,

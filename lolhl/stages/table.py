@@ -131,7 +131,7 @@ STAGES: dict[str, Stage] = {
         "score a VOD with a model",
         image="infer",
         words=(
-            Word("model", "name of a trained model, or champion"),
+            Word("model", "name of a trained model, champion, or unsupervised (without a model)"),
             Word("vod", "names of downloaded VODs", many=True),
         ),
         settings=("InferConfig",),
@@ -168,7 +168,14 @@ STAGES: dict[str, Stage] = {
     "compare": Stage(
         "judge models and other methods on the same labelled VODs",
         image="infer",
-        words=(Word("method", "names of models, champion, or a method that is built in: constant, random", many=True),),
+        words=(
+            Word(
+                "method",
+                "names of models, champion, or a method that is built in: constant, random, unsupervised, loudness, "
+                "chat, motion",
+                many=True,
+            ),
+        ),
         options=(Word("name", "what to call the comparison (default: a digest of methods and VODs)", flagged=True),),
         settings=("CompareConfig",),
         epilog="Each method is compared with the first one, and all of them with a constant answer and random ranking."
@@ -187,10 +194,19 @@ STAGES: dict[str, Stage] = {
     "run": Stage(
         "all of it for one stream: download, infer, report",
         image="infer",
-        words=(Word("stream", _STREAM), Word("model", "name of a trained model, or champion", flagged=True)),
-        options=(_NAME,),
+        words=(Word("stream", _STREAM),),
+        options=(
+            Word(
+                "model",
+                "name of a trained model, champion, or unsupervised: loudness and chat against the stream's own "
+                "baseline (default: the champion, or unsupervised where there is none)",
+                flagged=True,
+            ),
+            _NAME,
+        ),
         settings=("DownloadConfig", "InferConfig", "ReportConfig"),
-        epilog="example:\n  lolhl run https://www.twitch.tv/videos/1863051677 --model first",
+        epilog="examples:\n  lolhl run https://www.twitch.tv/videos/1863051677 --chat\n"
+        "  lolhl run https://www.twitch.tv/videos/1863051677 --model first",
     ),
 }
 

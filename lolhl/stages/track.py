@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lolhl import results
 from lolhl.config import Config, setting
-from lolhl.errors import UsageError
+from lolhl.errors import ModelError, UsageError
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.manifest import Manifest
 from lolhl.signals import SIGNALS, fill_track, open_signal, stored_track
@@ -117,13 +117,19 @@ def _view(root: Root, config: TrackConfig) -> "tuple[View, Callable[[], Encoder]
     from lolhl.models.bundle import load_bundle
 
     bundle = load_bundle(root, config.model)
-    return bundle.view, lambda: bundle.encoder
+
+    def encoder() -> "Encoder":
+        if bundle.encoder is None:
+            raise ModelError(f"model {bundle.name} sees no pictures: choose one that does, or leave --model out")
+        return bundle.encoder
+
+    return bundle.view, encoder
 
 
 @lru_cache(maxsize=1)  # of several VODs all are looked at by the same one
 def _pretrained(backbone: str) -> "Encoder":
     """A backbone as `train` has it before it learns, and keeps it where only a head is learnt."""
     from lolhl.models.encoder import Encoder
-    from lolhl.models.network import Architecture, Network
+    from lolhl.models.network import Network
 
-    return Encoder.from_network(Network(Architecture("image", backbone, 1, 1, 1, 0.0), pretrained=True).eval())
+    return Encoder.from_network(Network(backbone, pretrained=True).eval())

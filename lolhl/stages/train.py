@@ -14,86 +14,53 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import lightning
 import numpy as np
 import numpy.typing as npt
-import sklearn
 import torch
 
 import lolhl
 from lolhl import layout, manifest
-from lolhl.config import Config, setting
+from lolhl.config import setting
 from lolhl.data import cache, stretches
-from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
-from lolhl.data.stretches import Samples, SplitVod
+from lolhl.data.stretches import Samples, Side, SplitVod
 from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
-from lolhl.evaluate.calibration import Calibration, calibrate, rebalancing_offset, reliability
-from lolhl.evaluate.judge import Judge, Predictions, ScoredVod, judge, raw_figures
+from lolhl.evaluate.calibration import Calibration
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
 from lolhl.labels.habits import Habits, habits
 from lolhl.manifest import Manifest
-from lolhl.models import bundle, champion, publication, scoring, tracking
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import open_runtime
-from lolhl.models.network import Architecture, Classifier, Kind, Network
-from lolhl.models.process_group import ProcessGroup, join_process_group
+from lolhl.models import bundle, champion, material, publication, tracking
+from lolhl.models.joined import JoinedModel
+from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted, LearnConfig
+from lolhl.models.model import ClipSettings
+from lolhl.models.network import PICTURES, Network
+from lolhl.models.process_group import join_process_group
 from lolhl.models.publication import Publication
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, batch_of_head, fit, probabilities
-from lolhl.results import Dataset, Model, ModelFigures
-from lolhl.signals import make_track
-from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource
-from lolhl.storage import Root, check_name, each
+from lolhl.models.registry import MODELS
+from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
+from lolhl.signals import Signal
+from lolhl.stages.methods import BUILT_IN
+from lolhl.storage import Root, each
 from lolhl.text import first_few
+from lolhl.vod.view import View
+
+_LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(Config):
+class TrainConfig(LearnConfig):
     """What is learnt, and how."""
 
     dataset: str = setting("default", "name of the dataset to learn from")
-    kind: Kind = setting("video", "image: one frame; video: a clip through an LSTM")
     backbone: str = setting("tf_efficientnet_lite0", "resnet18, resnet34, resnet50, or any name of timm")
     weights: Literal["pretrained", "none"] = setting("pretrained", "the backbone's first weights")
     tune: Literal["head", "all"] = setting("head", "learn the head over a frozen backbone, or all")
-    clip_frames: int = setting(
-        5, "frames in a clip (video only); the scored one in the middle", at_least=1, at_most=10_000
-    )
-    clip_stride: int = setting(3, "grid steps between two frames of a clip", at_least=1, at_most=10_000)
-    hidden: int = setting(64, "width of the LSTM and of what it is given", at_least=1, at_most=8192)
-    dropout: float = setting(0.5, "share of features hidden from the head in training", at_least=0, below=1)
-    epochs: int = setting(
-        20,
-        "epochs at most: passes over the training samples, or over so many of them as follows",
-        at_least=1,
-        at_most=10**6,
-    )
-    epoch_samples: int = setting(
-        16384,
-        "samples of an epoch at most, others each time; then the model is judged",
-        at_least=1,
-        at_most=10**9,
-    )
-    batch: int | None = setting(
-        None,
-        "samples in a step, over all processes (default: 64; for a head up to 256, the more samples there are)",
-        at_least=1,
-        at_most=10**6,
-    )
-    learning_rate: float = setting(5e-4, "of AdamW; 1e-4 suits --tune all", above=0, below=10)
-    weight_decay: float = setting(0.01, "of AdamW", at_least=0)
-    patience: int = setting(
-        5,
-        "epochs without a better validation average precision before stopping early",
-        at_least=1,
-        at_most=10**6,
-    )
     augment: bool = setting(True, "with --tune all: shift pictures a little and change their brightness and contrast")
     precision: Literal["auto", "bf16", "float32"] = setting(
         "auto",
@@ -103,7 +70,6 @@ class TrainConfig(Config):
         "auto",
         "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
     )
-    seed: int = setting(0, "of first weights, order, dropout and changes of pictures", at_least=0, at_most=2**32 - 1)
     smooth_seconds: float | None = setting(
         None,
         "seconds over which probabilities are averaged before the threshold (default: a quarter of the median label)",
@@ -131,24 +97,16 @@ class TrainConfig(Config):
             raise UsageError(
                 "--weights none with --tune head learns nothing: add --tune all, or use pretrained weights"
             )
-
-    @property
-    def architecture(self) -> Architecture:
-        frames, stride = (self.clip_frames, self.clip_stride) if self.kind == "video" else (1, 1)
-        return Architecture(self.kind, self.backbone, frames, stride, self.hidden, self.dropout)
+        if self.tune == "all" and not (isinstance(self.model, ClipSettings) and self.model.wanted == (PICTURES,)):
+            raise UsageError(f"--tune all is for clips of pictures: leave it out with --kind {self.kind}")
 
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
-        deep, gpu, shown = self.tune == "all", device.type == "cuda", min(samples, self.epoch_samples)
-        batch = self.batch or (64 if deep else batch_of_head(shown))
-        return FitSettings(
-            epochs=self.epochs,
-            epoch_samples=self.epoch_samples,
-            batch=batch,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
-            seed=self.seed,
+        deep, gpu = self.tune == "all", device.type == "cuda"
+        return self.fit_settings(
+            samples,
+            windows=not isinstance(self.model, ClipSettings),
+            deep=deep,
             augment=deep and self.augment,
             bf16=self.precision == "bf16" or (self.precision == "auto" and deep and _has_bf16(device)),
             compiled=self.compile == "yes" or (self.compile == "auto" and deep and gpu and _has_compiler()),
@@ -178,24 +136,26 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         force: redo what is done.
 
     Returns:
-        The bundle's manifest, model.json. Its result holds the architecture, what the network must
-        be given, the threshold and how it was chosen, the figures on validation, and versions.
+        The bundle's manifest, model.json. Its result holds the kind and its settings, what makes each signal, the
+        threshold and how it was chosen, the figures on validation, and versions.
 
     Raises:
         MissingInput: the dataset or its frames do not exist.
         DatasetError: the dataset has no positives, or a guard narrower than the clips.
-        UsageError: the backbone is unknown.
+        UsageError: the backbone is unknown, or the name is none for a model.
         LolhlError: MLflow does not answer: before the training, or after it, when the model is finished all the
             same. It is not only a warning, because others rely on the registry; the same call publishes the model.
     """
     champion.check_new(root, name)
-    source = f"datasets/{check_name(config.dataset, 'dataset')}/dataset.json"
-    described = manifest.load(root, source, Dataset, f"lolhl dataset {config.dataset} …", fresh=True)
+    if name in BUILT_IN:
+        raise UsageError(f"{name!r} is no name for a model: it is a method that `lolhl compare` has: choose another")
+    source = layout.dataset(config.dataset)
+    described = manifest.load(root, source, Dataset, fresh=True)
     inputs = {source: described.content_digest()}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
     process_group.wait()  # all have looked before the first changes anything
-    checkpoint = CheckpointPlace(root, f"models/{name}/unfinished.ckpt", todo.digest)
+    checkpoint = CheckpointPlace(root, layout.checkpoint(name), todo.digest)
     if earlier:
         if process_group.first:
             root.delete(checkpoint.key)
@@ -208,34 +168,36 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     process_group.wait()
 
     split_vods = _split_vods(root, config.dataset, described)
-    sides = _sides(root, config.dataset, described, split_vods)
+    sides = _sides(split_vods, root, config.dataset, described)
     vods = sides["train"].vods
     specs = among(described.inputs)
     frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
+    view = next(iter(frames.values())).view
     _check(config, described, sides, frames)
-    lightning.seed_everything(config.seed, verbose=False)
-    network = Network(config.architecture, pretrained=config.weights == "pretrained")
-    _check_size(config, network, frames)
+    from lolhl.models import training  # takes seconds
+
+    torch.manual_seed(config.seed)
     local = process_group.rank % process_group.local_world
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
-
+    wanted = config.model.wanted
+    network = _network(config, view, device) if PICTURES in wanted else None
     frozen = config.tune == "head"
-    if frozen:
-        network.backbone.requires_grad_(False)
-    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner: Classifier = network.head if frozen else network
-    clips = {
-        side: _clips(config.architecture, side_samples, frames, frozen=frozen) for side, side_samples in sides.items()
-    }
-    needed = wanted([(sides[side], clips[side]) for side in sides])
-    parts = _parts(network, frames, needed, device, process_group, frozen=frozen)
+    signals = {name: material.open_wanted(name, view, network, device) for name in wanted}
+    tracks = material.make_tracks(signals if frozen else {}, frames, process_group)
+    widths = {PICTURES: network.width} if network else {}
+    widths |= {name: material.width(name, tracks[name]) for name in wanted if name != PICTURES}
+    model = MODELS[config.kind](config.model, widths).to(device)
+    if network:
+        network.head = model
+    learner = network if network and not frozen else model
+
+    lessons, instants = material.make_lessons(config.model, split_vods, sides, frames, frozen=frozen)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
-    held = cache.hold(f"train {name}", parts, cache.Place(device, limit, alone=process_group.local_world == 1))
-    contents = Contents(held, device)
-    batches = {
-        side: ClipDataset(side_samples.label, rows(side_samples, clips[side], needed))
-        for side, side_samples in sides.items()
-    }
+    place = cache.Place(device, limit, alone=process_group.local_world == 1)
+    if frozen:
+        contents = material.hold_tracks(f"train {name}", model, tracks, instants, place)
+    else:
+        contents = material.hold_pictures(f"train {name}", frames, instants, place)
     run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
 
     follows = True  # whether MLflow answers
@@ -255,20 +217,27 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
     learner.train()  # Lightning keeps the mode that it finds
     process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
-    settings = config.fit(len(batches["train"]), device)
-    fitted = fit(learner, contents, batches["train"], batches["validation"], settings, checkpoint, process_group, show)
+    settings = config.fit(len(lessons["train"]), device)
+    fitted = training.fit(
+        learner, contents, lessons["train"], lessons["validation"], settings, checkpoint, process_group, show
+    )
     if run:
         learner.load_state_dict(fitted.weights)
-        network.eval().to(device)
-        raw = probabilities(learner, contents, batches["validation"].rows)
-        fps = next(iter(frames.values())).view.fps
-        marks = habits((vod.spans, float(vod.end / fps)) for vod in split_vods)
+        learner.eval().to(device)
+        if isinstance(model, JoinedModel):
+            training.weigh(model, contents, lessons["validation"])
+        raw = training.probabilities(learner, contents, lessons["validation"])
+        marks = habits((vod.spans, float(vod.end / vod.fps)) for vod in split_vods)
         assert marks  # both sides have highlights
-        trained = float(np.mean(sides["train"].label))
-        judged = _judge(sides["validation"], raw, fps, config.smooth_seconds, marks, trained, described.result.holdout)
-        result = _describe(network, config, described, frames, fitted, judged)
+        # Clip models learn from rebalanced samples, the others from whole stretches as they are.
+        rebalanced = isinstance(config.model, ClipSettings)
+        trained = float(np.mean(sides["train"].label)) if rebalanced else marks.share
+        holdout = described.result.holdout
+        judged = _judge(sides["validation"], raw, view.fps, config.smooth_seconds, marks, trained, holdout)
+        recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
+        result = _describe(config, recipes, network, described, view, fitted, judged)
         publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})
+        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
@@ -276,38 +245,35 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 
 
 def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
-    """The VODs of the dataset, with their labels and the two sides of each."""
-    keys, result, redo = stretches.keys(dataset), described.result, _remake(dataset, described)
+    """The VODs of the dataset, as it splits them."""
+    keys, result = stretches.keys(dataset), described.result
+    redo = f"lolhl dataset {dataset} {first_few(result.vods, ' ')} --force"
     if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
         raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
     files = [described.read(root, key, redo) for key in keys]
-    return stretches.from_files(files, result.vods, result.fps, [f"{root.url}/{key}" for key in keys], redo)
+    places = [f"{root.url}/{described.key_of(key)}" for key in keys]
+    return stretches.from_files(files, result.vods, result.fps, places, redo)
 
 
-def _sides(
-    root: Root, dataset: str, described: Manifest[Dataset], split_vods: Sequence[SplitVod]
-) -> dict[str, Samples]:
+def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manifest[Dataset]) -> dict[Side, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
     result = described.result
-    sides = {
-        "train": stretches.training_samples(split_vods, result.positives, result.seed),
-        "validation": stretches.validation_samples(split_vods),
+    sides: dict[Side, Samples] = {
+        "train": stretches.training_samples(vods, result.positives, result.seed),
+        "validation": stretches.validation_samples(vods),
     }
     for side, samples in sides.items():
         if not samples.label.any() or samples.label.all():
+            key, _ = stretches.keys(dataset)
             raise Damaged(
-                f"{root.url}/{stretches.keys(dataset)[0]} is wrong (its {side} side lacks frames inside or outside of "
-                f"highlights): run `{_remake(dataset, described)}`"
+                f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
+                f"run `lolhl dataset {dataset} {first_few(result.vods, ' ')} --force`"
             )
     return sides
 
 
-def _remake(dataset: str, described: Manifest[Dataset]) -> str:
-    return f"lolhl dataset {dataset} {first_few(described.result.vods, ' ')} --force"
-
-
 def _check(
-    config: TrainConfig, described: Manifest[Dataset], sides: Mapping[str, Samples], frames: Mapping[str, FrameSet]
+    config: TrainConfig, described: Manifest[Dataset], sides: Mapping[Side, Samples], frames: Mapping[str, FrameSet]
 ) -> None:
     """Clips must not reach across the guard between the sides, and frames must be those that were labelled."""
     fps = next(iter(frames.values())).view.fps
@@ -316,7 +282,8 @@ def _check(
     between = max(
         0.0 if frame_set.is_whole else float(np.diff(frame_set.times).max(initial=0.0)) for frame_set in frames.values()
     )
-    reach = float(config.architecture.reach() / fps) + between
+    # A window ends where its stretch does, so it reaches no further than this.
+    reach = between + (float(config.model.context / fps) if isinstance(config.model, ClipSettings) else 0.0)
     if reach > guard:
         raise DatasetError(
             f"clips reach {reach:g} s but the dataset's sides lie {guard:g} s apart: "
@@ -331,51 +298,22 @@ def _check(
                 )
 
 
-def _check_size(config: TrainConfig, network: Network, frames: Mapping[str, FrameSet]) -> None:
-    size = next(iter(frames.values())).view.size
-    if network.side not in (None, size):
+def _network(config: TrainConfig, view: View, device: torch.device) -> Network:
+    """The network with the backbone, on the device. Raises DatasetError where it takes no pictures of this size."""
+    network = Network(config.backbone, pretrained=config.weights == "pretrained")
+    if network.side not in (None, view.size):
         raise DatasetError(
-            f"--backbone {config.backbone} takes pictures of {network.side} px only, and these frames have {size}: "
-            f"run `lolhl extract … --size {network.side}`, or choose another backbone"
+            f"--backbone {config.backbone} takes pictures of {network.side} px only, and these frames have "
+            f"{view.size}: run `lolhl extract … --size {network.side}`, or choose another backbone"
         )
+    if config.tune == "head":
+        network.backbone.requires_grad_(False)
+    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
-def _parts(
-    network: Network,
-    frames: Mapping[str, FrameSet],
-    needed: Mapping[str, npt.NDArray[np.int64]],
-    device: torch.device,
-    process_group: ProcessGroup,
-    *,
-    frozen: bool,
-) -> list[cache.Part]:
-    """What is learnt from. A head learns from tracks, which are computed where they are not stored; else pictures.
-
-    Of several processes the first one computes tracks, and the others read what it stored.
-    """
-    if not frozen:
-        return [cache.Part(frame_set.digest, needed[vod], frame_set.pictures) for vod, frame_set in frames.items()]
-    if not process_group.first:
-        process_group.wait()
-    view = next(iter(frames.values())).view
-    signal = PictureSignal(open_runtime(Encoder.from_network(network), device), view)
-    sources = [FrameSource(frame_set) for frame_set in frames.values()]
-    tracks = [make_track(signal, source, source.layout) for source in sources]
-    if process_group.first:
-        process_group.wait()
-    return [cache.Part(track.digest, needed[vod], track.__getitem__) for vod, track in zip(frames, tracks, strict=True)]
-
-
-def _clips(architecture: Architecture, side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
-    """Frame numbers of each sample's clip: int64 [n, T]. Where the backbone learns too, the nearest picture to each.
-
-    Every instant has features, but a stream that was scanned has fewer pictures than instants.
-    """
-    clips = np.empty((len(side), architecture.clip_frames), dtype=np.int64)
-    for vod, in_vod in side.by_vod().items():
-        numbers = scoring.clip_frames(architecture, side.frame[in_vod], len(frames[vod]))
-        clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
-    return clips
+def _recipe(signal: Signal, width: int) -> SignalRecipe:
+    return SignalRecipe(version=signal.version, settings=bundle.recorded_settings(signal), width=width)
 
 
 @dataclass(frozen=True)
@@ -409,6 +347,9 @@ def _judge(
         trained: share of positives among the samples that were learnt from.
         holdout: what the validation side is.
     """
+    from lolhl.evaluate.calibration import calibrate, rebalancing_offset, reliability  # these take seconds
+    from lolhl.evaluate.judge import Judge, Predictions, ScoredVod, judge, raw_figures
+
     offset = rebalancing_offset(marks.share, trained)
     smooth_seconds = marks.smooth_seconds if smooth_seconds is None else smooth_seconds
 
@@ -435,17 +376,23 @@ def _judge(
 
 
 def _describe(
-    network: Network,
     config: TrainConfig,
+    signals: dict[str, SignalRecipe],
+    network: Network | None,
     described: Manifest[Dataset],
-    frames: Mapping[str, FrameSet],
+    view: View,
     fitted: Fitted,
     judged: _Judged,
 ) -> Model:
-    view = next(iter(frames.values())).view
+    backbone = None
+    if network:
+        mean, std = ((values[0], values[1], values[2]) for values in network.normalisation.values())
+        backbone = BackboneRecipe(name=network.name, mean=mean, std=std)
     return Model(
-        architecture=network.architecture.to_json(),
-        normalisation=network.normalisation,
+        kind=config.kind,
+        settings=config.model.recorded(),
+        signals=signals,
+        backbone=backbone,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
         frozen=config.tune == "head",
         threshold=judged.threshold,
@@ -458,10 +405,5 @@ def _describe(
         metrics=judged.figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
-        versions={
-            "lolhl": lolhl.__version__,
-            "torch": torch.__version__,
-            "lightning": lightning.__version__,
-            "scikit-learn": sklearn.__version__,
-        },
+        versions={"lolhl": lolhl.__version__, **{name: version(name) for name in _LIBRARIES}},
     )

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, Literal, Self, TypeVar
 
-from lolhl import progress, results
+from lolhl import layout, progress, results
 from lolhl.errors import Conflict, StorageError
 from lolhl.manifest import Manifest, Output, Plan
-from lolhl.storage import Root, each
+from lolhl.storage import Root, delete_all, each
 from lolhl.tracks.recipe import Recipe
 from lolhl.tracks.rows import PART, Part, Rows, load_part
 from lolhl.tracks.track import Track, find_made, part_counts
@@ -171,8 +171,8 @@ class Filling:
         )
         made = self._finish(todo, writer, end)
         named = {key, *(output.key for output in made.outputs)}
-        _delete(self.root, [key for key in keys if key not in named])
-        _delete(self.root, _outdated(self.root, self.recipe))
+        delete_all(self.root, [key for key in keys if key not in named])
+        delete_all(self.root, _outdated(self.root, self.recipe))
         return end
 
     def _measured(self, gap: Gap, writer: "_Writer") -> Measured:
@@ -215,13 +215,14 @@ class Filling:
             if winner is None:
                 raise
             kept = {output.key for output in winner.outputs}
-            _delete(self.root, [output.key for output in outputs if output.key not in kept])
+            delete_all(self.root, [output.key for output in outputs if output.key not in kept])
             return winner
 
     def _stored(self, keys: list[str], earlier: Manifest[results.Track] | None) -> dict[int, Part]:
         """The parts of earlier runs that are intact: number → part."""
         named = {output.key for output in earlier.outputs} if earlier else {*keys}
-        wanted = [(key, *match) for key in keys if key in named and (match := self.recipe.parse_part(key))]
+        folder = self.recipe.folder
+        wanted = [(key, *match) for key in keys if key in named and (match := layout.track_part_name(folder, key))]
         counts = part_counts(earlier.result.rows) if earlier else None
         parts: dict[int, Part] = {}
         loaded = each(lambda place: load_part(self.root, place[0], place[2]), wanted)
@@ -319,24 +320,18 @@ class _Writer(AbstractContextManager["_Writer"]):
 
     def _write(self, number: int, rows: Rows) -> None:
         data = rows.to_bytes()
-        unnamed = Output.from_bytes("", data)
-        output = replace(unnamed, key=self._recipe.part_key(number, unnamed.sha256))
+        output = Output.with_digest(layout.track_part(self._recipe.folder, number), data)
         self._root.write(output.key, data)
         self.outputs[number] = output
 
 
 def _outdated(root: Root, recipe: Recipe) -> list[str]:
     """The keys of tracks that were made from an earlier version of the recipe's source."""
-    listed = [stat.key for stat in root.list(f"tracks/{recipe.vod}/{recipe.signal}-")]
-    manifests = [key for key in listed if key.endswith("/track.json")]
+    listed = [stat.key for stat in root.list(layout.track_stem(recipe.vod, recipe.signal, ""))]
+    manifests = [layout.track(folder) for folder in layout.tracks(listed)]
     outdated = []
     for key, (made, _) in zip(manifests, each(lambda key: find_made(root, key), manifests), strict=True):
         if made and any(recipe.inputs.get(source, digest) != digest for source, digest in made.inputs.items()):
-            folder = key.removesuffix("track.json")
-            outdated += [key, *(other for other in listed if other.startswith(folder) and other != key)]
+            folder = key.rpartition("/")[0]
+            outdated += [key, *(other for other in listed if other.startswith(f"{folder}/") and other != key)]
     return outdated
-
-
-def _delete(root: Root, keys: list[str]) -> None:
-    for _ in each(root.delete, keys):
-        pass

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
+from lolhl import layout
 from lolhl.storage import Root
 
 Layout = Literal["grid", "scan"]
@@ -60,31 +61,18 @@ class Recipe:
 
     @property
     def folder(self) -> str:
-        return f"{_stem(self)}-{self.engine}" if self.engine else _stem(self)
+        stem = layout.track_stem(self.vod, self.signal, self.digest)
+        return f"{stem}-{self.engine}" if self.engine else stem
 
     @property
     def manifest_key(self) -> str:
-        return f"{self.folder}/track.json"
-
-    def part_key(self, number: int, sha256: str) -> str:
-        """The key of a part with these bytes. Other bytes have another key, so runs never overwrite each other's."""
-        return f"{self.folder}/part-{number:08}-{sha256[:16]}.npy"
-
-    def parse_part(self, key: str) -> tuple[int, str] | None:
-        """The number of a part and the beginning of its sha256. None where the key is not that of a part."""
-        name = key.removeprefix(f"{self.folder}/part-").removesuffix(".npy")
-        number, _, sha256 = name.partition("-")
-        return (int(number), sha256) if number.isdecimal() and len(sha256) == 16 else None
+        return layout.track(self.folder)
 
 
 def finished(root: Root, recipe: Recipe) -> list[Recipe]:
     """The recipe with each engine that has finished its track. Engines named like the recipe's engine come first."""
-    stem = _stem(recipe)
-    keys = [stat.key for stat in root.list(stem) if stat.key.endswith("/track.json")]
-    engines = [key.removeprefix(stem).removesuffix("/track.json").removeprefix("-") for key in keys]
+    stem = layout.track_stem(recipe.vod, recipe.signal, recipe.digest)
+    folders = layout.tracks(stat.key for stat in root.list(stem))
+    engines = [folder.removeprefix(stem).removeprefix("-") for folder in folders]
     order = sorted(engines, key=lambda engine: (not engine.startswith(recipe.engine), engine))
     return [replace(recipe, engine=engine) for engine in order]
-
-
-def _stem(recipe: Recipe) -> str:
-    return f"tracks/{recipe.vod}/{recipe.signal}-{recipe.digest[:16]}"

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from lolhl import layout
 from lolhl.manifest import Output
 from lolhl.storage import Root, each
 from lolhl.tracks.recipe import Recipe
 from lolhl.tracks.rows import PART, Part, Rows, Values, load_part
 
 Numbers = npt.NDArray[np.int64]
-
-_PREFIX = "some-"  # of the files' names
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Scattered:
     @classmethod
     def open(cls, root: Root, recipe: Recipe) -> "Scattered":
         """Opens what earlier runs stored. A damaged file is left out."""
-        keys = [stat.key for stat in root.list(f"{recipe.folder}/{_PREFIX}")]
+        keys = [stat.key for stat in root.list(layout.scattered_stem(recipe.folder))]
         parts: dict[int, list[Part]] = {}
         scattered = cls(root, recipe, parts)
         for part in each(lambda key: load_part(root, key, key[-20:-4]), keys):
@@ -85,8 +84,7 @@ class Scattered:
         rows = Rows.join([*(rows for part in earlier for rows in part.rows()), *self._new])
         times, order = np.unique(rows.times, return_index=True)
         data = Rows(times, rows.values[order]).to_bytes()
-        sha256 = Output.from_bytes("", data).sha256
-        key = f"{self.recipe.folder}/{_PREFIX}{self._new_part:08}-{sha256[:16]}.npy"
+        key = Output.with_digest(layout.scattered_rows(self.recipe.folder, self._new_part), data).key
         self.root.write(key, data)
         for part in earlier:
             if part.output.key != key:

@@ -121,6 +121,15 @@ class Track:
         before, after, share = between(self.times, numbers * fps.denominator / fps.numerator)
         return mix(self._rows(before), self._rows(after), share)
 
+    def at(self, numbers: npt.NDArray[np.int64]) -> Values:
+        """Like `track[numbers]`, but NaN at instants that it does not have: its VOD may go on when it has ended."""
+        exists = (numbers >= 0) & (numbers < len(self))
+        if exists.all():
+            return self[numbers]
+        values = np.full((len(numbers), self.made.result.width), np.nan, dtype=np.float16)
+        values[exists] = self[numbers[exists]]
+        return values
+
     def batches(self) -> Iterator[Values]:
         """Yields the values at all instants in order, some hundreds at a time."""
         for first in range(0, len(self), BATCH):

@@ -6,7 +6,6 @@ whatever their number.
 """
 
 import logging
-import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
@@ -164,17 +163,6 @@ def length(video: Path, fps: Fraction) -> Ending:
         if not count and first:
             first, count = 0, reader.count(0, None)
         return Ending(reader.problem, (first + count) / fps)
-
-
-def key_gap(video: Path) -> float:
-    """The longest time without a key frame, in seconds; infinite if not known.
-
-    Raises:
-        VideoError: it cannot be opened, or holds no pictures.
-    """
-    with closing(Reader(video, View(Fraction(1), 16, "squeeze"))) as reader:
-        key_times = reader.key_times(quick=False)
-        return key_times.gap() if key_times else math.inf
 
 
 def scan(

@@ -29,6 +29,8 @@ from lolhl.models import feature_runtime, openvino_runtime, scoring
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import Features, Pictures
 from lolhl.models.network import Network
+from lolhl.models.scoring import Instants
+from lolhl.models.video import VideoModel, VideoSettings
 from lolhl.stages.train import TrainConfig
 from lolhl.vod.decode import View, decode
 from tests.benchmarks import inputs, result
@@ -75,7 +77,7 @@ def _stream(video: Path, table: Path) -> Stream:
 
 def main() -> None:
     learnt, judged = streams()
-    network = Network(TrainConfig().architecture, pretrained=True).eval()
+    network = Network(TrainConfig().backbone, pretrained=True).eval()
     timed = learnt.pictures[:: max(1, len(learnt.pictures) // TIMED)][:TIMED]
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         runs, failed = _runs(network, learnt.pictures, Path(scratch))
@@ -92,7 +94,7 @@ def main() -> None:
         ],
         "python -m tests.benchmarks.engines",
         f"""
-{network.architecture.backbone} at {VIEW.size} px. Speed: {len(timed)} pictures, {ROUNDS} runs of each engine in
+{network.name} at {VIEW.size} px. Speed: {len(timed)} pictures, {ROUNDS} runs of each engine in
 turn, the median counts. Cosine: of an engine's features with those of torch eager, mean and least over
 the pictures. Here the library takes {library}. Average precision is of scores smoothed as `lolhl infer`
 does, on the other stream's {len(judged.labels)} or {len(learnt.labels)} frames, mean of {SEEDS} heads (other first
@@ -259,26 +261,28 @@ def _precisions(features: Mapping[str, list[Features]], labels: list[npt.NDArray
     return Table("Average precision on the stream that was not learnt from", columns, rows)
 
 
-def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Network:
+def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> VideoModel:
     """A head as `lolhl train` makes it by default, but for its early stopping, which wants a validation side."""
     config = TrainConfig()
     torch.manual_seed(seed)
-    network = Network(config.architecture)
-    learner = network.head.train()
+    settings = VideoSettings()
+    learner = VideoModel(settings, {"pictures": features.shape[1]}).train()
     optimiser = torch.optim.AdamW(learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     held, truth = torch.from_numpy(features), torch.from_numpy(labels).float()
-    clips = torch.from_numpy(scoring.clip_frames(config.architecture, np.arange(len(labels)), len(labels)))
+    clips = torch.from_numpy(scoring.clip_frames(settings.offsets, np.arange(len(labels)), len(labels)))
     for _ in range(EPOCHS):
         for chosen in torch.split(torch.randperm(len(labels)), 64):
-            loss = nn.functional.binary_cross_entropy_with_logits(learner(held[clips[chosen]]), truth[chosen])
+            loss = nn.functional.binary_cross_entropy_with_logits(
+                learner.clip_logits(held[clips[chosen]]), truth[chosen]
+            )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    return network.eval()
+    return learner.eval()
 
 
-def _judged(network: Network, features: Features, labels: npt.NDArray[np.bool_]) -> float:
-    scores = np.concatenate(list(scoring.probabilities(network.head, [features], CPU)))
+def _judged(model: VideoModel, features: Features, labels: npt.NDArray[np.bool_]) -> float:
+    scores = np.concatenate(list(scoring.probabilities(model, [Instants({"pictures": features}, {})], CPU)))
     vods = [ScoredVod(vod="judged", fps=VIEW.fps, scores=scores, labels=from_grid(labels, VIEW.fps))]
     return average_precision(vods, SMOOTH_SECONDS) or 0.0
 

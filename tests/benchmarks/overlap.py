@@ -85,7 +85,7 @@ come; a closer look (refine) begins when the last has come.""",
 
 
 def _run(root: Root, config: InferConfig) -> None:
-    run(root, ID, MODEL, inferring=config, reporting=REPORT, force=True)
+    run(root, ID, model=MODEL, inferring=config, reporting=REPORT, force=True)
 
 
 if __name__ == "__main__":

@@ -120,14 +120,15 @@ def _count(server: S3Server, counting: Proxy, scratch: Path) -> tuple[dict[str, 
     for stage in WHOLE_WAY:
         counting.requests.clear()
         _run(stage, url, place.environ(scratch))
-        counts[stage] = Counter(_class(method, path) for method, path, _ in counting.requests)
+        counts[stage] = Counter(request_class(method, path) for method, path, _ in counting.requests)
     stored: Counter[str] = Counter()
     for stat in open_root(url).list():
         stored[_kind(stat.key)] += stat.size
     return counts, stored
 
 
-def _class(method: str, path: str) -> str:
+def request_class(method: str, path: str) -> str:
+    """R2's price class of a request: A (writes and lists), B (reads), or free."""
     if method == "DELETE":
         return "free"
     if method in ("PUT", "POST") or "list-type" in parse_qs(urlsplit(path).query):

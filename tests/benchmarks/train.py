@@ -10,7 +10,6 @@ blog: seconds of learning from one stream until average precision on the other i
 recipe (see `tests.benchmarks.blog`) reaches; both begin with frames on the disk.
 """
 
-import hashlib
 import logging
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.data import cache
 from lolhl.data.augment import augmented
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader
@@ -36,9 +35,13 @@ from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import open_runtime
-from lolhl.models.network import Architecture, Classifier, Head, Network
+from lolhl.models.image import ImageModel, ImageSettings
+from lolhl.models.learning import CheckpointPlace, FitSettings
+from lolhl.models.model import Classifier
+from lolhl.models.network import Network
 from lolhl.models.process_group import ProcessGroup
-from lolhl.models.training import CheckpointPlace, FitSettings, fit
+from lolhl.models.training import fit
+from lolhl.models.video import VideoModel, VideoSettings
 from lolhl.results import Dataset, Frames, Model
 from lolhl.signals import fill_track, make_track
 from lolhl.signals.pictures import PictureSignal
@@ -66,7 +69,7 @@ NOTES = {
     "the one to reach; its seconds leave judging out, lolhl's hold all from the call on, features and judging too.",
 }
 CPU = torch.device("cpu")
-CLIP = TrainConfig().architecture
+CLIP = VideoSettings()
 GRID = ExtractConfig(mode="grid")
 
 
@@ -115,18 +118,21 @@ def _loader(root: Root, folder: Path) -> Table:
     frames = FrameSet.load(root, LEARNT, GRID.spec)
     labels = on_grid(load_labels(root, LEARNT), len(frames), FPS)
     some = np.arange(PICTURES)
-    pictures = Contents(cache.hold("pictures", [cache.Part("", some, frames.pictures)], cache.Place(CPU)), CPU)
-    deep = Network(Architecture("image", "resnet18", 1, 1, 64, 0.5))
+    parts = [cache.Part("", some, frames.pictures)]
+    pictures = Contents({"pictures": cache.hold("pictures", parts, cache.Place(CPU))}, CPU)
+    deep = Network("resnet18")
+    deep.head = ImageModel(ImageSettings(), {"pictures": deep.width})
     deep.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     known = make_track(_signal(), FrameSource(frames), "grid")
     turns = VODS * HOURS * 3600 * FPS // len(frames)
     numbers = np.tile(np.arange(len(frames)), int(turns))
-    held = Contents(cache.hold("features", [cache.Part("", numbers, known.__getitem__)], cache.Place(CPU)), CPU)
-    middle = np.random.default_rng(0).permutation(np.arange(CLIP.reach(), len(numbers) - CLIP.reach()))[:16384]
-    clips = middle[:, None] + np.array(CLIP.offsets())
+    features = cache.hold("features", [cache.Part("", numbers, known.__getitem__)], cache.Place(CPU))
+    held = Contents({"pictures": features}, CPU)
+    middle = np.random.default_rng(0).permutation(np.arange(CLIP.context, len(numbers) - CLIP.context))[:16384]
+    clips = middle[:, None] + np.array(CLIP.offsets)
     cases = [
         ("ResNet-18 and head, batch 64", deep, pictures, ClipDataset(labels[some], some[:, None]), 64, True),
-        ("head on stored features, 12 h, batch 256", Head(CLIP, held.held.shape[1]), held,
+        ("head on stored features, 12 h, batch 256", VideoModel(CLIP, {"pictures": features.shape[1]}), held,
          ClipDataset(labels[numbers[middle]], clips), 256, False),
     ]  # fmt: skip
     rows = [
@@ -221,13 +227,13 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     shards = [output for output in made.outputs if output.key.endswith(".tar")]
     outputs = []
     for number, shard in enumerate(shards):
-        key = GRID.spec.shard_key(vod, number, shard.sha256)
+        key = layout.shard(vod, GRID.spec.name, number, shard.sha256)
         long.write(key, root.read(shard.key))
         outputs.append(replace(shard, key=key))
     places = np.arange(count) % len(of)
     lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
-    outputs.append(manifest.Output.from_bytes(GRID.spec.index_key(vod, hashlib.sha256(index).hexdigest()), index))
+    outputs.append(manifest.Output.with_digest(layout.frame_index(vod, GRID.spec.name), index))
     long.write(outputs[-1].key, index)
     todo, _ = manifest.plan(long, GRID.spec.manifest_key(vod), Frames, GRID, {"tiled": vod})
     result = replace(made.result, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))
@@ -299,7 +305,9 @@ class _Clock(logging.Handler):
 
 
 def _signal() -> PictureSignal:
-    return PictureSignal(open_runtime(Encoder.from_network(Network(CLIP, pretrained=True).eval()), CPU), GRID.view)
+    return PictureSignal(
+        open_runtime(Encoder.from_network(Network(TrainConfig().backbone, pretrained=True).eval()), CPU), GRID.view
+    )
 
 
 if __name__ == "__main__":

@@ -196,6 +196,8 @@ CALLS = [
             "Champion",
             "champion.json",
             "CHAMPION.JSON",
+            "constant",
+            "random",
             "n.json",
             "n.tar",
             "n.",
@@ -225,8 +227,8 @@ CALLS = [
     Bad("rollback a", 2, "a", SEE),
     Bad("review a", 2, "a", SEE),
     Bad("review --port", 2, "--port", SEE),
-    Bad("review --port x", 2, "--port", "not a whole number", SEE),
-    Bad("review --port 1.5", 2, "--port", "not a whole number", SEE),
+    Bad("review --port x", 2, "--port", "not a whole number"),
+    Bad("review --port 1.5", 2, "--port", "not a whole number"),
     Bad("review --port=-1", 2, "--port -1", "0 to 65535"),
     Bad("review --port 65536", 2, "--port 65536", "0 to 65535"),
     Bad("review --no-browser=1", 2, "--no-browser", SEE),
@@ -241,6 +243,11 @@ CALLS = [
     Bad("track a --source tape", 2, "'tape'", "video"),
     Bad("infer m a --source tape", 2, "'tape'", "video"),
     Bad("infer m", 2, "VOD", SEE),
+    Bad("export a --format avi", 2, "'avi'", "fcpxml"),
+    Bad("export a --handles -1", 2, "--handles -1", "0 to 600"),
+    Bad("export none", 1, "highlights/none/highlights.json", "lolhl report none"),
+    Bad("export ../a", 2, "../a", "VOD"),
+    Bad("report a --reel-loudness 0", 2, "--reel-loudness 0", "-70 to -5"),
     Bad("report a --threshold 2", 2, "--threshold 2", "0 to 1"),
     Bad("report a --threshold nan", 2, "--threshold nan", "0 to 1"),
     Bad("report a --smooth-seconds -1", 2, "--smooth-seconds -1", "0 to 3600"),
@@ -255,7 +262,6 @@ CALLS = [
     Bad("report a --top 20 --minutes 10", 2, "--minutes and --top", "give one of them"),
     Bad("run {films}/film.mp4 --model m --share 8% --threshold 0.5", 2, "--threshold and --share", "give one of them"),
     Bad("report a --top all", 2, "'all'", SEE),
-    Bad("run {films}/film.mp4", 2, "--model", SEE),
     Bad("run {films}/film.mp4 --model m --source tape", 2, "'tape'", "auto, frames or video"),
     Bad("run {films}/film.mp4 --model nix", 1, "models/nix", "run `lolhl train nix"),
     Bad("run {films}/text.mp4 --model m", 1, "text.mp4", "give an .mp4"),
@@ -439,7 +445,7 @@ CALLS = [
     ],
     *[
         Bad("infer m c", 1, "model.json", "run", without(MODEL, "result", *lacks.split()))
-        for lacks in ("view", "view fps", "normalisation", "threshold", "metrics", "architecture", "architecture kind")
+        for lacks in ("view", "view fps", "backbone", "threshold", "metrics", "settings", "kind")
     ],
     # Other files that are damaged, changed or gone
     *[

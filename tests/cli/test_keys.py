@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lolhl import layout
 from lolhl.errors import UsageError
 from lolhl.models import champion
 from lolhl.stages.infer import InferConfig, infer
@@ -17,7 +18,7 @@ NAMES = {"a": "{vod}", "b": "{vod}", "c": "{vod}", "d": "{dataset}", "m": "{mode
 FILES = {
     "vod": "vods/{}/vod.json",
     "dataset": "datasets/{}/dataset.json",
-    "model": champion.manifest_key("{}"),
+    "model": "models/{}/model.json",
     "comparison": "comparisons/{}/comparison.json",
 }
 EMPTY = open_root("/nonexistent")
@@ -29,7 +30,7 @@ def templates(finished: Root, tmp_path_factory: pytest.TempPathFactory) -> list[
     root = open_root(str(shutil.copytree(finished.url, tmp_path_factory.mktemp("keys") / "root")))
     infer(root, "m", "a", InferConfig(mode="grid"), place="scores/m")
     keys = [stat.key for stat in root.list()]
-    keys += [champion.KEY, "models/m/unfinished.ckpt", "frames/a/unfinished.json", "vods/a/source/0000-0010.json"]
+    keys += [layout.CHAMPION, "models/m/unfinished.ckpt", "frames/a/unfinished.json", "vods/a/source/0000-0010.json"]
     keys += ["retrain/retrain.json", "retrain/0123456789ab/report.md", "comparisons/n/comparison.json"]
     return sorted({"/".join(map(template, key.split("/"))) for key in keys})
 

@@ -20,7 +20,7 @@ def test_clips_find_their_frames_in_what_is_held() -> None:
     assert not len(held["b"])
     assert set(held["c"]) == set(clips[vod == 2].ravel())
     said = np.concatenate([[(n, f) for f in held[name]] for n, name in enumerate("abc") if len(held[name])])
-    contents = Contents(torch.from_numpy(said), torch.device("cpu"))
+    contents = Contents({"pictures": torch.from_numpy(said)}, torch.device("cpu"))
     dataset = ClipDataset(labels, rows(samples, clips, held))
     seen = []
     for numbers, truth, which in loader(dataset, BatchOrder(12, 5, shuffle_seed=1, rank=0, world=1)):

@@ -114,6 +114,21 @@ def test_resampled_figures_are_those_of_the_resampled_frames() -> None:
         assert f1 == pytest.approx(f1_score(labels[rows], scores[rows] >= 0.8), abs=1e-9)
 
 
+@pytest.mark.parametrize("decimals", [9, 2])
+def test_of_many_frames_resampled_figures_are_within_a_thousandth(decimals: int) -> None:
+    """From so many on, scores of neighbouring ranks count as equal."""
+    rng = np.random.default_rng(0)
+    chunks = np.repeat(np.arange(70), 3_000)
+    labels = rng.random(chunks.size) < rng.uniform(0.02, 0.4, 70)[chunks]
+    scores = np.round(rng.normal(size=chunks.size) + 1.5 * labels, decimals).astype(np.float64)
+    ranking = metrics.Ranking(labels, scores, np.array([f"v/{chunk:02}" for chunk in range(70)])[chunks])
+    figures = ranking.resample(ranking.group_names, resamples=4).figures
+    for figure, drawn in zip(figures, metrics.draw(70, 0, 4), strict=True):
+        exact = average_precision_score(labels, scores, sample_weight=drawn[chunks])
+        assert figure == pytest.approx(exact, abs=1e-3)
+    assert figures.std() > 2e-3
+
+
 def test_intervals() -> None:
     labels, scores, chunks = stream()
     got = metrics.frame_figures(labels, scores, 0.9, chunks, seed=3)

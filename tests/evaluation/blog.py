@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 import lolhl  # noqa: F401 - lets torchvision be imported beside CPU torch
 from lolhl.labels import tables
@@ -30,7 +31,8 @@ def main() -> int:
     )
     given = parser.parse_args()
     direction = {"forth": FORTH, "back": BACK}[given.direction]
-    files, labels = [], []
+    files: list[Path] = []
+    labels: list[npt.NDArray[np.bool_]] = []
     for vod in direction.learn:
         stream = blog.labelled(_pictures(given.streams, given.pictures, vod), _spans(given.streams, vod))
         files += stream.files
@@ -46,7 +48,7 @@ def main() -> int:
         for vod in direction.judge
     }
     SCORES.mkdir(exist_ok=True)
-    np.savez_compressed(SCORES / f"blog-{direction.name}.npz", **scores)
+    np.savez_compressed(SCORES / f"blog-{direction.name}.npz", allow_pickle=False, **scores)
     print(f"trained in {trained:.0f} s, judged in {time.monotonic() - begun - trained:.0f} s")
     return 0
 

@@ -391,17 +391,17 @@ def report(cases: Sequence[Case], title: str) -> Iterator[str]:
         "",
     )
     way = next(way for way in listed if way.name == "watershed of long ones, 0.5, ¼ label")
-    before = [figures(listed[0], "threshold", case) for case in cases]
-    amounts = [("before: hysteresis, and its threshold as it is", *map(_joined, zip(*before, strict=True)))]
+    amounts = [("before: hysteresis, and its threshold as it is", *_of_all(listed[0], "threshold", cases))]
     for amount, text in AMOUNTS.items():
-        sides = [figures(way, amount, case) for case in cases]
-        amounts.append((text, *map(_joined, zip(*sides, strict=True))))
+        amounts.append((text, *_of_all(way, amount, cases)))
     yield from (f"How much is called ({way.name}):", "")
     yield from table(amounts)
 
 
-def _joined(parts: Sequence[Sequence[Cut]]) -> list[Cut]:
-    return [one for part in parts for one in part]
+def _of_all(way: Way, amount: str, cases: Sequence[Case]) -> tuple[list[Cut], list[Cut]]:
+    """As `figures`, of all cases together."""
+    sides = [figures(way, amount, case) for case in cases]
+    return [one for inner, _ in sides for one in inner], [one for _, held in sides for one in held]
 
 
 def main() -> None:

@@ -11,12 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lolhl import manifest
 from lolhl.labels import tables
 from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels
-from lolhl.manifest import Output
-from lolhl.results import Vod
 from lolhl.signals import SIGNALS
 from lolhl.storage import Root, open_root
 from tests.samples import variants
@@ -68,9 +65,8 @@ class Workshop:
         for vod in vods:
             stream = self._file(vod)
             stop = ["--stop", str(HALF)] if vod.endswith("-half") else []
-            self.run(f"download {vod}", "download", str(stream), "--name", vod, *stop)
+            self.run(f"download {vod}", "download", str(stream), "--name", vod, "--chat", *stop)
             self.run(f"labels {vod}", "labels", str(self._table(vod, stream)))
-            self._chat(vod, stream.with_suffix(".chat.json"))
             self.run(f"extract {vod}", "extract", vod, "--mode", "grid")
             for signal in SIGNALS:
                 self.run(f"{signal} {vod}", "track", vod, "--signal", signal)
@@ -118,15 +114,3 @@ class Workshop:
         part = self.streams / f"{vod}.tsv"
         part.write_bytes(tables.write_table(vod, [replace(s, stop=min(s.stop, HALF)) for s in spans if s.start < HALF]))
         return part
-
-    def _chat(self, vod: str, file: Path) -> None:
-        """Stores a chat as `lolhl download` stores that of a VOD on Twitch."""
-        key = f"vods/{vod}/chat.json"
-        made = manifest.load(self.root, f"vods/{vod}/vod.json", Vod, "lolhl download")
-        if made.result.chat:
-            return
-        comments = [line for line in json.loads(file.read_text())["comments"] if line["time"] < made.result.duration]
-        data = json.dumps({"vod": vod, "comments": comments}, ensure_ascii=False).encode()
-        self.root.write(key, data)
-        result, outputs = replace(made.result, chat=key), [*made.outputs, Output.from_bytes(key, data)]
-        self.root.write(f"vods/{vod}/vod.json", replace(made, result=result, outputs=outputs, stored=None).to_bytes())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lolhl import grid, manifest
+from lolhl import grid, layout, manifest
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
 from lolhl.labels.spans import Span
@@ -69,7 +69,7 @@ def _timed(workshop: Workshop, step: str, work: Callable[[], Predictions]) -> Pr
 
 
 def _frames(workshop: Workshop, vod: str) -> int:
-    made = manifest.load(workshop.root, f"vods/{vod}/vod.json", Vod, "lolhl download")
+    made = manifest.load(workshop.root, layout.vod(vod), Vod, "lolhl download")
     return grid.first_frame_at(made.result.duration, FPS)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import MethodFigures
 from lolhl.evaluate.judge import Judge, ScoredVod
@@ -68,7 +68,9 @@ def test_scores_of_the_blog_are_read_where_they_are(tmp_path: Path, monkeypatch:
     workshop = Workshop(str(tmp_path / "root"), tmp_path)
     monkeypatch.setattr(workshop, "labels", lambda vods: dict.fromkeys(vods, SPANS))
     assert methods.predict(workshop, "blog", FORTH, HELD) is None
-    np.savez_compressed(tmp_path / "blog-forth.npz", **{vod: np.full(60, 0.7, np.float16) for vod in HELD})
+    np.savez_compressed(
+        tmp_path / "blog-forth.npz", allow_pickle=False, **{vod: np.full(60, 0.7, np.float16) for vod in HELD}
+    )
     predictions = methods.predict(workshop, "blog", FORTH, HELD)
     assert predictions is not None
     assert [vod.vod for vod in predictions.vods] == list(HELD)
@@ -91,7 +93,7 @@ def test_a_stream_is_brought_with_labels_and_chat_and_costs_are_those_of_what_wa
     workshop.bring(vods)
     assert workshop.labels(vods) == {"learn-b": SPANS, "learn-b-half": [Span(2, 5), Span(8, 10)]}
     for vod, seconds in (("learn-b", 20), ("learn-b-half", 10)):
-        made = manifest.load(workshop.root, f"vods/{vod}/vod.json", Vod, "")
+        made = manifest.load(workshop.root, layout.vod(vod), Vod, "")
         assert made.result.duration == pytest.approx(seconds, abs=0.1)
         assert made.result.chat is not None
         times = [line["time"] for line in json.loads(made.read(workshop.root, made.result.chat, ""))["comments"]]

@@ -12,9 +12,11 @@ import lolhl
 from lolhl.errors import DatasetError, UsageError
 from lolhl.evaluate import metrics
 from lolhl.models.arrays import HeadSettings, fit, score
+from lolhl.models.registry import MODELS
+from lolhl.models.video import VideoSettings
 
 README = Path(lolhl.__file__).parent / "README.md"
-QUICK = HeadSettings(epochs=10, learning_rate=1e-2, hidden=16, dropout=0.2)
+QUICK = HeadSettings(epochs=10, learning_rate=1e-2, model=VideoSettings(hidden=16, dropout=0.2))
 
 
 def streams(
@@ -38,7 +40,7 @@ def streams(
 @pytest.mark.parametrize("count", [1, 6])
 def test_what_is_learnt_finds_highlights_of_another_stream(kind: str, count: int) -> None:
     tracks, labels = streams(count + 1)
-    settings = HeadSettings(**{**vars(QUICK), "kind": kind})
+    settings = HeadSettings(**{**vars(QUICK), "kind": kind, "model": MODELS[kind].Settings()})
     model = fit(tracks[:-1], labels[:-1], settings)
     (scores,) = score(model, tracks[-1:])
     assert scores.shape == labels[-1].shape

@@ -17,17 +17,19 @@ from torch import Tensor
 
 from lolhl import manifest
 from lolhl.errors import ModelError, StorageError
-from lolhl.evaluate.calibration import Calibration
 from lolhl.manifest import Output
 from lolhl.models import bundle
 from lolhl.models.bundle import load_bundle
-from lolhl.models.network import Architecture, Network
+from lolhl.models.network import Network
+from lolhl.models.registry import MODELS
+from lolhl.models.video import VideoModel, VideoSettings
 from lolhl.results import Model
 from lolhl.storage import Root, open_root
-from tests import results
-from tests.results import MODEL, unsealed
+from tests.bundles import store_bundle
+from tests.results import unsealed
 
-ARCHITECTURE = Architecture("video", "resnet18", 5, 3, 16, 0.5)
+SETTINGS = VideoSettings(hidden=16)
+VIEW = {"fps": "30000/1001", "size": 96, "fit": "squeeze"}
 WEIGHTS = "models/m/model.safetensors"
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -35,37 +37,39 @@ NAN, INFINITY = float("nan"), float("inf")
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(0)
-    return Network(ARCHITECTURE)
+    network = Network("resnet18")
+    network.head = VideoModel(SETTINGS, {"pictures": network.width})
+    return network
 
 
 @pytest.fixture
 def root(network: Network, tmp_path: Path) -> Root:
     """With model m."""
     root = open_root(str(tmp_path))
-    store(root, network.state_dict(), network.normalisation)
+    store_bundle(root, "m", network, VIEW)
     return root
 
 
-def store(root: Root, weights: dict[str, Tensor], normalisation: dict[str, list[float]]) -> None:
+def change_weights(root: Root, change: "Change") -> None:
+    """Stores other weights in place of those of model m."""
+    made = manifest.load(root, bundle.manifest_key("m"), Model, "")
+    weights = change(safetensors.torch.load(root.read(WEIGHTS)))
     data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()})
-    result = replace(
-        MODEL,
-        architecture=ARCHITECTURE.to_json(),
-        normalisation=normalisation,
-        view={"fps": "30000/1001", "size": 96, "fit": "squeeze"},
-    )
     root.write(WEIGHTS, data)
-    made = results.store(root, bundle.manifest_key("m"), result, (Output.from_bytes(WEIGHTS, data),))
-    assert made.outputs
+    output = Output.from_bytes(WEIGHTS, data)
+    root.write(bundle.manifest_key("m"), replace(made, outputs=[output], stored=None).to_bytes())
 
 
 def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> None:
     loaded = load_bundle(root, "m")
     assert (loaded.view.fps, loaded.view.size, loaded.threshold) == (Fraction(30000, 1001), 96, 0.5)
+    assert loaded.encoder
+    assert network.head
     whole = loaded.encoder.network()
-    assert whole.architecture == ARCHITECTURE
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(whole.state_dict()[name], tensor)
+    assert (whole.name, loaded.model.settings, loaded.model.widths) == ("resnet18", SETTINGS, {"pictures": 512})
+    for part, stored in ((network.backbone, whole.backbone), (network.head, loaded.model)):
+        for name, tensor in part.state_dict().items():
+            assert torch.equal(stored.state_dict()[name], tensor)
     frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8))
     assert torch.equal(whole.features(frames), network.eval().features(frames))
 
@@ -76,22 +80,24 @@ def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> Non
         *(("view.fps", value) for value in (0, 3, "0", "1e99999999", "240000/1", "3/0", "-3", "", None, "9" * 9999)),
         *(("view.size", value) for value in (None, 0, 15, 10**9, "96", 96.5, True, [96])),
         ("view.fit", "stretch"),
-        *(("architecture.clip_frames", value) for value in (0, -1, 10**9, 10**400, 2.5, "5", None)),
-        *(("architecture.clip_stride", value) for value in (0, 10**9, "3")),
-        *(("architecture.hidden", value) for value in (0, 10**9, "8")),
-        *(("architecture.dropout", value) for value in (1, -0.1, NAN, INFINITY, "0.5")),
-        *(("architecture.backbone", value) for value in ("nix", "../x", "hf-hub:a/b", "", 18, "\n")),
-        *(("architecture.kind", value) for value in ("sound", None)),
-        ("architecture", {}),
-        ("architecture", []),
+        *(("settings.clip_frames", value) for value in (0, -1, 10**9, 10**400, 2.5, "5", None)),
+        *(("settings.clip_stride", value) for value in (0, 10**9, "3")),
+        *(("settings.hidden", value) for value in (0, 10**9, "8")),
+        *(("settings.dropout", value) for value in (1, -0.1, NAN, INFINITY, "0.5")),
+        *(("backbone.name", value) for value in ("nix", "../x", "hf-hub:a/b", "", 18, "\n")),
+        *(("kind", value) for value in ("sound", None)),
+        ("settings", []),
+        ("settings", {"nix": 3}),
+        ("format", 3),
+        ("signals", {}),
+        ("signals", {"sound": {"version": 1, "settings": {}, "width": 3}}),
+        *(("signals.pictures.width", value) for value in (0, 2.5, 10**7)),
+        ("backbone", None),
         *(("threshold", value) for value in (-0.1, 1.1, NAN, INFINITY, "0.5", None)),
         *(("smooth_seconds", value) for value in (-1, 3601, NAN, 10**400)),
-        *(("calibration.slope", value) for value in (0, -1, 1e9, NAN, "1", None)),
-        *(("calibration.offset", value) for value in (-1e3, INFINITY, "0")),
-        *(("habits", value) for value in ({}, {"share": 0.2}, [], "often")),
         *(("frozen", value) for value in ("yes", 1, None)),
-        ("normalisation", {"mean": [1, 2, NAN], "std": [1, 1, 1]}),
-        ("normalisation", {"mean": "0.5"}),
+        ("backbone.mean", [1, 2, NAN]),
+        ("backbone.std", "0.5"),
         ("metrics", 3),
     ],
 )  # fmt: skip
@@ -105,44 +111,39 @@ def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -
     refused(root, said, field.split(".")[-1])
 
 
-def test_a_model_of_a_version_without_calibration_and_habits_is_used_as_it_was(root: Root) -> None:
-    older = json.loads(unsealed(root.read("models/m/model.json")))
-    for field in ("calibration", "habits"):
-        del older["result"][field]
-    for field in ("holdout", "reliability"):
-        del older["result"]["metrics"][field]
-    root.write("models/m/model.json", json.dumps(older).encode())
-    loaded = load_bundle(root, "m")
-    assert (loaded.calibration, loaded.habits) == (Calibration(), None)
-    scores = np.array([0.1, 0.9], dtype=np.float32)
-    assert np.array_equal(loaded.calibration.apply(scores), scores)
-
-
-@pytest.mark.parametrize("field", ["architecture", "view", "normalisation", "threshold", "frozen", "smooth_seconds"])
+@pytest.mark.parametrize(
+    "field", ["kind", "settings", "signals", "view", "backbone", "threshold", "frozen", "smooth_seconds"]
+)
 def test_a_value_that_is_missing_is_one_line(root: Root, field: str) -> None:
     said = json.loads(unsealed(root.read("models/m/model.json")))
     del said["result"][field]
     refused(root, said, field)
 
 
+def test_settings_or_widths_of_another_model_are_refused(root: Root) -> None:
+    said = json.loads(unsealed(root.read("models/m/model.json")))
+    said["result"]["signals"]["pictures"]["width"] = 511
+    refused(root, said, "head.project.weight has the shape [16, 512] in place of [16, 511]")
+    said["result"]["kind"] = "image"
+    refused(root, said, "settings: got an unexpected keyword argument 'clip_frames'")
+
+
 def test_clips_that_reach_for_hours_are_refused(root: Root) -> None:
     said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["architecture"] |= {"clip_frames": 10_000, "clip_stride": 10_000}
-    refused(root, said, "architecture")
+    said["result"]["settings"] |= {"clip_frames": 10_000, "clip_stride": 10_000}
+    refused(root, said, "settings")
 
 
 def test_a_huge_backbone_is_refused_by_the_weights_before_it_is_built(root: Root) -> None:
     said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["architecture"]["backbone"] = "vit_giant_patch14_224"  # 4 GB
-    said["result"]["normalisation"] = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    said["result"]["backbone"] = {"name": "vit_giant_patch14_224", "mean": [0.5] * 3, "std": [0.5] * 3}  # 4 GB
     said["result"]["view"]["size"] = 224
     refused(root, said, "do not fit it")
 
 
 def test_a_backbone_of_another_picture_size_is_refused(root: Root) -> None:
     said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["architecture"]["backbone"] = "vit_tiny_patch16_224"
-    said["result"]["normalisation"] = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    said["result"]["backbone"] = {"name": "vit_tiny_patch16_224", "mean": [0.5] * 3, "std": [0.5] * 3}
     refused(root, said, "pictures of 96 px, its backbone of 224")
 
 
@@ -163,6 +164,42 @@ def refused(root: Root, said: dict[str, Any], names: str) -> None:
     assert peak < 200e6
 
 
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_bundle_of_lolhl_0_1_is_read(root: Root, network: Network, kind: str) -> None:
+    """It had a backbone and a head in one, and no signals."""
+    network.head = MODELS[kind](MODELS[kind].Settings(), {"pictures": 512})
+    store_bundle(root, "m", network, VIEW)
+    before = load_bundle(root, "m")
+    said = json.loads(unsealed(root.read("models/m/model.json")))
+    old = said["result"]
+    for field in ("format", "kind", "settings", "signals"):
+        del old[field]
+    backbone = old.pop("backbone")
+    old["normalisation"] = {"mean": backbone["mean"], "std": backbone["std"]}
+    clips = {"clip_frames": 5, "clip_stride": 3} if kind == "video" else {"clip_frames": 1, "clip_stride": 1}
+    old["architecture"] = {"kind": kind, "backbone": "resnet18", "hidden": 64, "dropout": 0.5, **clips}
+    root.write("models/m/model.json", json.dumps(said).encode())
+    loaded = load_bundle(root, "m")
+    assert (loaded.model.settings, loaded.model.widths) == (before.model.settings, before.model.widths)
+    assert loaded.encoder == before.encoder
+    assert loaded.open("pictures").settings == before.open("pictures").settings
+    del old["architecture"]["kind"]
+    refused(root, said, "kind")
+
+
+def test_a_signal_of_another_version_is_refused(root: Root) -> None:
+    for field, value in (("version", 2), ("settings", {"size": 64, "fit": "squeeze"})):
+        said = json.loads(unsealed(root.read("models/m/model.json")))
+        said["result"]["signals"]["pictures"][field] = value
+        root.write("models/other/model.json", json.dumps(said).encode())
+        root.write("models/other/model.safetensors", root.read("models/m/model.safetensors"))
+        (output,) = said["outputs"]
+        output["key"] = "models/other/model.safetensors"
+        root.write("models/other/model.json", json.dumps(said).encode())
+        with pytest.raises(ModelError, match="learnt from another version of the signal pictures: run `lolhl train"):
+            load_bundle(root, "other").open("pictures")
+
+
 Change = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
@@ -181,8 +218,8 @@ def without(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         (lambda _: {}, "is missing"),
     ],
 )
-def test_weights_of_another_network_are_refused(root: Root, network: Network, change: Change, why: str) -> None:
-    store(root, change(dict(network.state_dict())), network.normalisation)
+def test_weights_of_another_network_are_refused(root: Root, change: Change, why: str) -> None:
+    change_weights(root, change)
     with pytest.raises(ModelError, match=rf"weights of .*models/m/model.json do not fit.*{why}.*--force") as caught:
         load_bundle(root, "m")
     assert "\n" not in str(caught.value)

@@ -12,7 +12,7 @@ import torch
 from lolhl.models import openvino_runtime
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import FeatureRuntime, open_runtime
-from lolhl.models.network import Architecture, Network
+from lolhl.models.network import Network
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 def network(backbone: str) -> Network:
     torch.manual_seed(0)
     pretrained = backbone == "tf_efficientnet_lite0"
-    return Network(Architecture("image", backbone, 1, 1, 8, 0.5), pretrained=pretrained).eval()
+    return Network(backbone, pretrained=pretrained).eval()
 
 
 def pictures(count: int, side: int) -> npt.NDArray[np.uint8]:
@@ -102,8 +102,8 @@ def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
         "import torch\n"
         "from lolhl.models.encoder import Encoder\n"
         "from lolhl.models.feature_runtime import open_runtime\n"
-        "from lolhl.models.network import Architecture, Network\n"
-        "network = Network(Architecture('image', 'resnet18', 1, 1, 8, 0.5)).eval()\n"
+        "from lolhl.models.network import Network\n"
+        "network = Network('resnet18').eval()\n"
         "open_runtime(Encoder.from_network(network), torch.device('cpu'))\n"
         "import openvino, sys\n"
         "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)\n"

@@ -13,7 +13,7 @@ import torch
 from lolhl.models import openvino_runtime
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import open_runtime
-from lolhl.models.network import Architecture, Network
+from lolhl.models.network import Network
 
 # Slow, and so in another process than the tests that send SIGTERM to themselves: after many compiled backbones that
 # signal ended the process with SIGSEGV, for a reason that is not known.
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def encoder(seed: int = 0) -> Encoder:
     torch.manual_seed(seed)
-    return Encoder.from_network(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval())
+    return Encoder.from_network(Network("resnet18").eval())
 
 
 def features(encoder: Encoder) -> npt.NDArray[np.float16]:

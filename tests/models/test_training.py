@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents
 from lolhl.errors import ModelError
 from lolhl.models import training
-from lolhl.models.network import Classifier
+from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted
+from lolhl.models.model import Classifier
 from lolhl.models.process_group import ProcessGroup
-from lolhl.models.training import CheckpointPlace, Epoch, FitSettings, Fitted, Stopped, fit
+from lolhl.models.training import Stopped, fit
 from lolhl.storage import Root, open_root
 from lolhl.storage.checkpoint_upload import CheckpointUpload
 
@@ -57,7 +58,7 @@ def fitted(
     place = CheckpointPlace(root, "models/m/unfinished.ckpt", "digest")
     say = on_epoch if callable(on_epoch) else lambda *_: None
     (learnt, a), (judged, b) = data(1, broken), data(2)
-    contents = Contents(torch.from_numpy(np.concatenate([a, b])), torch.device("cpu"))
+    contents = Contents({"pictures": torch.from_numpy(np.concatenate([a, b]))}, torch.device("cpu"))
     train = ClipDataset(learnt, np.arange(64)[:, None])
     validation = ClipDataset(judged, np.arange(64, 128)[:, None])
     return fit(Net(look), contents, train, validation, SETTINGS, place, ALONE, say)

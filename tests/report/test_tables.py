@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lolhl.evaluate.calibration import Bin, Reliability
+from lolhl.evaluate.figures import Bin, Reliability
 from lolhl.report.tables import model_table, reliability_table
 from tests.results import MODEL_FIGURES
 

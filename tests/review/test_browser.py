@@ -12,8 +12,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from lolhl import layout
 from lolhl.labels.store import load_labels
-from lolhl.review.corrections import Corrections, corrections_key, load_corrections
+from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.storage import Root
 from tests.browser import chromium
 from tests.review.served import Served
@@ -202,7 +203,7 @@ def test_ctrl_c_ends_the_server_and_says_what_was_corrected(root: Root) -> None:
     with subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr
         assert "http://127.0.0.1:" in server.stderr.readline()
-        root.write(corrections_key("stream"), b'{"revision":1,"spans":[]}')
+        root.write(layout.corrections("stream"), b'{"revision":1,"spans":[]}')
         server.send_signal(signal.SIGINT)
         output, errors = server.communicate(timeout=30)
     assert server.returncode == 0, errors

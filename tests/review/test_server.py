@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lolhl import layout
 from lolhl.labels.store import load_labels
-from lolhl.review.corrections import corrections_key, load_corrections
+from lolhl.review.corrections import load_corrections
 from lolhl.review.server import parse_range
 from lolhl.storage import Root
 from tests.review.served import Served, serving
@@ -93,7 +94,7 @@ def test_what_is_no_correction_is_refused_in_one_line(served: Served, root: Root
     assert refused.status == 400
     assert what in refused.text
     assert refused.text.count("\n") == 1
-    assert root.stat(corrections_key("stream")) is None
+    assert root.stat(layout.corrections("stream")) is None
 
 
 def test_a_request_without_end_is_refused(served: Served) -> None:
@@ -178,11 +179,11 @@ def test_ranges_as_the_standard_has_them(header: str, window: tuple[int, int] | 
 
 
 def test_a_damaged_file_of_corrections_is_not_overwritten(served: Served, root: Root) -> None:
-    root.write(corrections_key("stream"), b"{")
+    root.write(layout.corrections("stream"), b"{")
     refused = served.put("/reviews/stream", {"revision": 0, "spans": []})
     assert refused.status == 500
     assert "move it away" in refused.text
-    assert root.read(corrections_key("stream")) == b"{"
+    assert root.read(layout.corrections("stream")) == b"{"
 
 
 def test_two_servers_share_a_browser(root: Root) -> None:

@@ -15,7 +15,7 @@ from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
 from lolhl.models.encoder import Encoder
 from lolhl.models.feature_runtime import FeatureRuntime, Features, Pictures, open_runtime
-from lolhl.models.network import Architecture, Network
+from lolhl.models.network import Network
 from lolhl.results import Vod
 from lolhl.signals import make_track, stored_track
 from lolhl.signals.pictures import PictureSignal
@@ -34,9 +34,7 @@ VIEW = ExtractConfig(size=32).view
 @pytest.fixture(scope="module")
 def runtime() -> FeatureRuntime:
     torch.manual_seed(0)
-    return open_runtime(
-        Encoder.from_network(Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()), torch.device("cpu")
-    )
+    return open_runtime(Encoder.from_network(Network("resnet18").eval()), torch.device("cpu"))
 
 
 @pytest.fixture

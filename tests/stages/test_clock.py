@@ -3,7 +3,6 @@
 import io
 import subprocess
 from contextlib import closing
-from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +13,8 @@ import polars as pl
 import pytest
 import torch
 
-from lolhl.models.bundle import manifest_key, weights_bytes
-from lolhl.models.network import Architecture, Network
+from lolhl.models.image import ImageModel, ImageSettings
+from lolhl.models.network import Network
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, infer
@@ -23,11 +22,10 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod import cpu, cuda
 from lolhl.vod.decode import Ending, Mode, View, decode, scan, stills
+from tests.bundles import store_bundle
 from tests.files import stored_bytes
-from tests.results import MODEL, store, written
 from tests.videos import numbered_video, read_number
 
-SMALLEST = Architecture(kind="image", backbone="test_resnet", clip_frames=1, clip_stride=1, hidden=8, dropout=0.0)
 VIEW = View(Fraction(3), 64, "squeeze")
 GAP = "select='lt(t,3)+gt(t,5)*lt(t,5.05)'"
 
@@ -111,10 +109,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Root:
     """A root with a model m that has learnt nothing."""
     root = open_root(str(tmp_path_factory.mktemp("model")))
     torch.manual_seed(0)
-    network = Network(SMALLEST)
-    view = {"fps": "3", "size": 64, "fit": "squeeze"}
-    result = replace(MODEL, architecture=asdict(SMALLEST), view=view, normalisation=network.normalisation)
-    store(root, manifest_key("m"), result, (written(root, "models/m/model.safetensors", weights_bytes(network)),))
+    network = Network("test_resnet")
+    network.head = ImageModel(ImageSettings(), {"pictures": network.width})
+    store_bundle(root, "m", network, {"fps": "3", "size": 64, "fit": "squeeze"})
     return root
 
 

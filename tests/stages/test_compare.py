@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lolhl import cli, manifest
+from lolhl import cli, layout, manifest
 from lolhl.errors import UsageError
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
@@ -18,7 +18,7 @@ from lolhl.models import champion
 from lolhl.models.champion import Champion
 from lolhl.results import MethodComparison
 from lolhl.stages import methods
-from lolhl.stages.compare import CompareConfig, compare, manifest_key
+from lolhl.stages.compare import CompareConfig, compare
 from lolhl.stages.dataset import dataset
 from lolhl.stages.methods import LabelledVod
 from lolhl.stages.train import TrainConfig, train
@@ -76,7 +76,7 @@ def test_two_models_and_two_baselines_in_one_table(root: Root, capsys: pytest.Ca
     assert output.rstrip().endswith("comparisons/first/comparison.json")
     assert "*" not in output
 
-    result = manifest.load(root, manifest_key("first"), MethodComparison, "").result
+    result = manifest.load(root, layout.comparison("first"), MethodComparison, "").result
     assert (result.vods, result.flattered) == (["b", "c"], {})
     good, wrong, constant, random = result.methods
     base = good.frames.constant.average_precision

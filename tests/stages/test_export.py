@@ -14,7 +14,9 @@ from lolhl.exports.formats import FORMATS
 from lolhl.stages.export import ExportConfig, Exported, export
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
+from lolhl.storage import open_root
 from lolhl.storage.folder import Folder
+from tests.servers.seaweedfs import seaweedfs
 from tests.stages.report_root import bumps, make_root
 
 SECONDS = 60
@@ -115,3 +117,16 @@ def test_a_video_of_unknown_rate_has_times_only(tmp_path: Path, film: Path, capl
     assert {"resolve-markers", "premiere-markers"} & names == set()
     assert {"webvtt", "csv", "llc"} < names
     assert "nobody knows the frame rate" in caplog.text
+
+
+def test_a_bucket_names_no_folder(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with seaweedfs(tmp_path / "weed") as weed:
+        for name, value in weed.environ.items():
+            monkeypatch.setenv(name, value)
+        root = open_root(f"s3://{weed.bucket}/data")
+        make_root(root, "v1", film, bumps(SECONDS, PEAKS), fps=NTSC)
+        highlights(root, "v1", HighlightsConfig(min_length=4))
+        (file,) = export(root, "v1", ExportConfig(format="fcpxml"))
+        assert 'src="video.mov"' in root.read(file.key).decode()
+        (file,) = export(root, "v1", ExportConfig(format="fcpxml", media_folder="/videos"))
+        assert 'src="file:///videos/video.mov"' in root.read(file.key).decode()

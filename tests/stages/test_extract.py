@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lolhl import layout
 from lolhl.errors import MissingInput, StorageError, UsageError, VideoError
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import FrameSpec, stored
@@ -156,7 +157,7 @@ def test_a_run_goes_on_after_the_last_stored_shard(root: Root) -> None:
     assert extract(root, "v", SMALL) == whole
     assert root.stat(said[0].key) == first  # not written again
     assert {key: root.read(key) for key in copies} == copies
-    assert root.stat(f"{SMALL.spec.folder('v')}/unfinished.json") is None
+    assert root.stat(layout.unfinished_frames("v", SMALL.spec.name)) is None
 
 
 def test_bad_input(root: Root, tmp_path: Path) -> None:

@@ -62,6 +62,30 @@ def test_labels_make_the_page_anew_and_no_clip(root: Root, caplog: pytest.LogCap
     assert made_anew(root, caplog) == {"report"}
 
 
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("highlights.tsv", "highlights"),
+        ("exports/highlights.edl", "clips"),
+        ("reel.mp4", "clips"),
+        ("report.html", "report"),
+    ],
+)
+def test_what_is_missing_is_made_anew_and_what_was_changed_stays(
+    root: Root, caplog: pytest.LogCaptureFixture, file: str, stage: str
+) -> None:
+    made_anew(root, caplog)
+    key = f"highlights/v1/{file}"
+    before = root.read(key)
+    root.delete(key)
+    assert made_anew(root, caplog) == {stage}
+    assert root.read(key) == before
+    root.write(key, b"own")
+    assert made_anew(root, caplog) == set()
+    assert f"{key} was changed since it was made: `lolhl report v1 --force` makes it anew" in caplog.text
+    assert root.read(key) == b"own"
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_killed_in_a_stage_it_goes_on_there(root: Root, caplog: pytest.LogCaptureFixture, key: str) -> None:
     """A stage that was killed has no manifest."""

@@ -26,7 +26,6 @@ from lolhl.labels.store import load_labels, save_labels
 from lolhl.models import champion
 from lolhl.models.champion import Champion
 from lolhl.results import LabelChange, Model, Retraining, Scoring
-from lolhl.stages import retrain as stage
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
@@ -105,7 +104,7 @@ def gain(result: Retraining) -> Gain:
 @pytest.mark.slow
 def test_the_better_model_becomes_champion_and_users_get_it(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
-    result = manifest.load(root, stage.KEY, Retraining, "").result
+    result = manifest.load(root, layout.RETRAINING, Retraining, "").result
     name = result.model
     assert (result.champion, result.before, result.judge, result.learn) == (
         name,
@@ -135,7 +134,7 @@ def test_a_challenger_is_registered_as_the_model_that_it_is_like(ready: Root, tm
 
 @pytest.mark.slow
 def test_nothing_of_a_held_out_vod_is_learnt_from(retrained: Root) -> None:
-    result = manifest.load(retrained, stage.KEY, Retraining, "").result
+    result = manifest.load(retrained, layout.RETRAINING, Retraining, "").result
     stretches, spans = (pl.read_parquet(io.BytesIO(stored_bytes(retrained, key))) for key in keys(result.model))
     assert set(stretches["vod"]) == set(spans["vod"]) == {"a", "b"}
     assert set(stretches.filter(side="validation")["vod"]) == {"a", "b"}  # the threshold is chosen there
@@ -161,14 +160,14 @@ def test_nothing_new_is_a_success_without_torch(retrained: Root, tmp_path: Path)
 @pytest.mark.slow
 def test_a_worse_model_leaves_the_champion(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
-    best, said = champion.champions(root).model, root.read(champion.KEY)
+    best, said = champion.champions(root).model, root.read(layout.CHAMPION)
     for vod in "ab":
         save_labels(root, vod, beside(load_labels(root, vod)))
     result = retrain(root, LIKE_M).result
     assert (result.promoted, result.champion, result.judge) == (False, best, ["c"])
     assert gain(result).value < 0  # type: ignore[operator]
     assert result.model != best
-    assert root.read(champion.KEY) == said
+    assert root.read(layout.CHAMPION) == said
     assert (alias(root), alias(root, "challenger")) == (best, result.model)
     assert root.read(result.report).decode().startswith(f"# `{best}` stays champion\n")
 
@@ -288,8 +287,8 @@ sys.exit(cli.main(["retrain", "--like", "m", "--root", sys.argv[1]]))
         f"datasets/{new}/dataset.json": "wrong",
         f"models/{new}/model.json": "wrong",
         "report.md": "wrong",
-        champion.KEY: "wrong",
-        stage.KEY: new,
+        layout.CHAMPION: "wrong",
+        layout.RETRAINING: new,
     }.items():
         command = [sys.executable, "-c", script, root.url, last]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -336,7 +335,7 @@ def test_a_first_champion_must_beat_chance_and_settings_are_defaults(streams: Ro
     train(root, "m", QUICK)
     result = retrain(root, RetrainConfig(like="m", judge="b")).result
     assert (result.promoted, result.champion, result.before) == (False, None, None)
-    assert root.stat(champion.KEY) is None
+    assert root.stat(layout.CHAMPION) is None
     assert root.read(result.report).decode().startswith("# There is no champion yet\n")
     assert held_out({vod: load_labels(root, vod) for vod in "ab"}, None, result.judge, result.learn) == [
         "b"
@@ -401,8 +400,8 @@ def test_what_cannot_be_judged_on_is_refused() -> None:
 def test_a_lost_list_of_champions_is_made_anew(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
     best = champion.champions(root).model
-    changes = manifest.load(root, stage.KEY, Retraining, "").result.changes
-    root.delete(champion.KEY)
+    changes = manifest.load(root, layout.RETRAINING, Retraining, "").result.changes
+    root.delete(layout.CHAMPION)
     result = retrain(root, LIKE_M).result
     assert (result.nothing_new, result.promoted, result.champion) == (False, True, best)
     assert champion.champions(root).model == best
@@ -424,7 +423,7 @@ def damage(root: Root, key: str) -> None:
 def test_forced_it_trains_a_damaged_model_again(retrained: Root, tmp_path: Path, file: str) -> None:
     root = copy(retrained, tmp_path)
     before = made(root)
-    last = manifest.load(root, stage.KEY, Retraining, "").result
+    last = manifest.load(root, layout.RETRAINING, Retraining, "").result
     damage(root, f"models/{last.model}/{file}")
     assert retrain(root, LIKE_M, force=True).result == last
     assert made(root) == before
@@ -433,8 +432,8 @@ def test_forced_it_trains_a_damaged_model_again(retrained: Root, tmp_path: Path,
 @pytest.mark.slow
 def test_forced_it_needs_no_record_of_the_last_time(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
-    last = manifest.load(root, stage.KEY, Retraining, "").result
-    damage(root, stage.KEY)
+    last = manifest.load(root, layout.RETRAINING, Retraining, "").result
+    damage(root, layout.RETRAINING)
     with pytest.raises(Damaged, match=r"retrain\.json .*: run `lolhl retrain --force`"):
         retrain(root, LIKE_M)
     again = retrain(root, LIKE_M, force=True).result

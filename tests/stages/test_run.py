@@ -30,7 +30,7 @@ def learnt(streams: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
     folder = tmp_path_factory.mktemp("learnt")
     shutil.copytree(streams.url, folder / "root")
     root = open_root(str(folder / "root"))
-    train(root, "m", TrainConfig(dataset="d", epochs=1, clip_frames=5))
+    train(root, "m", TrainConfig(dataset="d", epochs=1))
     return root
 
 
@@ -62,6 +62,6 @@ def test_scores_are_the_same_as_without_looking_ahead(
 
         keys = LiveKeyFrames.keys
         monkeypatch.setattr(LiveKeyFrames, "keys", noted)
-        run(roots[0], ID, "m", inferring=config, reporting=NOTHING_CUT)
+        run(roots[0], ID, model="m", inferring=config, reporting=NOTHING_CUT)
     assert stored_bytes(roots[0], layout.scores(ID)) == stored_bytes(roots[1], layout.scores(ID))
     assert len(seen) == (0 if mode == "grid" else 60)

@@ -24,6 +24,7 @@ from lolhl.evaluate import metrics
 from lolhl.labels.spans import on_grid
 from lolhl.labels.store import load_labels
 from lolhl.models.bundle import load_bundle
+from lolhl.models.video import VideoSettings
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.infer import InferConfig, _between, infer
@@ -34,7 +35,7 @@ from tests.files import stored_bytes, stored_key
 
 WEIGHTS = "models/m/model.safetensors"
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
-CLIPS = TrainConfig(dataset="d", epochs=12, batch=16, kind="video", clip_frames=5, clip_stride=2, hidden=32)
+CLIPS = TrainConfig(dataset="d", epochs=12, batch=16, kind="video", model=VideoSettings(clip_stride=2, hidden=32))
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
         infer(root, "m", "b", InferConfig(source="frames", mode="grid"))
     assert infer(root, "m", "b", InferConfig(mode="grid")).result.source == "video"
     with pytest.raises(DatasetError, match="clips reach"):
-        train(root, "wide", TrainConfig(dataset="d", clip_frames=11, clip_stride=5))
+        train(root, "wide", TrainConfig(dataset="d", model=VideoSettings(clip_frames=11, clip_stride=5)))
 
 
 def test_a_head_that_learnt_from_one_engine_s_features_works_on_another_s(
@@ -212,7 +213,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(root: Root) -> 
     first = train(root, "m", CLIPS)
     again = train(root, "m", CLIPS, force=True)
     assert again.to_bytes() == first.to_bytes()
-    for change in ({"seed": 1}, {"dropout": 0.6}):
+    for change in ({"seed": 1}, {"model": VideoSettings(clip_stride=2, hidden=32, dropout=0.6)}):
         other = train(root, "m", TrainConfig(**{**vars(CLIPS), **change}))
         assert other.outputs != first.outputs
 
@@ -222,8 +223,9 @@ def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
     weights = safetensors.torch.load(stored_bytes(root, WEIGHTS))
     assert weights["head.linear.weight"].shape == (1, 1280)
     said = json.loads(root.read("models/m/model.json"))["result"]
-    assert said["architecture"]["backbone"] == "tf_efficientnet_lite0"
-    assert said["normalisation"] == {"mean": [0.5] * 3, "std": [0.5] * 3}
+    assert (said["format"], said["kind"], said["settings"]) == (2, "image", {"dropout": 0.5})
+    assert said["signals"] == {"pictures": {"version": 1, "settings": {"fit": "squeeze", "size": 96}, "width": 1280}}
+    assert said["backbone"] == {"name": "tf_efficientnet_lite0", "mean": [0.5] * 3, "std": [0.5] * 3}
     assert said["view"] == {"fps": "3", "size": 96, "fit": "squeeze"}
     assert said["versions"]["torch"] == torch.__version__
     bundle = load_bundle(root, "m")
@@ -333,7 +335,7 @@ def test_what_does_not_fit_together_is_refused(root: Root) -> None:
     with pytest.raises(MissingInput, match="lolhl dataset"):
         train(root, "m", TrainConfig(dataset="none"))
     with pytest.raises(DatasetError, match=r"--context-seconds 24"):
-        train(root, "m", TrainConfig(dataset="d", kind="video", clip_frames=25, clip_stride=6))
+        train(root, "m", TrainConfig(dataset="d", model=VideoSettings(clip_frames=25, clip_stride=6)))
     with pytest.raises(UsageError, match="no such backbone"):
         train(root, "m", TrainConfig(dataset="d", backbone="resnet9000"))
     with pytest.raises(UsageError, match="--tune all"):

@@ -271,10 +271,10 @@ def test_wherever_a_run_is_killed_or_another_comes_between_a_whole_output_stands
 
             def other(root: Root = root, stop: int | None = stop) -> None:
                 with suppress(Killed):
-                    keep(root if stop is None else Unlocked(root, stop, die), "other")  # type: ignore[arg-type]
+                    keep(root if stop is None else Unlocked(root, stop, die), "other")
 
             try:
-                keep(Unlocked(root, number, other), "one")  # type: ignore[arg-type]
+                keep(Unlocked(root, number, other), "one")
                 ends.add((kept(root), "won"))
             except Conflict:
                 ends.add((kept(root), "lost"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lolhl import layout
 from lolhl.errors import NotFound
 from lolhl.frames.frameset import FrameSet
 from lolhl.stages.download import download
@@ -30,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Root:
     root = open_root(str(folder / "root"))
     download(root, str(numbered_video(folder / "v.mp4", seconds=20, sound=False)))
     extract(root, "v", VIEW)
-    assert len(list(root.list(f"{VIEW.spec.folder('v')}/shard-"))) >= 6
+    assert len(list(root.list(f"{layout.frame_set_folder('v', VIEW.spec.name)}shard-"))) >= 6
     return root
 
 

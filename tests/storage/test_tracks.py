@@ -1,22 +1,20 @@
 """Tracks in a folder and in buckets: stored part by part, gone on with after a kill, and made anew where damaged."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from lolhl.models import bundle
-from lolhl.models.network import Architecture, Network
+from lolhl.models.image import ImageModel, ImageSettings
+from lolhl.models.network import Network
 from lolhl.stages.download import download
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root
 from lolhl.tracks.rows import PART
 from lolhl.tracks.track import Track
-from tests import results
-from tests.results import MODEL
+from tests.bundles import store_bundle
 from tests.streams import action_video
 from tests.tracks.made import Counter, contents, filling, recipe, row
 
@@ -40,15 +38,9 @@ def test_a_track_is_filled_part_by_part(root: Root) -> None:
 
 def test_a_video_whose_track_is_stored_is_not_fetched(root: Root, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = Network(Architecture("image", "resnet18", 1, 1, 8, 0.5)).eval()
-    output = results.written(root, "models/m/model.safetensors", bundle.weights_bytes(network))
-    model = replace(
-        MODEL,
-        architecture=network.architecture.to_json(),
-        normalisation=network.normalisation,
-        view={"fps": "3", "size": 64, "fit": "squeeze"},
-    )
-    results.store(root, bundle.manifest_key("m"), model, (output,))
+    network = Network("resnet18").eval()
+    network.head = ImageModel(ImageSettings(), {"pictures": network.width})
+    store_bundle(root, "m", network, {"fps": "3", "size": 64, "fit": "squeeze"})
     vod = download(root, str(action_video(tmp_path / "a.mp4", [], seconds=12))).result
     grid = InferConfig(source="video", mode="grid")
     first = infer(root, "m", "a", grid)

@@ -13,7 +13,6 @@ import pytest
 
 from lolhl.errors import UsageError, VideoError
 from lolhl.vod import cpu, cuda
-from lolhl.vod import decode as decoding
 from lolhl.vod.decode import Ending, View, choose_decoder, decode, scan, stills
 from lolhl.vod.probe import probe
 from tests.videos import numbered_video, read_number
@@ -216,7 +215,10 @@ def test_a_scan_gives_the_key_frames(tmp_path: Path, ending: str) -> None:
     assert [time for time, _ in found] == pytest.approx(list(range(0, 25, 2)), abs=0.03)  # sound may begin earlier
     assert [read_number(picture) for _, picture in found] == list(range(0, 1500, 120))
     assert [time for time, _ in scan(video, THREE, begin=9)] == [time for time, _ in found if time >= 9]
-    assert decoding.key_gap(video) == pytest.approx(2, abs=0.05)
+    with closing(cpu.Reader(video, THREE)) as reader:
+        key_times = reader.key_times(quick=False)
+    assert key_times
+    assert key_times.gap() == pytest.approx(2, abs=0.05)
 
 
 def test_a_session_of_ffmpeg_shows_the_same_pictures(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def whole(root: Root, video: Path, decoder: decode.Decoder, seconds: int, alone:
 
 def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
     """Frames per second of the backbone: fed from the host as in a run, and on frames that lie on the card."""
+    assert used.encoder
     network, side = used.encoder.network().to(device), used.view.size
     runtime = open_runtime(used.encoder, device)
     picture = np.random.default_rng(0).integers(0, 256, (runtime.batch, side, side, 3), dtype=np.uint8)
@@ -89,7 +90,7 @@ def model_alone(used: Bundle, device: torch.device, batches: int) -> Table:
         ["roofline: memory (copy, measured)", memory, None, None],
         ["arithmetic by the datasheet", paper, None, None],
     ]
-    architecture = network.architecture.backbone
+    architecture = network.name
     work = f"{card.flops(network, side) / 1e9:.2f} GFLOP, {card.traffic(network, side) / 1e6:.1f} MB a frame"
     columns = ("what", "frames/s", "of roofline", "of datasheet's arithmetic")
     return Table(f"{architecture} alone ({runtime.name}, batches of {runtime.batch}, {work})", columns, rows)
@@ -107,9 +108,12 @@ def _fed(runtime: FeatureRuntime, pictures: Pictures, batches: int) -> float:
 
 @torch.no_grad()
 def _on_card(used: Bundle, pictures: torch.Tensor) -> float:
+    assert used.encoder
+    network = used.encoder.network()
+
     def forward() -> torch.Tensor:
         with torch.autocast(pictures.device.type, torch.bfloat16):
-            return used.encoder.network().features(pictures)
+            return network.features(pictures)
 
     return len(pictures) / card.seconds_of(forward, pictures.device)
 

@@ -21,9 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Contents
-from lolhl.models.network import Architecture, Network
+from lolhl.models.image import ImageModel, ImageSettings
+from lolhl.models.learning import CheckpointPlace, FitSettings
+from lolhl.models.network import Network
 from lolhl.models.process_group import ProcessGroup
-from lolhl.models.training import CheckpointPlace, FitSettings, fit
+from lolhl.models.training import fit
 from lolhl.stages.train import TrainConfig
 from lolhl.storage import open_root
 from tests.benchmarks.gpu import card
@@ -45,8 +47,8 @@ def main() -> int:
     for backbone, batch in BACKBONES.items():
         made = settings(batch, device)
         bare = on_the_card(network(backbone, device), made, device, SIDE, WARM, STEPS)
-        cached = from_held(network(backbone, device), made, Contents(held, device), WARM, STEPS)
-        crossing = from_held(network(backbone, device), made, Contents(host, device), WARM, STEPS)
+        cached = from_held(network(backbone, device), made, Contents({"pictures": held}, device), WARM, STEPS)
+        crossing = from_held(network(backbone, device), made, Contents({"pictures": host}, device), WARM, STEPS)
         work = flops(network(backbone, device), SIDE)
         rows.append(
             (
@@ -72,8 +74,9 @@ def main() -> int:
 
 def network(backbone: str, device: torch.device) -> Network:
     """An image classifier from scratch, as `train` would have it."""
-    made = Network(Architecture("image", backbone, 1, 1, 64, 0.5)).to(device)
-    return made.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload, no-any-return]
+    made = Network(backbone)
+    made.head = ImageModel(ImageSettings(), {"pictures": made.width})
+    return made.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload, no-any-return]
 
 
 def settings(batch: int, device: torch.device) -> FitSettings:
@@ -113,7 +116,8 @@ def from_held(net: Network, made: FitSettings, contents: Contents, warm: int, st
     clocked = Clocked(contents.held, contents.device, warm, warm + steps)
     rng = np.random.default_rng(0)
     shown = made.batch * (warm + steps + 1)
-    rows = rng.integers(0, len(contents.held), (shown, 1))
+    (held,) = contents.held.values()
+    rows = rng.integers(0, len(held), (shown, 1))
     data = ClipDataset(rng.random(shown) < 0.3, rows)
     judged = ClipDataset(data.truth[: made.batch], rows[: made.batch])
     with tempfile.TemporaryDirectory(prefix="lolhl-bench-") as folder:
@@ -128,8 +132,11 @@ def on_the_card(net: Network, made: FitSettings, device: torch.device, side: int
     batch = torch.randn(made.batch, 3, side, side, device=device).to(memory_format=torch.channels_last)
     labels = (torch.rand(made.batch, device=device) < 0.3).float()
 
+    head = net.head
+    assert isinstance(head, ImageModel)
+
     def forward(pixels: Tensor) -> Tensor:
-        return net.decide(net.head.encode(net.backbone(pixels))[:, None])
+        return net.decide(head.encode(net.backbone(pixels))[:, None])
 
     run = torch.compile(forward, dynamic=False) if made.compiled else forward
     optimizer = torch.optim.AdamW(net.parameters(), lr=made.learning_rate, fused=True)

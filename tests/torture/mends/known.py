@@ -52,8 +52,8 @@ MENDS = (
     ),
     # 3: frame sets of other settings
     mend(
-        3, "side-by-side", "pairs:two-views-2", "lolhl/frames/spec.py",
-        'return f"frames/{vod}/{self.name}"', 'return f"frames/{vod}/3fps-64px-squeeze-q90"',
+        3, "side-by-side", "pairs:two-views-2", "lolhl/layout.py",
+        'return f"{frames_folder(vod)}{name}/"', 'return f"{frames_folder(vod)}3fps-64px-squeeze-q90/"',
     ),
     mend(
         3, "shards-digest", "stored:other-picture", "lolhl/frames/frameset.py",
@@ -254,8 +254,9 @@ MENDS = (
         "if not 0 < fps <= 240:", "if False:",
     ),
     mend(
-        12, "clip-frames", "manifests:clip-frames-huge", "lolhl/models/network.py",
-        "clip_frames: Annotated[int, Meta(ge=1, le=10_000)]", "clip_frames: int",
+        12, "clip-frames", "manifests:clip-frames-huge", "lolhl/models/video.py",
+        '"frames in a clip; the scored one in the middle", at_least=1, at_most=10_000',
+        '"frames in a clip; the scored one in the middle", at_least=1',
     ),
     # 13: tracebacks
     mend(

@@ -1,0 +1,90 @@
+"""Scores of one VOD: pictures as they come, and beside them the tracks of the model's other signals."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lolhl.models import scoring
+from lolhl.models.baseline import Baseline, StandardisedModel, measure
+from lolhl.models.bundle import Bundle
+from lolhl.models.model import ClipModel
+from lolhl.models.network import PICTURES
+from lolhl.models.scoring import Instants
+from lolhl.tracks.rows import BATCH, Values
+from lolhl.tracks.track import Track
+
+Scores = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class VodScorer:
+    """A model, and the tracks of its signals other than pictures, of one VOD.
+
+    Attributes:
+        tracks: None for a signal that the VOD does not have.
+        baselines: what is usual in this VOD, for a model that wants that.
+    """
+
+    used: Bundle
+    tracks: Mapping[str, Track | None]
+    device: torch.device
+    baselines: Mapping[str, Baseline]
+
+    @classmethod
+    def open(cls, used: Bundle, tracks: Mapping[str, Track | None], device: torch.device) -> "VodScorer":
+        """A scorer that knows the baselines of these tracks, where the model wants them."""
+        opened = cls(used, tracks, device, {})
+        for name, track in tracks.items():
+            if track:
+                opened = opened.with_baseline(name, track.at, len(track))
+        return opened
+
+    def with_baseline(self, signal: str, read: Callable[[Numbers], Values], count: int) -> "VodScorer":
+        """The same with the baseline of a signal, whose `count` rows are read by their numbers."""
+        model = self.used.model
+        if not isinstance(model, StandardisedModel):
+            return self
+        return replace(self, baselines={**self.baselines, signal: model.drawn(signal, measure(count, read))})
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether the model wants to know what is usual before it scores, so that tracks are made first."""
+        return isinstance(self.used.model, StandardisedModel)
+
+    def scores(self, pictures: Iterable[Values]) -> Scores:
+        """The calibrated probabilities of all instants, from the features of their pictures: [n, D], some at a time."""
+        return self._scores(self._beside(pictures))
+
+    def scores_without_pictures(self, count: int) -> Scores:
+        """The scores of so many instants, of a model that sees no pictures."""
+        batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
+        return self._scores(self._instants(self._values(numbers)) for numbers in batches)
+
+    def _scores(self, batches: Iterable[Instants]) -> Scores:
+        raw = np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
+        return self.used.calibration.apply(raw)
+
+    def _beside(self, pictures: Iterable[Values]) -> Iterator[Instants]:
+        first = 0
+        for values in pictures:
+            numbers = np.arange(first, first + len(values))
+            first += len(values)
+            if isinstance(self.used.model, ClipModel):  # it takes pictures for known
+                yield Instants({PICTURES: values}, {})
+            else:
+                yield self._instants({PICTURES: values, **self._values(numbers)})
+
+    def _instants(self, values: Mapping[str, Values]) -> Instants:
+        apart = {name: self.baselines[name].apply(rows) for name, rows in values.items() if name in self.baselines}
+        return Instants.from_values({**values, **apart})
+
+    def _values(self, numbers: Numbers) -> dict[str, Values]:
+        """The values of the other signals at these instants, NaN where they are not known."""
+        values = {name: track.at(numbers) for name, track in self.tracks.items() if track}
+        for name in self.tracks.keys() - values.keys():
+            values[name] = np.full((len(numbers), self.used.model.widths[name]), np.nan, np.float16)
+        return values
