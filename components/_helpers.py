@@ -38,7 +38,7 @@ def stage_app(
         mounts: of the machine's files, as `docker run --mount` takes them, split at commas.
         credentials: those of `components._credentials` that the stage needs besides the storage's.
     """
-    share = ("--share", f"{specs.macros.replica_id}/{replicas}") if replicas > 1 else ()
+    share = ("--part", f"{specs.macros.replica_id}/{replicas}") if replicas > 1 else ()
     role = specs.Role(
         name=verb,
         image=image,

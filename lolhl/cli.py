@@ -123,7 +123,7 @@ def _lines(name: str, function: Callable[..., Any], configs: Iterable[Config], a
         from lolhl.stages.share import shared
 
         *others, vods = words
-        calls = [[*others, vod] for vod in shared(root, vods, arguments.share)]
+        calls = [[*others, vod] for vod in shared(root, vods, arguments.part)]
     for call in calls:
         result = function(root, *call, *configs, **options)
         yield from form(result, root, arguments)
@@ -211,9 +211,18 @@ def _format_export(files: "Iterable[Exported]", root: Root, _arguments: Argument
 
 
 def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) -> list[Line]:
-    figures = made.result.metrics
-    lines = [f"train {arguments.model}, on its validation side:", figures.smoothed.table()]
-    return [("\n".join([*lines, *_format_events(figures.events)]), made.result_values())]
+    figures, model = made.result.metrics, arguments.model
+    if figures.holdout == "vods":
+        lines = [f"train {model}, on VODs that were held out:", figures.smoothed.table()]
+        lines += _format_events(figures.events)
+    else:
+        lines = [
+            f"train {model}: done; `lolhl compare {model}` says how good it is on labelled VODs that it has not learnt "
+            "from, which the chunks that it was tried on do not say"
+        ]
+    if figures.reliability:
+        lines.append(f"its probabilities are off by {figures.reliability.error:.3f} on average where not calibrated")
+    return [("\n".join(lines), made.result_values())]
 
 
 def _format_report(made: "Manifest[Report]", root: Root, _arguments: Arguments) -> list[Line]:
@@ -363,7 +372,7 @@ def _add_share(parser: argparse.ArgumentParser) -> None:
     from lolhl.stages.share import WHOLE, parse_share
 
     help_text = "the part of the VODs that this process does, as 0/4 for the first of four (default: all of them)"
-    parser.add_argument("--share", type=_reader(parse_share), default=WHOLE, metavar="PART/PARTS", help=help_text)
+    parser.add_argument("--part", type=_reader(parse_share), default=WHOLE, metavar="PART/PARTS", help=help_text)
 
 
 _UNSAID: Any = object()  # the value of an option that was not given, where that is not its default

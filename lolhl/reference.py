@@ -29,7 +29,7 @@ def _verb(name: str, stage: Stage) -> Iterator[str]:
     yield from (f"## {name}", "", f"`lolhl {' '.join([name, *words])}`: {stage.summary}.", "")
     if stage.shareable:
         yield from (
-            "`--share PART/PARTS` is the part of the VODs that this process does, as 0/4 for the first of four.",
+            "`--part PART/PARTS` is the part of the VODs that this process does, as 0/4 for the first of four.",
             "",
         )
     yield from ("| word or option | values | default | what it is |", "|---|---|---|---|")

@@ -13,9 +13,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures
+from lolhl.evaluate.calibration import Calibration
+from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures, Reliability
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
+from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
@@ -232,11 +234,19 @@ class Dataset(SideCounts, OnGrid, Result):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFigures:
-    """Figures of a model on its validation side: of raw probabilities, of smoothed ones, and of the spans cut."""
+    """Figures of a model on its validation side: of raw probabilities, of smoothed ones, and of the spans cut.
+
+    Attributes:
+        holdout: whether that side is whole VODs, or chunks of those that the model learnt from. Figures of such chunks
+            do not say how good it is on other VODs, and are not shown as that. None of models of lolhl 0.1.
+        reliability: how far its probabilities mean what they say; None of models of lolhl 0.1, or of too little time.
+    """
 
     smoothed: Comparison
     raw: FrameFigures
     events: list[EventFigures]
+    holdout: Literal["chunks", "vods"] | None = None
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +281,9 @@ class Model(Result):
         backbone: None where it sees no pictures.
         view: the grid, and the pictures that signals are measured from.
         frozen: the backbone is as it was before training.
-        threshold: on probabilities that are smoothed over `smooth_seconds`.
+        threshold: on probabilities that are calibrated, and smoothed over `smooth_seconds`.
+        calibration: from what the network says to probabilities that mean what they say.
+        habits: how highlights are labelled where it learnt; None for models of lolhl 0.1.
         metrics: on its validation side.
         epochs: training loss, validation loss and average precision of each.
     """
@@ -287,6 +299,8 @@ class Model(Result):
     threshold: Probability
     threshold_chosen: str
     smooth_seconds: Window
+    calibration: Calibration = field(default_factory=Calibration)
+    habits: Habits | None = None
     dataset_digest: str
     dataset_holdout: Literal["chunks", "vods"]
     metrics: ModelFigures
@@ -323,7 +337,7 @@ class Model(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring(OnGrid, Result):
-    """The scores of a VOD: how many, by which model, and what goes with them."""
+    """The scores of a VOD: how many, by which model, and what goes with them. See `Model`."""
 
     stage = "infer"
     vod: str
@@ -336,6 +350,7 @@ class Scoring(OnGrid, Result):
     model_digest: str
     threshold: Probability
     smooth_seconds: Window
+    habits: Habits | None = None
     model_metrics: ModelFigures | None
 
 
@@ -348,6 +363,7 @@ class Highlights(Result):
         smooth_seconds: over which probabilities were averaged before highlights were cut.
         highest: smoothed probability of the VOD.
         duration: of the video, as far as it has scores; all highlights lie in it.
+        amount: what decided how many there are: an option, or the model.
         rule: how highlights were cut, in a sentence for people.
         reason: why there are no highlights, when there are none.
     """
@@ -360,6 +376,7 @@ class Highlights(Result):
     smooth_seconds: Window
     highest: float
     duration: Seconds
+    amount: str = "the model's threshold"
     rule: str
     highlights: list[Highlight]
     reason: str | None

@@ -42,6 +42,32 @@ class FrameFigures:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Instants whose probability lies in [low, high): how many, their mean probability, the share that is labelled."""
+
+    low: float
+    high: float
+    instants: int
+    probability: float
+    labelled: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far probabilities mean what they say.
+
+    Attributes:
+        error: expected calibration error: |probability - labelled share|, averaged over the instants of all bins.
+        raw_error: the same of the probabilities before they were calibrated.
+        bins: those with instants, ascending.
+    """
+
+    error: float
+    raw_error: float
+    bins: list[Bin]
+
+
+@dataclass(frozen=True)
 class EventFigures:
     """How many labelled spans were found, by one-to-one matching at an overlap (tIoU) of at least `tiou`.
 

@@ -4,8 +4,8 @@ Intervals come from a bootstrap over groups of frames: chunks of 30 s that no la
 `lolhl.labels.chunks`), or whole VODs where there are `VODS_ENOUGH`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
 
@@ -16,9 +16,11 @@ from lolhl import grid
 from lolhl.evaluate import metrics
 from lolhl.evaluate.figures import FrameFigures, Judgement, VodFigures
 from lolhl.evaluate.metrics import TIOUS, EventCounts, Ranking, Resampled
-from lolhl.highlights.cut import Limits, find
+from lolhl.highlights.amount import choose
+from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, ranked
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.chunks import chunks
+from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span, from_grid, on_grid
 
 VODS_ENOUGH = 10  # VODs from which on the bootstrap draws whole VODs: fewer give too few combinations
@@ -78,6 +80,11 @@ class ScoredVod:
             values[first:end] = centred_mean(self.scores[first:end], self.fps, seconds)
         return values
 
+    def uncut(self, smooth_seconds: float = 0.0) -> "Prediction":
+        """Its ranking alone: smoothed, and no highlight cut from it."""
+        smoothed = self.smoothed(smooth_seconds)
+        return Prediction(vod=self.vod, fps=self.fps, scores=smoothed, spans=(), labels=self.labels, known=self.known)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
@@ -120,7 +127,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one method says of several VODs, with one threshold for all."""
+    """What one method says of several VODs.
+
+    Attributes:
+        threshold: by which frames are called positive. The spans of a VOD may come from another one that suits it.
+    """
 
     threshold: float
     vods: Sequence[Prediction]
@@ -161,36 +172,60 @@ class Judge:
     Attributes:
         smooth_seconds: the window that scores are averaged over before they meet the threshold.
         limits: where highlights begin and end.
+        share: of the time that was labelled where the model learnt. With it, each VOD gets the threshold that suits it
+            (`lolhl.highlights.amount.suited`); without it, all have that of the limits.
     """
 
     smooth_seconds: float
     limits: Limits
+    share: float | None = None
 
     @classmethod
-    def choose(cls, vods: Sequence[ScoredVod], smooth_seconds: float) -> "Judge":
+    def of_model(cls, threshold: float, smooth_seconds: float, habits: Habits | None) -> "Judge":
+        """How the scores of a model become highlights by default."""
+        return cls(smooth_seconds, CutConfig().limits(threshold, habits), habits.share if habits else None)
+
+    @classmethod
+    def choose(cls, vods: Sequence[ScoredVod], smooth_seconds: float, habits: Habits | None = None) -> "Judge":
         """With the threshold that has the best F1 on the known frames of all these VODs together.
+
+        Args:
+            habits: how highlights are labelled where the model learnt.
 
         Raises:
             DatasetError: no frame is labelled.
             ModelError: a score is NaN or infinite.
         """
-        ranking = Predictions(0.0, [_uncut(vod, smooth_seconds) for vod in vods]).ranking
-        return cls(smooth_seconds, Limits(threshold=metrics.choose_threshold(ranking.labels, ranking.scores)))
+        ranking = Predictions(0.0, [vod.uncut(smooth_seconds) for vod in vods]).ranking
+        threshold = metrics.choose_threshold(ranking.labels, ranking.scores)
+        return cls.of_model(threshold, smooth_seconds, habits)
 
     def predict(self, vods: Sequence[ScoredVod]) -> Predictions:
         """Smooths the scores and cuts highlights from them."""
         return Predictions(self.limits.threshold, [self._predict(vod) for vod in vods])
 
     def _predict(self, vod: ScoredVod) -> Prediction:
-        smoothed, spans = vod.smoothed(self.smooth_seconds), []
-        for first, end in vod.stretches():
-            begin = float(first / vod.fps)
-            highlights = find(smoothed[first:end], vod.fps, float((end - first) / vod.fps), self.limits)
-            spans += [
-                Span(begin + highlight.span.start, begin + highlight.span.stop, score=highlight.peak)
-                for highlight in highlights
-            ]
+        smoothed = vod.smoothed(self.smooth_seconds)
+
+        def find_at(threshold: float) -> list[Highlight]:
+            return ranked(
+                [highlight for part in vod.stretches() for highlight in self._find(vod, smoothed, part, threshold)]
+            )
+
+        known = slice(None) if vod.known is None else vod.known
+        _, highlights = choose(find_at, smoothed[known], float(vod.fps), self.limits.threshold, self.share)
+        spans = [highlight.span for highlight in highlights]
         return Prediction(vod=vod.vod, fps=vod.fps, scores=smoothed, spans=spans, labels=vod.labels, known=vod.known)
+
+    def _find(
+        self, vod: ScoredVod, smoothed: npt.NDArray[np.float64], stretch: tuple[int, int], threshold: float
+    ) -> Iterator[Highlight]:
+        """The highlights of one stretch, at their times in the VOD."""
+        first, end = stretch
+        begin, duration = float(first / vod.fps), float((end - first) / vod.fps)
+        for highlight in find(smoothed[first:end], vod.fps, duration, replace(self.limits, threshold=threshold)):
+            span = Span(begin + highlight.span.start, begin + highlight.span.stop, score=highlight.peak)
+            yield replace(highlight, span=span)
 
 
 def draws_vods(vods: int) -> bool:
@@ -219,19 +254,14 @@ def raw_figures(vods: Sequence[ScoredVod], threshold: float) -> FrameFigures:
     Raises:
         ModelError: a score is NaN or infinite.
     """
-    frames = Predictions(threshold, [_uncut(vod, 0.0) for vod in vods]).ranking
+    frames = Predictions(threshold, [vod.uncut() for vod in vods]).ranking
     return metrics.frame_figures(frames.labels, frames.scores, threshold, frames.groups)
 
 
 def average_precision(vods: Sequence[ScoredVod], smooth_seconds: float = 0.0) -> float | None:
     """The average precision of the known frames of all VODs together; None where none is labelled."""
-    frames = Predictions(0.0, [_uncut(vod, smooth_seconds) for vod in vods]).ranking
+    frames = Predictions(0.0, [vod.uncut(smooth_seconds) for vod in vods]).ranking
     return metrics.average_precision(frames.labels, frames.scores)
-
-
-def _uncut(vod: ScoredVod, smooth_seconds: float) -> Prediction:
-    smoothed = vod.smoothed(smooth_seconds)
-    return Prediction(vod=vod.vod, fps=vod.fps, scores=smoothed, spans=(), labels=vod.labels, known=vod.known)
 
 
 def _vod_figures(prediction: Prediction) -> VodFigures:

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from lolhl import layout, manifest
 from lolhl.errors import ModelError, UsageError
+from lolhl.evaluate.calibration import Calibration
+from lolhl.labels.habits import Habits
 from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
@@ -45,7 +47,9 @@ class Bundle:
         signals: what makes each track that the model wants.
         encoder: what turns pictures into features; None where the model sees no pictures.
         view: the grid, and the pictures that signals are measured from.
-        threshold: on the probability smoothed over `smooth_seconds`; chosen on validation.
+        threshold: on the calibrated probability smoothed over `smooth_seconds`; chosen on validation.
+        calibration: of the probabilities that the model gives.
+        habits: how highlights are labelled where it learnt.
         frozen: True when the backbone is as it was before training, so that features can be shared.
         digest: of the whole bundle.
         metrics: figures on the validation side, for people.
@@ -58,6 +62,8 @@ class Bundle:
     view: View
     threshold: float
     smooth_seconds: float
+    calibration: Calibration
+    habits: Habits | None
     frozen: bool
     digest: str
     metrics: ModelFigures
@@ -139,6 +145,8 @@ def load_bundle(root: Root, name: str) -> Bundle:
         view=view,
         threshold=result.threshold,
         smooth_seconds=result.smooth_seconds,
+        calibration=result.calibration,
+        habits=result.habits,
         frozen=result.frozen,
         digest=made.content_digest(),
         metrics=result.metrics,

@@ -56,7 +56,7 @@ class VodScorer:
         return isinstance(self.used.model, StandardisedModel)
 
     def scores(self, pictures: Iterable[Values]) -> Scores:
-        """The scores of all instants, from the features of their pictures: [n, D], some at a time."""
+        """The calibrated probabilities of all instants, from the features of their pictures: [n, D], some at a time."""
         return self._scores(self._beside(pictures))
 
     def scores_without_pictures(self, count: int) -> Scores:
@@ -65,7 +65,8 @@ class VodScorer:
         return self._scores(self._instants(self._values(numbers)) for numbers in batches)
 
     def _scores(self, batches: Iterable[Instants]) -> Scores:
-        return np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
+        raw = np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
+        return self.used.calibration.apply(raw)
 
     def _beside(self, pictures: Iterable[Values]) -> Iterator[Instants]:
         first = 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lolhl.evaluate.figures import FrameFigures
+from lolhl.evaluate.figures import FrameFigures, Reliability
 from lolhl.models import unsupervised
 from lolhl.report.page import Table
 from lolhl.results import Agreement, ModelFigures
@@ -48,15 +48,42 @@ def unsupervised_table() -> Table:
     return Table("Found without a model", ("Signal", "Weight"), rows, note)
 
 
-def model_table(figures: ModelFigures) -> Table:
-    """What `train` recorded of the model beside answers that know nothing."""
+def model_table(model: str, figures: ModelFigures) -> Table:
+    """What `train` recorded of the model: beside answers that know nothing where it was judged on whole VODs.
+
+    Of chunks of the VODs that a model learnt from the page shows no figures of how good it is.
+    """
+    if figures.holdout != "vods":
+        note = (
+            "It was tried on chunks of the streams that it learnt from alone, which does not say how good it is on "
+            f"others. `lolhl compare {model}` says that, on labelled streams that it has not learnt from."
+        )
+        return Table("The model", (), (), note)
     rows = tuple((name, *_row(answer)) for name, answer in figures.smoothed.named().items())
-    model = figures.smoothed.model
+    frames = figures.smoothed.model
     note = (
-        f"On {model.frames} validation frames, {100 * (model.base_rate or 0):.0f} % of them in highlights. "
-        "In brackets: 95 % of resamples."
+        f"On {frames.frames} frames of streams that it did not learn from, {100 * (frames.base_rate or 0):.0f} % of "
+        "them in highlights. In brackets: 95 % of resamples."
     )
     return Table("The model", ("", "Average precision", "F1", "Precision", "Recall"), rows, note)
+
+
+def reliability_table(reliability: Reliability) -> Table:
+    """How often there was a highlight where the model said so and so."""
+    rows = tuple(
+        (
+            f"{100 * part.low:.0f} to {100 * part.high:.0f} %",
+            str(part.instants),
+            f"{100 * part.probability:.0f} %",
+            f"{100 * part.labelled:.0f} %",
+        )
+        for part in reliability.bins
+    )
+    note = (
+        f"On average probabilities are off by {100 * reliability.error:.0f} points in a hundred, where they were not "
+        f"calibrated; before calibration by {100 * reliability.raw_error:.0f}."
+    )
+    return Table("What probabilities mean", ("Probability", "Frames", "Mean", "In labelled highlights"), rows, note)
 
 
 def _row(figures: FrameFigures) -> Iterator[str]:

@@ -48,7 +48,9 @@ class ClipsConfig(Config):
         "source: clips of a Twitch VOD that is stored in a smaller rendition are cut from stretches that are fetched "
         "in source quality; stored: nothing is fetched",
     )
-    top: int | None = setting(None, "cut clips of so many of the best highlights only (default: of all)", at_least=0)
+    clips_top: int | None = setting(
+        None, "cut clips of so many of the best highlights only (default: of all)", at_least=0
+    )
     reel: bool = setting(True, "join the clips to one video")
     reel_minutes: float | None = setting(
         None, "the reel holds the best clips that are together at most so long (default: all clips)", above=0
@@ -91,7 +93,7 @@ def clips(
     if earlier and not earlier.result.source_may_come:
         return earlier
 
-    chosen = [] if config.clips == "none" else spans.result.highlights[: config.top]
+    chosen = [] if config.clips == "none" else spans.result.highlights[: config.clips_top]
     media = _media(root, stored, sorted(chosen, key=lambda highlight: highlight.span), config)
     if earlier and media.source_may_come:  # these clips are there
         return earlier

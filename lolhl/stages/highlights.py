@@ -3,17 +3,19 @@
 Spans are cut from scores smoothed over some seconds. Neither the video nor the network is needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lolhl import layout, manifest
-from lolhl.config import setting, settings
+from lolhl.config import setting
 from lolhl.errors import Conflict
 from lolhl.exports import webvtt, youtube
+from lolhl.highlights.amount import AmountConfig, choose
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Highlights, Scoring, Vod
@@ -24,26 +26,15 @@ _TABLE, _PLAYERS, _YOUTUBE = "highlights.tsv", "exports/chapters.vtt", "exports/
 
 
 @dataclass(frozen=True, kw_only=True)
-class HighlightsConfig(CutConfig):
-    """How highlights are cut from scores."""
+class HighlightsConfig(CutConfig, AmountConfig):
+    """How highlights are cut from scores, and how many."""
 
-    threshold: float | None = setting(
-        None,
-        "a highlight begins where the smoothed probability reaches this (default: the model's)",
-        at_least=0,
-        at_most=1,
-    )
     smooth_seconds: float | None = setting(
         None,
         "seconds over which probabilities are averaged before cutting (default: the model's)",
         at_least=0,
         at_most=3600,
     )
-
-    def limits(self, threshold: float) -> Limits:
-        """Where highlights begin and end. Uses this threshold, the model's, where the settings have none."""
-        kept = {limit.name: getattr(self, limit.name) for limit in settings(CutConfig)}
-        return Limits(threshold=threshold if self.threshold is None else self.threshold, **kept)
 
 
 def highlights(
@@ -108,9 +99,17 @@ def _cut(
     # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
     duration = min(stored.duration or float("inf"), float(len(scores) / scoring.fps))
     smooth_seconds = scoring.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
-    limits = config.limits(scoring.threshold)
     smoothed = centred_mean(scores, scoring.fps, smooth_seconds)
-    highlights = find(smoothed, scoring.fps, duration, limits)
+    limits = config.limits(scoring.threshold, scoring.habits)
+    threshold, highlights = choose(
+        lambda level: find(smoothed, scoring.fps, duration, replace(limits, threshold=level)),
+        smoothed,
+        float(scoring.fps),
+        scoring.threshold,
+        scoring.habits.share if scoring.habits else None,
+        config,
+    )
+    limits = replace(limits, threshold=threshold)
     return Highlights(
         vod=vod,
         model=scoring.model,
@@ -119,6 +118,7 @@ def _cut(
         smooth_seconds=smooth_seconds,
         highest=float(smoothed.max(initial=0.0)),
         duration=duration,
+        amount=_amount(config, scoring.habits),
         rule=_rule(limits, smooth_seconds),
         highlights=highlights,
         reason=None if highlights else reason_for_none(smoothed, limits),
@@ -136,10 +136,30 @@ def _exports(result: Highlights) -> dict[str, str]:
     return texts
 
 
+def _amount(config: HighlightsConfig, habits: Habits | None) -> str:
+    """What decided how many highlights there are."""
+    if config.threshold is not None:
+        return f"--threshold {config.threshold:g}"
+    if config.minutes is not None:
+        return f"--minutes {config.minutes:g}"
+    if config.share is not None:
+        return f"--share {100 * config.share:g}%"
+    if config.top is not None:
+        return f"--top {config.top}"
+    if habits is None:
+        return "the model's threshold"
+    return f"the scores, and the {100 * habits.share:.0f} % of the time that was labelled where the model learnt"
+
+
 def _rule(limits: Limits, smooth_seconds: float) -> str:
+    low = "" if limits.low_ratio == 1 else f" until below {limits.low:.2f}"
+    padding = (
+        f" {limits.pad_before:g} s added before and {limits.pad_after:g} s after,"
+        if limits.pad_before or limits.pad_after
+        else ""
+    )
     return (
-        f"Cut from probabilities averaged over {smooth_seconds:g} s: from {limits.threshold:.2f} until below "
-        f"{limits.low:.2f}, {limits.pad_before:g} s added before and {limits.pad_after:g} s "
-        f"after, joined when at most {limits.merge_gap:g} s apart, {limits.min_length:g} to "
-        f"{limits.max_length:g} s long."
+        f"Cut from probabilities averaged over {smooth_seconds:.3g} s: from {limits.threshold:.2f}{low}, joined over "
+        f"lulls of at most {limits.merge_gap:.3g} s, split at valleys when longer than {limits.split_above:.3g} s,"
+        f"{padding} {limits.min_length:.3g} to {limits.max_length:.3g} s long."
     )

@@ -167,6 +167,7 @@ def infer(
         model_digest=used.digest,
         threshold=used.threshold,
         smooth_seconds=used.smooth_seconds,
+        habits=used.habits,
         model_metrics=used.metrics,
     )
     return todo.store(result, {layout.scores(vod, place): data})

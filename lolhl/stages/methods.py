@@ -134,7 +134,7 @@ def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, for
         scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
         scoring, key = scored.result, scored.key_of(layout.scores(vod, place))
         redo = layout.remake(key)
-        judge = Judge(scoring.smooth_seconds, Limits(threshold=scoring.threshold))
+        judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
         scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
         vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
     return judge.predict(vods)

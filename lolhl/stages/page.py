@@ -1,7 +1,7 @@
 """page: highlights, their clips and the labels of a VOD → its page, and how well highlights and labels agree."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -20,10 +20,16 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import unsupervised
-from lolhl.report.page import Link, PageHighlight, render
+from lolhl.report.page import Link, PageHighlight, Table, render
 from lolhl.report.page import Report as Page
 from lolhl.report.pictures import thumbnails
-from lolhl.report.tables import agreement_summary, agreement_table, model_table, unsupervised_table
+from lolhl.report.tables import (
+    agreement_summary,
+    agreement_table,
+    model_table,
+    reliability_table,
+    unsupervised_table,
+)
 from lolhl.results import (
     Agreement,
     Clips,
@@ -105,7 +111,7 @@ def page(
         agreement=agreement_summary(agreement) if agreement else None,
         tables=[
             *([agreement_table(agreement)] if agreement else []),
-            *([model_table(scoring.result.model_metrics)] if scoring.result.model_metrics else []),
+            *_model_tables(scoring.result),
             *([unsupervised_table()] if scoring.result.model == unsupervised.NAME else []),
         ],
         files=_files(vod, spans, cut),
@@ -115,6 +121,14 @@ def page(
     with todo.begin() as begun:
         root.write(result.page, html)
         return begun.finish(result, [Output.from_bytes(result.page, html)])
+
+
+def _model_tables(scoring: Scoring) -> Iterator[Table]:
+    figures = scoring.model_metrics
+    if figures:
+        yield model_table(scoring.model, figures)
+        if figures.reliability:
+            yield reliability_table(figures.reliability)
 
 
 def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:
@@ -196,7 +210,7 @@ def _content(
         low=cut.low,
         reason=cut.reason,
         chapters=stored.chapters,
-        settings=cut.rule,
+        settings=f"How much: {cut.amount}. {cut.rule}",
     )
 
 

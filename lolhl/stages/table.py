@@ -143,6 +143,8 @@ STAGES: dict[str, Stage] = {
         words=(Word("vod", "names of VODs with scores", many=True),),
         settings=("ReportConfig",),
         shareable=True,
+        epilog="examples:\n  lolhl report 1886367077\n  lolhl report 1886367077 --minutes 10\n"
+        "  lolhl report 1886367077 --share 8% --clips exact",
     ),
     "review": Stage(
         "serve the reports on this machine: corrections are saved while they are made",

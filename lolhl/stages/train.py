@@ -28,8 +28,10 @@ from lolhl.config import setting
 from lolhl.data import cache, stretches
 from lolhl.data.stretches import Samples, Side, SplitVod
 from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
+from lolhl.evaluate.calibration import Calibration
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
+from lolhl.labels.habits import Habits, habits
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, material, publication, tracking
 from lolhl.models.joined import JoinedModel
@@ -41,6 +43,7 @@ from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
 from lolhl.signals import Signal
+from lolhl.stages.dataset import DatasetConfig
 from lolhl.stages.methods import BUILT_IN
 from lolhl.storage import Root, each
 from lolhl.text import first_few
@@ -68,8 +71,12 @@ class TrainConfig(LearnConfig):
         "auto",
         "compile the network before training: yes, no, or auto: for --tune all on a GPU with a C compiler beside",
     )
-    smooth_seconds: float = setting(
-        5.0, "seconds over which probabilities are averaged before the threshold", at_least=0, at_most=3600
+    smooth_seconds: float | None = setting(
+        None,
+        "seconds over which probabilities are averaged before the threshold (default: a quarter of the median label)",
+        at_least=0,
+        at_most=3600,
+        unrecorded=5.0,
     )
     register: str = setting("lolhl", "name of the model in MLflow's registry", neutral=True)
     alias: str = setting("challenger", "alias that the registry points to this model", neutral=True)
@@ -221,9 +228,15 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         if isinstance(model, JoinedModel):
             training.weigh(model, contents, lessons["validation"])
         raw = training.probabilities(learner, contents, lessons["validation"])
-        threshold, figures = _judge(sides["validation"], raw, view.fps, config.smooth_seconds)
+        marks = habits((vod.spans, float(vod.end / vod.fps)) for vod in split_vods)
+        assert marks  # both sides have highlights
+        # Clip models learn from rebalanced samples, the others from whole stretches as they are.
+        rebalanced = isinstance(config.model, ClipSettings)
+        trained = float(np.mean(sides["train"].label)) if rebalanced else marks.share
+        holdout = described.result.holdout
+        judged = _judge(sides["validation"], raw, view.fps, config.smooth_seconds, marks, trained, holdout)
         recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
-        result = _describe(config, recipes, network, described, view, fitted, threshold, figures)
+        result = _describe(config, recipes, network, described, view, fitted, judged)
         publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
         made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})
         root.delete(checkpoint.key)
@@ -235,7 +248,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
     """The VODs of the dataset, as it splits them."""
     keys, result = stretches.keys(dataset), described.result
-    redo = f"lolhl dataset {dataset} {first_few(result.vods, ' ')} --force"
+    redo = _dataset_command(dataset, described)
     if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
         raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
     files = [described.read(root, key, redo) for key in keys]
@@ -255,9 +268,16 @@ def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manife
             key, _ = stretches.keys(dataset)
             raise Damaged(
                 f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
-                f"run `lolhl dataset {dataset} {first_few(result.vods, ' ')} --force`"
+                f"run `{_dataset_command(dataset, described)}`"
             )
     return sides
+
+
+def _dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
+    """The command that makes the dataset anew, with the settings that it was made with."""
+    result, options = described.result, DatasetConfig.options(described.config)
+    view = f"--fps {result.fps} --size {result.size} --fit {result.fit}"
+    return f"lolhl dataset {dataset} {first_few(result.vods, ' ')} {view}{options} --force"
 
 
 def _check(
@@ -281,8 +301,8 @@ def _check(
         for vod, in_vod in side.by_vod().items():
             if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
-                    f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
-                    f"{' '.join(described.result.vods)} --force`"
+                    f"{vod} was extracted again since the dataset was made: run "
+                    f"`{_dataset_command(config.dataset, described)}`"
                 )
 
 
@@ -304,28 +324,63 @@ def _recipe(signal: Signal, width: int) -> SignalRecipe:
     return SignalRecipe(version=signal.version, settings=bundle.recorded_settings(signal), width=width)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What the validation side says of a model."""
+
+    threshold: float
+    smooth_seconds: float
+    calibration: Calibration
+    habits: Habits
+    figures: ModelFigures
+
+
 def _judge(
-    side: Samples, raw: npt.NDArray[np.float32], fps: Fraction, smooth_seconds: float
-) -> tuple[float, ModelFigures]:
-    """The threshold that is chosen on the validation side, and the figures there.
+    side: Samples,
+    raw: npt.NDArray[np.float32],
+    fps: Fraction,
+    smooth_seconds: float | None,
+    marks: Habits,
+    trained: float,
+    holdout: Literal["chunks", "vods"],
+) -> _Judged:
+    """Calibrates on the validation side, chooses the threshold there, and takes the figures.
 
     Args:
         side: the samples of the validation side.
         raw: float32 [n], the probability of each sample.
         fps: of the grid.
-        smooth_seconds: seconds over which probabilities are averaged.
+        smooth_seconds: over which probabilities are averaged; None for what suits the labels.
+        marks: how highlights are labelled in the whole dataset.
+        trained: share of positives among the samples that were learnt from.
+        holdout: what the validation side is.
     """
-    from lolhl.evaluate.judge import Judge, ScoredVod, judge, raw_figures  # takes seconds
+    from lolhl.evaluate.calibration import calibrate, rebalancing_offset, reliability  # these take seconds
+    from lolhl.evaluate.judge import Judge, Predictions, ScoredVod, judge, raw_figures
 
-    vods = [
-        ScoredVod.from_samples(vod, fps, side.frame[in_vod], raw[in_vod], side.label[in_vod])
-        for vod, in_vod in side.by_vod().items()
-        if in_vod.start < in_vod.stop
-    ]
-    chosen = Judge.choose(vods, smooth_seconds)
+    offset = rebalancing_offset(marks.share, trained)
+    smooth_seconds = marks.smooth_seconds if smooth_seconds is None else smooth_seconds
+
+    def scored(scores: npt.NDArray[np.float32]) -> list[ScoredVod]:
+        return [
+            ScoredVod.from_samples(vod, fps, side.frame[at], scores[at], side.label[at])
+            for vod, at in side.by_vod().items()
+            if at.start < at.stop
+        ]
+
+    ranking = Predictions(0.0, [vod.uncut() for vod in scored(raw)]).ranking
+    calibration = calibrate(ranking.labels, ranking.scores, float(fps), offset)
+    vods = scored(calibration.apply(raw))
+    chosen = Judge.choose(vods, smooth_seconds, marks)
     judgement, threshold = judge(chosen.predict(vods)), chosen.limits.threshold
-    figures = ModelFigures(smoothed=judgement.frames, raw=raw_figures(vods, threshold), events=judgement.events)
-    return threshold, figures
+    figures = ModelFigures(
+        smoothed=judgement.frames,
+        raw=raw_figures(vods, threshold),
+        events=judgement.events,
+        holdout=holdout,
+        reliability=reliability(ranking.labels, ranking.scores, ranking.groups, float(fps), offset),
+    )
+    return _Judged(threshold, smooth_seconds, calibration, marks, figures)
 
 
 def _describe(
@@ -335,8 +390,7 @@ def _describe(
     described: Manifest[Dataset],
     view: View,
     fitted: Fitted,
-    threshold: float,
-    figures: ModelFigures,
+    judged: _Judged,
 ) -> Model:
     backbone = None
     if network:
@@ -349,12 +403,14 @@ def _describe(
         backbone=backbone,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
         frozen=config.tune == "head",
-        threshold=threshold,
+        threshold=judged.threshold,
         threshold_chosen="best F1 of smoothed probabilities on the validation side",
-        smooth_seconds=config.smooth_seconds,
+        smooth_seconds=judged.smooth_seconds,
+        calibration=judged.calibration,
+        habits=judged.habits,
         dataset_digest=described.content_digest(),
         dataset_holdout=described.result.holdout,
-        metrics=figures,
+        metrics=judged.figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],
         versions={"lolhl": lolhl.__version__, **{name: version(name) for name in _LIBRARIES}},

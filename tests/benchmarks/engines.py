@@ -37,6 +37,7 @@ from tests.benchmarks import inputs, result
 from tests.benchmarks.result import Table
 
 VIEW = View(Fraction(3), 224, "squeeze")
+SMOOTH_SECONDS = 5.0
 TIMED = 256  # pictures, of each run
 ROUNDS = 3
 BATCH = 32  # of torch and ONNX Runtime
@@ -283,7 +284,7 @@ def _learnt(features: Features, labels: npt.NDArray[np.bool_], seed: int) -> Vid
 def _judged(model: VideoModel, features: Features, labels: npt.NDArray[np.bool_]) -> float:
     scores = np.concatenate(list(scoring.probabilities(model, [Instants({"pictures": features}, {})], CPU)))
     vods = [ScoredVod(vod="judged", fps=VIEW.fps, scores=scores, labels=from_grid(labels, VIEW.fps))]
-    return average_precision(vods, TrainConfig().smooth_seconds) or 0.0
+    return average_precision(vods, SMOOTH_SECONDS) or 0.0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from lolhl.stages.table import IMAGES, STAGES
 from lolhl.storage import open_root
 from tests.streams import write_stream
 
-JOBS = [name for name in STAGES if name != "run"]
+JOBS = [name for name in STAGES if name not in ("run", "review")]
 HERE = Path(pipeline.__file__).parent
 DOCKERFILE = (HERE.parent / "images/Dockerfile").read_text()
 
@@ -77,7 +77,7 @@ def test_replicas_share_the_vods(stage: str, tmp_path: Path) -> None:
         said = ["--replicas", "3", "--max_retries", "2", "--", "a", "b", "c"]
         planned = runner.dryrun_component(f"{HERE}/{stage}.py:{stage}", said, "local_cwd", {"log_dir": str(tmp_path)})
     (replicas,) = planned.request.role_params.values()
-    assert [replica.args[-2:] for replica in replicas] == [["--share", f"{number}/3"] for number in range(3)]
+    assert [replica.args[-2:] for replica in replicas] == [["--part", f"{number}/3"] for number in range(3)]
     assert planned._app.roles[0].max_retries == 2
 
 

@@ -1,6 +1,7 @@
 """The judge: what flows where, and by which groups intervals are drawn."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from lolhl.evaluate import metrics
 from lolhl.evaluate.judge import VODS_ENOUGH, Judge, Prediction, Predictions, ScoredVod, average_precision, judge
 from lolhl.highlights.cut import Limits, find
 from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span, on_grid
 
 FPS = Fraction(3)
@@ -42,6 +44,18 @@ def test_the_chain_is_smoothing_threshold_spans_and_figures() -> None:
     assert [at.labelled for at in figures.events] == [7, 7]
     assert figures.per_vod["b"].average_precision == metrics.average_precision(labels[1], smoothed[1])
     assert sum(vod.events[0].matched for vod in figures.per_vod.values()) == figures.events[0].matched
+
+
+def test_each_vod_is_called_as_suits_it_where_habits_are_known() -> None:
+    """The scores of the second VOD are half of what they should be, so that the threshold calls nothing there."""
+    marks = Habits(share=0.15, highlights=4, short=4, median=8, long=12, longest=15, gap=40)
+    loud, quiet = scored("a"), scored("b", seed=1)
+    quiet = replace(quiet, scores=quiet.scores * 0.5)
+    fixed = Judge(2, Limits(threshold=0.6)).predict([loud, quiet])
+    assert [bool(vod.spans) for vod in fixed.vods] == [True, False]
+    suited = Judge.of_model(0.6, marks.smooth_seconds, marks).predict([loud, quiet])
+    for vod in suited.vods:
+        assert 0.5 * 33 < sum(span.duration for span in vod.spans) < 2.5 * 33
 
 
 def test_nothing_flows_in_from_what_is_not_known() -> None:

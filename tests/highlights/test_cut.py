@@ -8,14 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lolhl.errors import UsageError
-from lolhl.highlights.cut import Limits, find, reason_for_none
+from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.habits import Habits
 from lolhl.labels.spans import merge, on_grid
 from lolhl.labels.tables import read_table
 
 ONE = Fraction(1)
 THREE = Fraction(3)
-BARE = Limits(threshold=0.5, low_ratio=0.6, pad_before=0, pad_after=0, merge_gap=0, min_length=0, max_length=1000)
+BARE = Limits(threshold=0.5, low_ratio=0.6, valley=0.7, merge_gap=0, min_length=0, split_above=1000, max_length=1000)
+HABITS = Habits(share=0.2, highlights=9, short=6, median=16, long=30, longest=50, gap=70)
 
 
 def limits(**changes: float) -> Limits:
@@ -33,9 +35,9 @@ def borders(text: str, limit: Limits, duration: float | None = None) -> list[tup
     return sorted((h.span.start, h.span.stop) for h in found)
 
 
-def test_it_begins_at_the_threshold_and_ends_below_the_lower_one() -> None:
+def test_it_reaches_the_threshold_and_ends_below_the_lower_one() -> None:
     #                0123456789
-    assert borders("0446444200", BARE) == [(3, 7)]
+    assert borders("0446444200", BARE) == [(1, 7)]
     assert borders("0444444400", BARE) == []
     assert borders("0006200600", BARE) == [(3, 4), (7, 8)]
 
@@ -48,7 +50,41 @@ def test_it_is_padded_within_the_video() -> None:
 def test_near_ones_become_one() -> None:
     assert borders("0600600060", limits(merge_gap=2)) == [(1, 5), (8, 9)]
     assert borders("0600600060", limits(merge_gap=3)) == [(1, 9)]
-    assert borders("0600060000", limits(pad_before=2, pad_after=2)) == [(0, 8)]
+
+
+def test_padding_joins_nothing() -> None:
+    assert borders("0600060000", limits(pad_before=2, pad_after=3)) == [(0, 3.5), (3.5, 9)]
+
+
+def test_a_long_one_is_split_at_its_valleys() -> None:
+    deep = "0" + "9" * 5 + "6" + "9" * 5 + "0"
+    assert borders(deep, limits(split_above=10)) == [(1, 6), (6, 12)]
+    assert borders(deep, limits(split_above=11)) == [(1, 12)]  # not longer than is usual
+    assert borders(deep, limits(split_above=10, valley=0.6)) == [(1, 12)]  # not deep enough
+    assert borders("0" + "6" * 5 + "5" + "9" * 5 + "0", limits(split_above=10)) == [(1, 12)]  # beside the lower peak
+
+
+def test_no_part_of_a_split_one_is_too_short() -> None:
+    text = "0" + "9" * 9 + "5" + "7" * 2 + "6" + "8" * 9 + "0"
+    assert borders(text, limits(split_above=10, valley=0.9)) == [(1, 10), (10, 13), (13, 23)]
+    # It joins the neighbour beyond the shallower valley.
+    assert borders(text, limits(split_above=10, valley=0.9, min_length=4)) == [(1, 10), (10, 23)]
+
+
+def test_a_day_that_is_all_peaks_is_split_too() -> None:
+    noise = np.random.default_rng(0).uniform(0.5, 1, 50_000)
+    spans = find(noise, THREE, len(noise) / 3, limits(split_above=10, valley=0.9, min_length=5))
+    assert all(highlight.span.duration >= 5 - 0.002 for highlight in spans)
+    assert sum(highlight.span.duration for highlight in spans) == pytest.approx(len(noise) / 3)
+
+
+def test_lengths_and_lulls_are_those_of_the_labels() -> None:
+    limit = CutConfig().limits(0.3, HABITS)
+    assert (limit.merge_gap, limit.min_length, limit.split_above, limit.max_length) == (2, 6, 30, 50)
+    own = CutConfig(merge_gap=0, min_length=30).limits(0.3, HABITS)
+    assert (own.merge_gap, own.min_length, own.split_above, own.max_length) == (0, 30, 30, 60)
+    assert CutConfig(max_length=8).limits(0.3, HABITS).min_length == 4
+    assert CutConfig().limits(0.3) == Limits(threshold=0.3)
 
 
 def test_short_ones_are_dropped() -> None:
@@ -96,9 +132,8 @@ def test_the_reason_never_says_that_a_number_is_below_itself() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"threshold": 1.5},
-        {"threshold": float("nan")},
         {"low_ratio": -0.1},
+        {"valley": 1.5},
         {"pad_before": -1},
         {"merge_gap": float("inf")},
         {"min_length": 10, "max_length": 15},
@@ -107,7 +142,7 @@ def test_the_reason_never_says_that_a_number_is_below_itself() -> None:
 )
 def test_impossible_limits_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="--" + next(reversed(changes)).replace("_", "-")):
-        limits(**changes)
+        CutConfig(**changes)
 
 
 @st.composite
@@ -125,11 +160,13 @@ def streams(draw: st.DrawFn) -> tuple[npt.NDArray[np.float64], Fraction, float, 
         merge_gap=draw(st.floats(0, 10)),
         min_length=shortest,
         max_length=draw(st.floats(max(2 * shortest, 0.1), 40)),
+        split_above=draw(st.floats(0, 40)),
+        valley=draw(st.floats(0, 1)),
     )
     return scores, fps, duration, limit
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(streams())
 def test_what_always_holds(stream: tuple[npt.NDArray[np.float64], Fraction, float, Limits]) -> None:
     scores, fps, duration, limit = stream

@@ -25,7 +25,7 @@ def made_up(
     scores = np.full(len(times), 0.1)
     for time, height in peaks:
         scores[np.abs(times - time) <= 5] = height
-    smoothed, limits = centred_mean(scores, FPS, 1), Limits(threshold=0.5)
+    smoothed, limits = centred_mean(scores, FPS, 1), Limits(threshold=0.5, low_ratio=0.85, pad_before=1, pad_after=1)
     highlights = find(smoothed, FPS, seconds, limits)
     spans = [highlight.span for highlight in highlights]
     pairs = metrics.match_spans(changes.get("labels") or [], spans, metrics.TIOUS[0])

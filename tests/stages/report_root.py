@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lolhl import grid
+from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span
 from lolhl.labels.store import save_labels
 from lolhl.manifest import Output
@@ -60,6 +61,7 @@ def add_scores(
     *,
     threshold: float = 0.5,
     metrics: ModelFigures | None = None,
+    habits: Habits | None = None,
 ) -> None:
     """Writes what infer would have left."""
     buffer = io.BytesIO()
@@ -68,5 +70,5 @@ def add_scores(
     ).write_parquet(buffer)
     root.write(f"highlights/{vod}/scores.parquet", buffer.getvalue())
     key = f"highlights/{vod}/scores.parquet"
-    scored = replace(SCORING, vod=vod, frames=len(scores), threshold=threshold, model_metrics=metrics)
+    scored = replace(SCORING, vod=vod, frames=len(scores), threshold=threshold, habits=habits, model_metrics=metrics)
     store(root, f"highlights/{vod}/scores.json", scored, (Output.from_bytes(key, buffer.getvalue()),))

@@ -112,7 +112,7 @@ def both(root: Root) -> tuple[Manifest[Highlights], Manifest[Clips]]:
 
 def test_clips_tell_what_they_were_cut_from(root: Root) -> None:
     spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
-    made = clips(root, spans, ClipsConfig(top=2))
+    made = clips(root, spans, ClipsConfig(clips_top=2))
     assert sorted(clip.rank for clip in made.result.clips) == [1, 2]
     assert {clip.video for clip in made.result.clips} == {"vods/v1/video.mp4"}
     keys = {clip.rank: clip.key for clip in made.result.clips}
@@ -132,7 +132,7 @@ def matches(root: Root, made: Report) -> list[int | None]:
 
 def test_the_page_matches_labels_as_the_figures_do(root: Root) -> None:
     # The second label is no highlight. The last one overlaps two highlights and can match only one of them.
-    save_labels(root, "v1", [Span(8, 16), Span(20, 25), Span(30, 54)])
+    save_labels(root, "v1", [Span(8, 16), Span(20, 25), Span(33, 54)])
     made = report(root, "v1", ReportConfig(**SETTINGS, clips="none")).result
     assert made.labelled
     labels = matches(root, made)

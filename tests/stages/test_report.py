@@ -122,8 +122,10 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
 
 def test_only_the_best_are_cut_when_asked(make: Make) -> None:
     root = make()
-    said = report(root, "v1", ReportConfig(min_length=4, top=1)).result
+    said = report(root, "v1", ReportConfig(min_length=4, clips_top=1)).result
     assert [bool(h.clip) for h in said.highlights] == [True, False, False]
+    said = report(root, "v1", ReportConfig(min_length=4, top=1)).result
+    assert [bool(h.clip) for h in said.highlights] == [True]
     assert report(root, "v1", ReportConfig(min_length=4, clips="none")).result.reel is None
 
 
@@ -286,7 +288,9 @@ def test_a_damaged_video_leaves_the_earlier_report(make: Make) -> None:
         {"smooth_seconds": -1.0},
         {"intensity_seconds": float("nan")},
         {"top": -1},
-        {"min_length": 100.0},
+        {"clips_top": -1},
+        {"top": 3, "minutes": 5},
+        {"min_length": 100.0, "max_length": 120.0},
         {"pad_before": float("nan")},
         {"clips": "some"},
     ],

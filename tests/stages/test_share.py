@@ -51,14 +51,14 @@ def test_replicas_do_each_vod_once_and_a_lost_one_s_part_again(
     caplog.set_level(logging.INFO)
     root = root_of(tmp_path, {"a": 4, "b": 3, "c": 2})
     call = ["extract", "a", "b", "c", "--size", "32", "--json", "--root", root.url]
-    assert main([*call, "--share", "0/2"]) == 0
+    assert main([*call, "--part", "0/2"]) == 0
     assert [json.loads(line)["vod"] for line in capsys.readouterr().out.splitlines()] == ["a"]
     done = root.stat("frames/a/3fps-32px-squeeze-q90/frameset.json")
     # The second did one of its two and was lost.
     extract(root, "b", ExtractConfig(size=32))
-    assert main([*call, "--share", "1/2"]) == 0
+    assert main([*call, "--part", "1/2"]) == 0
     assert [json.loads(line)["vod"] for line in capsys.readouterr().out.splitlines()] == ["b", "c"]
     assert caplog.text.count("done already") == 1
     assert root.stat("frames/a/3fps-32px-squeeze-q90/frameset.json") == done
-    assert main([*call, "--share", "4/5"]) == 0
+    assert main([*call, "--part", "4/5"]) == 0
     assert "nothing, as there are fewer VODs" in caplog.text

@@ -125,7 +125,7 @@ def test_only_the_segments_around_highlights_are_fetched(root: Root, server: Twi
 
 def test_nothing_is_fetched_twice(root: Root, server: Twitch) -> None:
     scored(root, server)
-    before = cut(root, report(root, ID, config(top=1)))
+    before = cut(root, report(root, ID, config(clips_top=1)))
     assert all(re.search(r"chunked/[0-6]\.ts", name) for name in server.segments())
     server.requests.clear()
     report(root, ID, config())

@@ -38,7 +38,7 @@ def test_a_row_makes_a_verb_and_a_check_of_its_image(
     call = ["oven", "a", "b", "--dough", "rye", "--root", str(tmp_path), "--quiet"]
     assert cli.main([*call, "--minutes", "50"]) == 0
     assert capsys.readouterr().out == "oven: vod a, dough rye, minutes 50\noven: vod b, dough rye, minutes 50\n"
-    assert cli.main([*call, "--share", "0/2", "--json"]) == 0
+    assert cli.main([*call, "--part", "0/2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["vod"] == "a"
     for words, message in (
         (["--minutes", "0"], "lolhl oven: --minutes 0: must be 1 to 100\n"),

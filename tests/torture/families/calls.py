@@ -25,17 +25,18 @@ NUMBERS = (
 )  # fmt: skip
 CALLS: dict[str, tuple[str, ...]] = {
     "download a.mp4 --name n": ("--start", "--stop", "--serves", "--serves-fps", "--quality"),
-    "extract a": ("--fps", "--size", "--quality", "--shard-mb", "--fit", "--mode", "--decoder", "--share"),
+    "extract a": ("--fps", "--size", "--quality", "--shard-mb", "--fit", "--mode", "--decoder", "--part"),
     "labels a.tsv": ("--fps", "--vod", "--format"),
     "dataset n a": ("--validation", "--chunk-seconds", "--context-seconds", "--positives", "--seed", "--holdout"),
     "train n --dataset d --epochs 1": (
         "--clip-frames", "--clip-stride", "--hidden", "--dropout", "--batch", "--learning-rate", "--weight-decay",
         "--patience", "--seed", "--smooth-seconds", "--register", "--alias", "--cache-gb", "--epoch-samples", "--kind",
     ),
-    "infer t a --force": ("--closer", "--mode", "--source", "--share"),
+    "infer t a --force": ("--closer", "--mode", "--source", "--part"),
     "report a": (
         "--threshold", "--smooth-seconds", "--low-ratio", "--pad-before", "--pad-after", "--merge-gap", "--min-length",
-        "--max-length", "--top", "--intensity-seconds", "--clips",
+        "--max-length", "--split-above", "--valley", "--top", "--minutes", "--share", "--clips-top", "--clips",
+        "--intensity-seconds",
     ),
     "retrain": ("--like", "--judge", "--tolerance"),
     "compare m t random": ("--vods", "--name"),
