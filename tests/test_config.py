@@ -95,7 +95,7 @@ def test_defaults_are_valid_and_every_choice_and_type_is_checked(config: type[Co
 def test_a_wrong_kind_of_model_is_no_image_classifier() -> None:
     from lolhl.stages.train import TrainConfig
 
-    with pytest.raises(UsageError, match="--kind 'vide': must be image or video"):
+    with pytest.raises(UsageError, match="--kind 'vide': must be image, video, tcn or gru"):
         TrainConfig(kind="vide")
 
 

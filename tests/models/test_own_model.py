@@ -72,7 +72,7 @@ def streams(tmp_path_factory: pytest.TempPathFactory) -> Root:
 
 def average_precision(root: Root, vod: str) -> float:
     key = f"highlights/{vod}/scores.parquet"
-    scores = read_scores(root.read(key), key, "", 450)
+    scores = read_scores(stored_bytes(root, key), key, "", 450)
     return metrics.average_precision(on_grid(load_labels(root, vod), len(scores), ExtractConfig().fps), scores) or 0.0
 
 
