@@ -7,6 +7,7 @@ come from these declarations, so a setting is written down once.
 import math
 import numbers
 import re
+import shlex
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -313,6 +314,23 @@ class Config:
             known += settings(chosen) if chosen else ()
         before = {declared.name: _plain(declared.unrecorded) for declared in known if not declared.neutral}
         return {name: value for name, value in recorded.items() if name in before and value != before[name]}
+
+    @classmethod
+    def options(cls, recorded: Mapping[str, Any]) -> str:
+        """The options of the command line that give recorded settings again, each with a space before it.
+
+        Those are left out that have this value where the option is not given.
+        """
+        options = []
+        for declared in settings(cls):
+            value = recorded.get(declared.name, _plain(declared.unrecorded))
+            if declared.neutral or value == _plain(declared.default) or value is None:
+                continue
+            if declared.kind is bool:
+                options.append(f" --{'' if value else 'no-'}{declared.flag.removeprefix('--')}")
+            else:
+                options.append(f" {declared.flag} {shlex.quote(str(value))}")
+        return "".join(options)
 
 
 C = TypeVar("C", bound=Config)

@@ -65,7 +65,7 @@ def labels(vod: str) -> str:
 
 
 def corrections(vod: str) -> str:
-    """What a person said of a VOD's highlights."""
+    """What an editor corrected of a VOD's highlights on the review page."""
     return f"{REVIEWS}{check_name(vod, 'VOD')}.json"
 
 

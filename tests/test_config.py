@@ -199,6 +199,15 @@ def test_settings_are_restored_as_they_were() -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_the_options_that_give_settings_again() -> None:
+    assert Cake.options(Cake(ovens=3).recorded()) == ""
+    baked = Cake(layers=5, sugar=0.25, per_minute=Fraction(1, 2), filling="jam", iced=True, name="it's mine", ovens=3)
+    given = Cake.options(baked.recorded())
+    assert given == """ --layers 5 --sugar 0.25 --per-minute 1/2 --filling jam --iced --name 'it'"'"'s mine'"""
+    assert Candled.options(Cake().recorded()) == " --layers 2"
+    assert Candled.options({}) == " --layers 2"
+
+
 @pytest.mark.parametrize(
     ("stage", "names"),
     [

@@ -398,7 +398,7 @@ def _read_chat(file: Path) -> list[twitch.Comment] | None:
     try:
         lines = json.loads(file.read_bytes())["comments"]
         return [twitch.Comment(float(line["time"]), str(line["user"]), str(line["text"])) for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UsageError(
             f'{file} is no chat: write {{"comments": [{{"time": seconds, "user": "…", "text": "…"}}, …]}}'
         ) from error
@@ -498,7 +498,8 @@ def _write_chat(root: Root, vod: str, fetched: _Fetched, duration: float) -> Out
         for comment in fetched.comments or ()
         if 0 <= (time := round(comment.time - fetched.offset, 3)) < duration
     ]
-    key, data = layout.chat(vod), json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False).encode()
+    text = json.dumps({"vod": vod, "comments": lines}, ensure_ascii=False)
+    key, data = layout.chat(vod), text.encode(errors="replace")  # half a character is none
     root.write(key, data)
     return Output.from_bytes(key, data)
 

@@ -43,6 +43,7 @@ from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
 from lolhl.signals import Signal
+from lolhl.stages.dataset import DatasetConfig
 from lolhl.stages.methods import BUILT_IN
 from lolhl.storage import Root, each
 from lolhl.text import first_few
@@ -247,7 +248,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
 def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
     """The VODs of the dataset, as it splits them."""
     keys, result = stretches.keys(dataset), described.result
-    redo = f"lolhl dataset {dataset} {first_few(result.vods, ' ')} --force"
+    redo = _dataset_command(dataset, described)
     if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
         raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
     files = [described.read(root, key, redo) for key in keys]
@@ -267,9 +268,16 @@ def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manife
             key, _ = stretches.keys(dataset)
             raise Damaged(
                 f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
-                f"run `lolhl dataset {dataset} {first_few(result.vods, ' ')} --force`"
+                f"run `{_dataset_command(dataset, described)}`"
             )
     return sides
+
+
+def _dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
+    """The command that makes the dataset anew, with the settings that it was made with."""
+    result, options = described.result, DatasetConfig.options(described.config)
+    view = f"--fps {result.fps} --size {result.size} --fit {result.fit}"
+    return f"lolhl dataset {dataset} {first_few(result.vods, ' ')} {view}{options} --force"
 
 
 def _check(
@@ -293,8 +301,8 @@ def _check(
         for vod, in_vod in side.by_vod().items():
             if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
-                    f"{vod} was extracted again since the dataset was made: run `lolhl dataset {config.dataset} "
-                    f"{' '.join(described.result.vods)} --force`"
+                    f"{vod} was extracted again since the dataset was made: run "
+                    f"`{_dataset_command(config.dataset, described)}`"
                 )
 
 

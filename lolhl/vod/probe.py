@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 import av
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from lolhl import grid
@@ -57,7 +58,7 @@ def probe(video: Path) -> VideoInfo:
         raise VideoError(f"{video} does not exist: give the path of a video file")
     with closing(ffmpeg.open_video(video)) as container:
         pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not pictures or not pictures[0].codec_context.width:
+        if not pictures or not _is_known(pictures[0]) or not pictures[0].codec_context.width:
             raise VideoError(f"{video} is no video that ffmpeg can read: give an .mp4, .ts, .mkv or other video file")
         stream = pictures[0]
         duration, start_time = container.duration or 0, container.start_time or 0
@@ -67,7 +68,7 @@ def probe(video: Path) -> VideoInfo:
             raise VideoError(ffmpeg.still_picture(video))
         if rotation in (90, 270):
             width, height = height, width
-        sound = container.streams.audio[0] if container.streams.audio else None
+        sound = next(filter(_is_known, container.streams.audio), None)
         return VideoInfo(
             duration=(duration + _HUNDREDTHS // 2) // _HUNDREDTHS / 100 if 0 < duration <= _LONGEST else 0.0,
             start_time=start_time / av.time_base,
@@ -75,13 +76,19 @@ def probe(video: Path) -> VideoInfo:
             height=height,
             fps=_rate(stream, count),
             codec=stream.codec_context.codec.canonical_name,
-            has_audio=bool(container.streams.audio),
+            has_audio=sound is not None,
             rotation=rotation,
             video_duration=_exact_duration(stream),
             channels=sound.codec_context.channels if sound else 0,
             sample_rate=sound.codec_context.sample_rate if sound else 0,
             timecode=_timecode(container, stream),
         )
+
+
+def _is_known(stream: Stream) -> bool:
+    """Whether ffmpeg knows the stream's codec. PyAV gives no context where it does not, whatever its types say."""
+    context: CodecContext | None = stream.codec_context
+    return context is not None
 
 
 def _exact_duration(stream: VideoStream) -> Fraction:

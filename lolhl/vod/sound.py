@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.error import FFmpegError
 from av.stream import Discard
 
@@ -27,6 +29,7 @@ _BEFORE = 0.5  # seconds that are decoded before those that are wanted, in which
 _WARM = 0.25  # seconds of them that are enough: Opus, the slowest, asks for 0.08 (RFC 7845, 4.6)
 _FURTHER = 4  # times so far back goes the next try, where a seek led too far
 _OFF = 0.01  # seconds; containers round times to milliseconds, and a lost packet is 0.02 s of most codecs
+_PLANES = 8  # that a frame can name without a list of its own: AV_NUM_DATA_POINTERS of FFmpeg
 _GATHERED = 4.0  # seconds of samples that come at once, about
 
 
@@ -69,7 +72,8 @@ class SoundReader:
     def _open(self) -> None:
         self._container = ffmpeg.open_video(self._video)
         best = self._container.streams.best("audio")
-        self._stream = best if isinstance(best, AudioStream) and best.time_base else None
+        context: CodecContext | None = best.codec_context if isinstance(best, AudioStream) else None  # unknown codecs
+        self._stream = best if isinstance(best, AudioStream) and best.time_base and context else None
         for stream in self._container.streams:
             stream.discard = Discard.none if stream is self._stream else Discard.all
         self._start = (self._container.start_time or 0) / av.time_base
@@ -166,10 +170,11 @@ class _Run:
 
     def __init__(self, start: float, stop: float) -> None:
         self._start, self._stop = start, stop
-        self._waiting: list[npt.NDArray[np.float32]] = []
+        self._waiting: list[npt.NDArray[Any]] = []  # of decoded frames: [channels, n]
         self._rate = 0
         self._first = self._next = 0  # numbers of the first sample that waits, and of the one after the last
         self._end = 0.0  # of what was yielded, in seconds
+        self._packing: tuple[tuple[str, str, int], AudioResampler] | None = None
 
     def add(self, frame: AudioFrame, origin: float) -> Iterator[Samples]:
         """Takes a frame, and yields what is complete."""
@@ -180,21 +185,35 @@ class _Run:
             at = exact if at is None or abs(exact - at) > _OFF * rate else at
         if at is None:  # nobody knows when it is heard
             return
-        if rate != self._rate or at != self._next or not self._waiting:
+        values = _channels(self._readable(frame))
+        is_alike = self._waiting and (len(self._waiting[0]), self._waiting[0].dtype) == (len(values), values.dtype)
+        if rate != self._rate or at != self._next or not is_alike:
             yield from self.rest()
             self._rate, self._first, self._next = rate, at, at
-        values = _mono(frame)
         self._waiting.append(values)
-        self._next += len(values)
+        self._next += values.shape[1]
         if self._next - self._first >= _GATHERED * rate:
             yield from self.rest()
             self._first = self._next
+
+    def _readable(self, frame: AudioFrame) -> AudioFrame:
+        """The frame with its channels in one plane, where PyAV 18 does not see where their list of planes ends.
+
+        It reads beyond it, and the process ends by SIGSEGV.
+        """
+        if not frame.format.is_planar or frame.layout.nb_channels < _PLANES:
+            return frame
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._packing is None or self._packing[0] != kind:
+            self._packing = kind, AudioResampler(format=frame.format.packed.name)
+        (packed,) = self._packing[1].resample(frame)
+        return packed
 
     def rest(self) -> Iterator[Samples]:
         """Yields what waits, as far as it is wanted and later than all before."""
         if not self._waiting:
             return
-        values = np.concatenate(self._waiting)
+        values = _mono(np.concatenate(self._waiting, axis=1))  # of all at once, which costs a fraction
         self._waiting = []
         low = max(0, round(max(self._start, self._end) * self._rate) - self._first)
         high = round(self._stop * self._rate) - self._first
@@ -212,11 +231,18 @@ def _decode(decoder: AudioCodecContext, packet: "av.Packet[AudioStream] | None")
         return []
 
 
-def _mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
-    """The mean of all channels: float32 [n], from -1 to 1."""
+def _channels(frame: AudioFrame) -> npt.NDArray[Any]:
+    """The samples of a frame, as they were decoded: [channels, n]."""
     values: npt.NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
+    return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
+
+
+def _mono(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """The mean of all channels: float32 [n], from -1 to 1.
+
+    Args:
+        values: as decoders give them, [channels, n].
+    """
     mono = values[0].astype(np.float32) if len(values) == 1 else values.mean(axis=0, dtype=np.float32)
     if values.dtype == np.uint8:
         return np.asarray((mono - 128) / 128, dtype=np.float32)

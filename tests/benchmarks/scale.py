@@ -250,7 +250,7 @@ def _table(title: str, runs: Mapping[tuple[str, int], Run]) -> result.Table:
         own = {size: run for (name, size), run in runs.items() if name == stage}
         before: Run | None = None
         for size, run in own.items():
-            times = [run.seconds / before.seconds, run.memory / before.memory] if before else [None, None]
+            times = [run.busy / before.busy, run.memory / before.memory] if before else [None, None]
             rows.append([shown, f"{size:,}", run.seconds, run.busy, times[0], run.memory, times[1]])
             before = run
     columns = ["what", "VODs", "seconds", "of the processor", "times those before", "MB", "times those before"]

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LolhlError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    notes = "\n\n".join([report.NOTES, *(f"```\n{text}\n```" for text in texts)])
+    notes = "\n\n".join([report.notes(names), *(f"```\n{text}\n```" for text in texts)])
     called = " ".join(["python -m tests.evaluation", *(f'"{m}"' if " " in m else m for m in given.methods)])
     result.write(given.name, tables, called, notes, folder=report.FOLDER)
     return 0

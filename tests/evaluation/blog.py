@@ -19,7 +19,7 @@ from lolhl.labels import tables
 from lolhl.labels.spans import Span
 from tests.benchmarks import blog
 from tests.evaluation.material import BACK, FORTH
-from tests.evaluation.methods import SCORES
+from tests.evaluation.methods import SCORES, scores_of_blog
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
         for vod in direction.judge
     }
     SCORES.mkdir(exist_ok=True)
-    np.savez_compressed(SCORES / f"blog-{direction.name}.npz", allow_pickle=False, **scores)
+    np.savez_compressed(scores_of_blog(direction.name), allow_pickle=False, **scores)
     print(f"trained in {trained:.0f} s, judged in {time.monotonic() - begun - trained:.0f} s")
     return 0
 

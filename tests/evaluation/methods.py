@@ -24,13 +24,21 @@ FPS = Fraction(3)
 MODELS: dict[str, str] = {
     "image": "--kind image",
     "video": "--kind video",
+    "tcn": "--kind tcn",
+    "tcn-sound": "--kind tcn --signals sound",
+    "tcn-joined": "--kind tcn --signals pictures,sound,chat",
 }
-_BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe's scores are averaged
+BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe's scores are averaged
 
 
 def known() -> list[str]:
     """The names that can be compared."""
-    return [*BUILT_IN, *_BLOG, *MODELS]
+    return [*BUILT_IN, *BLOG, *MODELS]
+
+
+def scores_of_blog(direction: str) -> Path:
+    """The file that keeps the scores of the blog's recipe, once it was run."""
+    return SCORES / f"blog-{direction}.npz"
 
 
 def predict(workshop: Workshop, name: str, direction: Direction, judge: Sequence[str]) -> Predictions | None:
@@ -42,7 +50,7 @@ def predict(workshop: Workshop, name: str, direction: Direction, judge: Sequence
         judge: the VODs.
     """
     labels = workshop.labels(judge)
-    if name in _BLOG:
+    if name in BLOG:
         return _blog(name, direction, labels)
     if name in BUILT_IN:
         vods = [LabelledVod(vod, spans, FPS, _frames(workshop, vod)) for vod, spans in labels.items()]
@@ -75,11 +83,11 @@ def _frames(workshop: Workshop, vod: str) -> int:
 
 def _blog(name: str, direction: Direction, labels: Mapping[str, Sequence[Span]]) -> Predictions | None:
     """The recipe calls a picture a highlight where its network gives it more than one half."""
-    file = SCORES / f"blog-{direction.name}.npz"
+    file = scores_of_blog(direction.name)
     if not file.exists():
         return None
     with np.load(file) as stored:
         if not set(labels) <= set(stored.files):
             return None
         vods = [ScoredVod(vod=v, fps=FPS, scores=stored[v].astype(float), labels=s) for v, s in labels.items()]
-    return Judge(_BLOG[name], Limits(threshold=0.5)).predict(vods)
+    return Judge(BLOG[name], Limits(threshold=0.5)).predict(vods)

@@ -12,9 +12,10 @@ from lolhl.signals import SIGNALS
 from lolhl.storage import Root
 from tests.benchmarks.result import Table
 from tests.evaluation.material import Direction, Workshop
+from tests.evaluation.methods import BLOG, scores_of_blog
 
 FOLDER = Path(__file__).parent / "results"
-NOTES = """\
+_NOTES = """\
 Sample streams of Freedoom in ViZDoom (`python -m tests.samples --set evaluate`), with labels from the game's events.
 The game's sound lies under music and shouts that are made by numbers, and the chat is made up: figures of chat say
 how a method deals with lag and noise, not how people chat. "forth" learns on learn-a to learn-f and is judged on
@@ -24,6 +25,15 @@ and F1 are of frames, 3 a second; events are matched at an overlap (tIoU); borde
 Minutes: to watch from the best moment on, until 80 % of the events are half seen. Each figure is defined in
 `lolhl/evaluate/editing.py` and `lolhl/evaluate/metrics.py`.
 """
+
+
+def notes(names: Sequence[str]) -> str:
+    """What a reader must know of streams, figures, and of methods that were asked for and not run."""
+    missing = [name for name in names if name in BLOG and not scores_of_blog("forth").exists()]
+    remark = (
+        f"\nNot run: {', '.join(missing)}; it takes hours (`python -m tests.evaluation.blog forth`)." if missing else ""
+    )
+    return _NOTES + remark
 
 
 def direction_tables(direction: Direction, figures: Mapping[str, MethodFigures]) -> list[Table]:

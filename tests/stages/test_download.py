@@ -575,3 +575,24 @@ def test_into_a_bucket(vod: Vod, film: Path, tmp_path: Path, monkeypatch: pytest
             assert numbers(root, made) == list(range(720))
         assert film.exists()
         assert not (tmp_path / "cache" / "downloads").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 200_000, "null", '{"comments": [3]}', '{"comments": [{"time": 1%s, "user": "", "text": ""}]}' % ("0" * 400)],
+    ids=["deep", "null", "number", "huge"],
+)
+def test_a_chat_that_is_none_is_refused(film: Path, root: Root, tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.mp4").write_bytes(film.read_bytes())
+    (tmp_path / "a.chat.json").write_text(text)
+    with pytest.raises(UsageError, match=r"a\.chat\.json is no chat: write"):
+        download(root, str(tmp_path / "a.mp4"), DownloadConfig(chat=True))
+    assert not [*root.list("vods/")]
+
+
+def test_half_characters_of_a_chat_are_replaced(film: Path, root: Root, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(film.read_bytes())
+    (tmp_path / "a.chat.json").write_text(r'{"comments": [{"time": 1, "user": "me", "text": "\ud83d gg"}]}')
+    made = download(root, str(tmp_path / "a.mp4"), DownloadConfig(chat=True))
+    (line,) = json.loads(root.read(str(made.result.chat)))["comments"]
+    assert line == {"time": 1.0, "user": "me", "text": "? gg"}

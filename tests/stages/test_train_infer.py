@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lolhl import grid
+from lolhl import cli, grid
 from lolhl.errors import DatasetError, MissingInput, ModelError, StorageError, UsageError
 from lolhl.evaluate import metrics
 from lolhl.labels.spans import on_grid
@@ -351,3 +353,16 @@ def test_what_does_not_fit_together_is_refused(root: Root) -> None:
     assert infer(root, "m", "b").result.source == "video"
     with pytest.raises(MissingInput, match="lolhl download"):
         infer(root, "m", "c")
+
+
+def test_a_damaged_dataset_is_made_again_by_the_command_that_is_named(root: Root) -> None:
+    config = DatasetConfig(context_seconds=12, validation=0.3, seed=5)
+    made = dataset(root, "e", ["a"], config)
+    root.write(made.outputs[0].key, b"no table")
+    with pytest.raises(StorageError) as raised:
+        train(root, "n", TrainConfig(dataset="e"))
+    advice = re.search("`lolhl (.*)`", str(raised.value))
+    assert advice
+    assert cli.main([*shlex.split(advice[1]), "--root", root.url]) == 0
+    assert dataset(root, "e", ["a"], config).to_bytes() == made.to_bytes()
+    assert made.read(root, made.outputs[0].key, "")

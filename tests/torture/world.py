@@ -1,6 +1,7 @@
 """The finished root that cases begin with: two streams with labels and all that the stages make of them."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -16,12 +17,14 @@ from tests.torture.sandbox import Sandbox
 
 # The commands that make it, in order; each is what a damaged artifact is made again by.
 STAGES: dict[str, tuple[str, ...]] = {
-    "vods/a": ("download", "a.mp4"),
-    "vods/b": ("download", "b.mp4"),
+    "vods/a": ("download", "a.mp4", "--chat"),
+    "vods/b": ("download", "b.mp4", "--chat"),
     "labels/a": ("labels", "a.tsv"),
     "labels/b": ("labels", "b.tsv"),
     "frames/a": ("extract", "a", "--size", "64"),
     "frames/b": ("extract", "b", "--size", "64"),
+    "tracks/a/sound": ("track", "a", "--signal", "sound"),
+    "tracks/a/chat": ("track", "a", "--signal", "chat"),
     "datasets/d": ("dataset", "d", "a"),
     "models/m": ("train", "m", "--dataset", "d", "--epochs", "2"),
     "models/t": ("train", "t", "--dataset", "d", "--epochs", "1", "--kind", "image", "--backbone", "resnet10t",
@@ -32,7 +35,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "highlights/b": ("report", "b"),
     "retrain": ("retrain",),
 }  # fmt: skip
-INPUTS = ("a.mp4", "a.tsv", "b.mp4", "b.tsv")
+INPUTS = ("a.mp4", "a.tsv", "a.chat.json", "b.mp4", "b.tsv", "b.chat.json")
 
 
 def finished() -> Path:
@@ -57,7 +60,10 @@ def _make(folder: Path) -> None:
     inputs = folder / "inputs"
     inputs.mkdir()
     for seed, name in enumerate("ab", start=1):
-        write_stream(inputs, name, seconds=120, seed=seed)
+        spans = write_stream(inputs, name, seconds=120, seed=seed)
+        lines = [{"time": span.start + 7, "user": f"user {number}", "text": "LUL KEKW"}
+                 for span in spans for number in range(5)]  # fmt: skip
+        (inputs / f"{name}.chat.json").write_text(json.dumps({"comments": lines}))
     apart(lambda: _make_tables(folder / "mlflow.db"))
     (folder / "root").mkdir()
     sandbox = Sandbox(folder / "sandbox", random.Random(0), folder)

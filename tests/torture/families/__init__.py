@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.torture.families import calls, http, jobs, labels, manifests, pages, pairs, stored, videos
+from tests.torture.families import calls, http, jobs, labels, manifests, pages, pairs, signals, stored, videos
 from tests.torture.sandbox import Sandbox
 
 Case = Callable[[Sandbox], None]
@@ -34,6 +34,7 @@ FAMILIES = {
     "labels": Family(labels.NAMED, labels.draw, 4.0),
     "jobs": Family(jobs.NAMED, jobs.draw, 2.0),
     "pages": Family(pages.NAMED, pages.draw, 0.2),
+    "signals": Family(signals.NAMED, signals.draw, 0.8),
     "stored": Family(stored.NAMED, stored.draw, 1.0),
 }
 

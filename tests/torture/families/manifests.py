@@ -20,11 +20,13 @@ from tests.torture.sandbox import LIMIT, Sandbox, difference
 from tests.torture.world import INPUTS, STAGES
 
 ROUNDS = 8  # of advice that is followed
+CHAIN = 3  # commands that a person is asked for, one after the other, until the call succeeds
 LONG = 120.0  # seconds of a call that learns
 # Begin of a key → the calls that read it.
 READERS: dict[str, tuple[str, ...]] = {
     "vods/": ("extract a --size 64 --force", "infer t a --source video --force", "report a --force", "labels a.tsv",
-              "download a.mp4", "report a", "extract a --size 64", "dataset d a", "retrain"),
+              "download a.mp4 --chat", "report a", "extract a --size 64", "dataset d a", "retrain",
+              "track a --signal chat", "track a --signal sound"),
     "labels/": ("dataset d a --force", "report a --force", "report a", "labels a.tsv", "retrain"),
     "frames/": ("extract a --size 64", "dataset d a", "infer m a --force", "infer t a --force", "infer m a", "retrain",
                 "train n --dataset d --epochs 1", "train n --dataset d --epochs 1 --tune all --weights none "
@@ -35,6 +37,8 @@ READERS: dict[str, tuple[str, ...]] = {
                 "infer t a --force", "retrain --like m", "train m --dataset d --epochs 2"),
     "highlights/": ("report a", "report a --force", "infer m a", "infer m a --force"),
     "retrain/": ("retrain", "retrain --like m", "rollback"),
+    "tracks/": ("track a --signal sound", "track a --signal chat", "track a --signal loudness", "infer m a --force",
+                "train n --dataset d --epochs 1"),
     "scores/": ("retrain --force", "compare champion m --vods a,b"),
 }  # fmt: skip
 
@@ -88,6 +92,8 @@ def _repaired(sandbox: Sandbox, key: str, words: list[str]) -> tuple[Done, list[
             break
         advised.append(verb)
     assert done is not None
+    long = len(advised) > CHAIN
+    sandbox.expect(not long, f"{key} damaged: {done.call}: advice over {len(advised)} commands: {', '.join(advised)}")
     return done, advised
 
 
@@ -115,7 +121,7 @@ def _words(advice: str) -> list[str]:
     match words[0]:
         case "download":
             vod = words[words.index("--name") + 1] if "--name" in words else "a"
-            return ["download", f"{vod}.mp4", *force]
+            return ["download", f"{vod}.mp4", "--chat", *force]
         case "labels":
             return ["labels", "a.tsv"]
         case "infer":

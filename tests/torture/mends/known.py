@@ -107,9 +107,9 @@ MENDS = (
     ),
     mend(
         6, "model-before-registry", "stored:publication-fails", "lolhl/stages/train.py",
-        "        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(network)})\n",
-        "        output = manifest.Output.with_digest(layout.weights(name), bundle.weights_bytes(network))\n"
-        "        root.write(output.key, bundle.weights_bytes(network))\n"
+        "        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})\n",
+        "        output = manifest.Output.with_digest(layout.weights(name), bundle.weights_bytes(model, network))\n"
+        "        root.write(output.key, bundle.weights_bytes(model, network))\n"
         "        made = todo.manifest(result, [output])\n"
         "        publication.publish(root, name, made, config.register, config.alias)\n"
         "        todo.finish(result, [output])\n",
@@ -357,6 +357,23 @@ MENDS = (
         13, "picture-size", "manifests:jpeg-of-another-size", "lolhl/frames/frameset.py",
         "if picture.shape != (side, side, 3):", "if False:",
         ("lolhl/frames/frameset.py", "if digest != output.sha256:", "if False:"),
+    ),
+    mend(
+        13, "eight-channels", "signals:eight-channels", "lolhl/vod/sound.py",
+        "if not frame.format.is_planar or frame.layout.nb_channels < _PLANES:", "if True:",
+    ),
+    mend(
+        13, "unknown-codec", "signals:unknown-codec", "lolhl/vod/probe.py",
+        "sound = next(filter(_is_known, container.streams.audio), None)",
+        "sound = next(iter(container.streams.audio), None)",
+    ),
+    mend(
+        13, "half-characters", "signals:chat-surrogate", "lolhl/stages/download.py",
+        'text.encode(errors="replace")', "text.encode()",
+    ),
+    mend(
+        13, "chat-of-strangers", "signals:chat-huge-time", "lolhl/stages/download.py",
+        "(ValueError, KeyError, TypeError, OverflowError, RecursionError)", "(ValueError, KeyError, TypeError)",
     ),
     # 14: what says the wrong thing
     mend(
