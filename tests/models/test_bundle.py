@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lolhl import manifest
 from lolhl.errors import ModelError, StorageError
+from lolhl.evaluate.calibration import Calibration
 from lolhl.manifest import Output
 from lolhl.models import bundle
 from lolhl.models.bundle import load_bundle
@@ -95,6 +96,12 @@ def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> Non
         ("backbone", None),
         *(("threshold", value) for value in (-0.1, 1.1, NAN, INFINITY, "0.5", None)),
         *(("smooth_seconds", value) for value in (-1, 3601, NAN, 10**400)),
+        *(("calibration.slope", value) for value in (0, -1, 1e9, NAN, "1", None)),
+        *(("calibration.offset", value) for value in (-1e3, INFINITY, "0")),
+        ("habits", {}),
+        ("habits", {"share": 0.2}),
+        ("habits", []),
+        ("habits", "often"),
         *(("frozen", value) for value in ("yes", 1, None)),
         ("backbone.mean", [1, 2, NAN]),
         ("backbone.std", "0.5"),
@@ -109,6 +116,19 @@ def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -
         part = part[step]
     part[last] = value
     refused(root, said, field.split(".")[-1])
+
+
+def test_a_model_of_a_version_without_calibration_and_habits_is_used_as_it_was(root: Root) -> None:
+    older = json.loads(unsealed(root.read("models/m/model.json")))
+    for field in ("calibration", "habits"):
+        del older["result"][field]
+    for field in ("holdout", "reliability"):
+        del older["result"]["metrics"][field]
+    root.write("models/m/model.json", json.dumps(older).encode())
+    loaded = load_bundle(root, "m")
+    assert (loaded.calibration, loaded.habits) == (Calibration(), None)
+    scores = np.array([0.1, 0.9], dtype=np.float32)
+    assert np.array_equal(loaded.calibration.apply(scores), scores)
 
 
 @pytest.mark.parametrize(

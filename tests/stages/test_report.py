@@ -78,7 +78,7 @@ def test_it_finds_cuts_and_tells(make: Make) -> None:
     jpegs = [base64.b64decode(found) for found in re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page)]
     shown = [read_number(simplejpeg.decode_jpeg(jpeg)) for jpeg in jpegs]
     assert shown == [round(highlight.peak * 30) for highlight in said.highlights]
-    assert "clips/highlight-001_0h00m08s.mp4" in page
+    assert "clips/highlight-001_0h00m09s.mp4" in page
     edit_list = root.read("highlights/v1/exports/highlights.edl").decode()
     assert edit_list.count("* FROM CLIP NAME: video.mp4") == 3
     assert root.read("highlights/v1/exports/youtube-chapters.txt").decode().startswith("0:00:00 Start\n")
@@ -111,9 +111,9 @@ def test_done_is_done_and_the_same_bytes_come_again(make: Make, caplog: pytest.L
 def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
     root = make()
     report(root, "v1", COPY)
-    made = report(root, "v1", ReportConfig(min_length=4, threshold=0.85, clips="copy", reel=False))
+    made = report(root, "v1", ReportConfig(min_length=3, threshold=0.85, clips="copy", reel=False))
     manifests = {f"highlights/v1/{name}.json" for name in ("highlights", "clips", "report")}
-    spans = highlights(root, "v1", HighlightsConfig(min_length=4, threshold=0.85))
+    spans = highlights(root, "v1", HighlightsConfig(min_length=3, threshold=0.85))
     cut = clips(root, spans, ClipsConfig(reel=False))
     kept = {output.key for output in (*spans.outputs, *cut.outputs, *made.outputs)}
     assert len([key for key in kept if "/clips/" in key]) == 1
@@ -163,8 +163,8 @@ def test_figures_on_a_stream_that_was_learnt_from_say_so(make: Make) -> None:
 
 def test_threshold_and_smoothing_are_the_models_unless_said(make: Make) -> None:
     root = make(threshold=0.75)
-    assert len(report(root, "v1", ReportConfig(min_length=4, clips="none")).result.highlights) == 2
-    one = ReportConfig(min_length=4, clips="none", threshold=0.6, smooth_seconds=0)
+    assert len(report(root, "v1", ReportConfig(min_length=3, clips="none")).result.highlights) == 2
+    one = ReportConfig(min_length=3, clips="none", threshold=0.6, smooth_seconds=0)
     said = report(root, "v1", one).result
     assert (said.threshold, said.smooth_seconds, len(said.highlights)) == (0.6, 0, 3)
 
