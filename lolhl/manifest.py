@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -28,6 +29,7 @@ from lolhl.storage import MANY, Root, delete_all, each
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Result)
+T = TypeVar("T")
 
 _RATE = re.compile(r"\d{1,15}(/[1-9]\d{0,14})?", re.ASCII)  # a video may claim any fraction of two 32-bit numbers
 
@@ -108,10 +110,10 @@ class Manifest(Generic[R]):
                 that is wrong, as far as that is known.
         """
         try:
-            head = msgspec.json.decode(data, type=_Head)
+            head = _decoder(_Head).decode(data)
             if head.stage != kind.stage:
                 raise ValueError(f"it is of the stage {head.stage!r} and not of {kind.stage!r}")
-            raw = msgspec.json.decode(kind.current(data), type=_File[kind], dec_hook=_decoded)  # type: ignore[valid-type]
+            raw = _decoder(_File[kind]).decode(kind.current(data))  # type: ignore[valid-type]
             _intact_digest(data, name, remake)
             return cls(**vars(raw), stored=data)
         except (ValueError, RecursionError) as error:
@@ -198,6 +200,8 @@ class _Outputs:
     outputs: list[Output]
 
 
+_FIRST_USE = threading.Lock()
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
 _FIELDS = tuple(field.name for field in fields(_File))
 
 
@@ -238,13 +242,25 @@ def _output_keys(data: bytes, key: str) -> list[str]:
     """The files in its own folder that the manifest under this key names; none where it is damaged."""
     with suppress(ValueError, RecursionError):
         folder = key.rpartition("/")[0] + "/"
-        keys = [output.key for output in msgspec.json.decode(data, type=_Outputs).outputs]
+        keys = [output.key for output in _decoder(_Outputs).decode(data).outputs]
         return [key for key in keys if key.startswith(folder) and not key.endswith(".json")]
     return []
 
 
 def _plain(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=str)  # fractions
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """What reads JSON of this type. Threads may call it at the same time.
+
+    msgspec looks at a type when it is first used, and does that in Python. Where two threads begin with the same type
+    at once, it ends the process (SIGSEGV, msgspec 0.22).
+    """
+    with _FIRST_USE:
+        if kind not in _DECODERS:
+            _DECODERS[kind] = msgspec.json.Decoder(kind, dec_hook=_decoded)
+        return _DECODERS[kind]
 
 
 def _decoded(kind: type, value: Any) -> Any:
@@ -434,7 +450,7 @@ def _check_fresh(root: Root, key: str, inputs: Mapping[str, str], made_by: str) 
             continue
         name = f"{root.url}/{source}"
         try:
-            _check_fresh(root, source, msgspec.json.decode(now[0], type=_Head).inputs, made_by)
+            _check_fresh(root, source, _decoder(_Head).decode(now[0]).inputs, made_by)
             digest = _intact_digest(now[0], name, layout.remake(source))
         except (ValueError, TypeError, RecursionError) as error:
             raise _no_manifest(name, error, layout.remake(source)) from error

@@ -1,6 +1,8 @@
 """Manifests that were changed after they were written: the error names the command that makes them anew."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,33 @@ def test_with_force_a_damaged_manifest_is_written_over(root: Root) -> None:
     assert manifest.intact(root, VOD_KEY, Vod) is None
     store(root, VOD_KEY, VOD)
     assert root.read(VOD_KEY) == made
+
+
+_TOGETHER = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from lolhl.manifest import Manifest
+from tests.results import DATASET, FRAMES, MODEL, SCORING, VOD
+
+sys.setswitchinterval(1e-6)
+for result in (VOD, FRAMES, SCORING, DATASET, MODEL):
+    data = Manifest(result.stage, "0" * 64, {}, {}, result, []).to_bytes()
+    barrier = threading.Barrier(8)
+
+    def read(number):
+        barrier.wait()
+        return Manifest.from_bytes(data, type(result), "a manifest", "a command")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(list(threads.map(read, range(8)))) == 8
+"""
+
+
+def test_threads_that_read_the_first_manifests_at_once_all_do() -> None:
+    """msgspec 0.22 ends the process by SIGSEGV where two threads are the first ones to use a type."""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", _TOGETHER], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,9 @@ class Corrections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spans: Annotated[tuple[Correction, ...], Meta(max_length=MOST)] = ()
 
 
+_DECODER = msgspec.json.Decoder(Corrections)  # made once, before there are threads: see `lolhl.manifest`
+
+
 def load_corrections(root: Root, vod: str) -> tuple[Corrections, str | None]:
     """The corrections of a VOD, and the etag of the stored file. Nobody's corrections are none, at revision 0.
 
@@ -69,7 +72,7 @@ def load_corrections(root: Root, vod: str) -> tuple[Corrections, str | None]:
 def parse_corrections(data: bytes) -> Corrections:
     """Reads corrections from JSON. Raises LabelError for anything else."""
     try:
-        corrections = msgspec.json.decode(data, type=Corrections)
+        corrections = _DECODER.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise LabelError(f"these are no corrections: {str(error)[:200]}") from error
     for span in corrections.spans:
