@@ -65,7 +65,7 @@ def test_the_script_has_all_its_parts() -> None:
     there = {path.name for path in resources.files("lolhl.report").joinpath("script").iterdir()}
     assert there == {f"{name}.js" for name in SCRIPTS}
     parsed = Parsed(render(made_up()))
-    assert len([tag for tag, _ in parsed.tags if tag == "script"]) == 2  # its data, and itself
+    assert len([tag for tag, _ in parsed.tags if tag == "script"]) == 3  # its data, the corrections, and itself
 
 
 def test_a_long_stream_keeps_its_peaks_and_stays_small() -> None:

@@ -132,7 +132,8 @@ def matches(root: Root, made: Report) -> list[int | None]:
 
 def test_the_page_matches_labels_as_the_figures_do(root: Root) -> None:
     # The second label is no highlight. The last one overlaps two highlights and can match only one of them.
-    save_labels(root, "v1", [Span(8, 16), Span(20, 25), Span(33, 54)])
+    add_scores(root, "v1", bumps(SECONDS, [(12, 0.9, 6), (40, 0.7, 6), (50, 0.8, 6)]))
+    save_labels(root, "v1", [Span(8, 16), Span(20, 25), Span(41, 53)])
     made = report(root, "v1", ReportConfig(**SETTINGS, clips="none")).result
     assert made.labelled
     labels = matches(root, made)

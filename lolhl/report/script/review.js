@@ -162,7 +162,8 @@ if (review) {
   revision = review.revision;
   takeUp(review.spans);
   $('save').textContent = 'Use as labels';
+  $('back').href = '/';
+  $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });
 }
-$('back').hidden = !review;
 present = copies(items);
