@@ -324,7 +324,8 @@ def test_weights_that_cannot_be_had_are_one_line(root: Root, tmp_path: Path, mon
 def test_two_processes_train_a_model_as_good(root: Root, tmp_path: Path, kind: str) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     command = ["torchx", "run", "-s", "local_cwd", "-cfg", f"log_dir={tmp_path}/logs", "components/train.py:train"]
-    options = ["--kind", kind, "--epochs", "12", "--batch", "16", "--clip-frames", "5", "--clip-stride", "2"]
+    options = ["--kind", kind, "--epochs", "12", "--batch", "16"]
+    options += ["--clip-frames", "5", "--clip-stride", "2"] if kind == "video" else []
     command += ["-j", "1x2", "--", "both", "--dataset", "d", "--root", root.url, *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     logs = "\n".join(log.read_text() for log in (tmp_path / "logs").rglob("std*.log"))
