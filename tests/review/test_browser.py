@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -153,9 +154,11 @@ def test_labels_are_made_of_what_is_kept(page: Page, root: Root) -> None:
 
 def test_a_highlight_plays(page: Page) -> None:
     page.get_by_role("button", name="Play highlight 1").click()
-    page.wait_for_function(
-        "document.getElementById('video').currentTime > 0 && !document.getElementById('video').error"
-    )
+    deadline = time.monotonic() + 30
+    # Not `wait_for_function`, which evaluates text in the page: its policy forbids that.
+    while not page.locator("#video").evaluate("(video) => video.currentTime > 0 && !video.error"):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
 
 
 @contextmanager
