@@ -277,7 +277,7 @@ class Model(Result):
     Attributes:
         format: the version of the fields that say what the model is.
         kind: a name in `lolhl.models.registry.MODELS`, whose class has these settings.
-        signals: what the model is given, in the order that it wants it.
+        signals: what the model is given, by name.
         backbone: None where it sees no pictures.
         view: the grid, and the pictures that signals are measured from.
         frozen: the backbone is as it was before training.

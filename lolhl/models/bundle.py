@@ -140,7 +140,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
     return Bundle(
         name=name,
         model=model.eval(),
-        signals=result.signals,
+        signals={name: result.signals[name] for name in settings.wanted},
         encoder=encoder,
         view=view,
         threshold=result.threshold,
@@ -161,7 +161,7 @@ def _settings(result: Model, view: View) -> ModelSettings:
         settings = MODELS[result.kind].Settings(**result.settings)
     except TypeError as error:  # a name that it does not have
         raise ValueError(f"settings: {str(error).partition(' ')[2]}") from error
-    if settings.wanted != tuple(result.signals):
+    if set(settings.wanted) != set(result.signals):
         raise ValueError(f"signals are {', '.join(result.signals)}, and the model wants {', '.join(settings.wanted)}")
     if (PICTURES in result.signals) != (result.backbone is not None):
         raise ValueError("backbone goes with the signal pictures")
@@ -186,7 +186,8 @@ def _model(result: Model, settings: ModelSettings, weights: Mapping[str, Tensor]
     """The model with these weights. Raises ValueError where they are another one's."""
     first = weights.get("project.weight", weights.get("linear.weight"))
     known = first.shape[1] if first is not None and first.dim() == 2 else 1  # of models that do not say it
-    widths = {name: recipe.width or known for name, recipe in result.signals.items()}
+    # In the order of the settings, which the weights of a joined model have. A manifest's keys are sorted.
+    widths = {name: result.signals[name].width or known for name in settings.wanted}
     with torch.device("meta"):  # without memory: wrong settings may ask for gigabytes
         model = MODELS[result.kind](settings, widths)
     _check_weights(weights, model.state_dict(), _HEAD)

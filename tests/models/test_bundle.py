@@ -23,11 +23,12 @@ from lolhl.models import bundle
 from lolhl.models.bundle import load_bundle
 from lolhl.models.network import Network
 from lolhl.models.registry import MODELS
+from lolhl.models.tcn import TcnSettings
 from lolhl.models.video import VideoModel, VideoSettings
-from lolhl.results import Model
+from lolhl.results import Model, SignalRecipe
 from lolhl.storage import Root, open_root
 from tests.bundles import store_bundle
-from tests.results import unsealed
+from tests.results import MODEL, store, unsealed, written
 
 SETTINGS = VideoSettings(hidden=16)
 VIEW = {"fps": "30000/1001", "size": 96, "fit": "squeeze"}
@@ -73,6 +74,22 @@ def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> Non
             assert torch.equal(stored.state_dict()[name], tensor)
     frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8))
     assert torch.equal(whole.features(frames), network.eval().features(frames))
+
+
+def test_signals_keep_the_order_of_the_settings(root: Root) -> None:
+    """The weights that join signals have it. A manifest's keys are sorted, so they do not tell it."""
+    wanted = {"sound": 5, "loudness": 2, "chat": 3}
+    model = MODELS["tcn"](TcnSettings(signals=",".join(wanted)), wanted)
+    with torch.no_grad():
+        model.get_buffer("weights").copy_(torch.tensor([0.5, 0.3, 0.2]))
+    output = written(root, WEIGHTS, bundle.weights_bytes(model, None))
+    recipes = {name: SignalRecipe(version=1, settings={}, width=width) for name, width in wanted.items()}
+    result = replace(MODEL, kind="tcn", settings=model.settings.recorded(), signals=recipes, backbone=None, view=VIEW)
+    store(root, bundle.manifest_key("m"), result, (output,))
+    loaded = load_bundle(root, "m")
+    assert [*loaded.model.widths.items()] == [*wanted.items()]
+    assert [*loaded.signals] == [*wanted]
+    assert loaded.model.get_buffer("weights").tolist() == pytest.approx([0.5, 0.3, 0.2])
 
 
 @pytest.mark.parametrize(
