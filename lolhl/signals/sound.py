@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft, sparse
 
 from lolhl.signals.source import Source, video_of
 from lolhl.tracks.filling import End, Gap, Measured, Taken, track_end
@@ -250,9 +250,10 @@ class Bands:
     def measure(self, samples: Floats) -> Floats:
         """The power in each band, and the loudness, in decibels: float32 [windows, bands + 1]."""
         windows = np.lib.stride_tricks.sliding_window_view(samples, self.window)[:: self.step]
-        spectrum = fft.rfft(windows * self._taper, axis=1)[:, : len(self._weights)]
+        spectrum = fft.rfft(windows * self._taper, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
-        return np.asarray(10 * np.log10(power @ self._weights + _QUIETEST), dtype=np.float32)
+        # Sparse, as a product of BLAS would take a thread on each core, which wait by spinning.
+        return np.asarray(10 * np.log10((self._weights @ power.T).T + _QUIETEST), dtype=np.float32)
 
     @cached_property
     def _taper(self) -> Floats:
@@ -261,8 +262,8 @@ class Bands:
         return np.asarray(taper * np.sqrt(2 / (self.window * (taper**2).sum())), dtype=np.float32)
 
     @cached_property
-    def _weights(self) -> Floats:
-        """Of each frequency in each band, and in loudness: float32 [frequencies, bands + 1].
+    def _weights(self) -> "sparse.csr_array":
+        """Of each frequency in each band, and in loudness: float32 [bands + 1, frequencies].
 
         Bands are triangles that lie evenly on the mel scale 2595 log10(1 + f / 700) (O'Shaughnessy, Speech
         Communication, 1987), as in HTK. Loudness weights all frequencies as ITU-R BS.1770 does.
@@ -272,7 +273,7 @@ class Bands:
         edges = np.linspace(low, high, self.settings.bands + 2)
         place = (_mel(frequencies)[:, None] - edges[None]) / (edges[1] - edges[0])
         bands = np.clip(np.minimum(place[:, :-2], -place[:, 2:]), 0, None)
-        return np.concatenate([bands, k_weight(frequencies)[:, None]], axis=1).astype(np.float32)
+        return sparse.csr_array(np.concatenate([bands.T, k_weight(frequencies)[None]]).astype(np.float32))
 
 
 @lru_cache(maxsize=16)

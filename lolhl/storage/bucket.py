@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -87,6 +88,7 @@ class Bucket:
     prefix: str
     endpoint: str
     _clients: dict[int, "S3Client"] = field(default_factory=dict, repr=False, compare=False)
+    _making: dict[int, "threading.Lock"] = field(default_factory=dict, repr=False, compare=False)
     _answers: dict[str, "Future[tuple[bytes, str]]"] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -120,7 +122,6 @@ class Bucket:
         return text.redacted(self.endpoint)
 
     def ahead(self, keys: Iterable[str]) -> "Bucket":
-        _ = self._s3  # made here, lest each thread makes its own
         threads = ThreadPoolExecutor(_AT_ONCE)
         answers = {key: threads.submit(self._get, key) for key in keys}
         threads.shutdown(wait=False)
@@ -319,11 +320,15 @@ class Bucket:
 
     @property
     def _s3(self) -> "S3Client":
-        """This process's client: a forked child must not write into its parent's connections."""
+        """This process's client: a forked child must not write into its parent's connections.
+
+        Threads that ask for it together get one, since each takes 0.1 s and 10 MB.
+        """
         pid = os.getpid()
         if pid not in self._clients:
-            with self._explained(""):
-                self._clients[pid] = _client(self.endpoint)
+            with self._making.setdefault(pid, threading.Lock()), self._explained(""):
+                if pid not in self._clients:
+                    self._clients[pid] = _client(self.endpoint)
         return self._clients[pid]
 
     @cached_property

@@ -166,7 +166,7 @@ class _Run:
 
     def __init__(self, start: float, stop: float) -> None:
         self._start, self._stop = start, stop
-        self._waiting: list[npt.NDArray[np.float32]] = []
+        self._waiting: list[npt.NDArray[Any]] = []  # of decoded frames: [channels, n]
         self._rate = 0
         self._first = self._next = 0  # numbers of the first sample that waits, and of the one after the last
         self._end = 0.0  # of what was yielded, in seconds
@@ -180,12 +180,13 @@ class _Run:
             at = exact if at is None or abs(exact - at) > _OFF * rate else at
         if at is None:  # nobody knows when it is heard
             return
-        if rate != self._rate or at != self._next or not self._waiting:
+        values = _channels(frame)
+        is_alike = self._waiting and (len(self._waiting[0]), self._waiting[0].dtype) == (len(values), values.dtype)
+        if rate != self._rate or at != self._next or not is_alike:
             yield from self.rest()
             self._rate, self._first, self._next = rate, at, at
-        values = _mono(frame)
         self._waiting.append(values)
-        self._next += len(values)
+        self._next += values.shape[1]
         if self._next - self._first >= _GATHERED * rate:
             yield from self.rest()
             self._first = self._next
@@ -194,7 +195,7 @@ class _Run:
         """Yields what waits, as far as it is wanted and later than all before."""
         if not self._waiting:
             return
-        values = np.concatenate(self._waiting)
+        values = _mono(np.concatenate(self._waiting, axis=1))  # of all at once, which costs a fraction
         self._waiting = []
         low = max(0, round(max(self._start, self._end) * self._rate) - self._first)
         high = round(self._stop * self._rate) - self._first
@@ -212,11 +213,18 @@ def _decode(decoder: AudioCodecContext, packet: "av.Packet[AudioStream] | None")
         return []
 
 
-def _mono(frame: AudioFrame) -> npt.NDArray[np.float32]:
-    """The mean of all channels: float32 [n], from -1 to 1."""
+def _channels(frame: AudioFrame) -> npt.NDArray[Any]:
+    """The samples of a frame, as they were decoded: [channels, n]."""
     values: npt.NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
+    return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
+
+
+def _mono(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """The mean of all channels: float32 [n], from -1 to 1.
+
+    Args:
+        values: as decoders give them, [channels, n].
+    """
     mono = values[0].astype(np.float32) if len(values) == 1 else values.mean(axis=0, dtype=np.float32)
     if values.dtype == np.uint8:
         return np.asarray((mono - 128) / 128, dtype=np.float32)
