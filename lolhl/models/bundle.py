@@ -116,15 +116,15 @@ def load_bundle(root: Root, name: str) -> Bundle:
             That is known before much memory is taken.
     """
     name = resolve(root, name)
-    made = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
-    result = made.result
+    stored = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
+    result = stored.result
     where, redo = f"{root.url}/{manifest_key(name)}", layout.remake(manifest_key(name))
     try:
         view = _view(result)
         settings = _settings(result, view)
     except (UsageError, ValueError) as error:
         raise ModelError(f"{where} is no model's ({_shown(error)}): run `{redo}`") from error
-    data = made.read(root, layout.weights(name), redo)
+    data = stored.read(root, layout.weights(name), redo)
     try:
         weights = load(data)
         _check_numbers(weights)
@@ -148,7 +148,7 @@ def load_bundle(root: Root, name: str) -> Bundle:
         calibration=result.calibration,
         habits=result.habits,
         frozen=result.frozen,
-        digest=made.content_digest(),
+        digest=stored.content_digest(),
         metrics=result.metrics,
     )
 

@@ -24,18 +24,18 @@ _PIECE = 256  # instants
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSettings(Config):
+class ModelSettings(Config, ABC):
     """Base of the settings of a kind of model."""
 
     @property
+    @abstractmethod
     def wanted(self) -> tuple[str, ...]:
         """The signals that the model wants, by their names in `lolhl.signals.SIGNALS`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def context(self) -> int | None:
         """How many instants before and after an instant its logit depends on. None for all of the VOD."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class ClipSettings(ModelSettings):
     """Base of the settings of a clip model."""
 
     @property
+    @abstractmethod
     def offsets(self) -> tuple[int, ...]:
         """Where the instants of a clip lie, as seen from the instant that is scored, in grid steps."""
-        raise NotImplementedError
 
     @property
     def context(self) -> int:

@@ -29,14 +29,14 @@ class Network(Classifier):
     def __init__(self, backbone: str, *, pretrained: bool = False) -> None:
         super().__init__()
         self.name = backbone
-        made = backbones.build(backbone, pretrained=pretrained)
-        self.backbone = made.net
+        parts = backbones.build(backbone, pretrained=pretrained)
+        self.backbone = parts.net
         self.head = None
-        self.width = made.width
-        self.side = made.side
-        self.register_buffer("mean", torch.tensor(made.mean).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(made.std).view(1, 3, 1, 1) * 255, persistent=False)
-        self.normalisation = {"mean": list(made.mean), "std": list(made.std)}
+        self.width = parts.width
+        self.side = parts.side
+        self.register_buffer("mean", torch.tensor(parts.mean).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(parts.std).view(1, 3, 1, 1) * 255, persistent=False)
+        self.normalisation = {"mean": list(parts.mean), "std": list(parts.std)}
 
     def features(self, pictures: Tensor) -> Tensor:
         """uint8 [N, S, S, 3] → float32 [N, D]."""

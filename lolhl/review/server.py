@@ -8,11 +8,11 @@ served where a manifest of the root names them, and nothing else.
 
 import hmac
 import html
+import mimetypes
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import PurePosixPath
 from string import Template
 from typing import Any
 from urllib.parse import quote
@@ -48,8 +48,6 @@ HOSTS = ["127.0.0.1", "localhost"]
 _WRITES = "x-lolhl-review"  # a header that a page of another origin cannot send without being allowed to
 _LARGEST = 8_000_000  # bytes of a request
 _PIECE = 1 << 20  # bytes of a file that are read at once
-_TYPES = {".html": "text/html; charset=utf-8", ".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm"}
-_TYPES |= {".mov": "video/quicktime", ".jpg": "image/jpeg", ".json": "application/json"}
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -183,8 +181,8 @@ class _Site:
 
     def report(self, vod: str) -> str:
         """The page of one VOD. Raises MissingInput where it has none."""
-        made = self._report(vod)
-        html_bytes = made.read(self.root, made.result.page, f"lolhl report {vod} --force")
+        stored = self._report(vod)
+        html_bytes = stored.read(self.root, stored.result.page, f"lolhl report {vod} --force")
         corrections, _ = load_corrections(self.root, vod)
         review = {
             **msgspec.to_builtins(corrections),
@@ -230,6 +228,8 @@ class _Site:
 
 
 def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
+    """Answers with the HTML that a function makes of the path's parameters."""
+
     async def endpoint(request: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(make, **request.path_params))
 
@@ -237,6 +237,8 @@ def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
 
 
 def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request], Any]:
+    """Answers with the JSON values that a function returns of a VOD's name and the body, which is bounded."""
+
     async def endpoint(request: Request) -> Response:
         body = bytearray()
         async for piece in request.stream():
@@ -249,13 +251,15 @@ def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request
 
 
 def _file(site: _Site) -> Callable[[Request], Any]:
+    """Answers with a file, or the range of it that is asked for: a player seeks in videos that lie in a bucket."""
+
     async def endpoint(request: Request) -> Response:
         key = request.path_params["key"]
         output = await run_in_threadpool(site.find, key)
         if output is None:
             return PlainTextResponse("There is no such file.\n", 404)
-        suffix = PurePosixPath(key).suffix.lower()
-        headers = {"Accept-Ranges": "bytes", "Content-Type": _TYPES.get(suffix, "application/octet-stream")}
+        kind, _ = mimetypes.guess_type(key)
+        headers = {"Accept-Ranges": "bytes", "Content-Type": kind or "application/octet-stream"}
         window = parse_range(request.headers.get("range", ""), output.size)
         if window is None:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{output.size}"})

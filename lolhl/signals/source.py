@@ -158,8 +158,8 @@ def source_beside(frames: FrameSet, view: View | None) -> Source | None:
     """
     if view is not None:
         return FrameSource(frames)
-    made = manifest.find(frames.root, f"vods/{frames.vod}/vod.json", Vod)
-    return VideoSource(frames.root, made) if made else None
+    stored = manifest.find(frames.root, layout.vod(frames.vod), Vod)
+    return VideoSource(frames.root, stored) if stored else None
 
 
 def choose_source(

@@ -178,5 +178,5 @@ def _predictions(
 
 def _whole(root: Root, vod: str, labels: Sequence[Span]) -> LabelledVod:
     fps = ExtractConfig().fps
-    made = manifest.load(root, layout.vod(vod), Vod)
-    return LabelledVod(vod, labels, fps, grid.first_frame_at(made.result.duration, fps))
+    stored = manifest.load(root, layout.vod(vod), Vod)
+    return LabelledVod(vod, labels, fps, grid.first_frame_at(stored.result.duration, fps))

@@ -30,7 +30,7 @@ from lolhl.results import Vod
 from lolhl.stages.resumable_folder import ResumableFolder, open_resumable_folder
 from lolhl.storage import Root, check_name, check_new
 from lolhl.vod import clock, fetch, trim, twitch
-from lolhl.vod.probe import probe
+from lolhl.vod.probe import VideoInfo, probe
 
 log = logging.getLogger(__name__)
 
@@ -134,34 +134,36 @@ def download(
             outputs = [_store_video(root, fetched, layout.video(vod, fetched.suffix))]
             if fetched.comments is not None:
                 outputs.append(_write_chat(root, vod, fetched, info.duration))
-            made = begun.finish(
-                Vod(
-                    vod=vod,
-                    title=fetched.title,
-                    source=origin.source,
-                    twitch_id=fetched.twitch_id,
-                    offset=fetched.offset,
-                    clock=fetched.clock,
-                    rendition=fetched.rendition,
-                    qualities=list(fetched.qualities),
-                    video=layout.video(vod, fetched.suffix),
-                    duration=info.duration,
-                    width=info.width,
-                    height=info.height,
-                    fps=info.fps,
-                    chapters=list(_shifted(fetched.chapters, fetched.offset, info.duration)),
-                    muted=list(_shifted(fetched.muted, fetched.offset, info.duration)),
-                    chat=layout.chat(vod) if fetched.comments is not None else None,
-                ),
-                outputs,
-            )
+            stored = begun.finish(_result(vod, origin, fetched, info), outputs)
         for old in {output.key for output in before.outputs} - {output.key for output in outputs} if before else ():
             root.delete(old)
         if before and before.result.source != origin.source:
             for left in list(root.list(layout.source_folder(vod))):  # stretches of another VOD
                 root.delete(left.key)
         shutil.rmtree(folder.path)
-    return made
+    return stored
+
+
+def _result(vod: str, origin: "_Origin", fetched: "_Fetched", info: VideoInfo) -> Vod:
+    """What is known of the VOD, once its video is here."""
+    return Vod(
+        vod=vod,
+        title=fetched.title,
+        source=origin.source,
+        twitch_id=fetched.twitch_id,
+        offset=fetched.offset,
+        clock=fetched.clock,
+        rendition=fetched.rendition,
+        qualities=list(fetched.qualities),
+        video=layout.video(vod, fetched.suffix),
+        duration=info.duration,
+        width=info.width,
+        height=info.height,
+        fps=info.fps,
+        chapters=list(_shifted(fetched.chapters, fetched.offset, info.duration)),
+        muted=list(_shifted(fetched.muted, fetched.offset, info.duration)),
+        chat=layout.chat(vod) if fetched.comments is not None else None,
+    )
 
 
 def _is_done(before: Manifest[Vod], inputs: dict[str, str], config: DownloadConfig) -> bool:

@@ -108,9 +108,9 @@ def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[
 
 def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:
     """The clips of these very highlights."""
-    made = manifest.find(root, layout.clips(spans.result.vod), Clips)
+    cut = manifest.find(root, layout.clips(spans.result.vod), Clips)
     key = layout.highlights(spans.result.vod)
-    return made if made and made.inputs.get(key) == spans.content_digest() else None
+    return cut if cut and cut.inputs.get(key) == spans.content_digest() else None
 
 
 def _with_media(
@@ -146,13 +146,13 @@ def _stretch(root: Root, vod: Vod, video: str, config: ExportConfig) -> tuple[Me
     """A stretch in source quality, and its time 0 in seconds of the stored video."""
     redo = f"lolhl report {vod.vod} --force"
     key = str(PurePosixPath(video).with_suffix(".json"))
-    made = manifest.load(root, key, SourceStretch, redo)
-    first, last = made.result.holds
-    return _describe(root, made, video, redo, last - first, config), made.result.begin - vod.offset
+    stretch = manifest.load(root, key, SourceStretch, redo)
+    first, last = stretch.result.holds
+    return _describe(root, stretch, video, redo, last - first, config), stretch.result.begin - vod.offset
 
 
-def _describe(root: Root, made: Manifest[Any], video: str, redo: str, duration: float, config: ExportConfig) -> Media:
-    path, name = made.local(root, video, redo), PurePosixPath(video).name
+def _describe(root: Root, stored: Manifest[Any], video: str, redo: str, duration: float, config: ExportConfig) -> Media:
+    path, name = stored.local(root, video, redo), PurePosixPath(video).name
     is_remote = root.url.startswith("s3://")  # what is local then is a copy for a while
     folder = config.media_folder or (None if is_remote else str(path.resolve().parent))
     return describe(path, name, address_in(folder, name), duration)

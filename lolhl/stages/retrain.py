@@ -238,11 +238,11 @@ def _frames(
     best = {
         vod: next((spec for spec in vod_specs if spec.view == view), None) for vod, vod_specs in stored_specs.items()
     }
-    made = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best, ahead=MANY), strict=True))
-    others = next((frame_set.config for frame_set in made.values() if frame_set), {})
+    frame_sets = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best, ahead=MANY), strict=True))
+    others = next((frame_set.config for frame_set in frame_sets.values() if frame_set), {})
     frames = {}
     for vod, spec in best.items():
-        frame_set = made[vod]
+        frame_set = frame_sets[vod]
         if frame_set is None:
             key = spec.manifest_key(vod) if spec else ""
             old = manifest.find(root, key, Frames) if spec else None
@@ -259,8 +259,8 @@ def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> _Frames | None:
     if spec is None:
         return None
     with suppress(MissingInput):
-        made = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
-        return _Frames(spec, made.content_digest(), made.config)
+        stored = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
+        return _Frames(spec, stored.content_digest(), stored.config)
     return None
 
 
@@ -269,8 +269,8 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
     if like is None:
         return {"dataset": {}, "train": {}}, None
     key = layout.model(like)
-    made = manifest.load(root, key, Model)
-    source = next(iter(layout.datasets(made.inputs)), None)
+    model = manifest.load(root, key, Model)
+    source = next(iter(layout.datasets(model.inputs)), None)
     if source is None:
         raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `{layout.remake(key)}`")
     described = manifest.load(root, source, Dataset)
@@ -279,7 +279,7 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
         splitting["holdout"] = "auto"
     # Checked here, where its file is known.
     restored(DatasetConfig, splitting, f"{root.url}/{source}", layout.remake(source))
-    training = {key: value for key, value in made.config.items() if key not in ("dataset", "alias")}
+    training = {key: value for key, value in model.config.items() if key not in ("dataset", "alias")}
     return {"dataset": splitting, "train": training}, View(result.fps, result.size, result.fit)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from lolhl import layout
 from lolhl.manifest import Manifest
 from lolhl.models import champion, unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
@@ -59,17 +60,17 @@ def run(
     if model is None:
         model = CHAMPION if champion.champions(root).model else unsupervised.NAME
     if model == unsupervised.NAME:
-        made = download(root, source, downloading, name=name, force=force)
-        infer(root, model, made.result.vod, inferring, force=force)
-        return report(root, made.result.vod, reporting, force=force)
+        downloaded = download(root, source, downloading, name=name, force=force)
+        infer(root, model, downloaded.result.vod, inferring, force=force)
+        return report(root, downloaded.result.vod, reporting, force=force)
     used = load_bundle(root, model)  # a wrong name must not cost a download
     serves, fps = max(downloading.serves, used.view.size), max(downloading.serves_fps, used.view.fps)
     downloading = replace(downloading, serves=serves, serves_fps=fps)
     with _watching(used, source) as ahead:
         watch = ahead.add if used.encoder and _may_scan(inferring) else None
-        made = download(root, source, downloading, name=name, force=force, watch=watch)
-        vod = made.result.vod
-        key_frames = ahead.all(lambda: made.local(root, made.result.video, f"lolhl download … --name {vod} --force"))
+        downloaded = download(root, source, downloading, name=name, force=force, watch=watch)
+        vod = downloaded.result.vod
+        key_frames = ahead.all(lambda: downloaded.local(root, downloaded.result.video, layout.remake(layout.vod(vod))))
     infer(root, used.name, vod, inferring, force=force, key_frames=key_frames)
     return report(root, vod, reporting, force=force)
 

@@ -10,7 +10,7 @@ run goes on from that step.
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -201,24 +201,10 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         contents = material.hold_pictures(f"train {name}", frames, instants, place)
     run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
 
-    follows = True  # whether MLflow answers
-
-    def show(number: int, epoch: Epoch) -> None:
-        log.info(
-            "train %s: epoch %d/%d, loss %.4f, validation loss %.4f, average precision %.4f",
-            name, number + 1, config.epochs, epoch.train_loss, epoch.val_loss, epoch.val_ap,
-        )  # fmt: skip
-        nonlocal follows
-        if run and follows:
-            try:
-                run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
-            except LolhlError as error:  # what is missing is logged when the model is published
-                follows = False
-                log.warning("train %s: %s; training goes on", name, error)
-
     learner.train()  # Lightning keeps the mode that it finds
     process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
     settings = config.fit(len(lessons["train"]), device)
+    show = _reporter(name, config.epochs, run)
     fitted = training.fit(
         learner, contents, lessons["train"], lessons["validation"], settings, checkpoint, process_group, show
     )
@@ -243,6 +229,26 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
     return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
+
+
+def _reporter(name: str, epochs: int, run: tracking.Run | None) -> Callable[[int, Epoch], None]:
+    """What tells people and MLflow of each epoch. Training goes on where MLflow no longer answers."""
+    follows = run is not None
+
+    def show(number: int, epoch: Epoch) -> None:
+        log.info(
+            "train %s: epoch %d/%d, loss %.4f, validation loss %.4f, average precision %.4f",
+            name, number + 1, epochs, epoch.train_loss, epoch.val_loss, epoch.val_ap,
+        )  # fmt: skip
+        nonlocal follows
+        if run and follows:
+            try:
+                run.log(number, {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss, "val_ap": epoch.val_ap})
+            except LolhlError as error:  # what is missing is logged when the model is published
+                follows = False
+                log.warning("train %s: %s; training goes on", name, error)
+
+    return show
 
 
 def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:

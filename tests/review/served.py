@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -17,6 +17,8 @@ from lolhl.storage import Root
 
 @dataclass(frozen=True)
 class Answer:
+    """What the server sent."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -31,7 +33,6 @@ class Served:
     """A server that listens, and its session."""
 
     session: Session
-    cookies: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
