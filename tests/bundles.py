@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from lolhl import layout
 from lolhl.manifest import Manifest
 from lolhl.models import bundle
 from lolhl.models.network import Network
@@ -27,4 +28,4 @@ def store_bundle(root: Root, name: str, network: Network, view: dict[str, Any], 
         backbone=BackboneRecipe(name=network.name, mean=mean, std=std),
         view=view,
     )
-    return store(root, bundle.manifest_key(name), result, (output,), **new)
+    return store(root, layout.model(name), result, (output,), **new)

@@ -10,11 +10,6 @@ from lolhl.labels.tables import read_table, write_table
 from lolhl.storage import Root
 
 
-def labels_key(vod: str) -> str:
-    """Where the labels of a VOD lie. Raises UsageError for what cannot be a VOD's name."""
-    return layout.labels(vod)
-
-
 def load_labels(root: Root, vod: str, duration: float | None = None) -> list[Span]:
     """The labelled spans of a VOD, see `read_labels`."""
     return read_labels(root, vod, duration)[0]
@@ -38,7 +33,7 @@ def read_labels(root: Root, vod: str, duration: float | None = None) -> tuple[li
 
 def read_file(root: Root, vod: str) -> bytes:
     """The file of a VOD's labels. Raises MissingInput where nobody labelled this VOD."""
-    key = labels_key(vod)
+    key = layout.labels(vod)
     stored = root.find(key)
     if stored is None:
         raise MissingInput(f"{root.url}/{key} does not exist: import the labels with `lolhl labels FILE` first")
@@ -47,7 +42,7 @@ def read_file(root: Root, vod: str) -> bytes:
 
 def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = None) -> list[Span]:
     """The labelled spans in the file of a VOD's labels, see `read_labels`."""
-    key = labels_key(vod)
+    key = layout.labels(vod)
     known = KnownVods({} if duration is None else {vod: duration})
     spans_by_vod = read_table(data, f"{root.url}/{key}", known)
     other_vods = sorted(spans_by_vod.keys() - {vod})
@@ -58,4 +53,4 @@ def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = Non
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:
     """Writes these labels in place of all that the VOD had."""
-    root.write(labels_key(vod), write_table(vod, spans))
+    root.write(layout.labels(vod), write_table(vod, spans))

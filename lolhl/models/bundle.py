@@ -22,7 +22,6 @@ from lolhl.errors import ModelError, UsageError
 from lolhl.evaluate.calibration import Calibration
 from lolhl.labels.habits import Habits
 from lolhl.models import backbones, openvino_runtime
-from lolhl.models.champion import manifest_key as manifest_key
 from lolhl.models.champion import resolve
 from lolhl.models.encoder import Encoder
 from lolhl.models.model import ModelSettings, TrackModel
@@ -116,9 +115,9 @@ def load_bundle(root: Root, name: str) -> Bundle:
             That is known before much memory is taken.
     """
     name = resolve(root, name)
-    stored = manifest.load(root, manifest_key(name), Model, f"lolhl train {name}")
+    stored = manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
     result = stored.result
-    where, redo = f"{root.url}/{manifest_key(name)}", layout.remake(manifest_key(name))
+    where, redo = f"{root.url}/{layout.model(name)}", layout.remake(layout.model(name))
     try:
         view = _view(result)
         settings = _settings(result, view)
@@ -212,7 +211,7 @@ def _encoder(
 
 def _network(root: Root, name: str, backbone: BackboneRecipe, view: View, weights: Mapping[str, Tensor]) -> Network:
     """The network with the backbone, in evaluation mode. Raises ModelError where something does not fit."""
-    where, redo = f"{root.url}/{manifest_key(name)}", f"lolhl train {name} --force"
+    where, redo = f"{root.url}/{layout.model(name)}", f"lolhl train {name} --force"
     try:
         expected = outline(backbone.name)
     except UsageError as error:
@@ -236,7 +235,7 @@ def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _unfit(root: Root, name: str, error: Exception) -> ModelError:
-    where = f"{root.url}/{manifest_key(name)}"
+    where = f"{root.url}/{layout.model(name)}"
     return ModelError(f"the weights of {where} do not fit it ({_shown(error)}): run `lolhl train {name} --force`")
 
 

@@ -17,10 +17,6 @@ from lolhl.storage import Root, check_name
 _RESERVED = (CHAMPION, f"{CHAMPION}.json")
 
 
-def manifest_key(name: str) -> str:
-    return layout.model(name)
-
-
 @dataclass(frozen=True)
 class Champion:
     """A model that became champion.
@@ -87,9 +83,9 @@ def resolve(root: Root, name: str) -> str:
 
 def check_exists(root: Root, model: str) -> None:
     """Raises MissingInput where a champion's model is gone. `retrain` trained it, so no `train` makes it anew."""
-    if root.stat(manifest_key(model)) is None:
+    if root.stat(layout.model(model)) is None:
         raise MissingInput(
-            f"{root.url}/{manifest_key(model)} does not exist, and {model} is in the list of champions: bring it back, "
+            f"{root.url}/{layout.model(model)} does not exist, and {model} is in the list of champions: bring it back, "
             "or run `lolhl retrain --force`, which finds a champion anew"
         )
 
@@ -100,7 +96,7 @@ def check_new(root: Root, name: str) -> str:
         raise UsageError(f"{name!r} is no name for a new model: {CHAMPION} means whichever is champion; choose another")
     if name.lower() == unsupervised.NAME:
         raise UsageError(f"{name!r} is no name for a new model: it means to score without a model; choose another")
-    return storage.check_new(root, manifest_key(name), name, "model")
+    return storage.check_new(root, layout.model(name), name, "model")
 
 
 def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
@@ -123,7 +119,7 @@ def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
         raise Conflict(f"{root.url}/{layout.CHAMPION}: another run changed the champion in the meantime: run again")
     name = listed[-1].model
     check_exists(root, name)
-    model = manifest.load(root, manifest_key(name), Model)
+    model = manifest.load(root, layout.model(name), Model)
     tracking.publish(root, name, model, publication.registered_name(root, name, model), CHAMPION)
     data = json.dumps({"champions": [asdict(entry) for entry in listed]}, indent=1) + "\n"
     root.write_if(layout.CHAMPION, data.encode(), etag)

@@ -154,7 +154,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     described = manifest.load(root, source, Dataset, fresh=True)
     inputs = {source: described.content_digest()}
     process_group = join_process_group()
-    todo, earlier = manifest.plan(root, bundle.manifest_key(name), Model, config, inputs, force=force)
+    todo, earlier = manifest.plan(root, layout.model(name), Model, config, inputs, force=force)
     process_group.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, layout.checkpoint(name), todo.digest)
     if earlier:
@@ -228,7 +228,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         root.delete(checkpoint.key)
         publication.publish(root, name, made, config.register, config.alias)
     process_group.wait()
-    return manifest.load(root, bundle.manifest_key(name), Model, f"lolhl train {name}")
+    return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
 
 
 def _reporter(name: str, epochs: int, run: tracking.Run | None) -> Callable[[int, Epoch], None]:

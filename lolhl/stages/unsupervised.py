@@ -10,8 +10,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from lolhl import layout
 from lolhl.errors import UsageError
-from lolhl.models import champion, unsupervised
+from lolhl.models import unsupervised
 from lolhl.models.unsupervised import CHAT_LAG, NAME, VERSION, Known, Signals, Values
 from lolhl.signals import Signal, make_track
 from lolhl.signals.chat import COLUMNS, ChatSignal
@@ -34,9 +35,9 @@ DIGEST = hashlib.sha256(f"{NAME} {VERSION}".encode()).hexdigest()
 
 def check_name(root: Root) -> None:
     """Raises UsageError where a model has the name by which this method is called."""
-    if root.stat(champion.manifest_key(NAME)):
+    if root.stat(layout.model(NAME)):
         raise UsageError(
-            f"{NAME!r} is a method that is built in, and {root.url}/{champion.manifest_key(NAME)} a model: train the "
+            f"{NAME!r} is a method that is built in, and {root.url}/{layout.model(NAME)} a model: train the "
             "model under another name"
         )
 

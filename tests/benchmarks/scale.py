@@ -27,7 +27,6 @@ from lolhl import layout, manifest, memory
 from lolhl.evaluate.figures import EventFigures, VodFigures
 from lolhl.frames.spec import FrameSpec
 from lolhl.labels.spans import Span
-from lolhl.labels.store import labels_key
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import LabelChange, Retraining, Verdict
@@ -203,8 +202,8 @@ def _files(vod: str) -> tuple[dict[str, bytes], dict[str, str]]:
     frames = _manifest(framed, {f"vods/{vod}/vod.json": source.content_digest()}, outputs)
     table = write_table(vod, _spans(vod))
     frames_key = SPEC.manifest_key(vod)
-    stored = {f"vods/{vod}/vod.json": source.to_bytes(), frames_key: frames.to_bytes(), labels_key(vod): table}
-    return stored, {frames_key: frames.content_digest(), labels_key(vod): hashlib.sha256(table).hexdigest()}
+    stored = {f"vods/{vod}/vod.json": source.to_bytes(), frames_key: frames.to_bytes(), layout.labels(vod): table}
+    return stored, {frames_key: frames.content_digest(), layout.labels(vod): hashlib.sha256(table).hexdigest()}
 
 
 def _manifest(made: R, inputs: dict[str, str], outputs: list[Output]) -> Manifest[R]:

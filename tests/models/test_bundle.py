@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lolhl import manifest
+from lolhl import layout, manifest
 from lolhl.errors import ModelError, StorageError
 from lolhl.evaluate.calibration import Calibration
 from lolhl.manifest import Output
@@ -53,12 +53,12 @@ def root(network: Network, tmp_path: Path) -> Root:
 
 def change_weights(root: Root, change: "Change") -> None:
     """Stores other weights in place of those of model m."""
-    made = manifest.load(root, bundle.manifest_key("m"), Model, "")
+    made = manifest.load(root, layout.model("m"), Model, "")
     weights = change(safetensors.torch.load(root.read(WEIGHTS)))
     data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()})
     root.write(WEIGHTS, data)
     output = Output.from_bytes(WEIGHTS, data)
-    root.write(bundle.manifest_key("m"), replace(made, outputs=[output], stored=None).to_bytes())
+    root.write(layout.model("m"), replace(made, outputs=[output], stored=None).to_bytes())
 
 
 def test_a_bundle_is_read_as_it_was_written(root: Root, network: Network) -> None:
@@ -84,7 +84,7 @@ def test_signals_keep_the_order_of_the_settings(root: Root) -> None:
     output = written(root, WEIGHTS, bundle.weights_bytes(model, None))
     recipes = {name: SignalRecipe(version=1, settings={}, width=width) for name, width in wanted.items()}
     result = replace(MODEL, kind="tcn", settings=model.settings.recorded(), signals=recipes, backbone=None, view=VIEW)
-    store(root, bundle.manifest_key("m"), result, (output,))
+    store(root, layout.model("m"), result, (output,))
     loaded = load_bundle(root, "m")
     assert [*loaded.model.widths.items()] == [*wanted.items()]
     assert [*loaded.signals] == [*wanted]
