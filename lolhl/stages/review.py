@@ -85,6 +85,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
+            listener.listen()  # now, so that a browser that is opened before the server runs waits for it
         except OSError as error:
             raise UsageError(f"--port {port}: {error.strerror}: choose another, or 0 for any that is free") from error
         yield listener

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -197,6 +198,28 @@ def test_a_server_that_is_killed_loses_nothing_that_was_saved(browser: Browser, 
         assert saved.revision == count
     start, stop = borders(root)["h1"]
     assert verdicts(root) == [(max(0, start - 10), min(60, stop + 10), "accepted")]
+
+
+_KNOCK = """
+import pathlib, socket, sys, urllib.parse
+address = urllib.parse.urlsplit(sys.argv[1])
+socket.create_connection((address.hostname, address.port), 5)
+pathlib.Path(sys.argv[2]).write_text("answered")
+"""
+
+
+def test_the_server_answers_from_the_moment_its_address_is_known(root: Root, tmp_path: Path) -> None:
+    """The browser is opened, and ends, before the server runs: its connection has to wait, not to be refused."""
+    knock, answer = tmp_path / "knock.py", tmp_path / "answer"
+    knock.write_text(_KNOCK)
+    environment = {**os.environ, "DISPLAY": ":9", "BROWSER": f"{sys.executable} {knock} %s {answer}"}
+    call = [sys.executable, "-m", "lolhl", "review", "--root", root.url]
+    with subprocess.Popen(call, stderr=subprocess.PIPE, text=True, env=environment) as server, ending(server):
+        deadline = time.monotonic() + 30
+        while not answer.exists():
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 @pytest.mark.slow
