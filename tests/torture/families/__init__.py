@@ -4,7 +4,20 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.torture.families import calls, http, jobs, labels, manifests, pages, pairs, signals, stored, videos
+from tests.torture.families import (
+    calls,
+    exports,
+    http,
+    jobs,
+    labels,
+    manifests,
+    pages,
+    pairs,
+    reviews,
+    signals,
+    stored,
+    videos,
+)
 from tests.torture.sandbox import Sandbox
 
 Case = Callable[[Sandbox], None]
@@ -34,6 +47,8 @@ FAMILIES = {
     "labels": Family(labels.NAMED, labels.draw, 4.0),
     "jobs": Family(jobs.NAMED, jobs.draw, 2.0),
     "pages": Family(pages.NAMED, pages.draw, 0.2),
+    "exports": Family(exports.NAMED, exports.draw, 0.6),
+    "reviews": Family(reviews.NAMED, reviews.draw, 0.6),
     "signals": Family(signals.NAMED, signals.draw, 0.8),
     "stored": Family(stored.NAMED, stored.draw, 1.0),
 }

@@ -38,11 +38,11 @@ READERS: dict[str, tuple[str, ...]] = {
     "highlights/": ("report a", "report a --force", "infer m a", "infer m a --force"),
     "retrain/": ("retrain", "retrain --like m", "rollback"),
     "tracks/": ("track a --signal sound", "track a --signal chat", "track a --signal loudness", "infer m a --force",
-                "train n --dataset d --epochs 1"),
+                "train n --dataset d --epochs 1", "infer j a --force", " ".join(STAGES["models/j"])),
     "scores/": ("retrain --force", "compare champion m --vods a,b"),
 }  # fmt: skip
 
-
+JOINED = ("infer j a", "infer j a --force", "retrain --like j", " ".join(STAGES["models/j"]))  # of the joined model
 _FOLDERS = {"train": "models", "dataset": "datasets"}
 WRITES = {
     "infer": ("highlights/",), "report": ("highlights/",), "run": ("highlights/",), "retrain": ("retrain/", "scores/"),
@@ -315,7 +315,7 @@ def draw(sandbox: Sandbox) -> None:
     kinds["other"] = [key for key in keys if not key.endswith((".json", ".parquet"))]
     kind = rng.choices([*kinds], (6, 3, 2))[0]
     key = rng.choice(kinds[kind])
-    calls = READERS[key.split("/")[0] + "/"]
+    calls = JOINED if key.startswith("models/j/") else READERS[key.split("/")[0] + "/"]
     call = rng.choice(calls)
     call = re.sub(r"\ba\b", "b", call) if "/b/" in key and "dataset" not in call else call
     if kind == ".json":
