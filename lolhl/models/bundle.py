@@ -18,12 +18,12 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lolhl import layout, manifest
+from lolhl.backbones import catalogue, openvino_runtime
+from lolhl.backbones.encoder import Encoder
 from lolhl.errors import ModelError, UsageError
 from lolhl.evaluate.calibration import Calibration
 from lolhl.labels.habits import Habits
-from lolhl.models import backbones, openvino_runtime
 from lolhl.models.champion import resolve
-from lolhl.models.encoder import Encoder
 from lolhl.models.model import ModelSettings, TrackModel
 from lolhl.models.network import PICTURES, Network, outline
 from lolhl.models.registry import MODELS
@@ -206,7 +206,7 @@ def _encoder(
     def network() -> Network:
         return _network(root, name, backbone, view, backbone_weights)
 
-    return Encoder(backbone.name, backbones.digest(backbone_weights), width, backbone.mean, backbone.std, network)
+    return Encoder(backbone.name, catalogue.digest(backbone_weights), width, backbone.mean, backbone.std, network)
 
 
 def _network(root: Root, name: str, backbone: BackboneRecipe, view: View, weights: Mapping[str, Tensor]) -> Network:

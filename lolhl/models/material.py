@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import open_runtime
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
 from lolhl.data.stretches import SIDES, Samples, Side, SplitVod
@@ -15,8 +17,6 @@ from lolhl.errors import DatasetError, UsageError
 from lolhl.frames.frameset import FrameSet
 from lolhl.models import scoring
 from lolhl.models.baseline import StandardisedModel, track_baseline
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import open_runtime
 from lolhl.models.model import ClipModel, ClipSettings, ModelSettings, TrackModel
 from lolhl.models.network import PICTURES, Network
 from lolhl.models.process_group import ProcessGroup

@@ -17,7 +17,7 @@ from lolhl.tracks.track import Track
 from lolhl.vod.view import View
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
-    from lolhl.models.encoder import Encoder
+    from lolhl.backbones.encoder import Encoder
 
 
 class Signal(Protocol):

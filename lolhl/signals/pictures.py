@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import FeatureRuntime, open_runtime
 from lolhl.errors import ModelError
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import FeatureRuntime, open_runtime
 from lolhl.signals.source import Pictures, Source, TimedPictures
 from lolhl.tracks.filling import Gap, Measured, Taken
 from lolhl.tracks.recipe import Layout

@@ -25,7 +25,7 @@ from lolhl.vod import decode
 from lolhl.vod.decode import Fit, View
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
-    from lolhl.models.encoder import Encoder
+    from lolhl.backbones.encoder import Encoder
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def _view(root: Root, config: TrackConfig) -> "tuple[View, Callable[[], Encoder]
 @lru_cache(maxsize=1)  # of several VODs all are looked at by the same one
 def _pretrained(backbone: str) -> "Encoder":
     """A backbone as `train` has it before it learns, and keeps it where only a head is learnt."""
-    from lolhl.models.encoder import Encoder
+    from lolhl.backbones.encoder import Encoder
     from lolhl.models.network import Network
 
     return Encoder.from_network(Network(backbone, pretrained=True).eval())

@@ -22,12 +22,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from lolhl.backbones import feature_runtime, openvino_runtime
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import Features, Pictures
 from lolhl.evaluate.judge import ScoredVod, average_precision
 from lolhl.labels.spans import from_grid, on_grid
 from lolhl.labels.tables import read_table
-from lolhl.models import feature_runtime, openvino_runtime, scoring
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import Features, Pictures
+from lolhl.models import scoring
 from lolhl.models.network import Network
 from lolhl.models.scoring import Instants
 from lolhl.models.video import VideoModel, VideoSettings

@@ -24,6 +24,8 @@ import numpy as np
 import torch
 
 from lolhl import layout, manifest
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import open_runtime
 from lolhl.data import cache
 from lolhl.data.augment import augmented
 from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader
@@ -33,8 +35,6 @@ from lolhl.labels.rows import ANY
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import open_runtime
 from lolhl.models.image import ImageModel, ImageSettings
 from lolhl.models.learning import CheckpointPlace, FitSettings
 from lolhl.models.model import Classifier

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from lolhl import manifest
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import FeatureRuntime, Features, Pictures, open_runtime
 from lolhl.errors import ModelError
 from lolhl.frames.frameset import FrameSet
 from lolhl.labels.spans import Span
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import FeatureRuntime, Features, Pictures, open_runtime
 from lolhl.models.network import Network
 from lolhl.results import Vod
 from lolhl.signals import make_track, stored_track

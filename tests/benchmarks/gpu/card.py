@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lolhl.models.network import Network
+from lolhl.backbones.picture_network import PictureNetwork
 
 # Dense bf16 with float32 sums, FLOP/s, from NVIDIA's datasheets; by what the card's name contains.
 DATASHEET = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
@@ -55,7 +55,7 @@ def seconds_of(work: Any, device: torch.device) -> float:
 
 
 @torch.no_grad()
-def flops(network: Network, side: int) -> int:
+def flops(network: PictureNetwork, side: int) -> int:
     """Floating-point operations of the backbone for one picture; a multiplication and its addition are two."""
     with FlopCounterMode(display=False) as counter:
         network.features(_pictures(network, side))
@@ -63,7 +63,7 @@ def flops(network: Network, side: int) -> int:
 
 
 @torch.no_grad()
-def traffic(network: Network, side: int) -> int:
+def traffic(network: PictureNetwork, side: int) -> int:
     """Bytes that the backbone moves for one picture in bf16, when each convolution and matrix product reads its
     input and writes its output once, all else is fused into them, and weights are shared by a large batch."""
     moved = 0
@@ -80,7 +80,7 @@ def traffic(network: Network, side: int) -> int:
     return moved
 
 
-def _pictures(network: Network, side: int) -> torch.Tensor:
+def _pictures(network: PictureNetwork, side: int) -> torch.Tensor:
     return torch.zeros(1, side, side, 3, dtype=torch.uint8, device=network.mean.device)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lolhl.backbones.feature_runtime import FeatureRuntime, Pictures, open_runtime
 from lolhl.models.bundle import Bundle, load_bundle
-from lolhl.models.feature_runtime import FeatureRuntime, Pictures, open_runtime
 from lolhl.stages.download import download
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.storage import Root, open_root

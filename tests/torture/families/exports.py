@@ -92,7 +92,7 @@ def _joined(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _seconds(text: str) -> float:
-    return sum(float(part) * 60**power for power, part in enumerate(reversed(text.split(":"))))
+    return sum(float(part) * 60.0**power for power, part in enumerate(reversed(text.split(":"))))
 
 
 def _files(sandbox: Sandbox) -> dict[Path, bytes]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lolhl.models import backbones
-from lolhl.models.network import Network
+from lolhl.backbones import catalogue
+from lolhl.backbones.picture_network import PictureNetwork
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Encoder:
 
     Attributes:
         backbone: its name.
-        digest: see `backbones.digest`.
+        digest: see `catalogue.digest`.
         width: numbers in the features of one picture.
         mean, std: what pictures are normalised with, per colour, for values from 0 to 1.
         network: the network that holds it, in evaluation mode.
@@ -24,11 +24,11 @@ class Encoder:
     width: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    network: Callable[[], Network] = field(compare=False)
+    network: Callable[[], PictureNetwork] = field(compare=False)
 
     @classmethod
-    def from_network(cls, network: Network) -> "Encoder":
+    def from_network(cls, network: PictureNetwork) -> "Encoder":
         """The encoder of a network in evaluation mode. Its weights must not change while the encoder is used."""
-        digest, normalisation = backbones.digest(network.backbone.state_dict()), network.normalisation
+        digest, normalisation = catalogue.digest(network.backbone.state_dict()), network.normalisation
         mean, std = ((values[0], values[1], values[2]) for values in (normalisation["mean"], normalisation["std"]))
         return cls(network.name, digest, network.width, mean, std, lambda: network)

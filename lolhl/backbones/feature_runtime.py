@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lolhl.models import openvino_runtime
-from lolhl.models.encoder import Encoder
-from lolhl.models.openvino_runtime import Features as Features
-from lolhl.models.openvino_runtime import Pictures as Pictures
+from lolhl.backbones import openvino_runtime
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.openvino_runtime import Features as Features
+from lolhl.backbones.openvino_runtime import Pictures as Pictures
 
 _CPU_BATCH = 32
 _GPU_BATCH = 256
@@ -29,7 +29,7 @@ class FeatureRuntime:
 
     Attributes:
         name: the library and the precision, as in "openvino-bf16".
-        digest: the digest of the backbone, see `backbones.digest`.
+        digest: the digest of the backbone, see `catalogue.digest`.
         width: numbers in the features of one picture.
         batch: pictures that `run` should be given at once.
         run: pictures uint8 [n, S, S, 3] (RGB, n from 1 to `batch`, S always the same) → their features

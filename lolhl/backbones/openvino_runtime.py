@@ -25,8 +25,8 @@ import numpy.typing as npt
 import torch
 
 from lolhl import machine
+from lolhl.backbones.encoder import Encoder
 from lolhl.errors import ModelError
-from lolhl.models.encoder import Encoder
 
 log = logging.getLogger(__name__)
 

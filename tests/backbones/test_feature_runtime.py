@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lolhl.models import openvino_runtime
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import FeatureRuntime, open_runtime
+from lolhl.backbones import openvino_runtime
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import FeatureRuntime, open_runtime
 from lolhl.models.network import Network
 
 CPU = torch.device("cpu")
@@ -100,8 +100,8 @@ def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
     """Its telemetry writes an identity into the home folder before it sends anything."""
     code = (
         "import torch\n"
-        "from lolhl.models.encoder import Encoder\n"
-        "from lolhl.models.feature_runtime import open_runtime\n"
+        "from lolhl.backbones.encoder import Encoder\n"
+        "from lolhl.backbones.feature_runtime import open_runtime\n"
         "from lolhl.models.network import Network\n"
         "network = Network('resnet18').eval()\n"
         "open_runtime(Encoder.from_network(network), torch.device('cpu'))\n"

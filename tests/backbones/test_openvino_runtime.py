@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lolhl.models import openvino_runtime
-from lolhl.models.encoder import Encoder
-from lolhl.models.feature_runtime import open_runtime
+from lolhl.backbones import openvino_runtime
+from lolhl.backbones.encoder import Encoder
+from lolhl.backbones.feature_runtime import open_runtime
 from lolhl.models.network import Network
 
 # Slow, and so in another process than the tests that send SIGTERM to themselves: after many compiled backbones that
