@@ -352,6 +352,7 @@ class Scoring(OnGrid, Result):
     smooth_seconds: Window
     habits: Habits | None = None
     model_metrics: ModelFigures | None
+    explained_by: list[str] = field(default_factory=list)  # signals whose parts of the log-odds are stored beside
 
 
 @dataclass(frozen=True, kw_only=True)

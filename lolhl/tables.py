@@ -1,6 +1,6 @@
 """Parquet files of a root, read as what they should hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,20 @@ def read_table(
         if column.null_count() or (column.dtype.is_float() and not column.is_finite().all()):
             raise wrong(f"its column {name} has values that are none")
     return table
+
+
+def part_column(signal: str) -> str:
+    """The column of a scores.parquet that holds what a signal adds to the log-odds."""
+    return f"log_odds_of_{signal}"
+
+
+def read_parts(
+    data: bytes, place: str, redo: str, count: int, signals: Sequence[str]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Signal → what it adds to the log-odds of each instant, in a scores.parquet: float32 [count]. As `read_table`."""
+    columns = {part_column(signal): signal for signal in signals}
+    parts = read_table(data, dict.fromkeys(columns, pl.Float32), place, redo, rows=count) if signals else pl.DataFrame()
+    return {signal: parts[column].to_numpy() for column, signal in columns.items()}
 
 
 def read_scores(data: bytes, place: str, redo: str, count: int) -> npt.NDArray[np.float32]:

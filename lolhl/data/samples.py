@@ -6,6 +6,7 @@ A batch holds numbers only. The clips themselves are gathered at once, where the
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lolhl.data.stretches import Samples
 from lolhl.data.windows import WindowDataset
+
+_PIECE = 2**14  # rows that are looked at at once
 
 Clips = npt.NDArray[np.int64]
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -70,13 +73,21 @@ class Contents:
         Returns:
             Signal → values float32 [B, T, D], 0 where they are not known; and signal → known bool [B, T].
         """
-        exists = numbers.to(self.device) >= 0
+        exists, rows = numbers >= 0, numbers.clamp(min=0)
         tracks, known = {}, {}
         for name, held in self.held.items():
-            values = self._gather(held, numbers.clamp(min=0)).float()
-            known[name] = exists & values.isfinite().all(-1)
-            tracks[name] = values.masked_fill(~known[name][..., None], 0.0)
+            flags = self._known[name]
+            known[name] = (exists.to(flags.device) & flags[rows.to(flags.device)]).to(self.device)
+            tracks[name] = self._gather(held, rows).float().masked_fill_(~known[name][..., None], 0.0)
         return tracks, known
+
+    @cached_property
+    def _known(self) -> dict[str, Tensor]:
+        """Signal → whether each row is known: bool [rows], where the rows are. Looked at once, not in each window."""
+        return {
+            name: torch.cat([piece.isfinite().all(-1) for piece in torch.split(held, _PIECE)])
+            for name, held in self.held.items()
+        }
 
     def _gather(self, held: Tensor, numbers: Tensor) -> Tensor:
         flat = numbers.to(held.device).flatten()

@@ -42,6 +42,7 @@ _VODS_ENOUGH = 5  # VODs from which on whole ones are held out
 class HeadSettings(LearnConfig):
     """The model that learns, and how it learns. `lolhl train --help` explains each setting that it shares."""
 
+    kind: str = setting("video", "kind of model: by default one of clips, which takes a single signal", choices=MODELS)
     fps: Fraction = setting(
         Fraction(3), "instants of the grid in a second", at_least=grid.SLOWEST, at_most=grid.FASTEST
     )

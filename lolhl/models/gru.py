@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from lolhl.models.joined import JoinedModel, JoinedSettings
+from lolhl.models.model import Dropout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class GruHead(nn.Module):
 
     def __init__(self, settings: GruSettings, width: int) -> None:
         super().__init__()
-        self.drop = nn.Dropout(settings.dropout)
+        self.drop = Dropout(settings.dropout)
         self.project = nn.Linear(width, settings.hidden)
         self.gru = nn.GRU(settings.hidden, settings.hidden, batch_first=True, bidirectional=True)
         self.linear = nn.Linear(2 * settings.hidden, 1)

@@ -7,8 +7,9 @@ training stretches by heart does not look better than it is.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,10 @@ _STEPS = 50
 class JoinedSettings(ModelSettings):
     """Base of the settings of such models."""
 
-    signals: str = setting("pictures", "signals that the model listens to, with commas between")
+    signals: str = setting(
+        "pictures,sound,chat",
+        "signals that the model listens to, with commas between; those that no VOD of the dataset has are left out",
+    )
     hidden: int = setting(64, "width of the head of each signal", at_least=1, at_most=8192)
     dropout: float = setting(0.5, "share of features hidden from the head in training", at_least=0, below=1)
     hide: float = setting(0.5, "share of stretches from which a signal is hidden in training", at_least=0, below=1)
@@ -39,6 +43,10 @@ class JoinedSettings(ModelSettings):
     @property
     def wanted(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.signals.split(","))
+
+    def listening_to(self, names: Sequence[str]) -> Self:
+        """The same settings for these signals."""
+        return self if self.wanted == tuple(names) else replace(self, signals=",".join(names))
 
 
 class JoinedModel(StandardisedModel):
@@ -78,7 +86,11 @@ class JoinedModel(StandardisedModel):
 
     def join(self, logits: Tensor, known: Tensor) -> Tensor:
         """Logits of each signal and which are known, both [..., S] → joined logits [...]."""
-        return self.scale * weighted_mean(logits, known, self.weights) + self.bias
+        return self.parts(logits, known).sum(-1) + self.bias
+
+    def parts(self, logits: Tensor, known: Tensor) -> Tensor:
+        """What each signal adds to the joined logits: [..., S], 0 where it is not known. See `join`."""
+        return self.scale * weighted(logits, known, self.weights)
 
     def weigh(self, logits: Tensor, known: Tensor, truth: Tensor) -> None:
         """Chooses the weights by labelled instants that were not learnt from.
@@ -96,7 +108,7 @@ class JoinedModel(StandardisedModel):
             search = torch.optim.LBFGS([free], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
             def joined() -> Tensor:
-                mean = weighted_mean(logits, known, torch.softmax(free[2:], 0))
+                mean = weighted(logits, known, torch.softmax(free[2:], 0)).sum(-1)
                 return free[0].exp() * mean + free[1]
 
             def loss() -> Tensor:
@@ -123,8 +135,7 @@ class JoinedModel(StandardisedModel):
         return {name: known[name] & shown[:, number, None] for number, name in enumerate(self.heads)}
 
 
-def weighted_mean(logits: Tensor, known: Tensor, weights: Tensor) -> Tensor:
-    """The mean over known signals: [..., S], bool [..., S] and [S] → [...]; 0 where none is known."""
+def weighted(logits: Tensor, known: Tensor, weights: Tensor) -> Tensor:
+    """Parts of the mean over known signals: [..., S], bool [..., S] and [S] → [..., S], 0 for one that is not known."""
     shares = weights * known
-    total = shares.sum(-1)
-    return (logits * shares).sum(-1) / total.clamp(min=1e-6)
+    return logits * shares / shares.sum(-1, keepdim=True).clamp(min=1e-6)

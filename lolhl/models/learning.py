@@ -25,9 +25,7 @@ CHECKPOINT_STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
 class LearnConfig(Config):
     """What learns, and how."""
 
-    kind: str = setting(
-        "video", "; ".join(f"{name}: {model.summary}" for name, model in MODELS.items()), choices=MODELS
-    )
+    kind: str = setting("tcn", "; ".join(f"{name}: {model.summary}" for name, model in MODELS.items()), choices=MODELS)
     epochs: int = setting(
         20,
         "epochs at most: passes over the training samples, or over so many of them as follows",

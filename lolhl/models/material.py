@@ -68,6 +68,11 @@ def make_tracks(
     return tracks
 
 
+def is_known(tracks: VodTracks) -> bool:
+    """Whether any VOD has an instant of the signal that is known, among those that baselines are measured of."""
+    return any(track is not None and track_baseline(track).count > 0 for track in tracks.values())
+
+
 def width(name: str, tracks: VodTracks) -> int:
     """The width of a signal. Raises DatasetError where no VOD has it."""
     for track in tracks.values():

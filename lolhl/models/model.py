@@ -120,7 +120,7 @@ class FeatureClipModel(ClipModel):
         super().__init__(settings, widths)
         (width,) = widths.values()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.dropout = dropout
+        self.drop = Dropout(dropout)
 
     def project_features(self, features: Tensor) -> Tensor:
         """Normalised values [N, D] → encoded [N, E]."""
@@ -132,17 +132,31 @@ class FeatureClipModel(ClipModel):
         return self._encode(frames)
 
     def _encode(self, frames: Tensor) -> Tensor:
-        features: Tensor = self.norm(frames.float())
-        if self.training and self.dropout:
-            features = features * kept(features.shape, 1 - self.dropout, features.device)
-        return self.project_features(features)
+        return self.project_features(self.drop(self.norm(frames.float())))
 
 
-def kept(shape: torch.Size, share: float, device: torch.device) -> Tensor:
+class Dropout(nn.Module):
+    """As nn.Dropout, which on a CPU would take more than half of a head's training time, but five times as fast.
+
+    Args:
+        share: of the values that are hidden in training.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values of any shape → the same, each hidden (0) or raised so that their mean stays what it is."""
+        if not (self.training and self.share):
+            return values
+        return values * _kept(values.shape, 1 - self.share, values.device)
+
+
+def _kept(shape: torch.Size, share: float, device: torch.device) -> Tensor:
     """Zero where dropout hides, else 1 / share: float32 of that shape.
 
-    Of random bytes, and so with the share rounded to 1/256: on a CPU five times as fast as nn.Dropout,
-    which would take more than half of a head's training time.
+    Of random bytes, and so with the share rounded to 1/256.
     """
     words = torch.empty(-(-shape.numel() // 8), dtype=torch.int64, device=device).random_(-(2**63), 2**63 - 1)
     kept_bytes = max(1, round(256 * share))

@@ -76,6 +76,27 @@ def probabilities(model: TrackModel, batches: Iterable[Instants], device: torch.
 
 
 @torch.no_grad()
+def explained(
+    model: JoinedModel, batches: Iterable[Instants], device: torch.device
+) -> Iterator[tuple[Probabilities, dict[str, Probabilities]]]:
+    """As `probabilities`, and what each signal adds to the log-odds.
+
+    Yields:
+        The probabilities float32 [m]; and signal → its part of the log-odds float32 [m], 0 where it is not known.
+    """
+
+    def look(instants: Instants) -> Tensor:
+        tracks, known = _tensors(instants, device)
+        logits = torch.stack(list(model.signal_logits(tracks, known).values()), -1)
+        return model.parts(logits, torch.stack([known[name] for name in model.heads], -1))[0]
+
+    for parts in _of_windows(model.settings.context, batches, look):
+        probabilities = torch.sigmoid(parts.sum(-1) + model.bias).float().cpu().numpy()
+        columns = parts.float().cpu().numpy()
+        yield np.asarray(probabilities), {name: columns[:, number] for number, name in enumerate(model.heads)}
+
+
+@torch.no_grad()
 def signal_logits(
     model: JoinedModel, batches: Iterable[Instants], device: torch.device
 ) -> Iterator[dict[str, npt.NDArray[np.float32]]]:

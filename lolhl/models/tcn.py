@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lolhl.config import setting
 from lolhl.models.joined import JoinedModel, JoinedSettings
+from lolhl.models.model import Dropout
 
 _SIDE = 3  # instants on each side that a convolution sees, a dilation apart
 
@@ -44,7 +45,7 @@ class TcnHead(nn.Module):
 
     def __init__(self, settings: TcnSettings, width: int) -> None:
         super().__init__()
-        self.drop = nn.Dropout(settings.dropout)
+        self.drop = Dropout(settings.dropout)
         self.project = nn.Linear(width, settings.hidden)
         self.layers = nn.ModuleList(
             nn.Conv1d(settings.hidden, settings.hidden, 2 * _SIDE + 1, padding=_SIDE * dilation, dilation=dilation)
@@ -53,13 +54,26 @@ class TcnHead(nn.Module):
         self.linear = nn.Linear(settings.hidden, 1)
 
     def forward(self, values: Tensor, known: Tensor) -> Tensor:
-        exists = known[:, None].float()
-        hidden = self.project(self.drop(values)).transpose(1, 2) * exists
+        exists = known[..., None].float()
+        hidden = self.project(self.drop(values)) * exists
         for layer in self.layers:
             # Beyond the ends of a stretch, and where nothing is known, there is nothing: as zeros that a layer pads.
-            hidden = (hidden + self.drop(layer(hidden).relu())) * exists
-        logits: Tensor = self.linear(hidden.transpose(1, 2))
+            hidden = (hidden + self.drop(_convolved(hidden, layer).relu())) * exists
+        logits: Tensor = self.linear(hidden)
         return logits[..., 0]
+
+
+def _convolved(values: Tensor, layer: nn.Module) -> Tensor:
+    """A convolution over time: [B, T, D] → [B, T, D].
+
+    It is computed as one over pictures of a single line, since torch has no convolution over lines for values that lie
+    side by side for each instant, as these do: a third less time on a CPU.
+    """
+    assert isinstance(layer, nn.Conv1d)
+    line = values.transpose(1, 2)[:, :, None]
+    padding, dilation = (0, int(layer.padding[0])), (1, layer.dilation[0])
+    convolved = nn.functional.conv2d(line, layer.weight[:, :, None], layer.bias, padding=padding, dilation=dilation)
+    return convolved[:, :, 0].transpose(1, 2)
 
 
 class TcnModel(JoinedModel):

@@ -1,7 +1,7 @@
 """Scores of one VOD: pictures as they come, and beside them the tracks of the model's other signals."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import torch
 from lolhl.models import scoring
 from lolhl.models.baseline import Baseline, StandardisedModel, measure
 from lolhl.models.bundle import Bundle
+from lolhl.models.joined import JoinedModel
 from lolhl.models.model import ClipModel
 from lolhl.models.network import PICTURES
 from lolhl.models.scoring import Instants
@@ -18,6 +19,20 @@ from lolhl.tracks.track import Track
 
 Scores = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a VOD.
+
+    Attributes:
+        probabilities: calibrated, float32 [n].
+        parts: signal → what it adds to the log-odds before calibration, float32 [n]. Empty for a model that does not
+            tell its signals apart.
+    """
+
+    probabilities: Scores
+    parts: Mapping[str, Scores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,18 +70,22 @@ class VodScorer:
         """Whether the model wants to know what is usual before it scores, so that tracks are made first."""
         return isinstance(self.used.model, StandardisedModel)
 
-    def scores(self, pictures: Iterable[Values]) -> Scores:
-        """The calibrated probabilities of all instants, from the features of their pictures: [n, D], some at a time."""
+    def scores(self, pictures: Iterable[Values]) -> Scored:
+        """The scores of all instants, from the features of their pictures: [n, D], some at a time."""
         return self._scores(self._beside(pictures))
 
-    def scores_without_pictures(self, count: int) -> Scores:
+    def scores_without_pictures(self, count: int) -> Scored:
         """The scores of so many instants, of a model that sees no pictures."""
         batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
         return self._scores(self._instants(self._values(numbers)) for numbers in batches)
 
-    def _scores(self, batches: Iterable[Instants]) -> Scores:
-        raw = np.concatenate(list(scoring.probabilities(self.used.model, batches, self.device)))
-        return self.used.calibration.apply(raw)
+    def _scores(self, batches: Iterable[Instants]) -> Scored:
+        model, calibration = self.used.model, self.used.calibration
+        if not isinstance(model, JoinedModel):
+            return Scored(calibration.apply(np.concatenate(list(scoring.probabilities(model, batches, self.device)))))
+        raw, parts = zip(*scoring.explained(model, batches, self.device), strict=True)
+        by_signal = {name: np.concatenate([part[name] for part in parts]) for name in model.heads}
+        return Scored(calibration.apply(np.concatenate(raw)), by_signal)
 
     def _beside(self, pictures: Iterable[Values]) -> Iterator[Instants]:
         first = 0

@@ -14,13 +14,14 @@ from lolhl.errors import Conflict
 from lolhl.exports import webvtt, youtube
 from lolhl.highlights.amount import AmountConfig, choose
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
+from lolhl.highlights.drivers import Parts, explain
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Highlights, Scoring, Vod
 from lolhl.storage import Root
-from lolhl.tables import read_scores
+from lolhl.tables import read_parts, read_scores
 
 _TABLE, _PLAYERS, _YOUTUBE = "highlights.tsv", "exports/chapters.vtt", "exports/youtube-chapters.txt"
 
@@ -59,7 +60,8 @@ def highlights(
     if earlier:
         return earlier
 
-    result = _cut(vod, stored.result, scoring.result, load_scores(root, vod, scoring), config)
+    scores, parts = load_scores(root, vod, scoring), _load_parts(root, vod, scoring)
+    result = _cut(vod, stored.result, scoring.result, scores, parts, config)
     texts = {name: text.encode() for name, text in _exports(result).items()}
     folder = layout.highlights_folder(vod)
     with todo.begin() as begun:
@@ -88,13 +90,24 @@ def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray
     Raises:
         StorageError: they are gone or damaged.
     """
+    return read_scores(*_scores_file(root, vod, scoring), scoring.result.frames)
+
+
+def _load_parts(root: Root, vod: str, scoring: Manifest[Scoring]) -> Parts:
+    """What each signal adds to the log-odds, where the scores tell that. Raises as `load_scores`."""
+    signals = scoring.result.explained_by
+    return read_parts(*_scores_file(root, vod, scoring), scoring.result.frames, signals) if signals else {}
+
+
+def _scores_file(root: Root, vod: str, scoring: Manifest[Scoring]) -> tuple[bytes, str, str]:
+    """The file with the scores, its place, and the command that makes it anew."""
     key = scoring.key_of(layout.scores(vod))
     redo = f"lolhl infer {scoring.result.model} {vod} --force"
-    return read_scores(scoring.read(root, key, redo), f"{root.url}/{key}", redo, scoring.result.frames)
+    return scoring.read(root, key, redo), f"{root.url}/{key}", redo
 
 
 def _cut(
-    vod: str, stored: Vod, scoring: Scoring, scores: npt.NDArray[np.float32], config: HighlightsConfig
+    vod: str, stored: Vod, scoring: Scoring, scores: npt.NDArray[np.float32], parts: Parts, config: HighlightsConfig
 ) -> Highlights:
     # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
     duration = min(stored.duration or float("inf"), float(len(scores) / scoring.fps))
@@ -120,7 +133,7 @@ def _cut(
         duration=duration,
         amount=_amount(config, scoring.habits),
         rule=_rule(limits, smooth_seconds),
-        highlights=highlights,
+        highlights=explain(highlights, parts, scoring.fps),
         reason=None if highlights else reason_for_none(smoothed, limits),
     )
 

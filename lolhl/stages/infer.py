@@ -28,7 +28,7 @@ from lolhl.manifest import Manifest
 from lolhl.models import unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.network import PICTURES
-from lolhl.models.vod_scorer import Numbers, Scores, VodScorer
+from lolhl.models.vod_scorer import Numbers, Scored, Scores, VodScorer
 from lolhl.results import Scoring
 from lolhl.signals import Signal, fill_track, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
@@ -45,6 +45,7 @@ from lolhl.signals.source import (
 )
 from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root, check_name
+from lolhl.tables import part_column
 from lolhl.tracks.filling import End, Gap, Measured, Taken
 from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
 from lolhl.tracks.scattered import Scattered
@@ -99,7 +100,10 @@ def infer(
     key_frames: KeyFrames | None = None,
     place: str = layout.HIGHLIGHTS,
 ) -> Manifest[Scoring]:
-    """Makes <place>/<vod>/scores-<digest>.parquet (frame, time in seconds, score as probability) and scores.json.
+    """Makes <place>/<vod>/scores-<digest>.parquet and scores.json.
+
+    The columns are frame, time in seconds, score as probability and, where the model joins several signals, what each
+    of them adds to the log-odds.
 
     Args:
         root: where the data lies.
@@ -147,19 +151,19 @@ def infer(
     tracks = {name: _track(other, sources[name]) for name, other in signals.items()}
     scorer = VodScorer.open(used, tracks, device)
     if not isinstance(signal, PictureSignal):
-        mode, scores = _without_pictures(scorer, source)
+        mode, scored = _without_pictures(scorer, source)
     elif isinstance(source, FrameSource):
-        mode, scores = _from_frames(scorer, signal, source)
+        mode, scored = _from_frames(scorer, signal, source)
     else:
-        mode, scores, end = _from_video(scorer, signal, source, config, key_frames)
+        mode, scored, end = _from_video(scorer, signal, source, config, key_frames)
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
-    data = _parquet(scores, used.view.fps)
+    data = _parquet(scored, used.view.fps)
     result = Scoring(
         vod=vod,
         fps=used.view.fps,
-        frames=len(scores),
+        frames=len(scored.probabilities),
         source=source.kind,
         frame_set=source.frames.spec.name if isinstance(source, FrameSource) else None,
         mode=mode,
@@ -169,6 +173,7 @@ def infer(
         smooth_seconds=used.smooth_seconds,
         habits=used.habits,
         model_metrics=used.metrics,
+        explained_by=list(scored.parts),
     )
     return todo.store(result, {layout.scores(vod, place): data})
 
@@ -189,7 +194,7 @@ def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, pl
     log.warning("infer %s: %s", vod, unsupervised.ADVICE)
     signals = without_model.measure(source)
     scores = unsupervised.scores(unsupervised.join(signals, without_model.FPS))
-    data = _parquet(scores, without_model.FPS)
+    data = _parquet(Scored(scores), without_model.FPS)
     result = Scoring(
         vod=vod,
         fps=without_model.FPS,
@@ -212,14 +217,14 @@ def _track(signal: Signal, source: Source | None) -> Track | None:
     return make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
 
 
-def _without_pictures(scorer: VodScorer, source: Source) -> tuple[decode.Mode, Scores]:
+def _without_pictures(scorer: VodScorer, source: Source) -> tuple[decode.Mode, Scored]:
     """The scores of a model that sees no pictures."""
     if isinstance(source, FrameSource):
         return source.layout, scorer.scores_without_pictures(len(source.frames))
     return "grid", scorer.scores_without_pictures(min(len(track) for track in scorer.tracks.values() if track))
 
 
-def _from_frames(scorer: VodScorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scores]:
+def _from_frames(scorer: VodScorer, signal: PictureSignal, source: FrameSource) -> tuple[decode.Mode, Scored]:
     """The mode that the frames allow, and the scores."""
     if scorer.asks_first:
         track: Track | None = make_track(signal, source, source.layout)
@@ -241,7 +246,7 @@ def _from_video(
     video: VideoSource,
     config: InferConfig,
     key_frames: KeyFrames | None,
-) -> tuple[decode.Mode, Scores, End]:
+) -> tuple[decode.Mode, Scored, End]:
     """The mode that is chosen, the scores, and how the video ends. The video is fetched only where it is decoded."""
     used = scorer.used
     whole = None if config.mode == "scan" else stored_track(signal, video, "grid")
@@ -250,8 +255,8 @@ def _from_video(
             whole = make_track(signal, video, "grid")
         taken = Taken(measured(signal, video, "grid", whole, store=used.frozen))
         scorer = scorer.with_baseline(PICTURES, whole.at, len(whole)) if whole else scorer
-        scores = scorer.scores(rows.values for rows in taken)
-        return "grid", scores, taken.end
+        scored = scorer.scores(rows.values for rows in taken)
+        return "grid", scored, taken.end
     scanned = stored_track(signal, video, "scan")
     mode: decode.Mode
     if scanned and config.mode != "auto":  # it was looked at when the scan was made
@@ -262,8 +267,8 @@ def _from_video(
         config = replace(config, mode="grid")
         return _from_video(scorer, signal, video, config, key_frames)
     key_frames = _key_frames(used, signal, video, scanned, key_frames)
-    scores = _scan(scorer, signal, video, key_frames, whole, config.closer if mode == "refine" else 0.0)
-    return mode, scores, key_frames.end
+    scored = _scan(scorer, signal, video, key_frames, whole, config.closer if mode == "refine" else 0.0)
+    return mode, scored, key_frames.end
 
 
 def _key_frames(
@@ -289,7 +294,7 @@ def _scan(
     keys: KeyFrames,
     whole: Track | None,
     closer: float,
-) -> Scores:
+) -> Scored:
     """Scores from key frames.
 
     With a closer look, also from every picture between those where one of these scores is highest, and
@@ -299,7 +304,7 @@ def _scan(
     instants = grid.times(keys.end.frames, used.view.fps)
     times = keys.rows.times
     scorer = scorer.with_baseline(PICTURES, keys.rows.values.__getitem__, len(keys.rows))
-    scores = scorer.scores(spread_batches(times, keys.rows.values, instants))
+    scored = scorer.scores(spread_batches(times, keys.rows.values, instants))
     unseen = _unseen(times, keys.end.seconds, instants)
     if not closer:
         if unseen.any():
@@ -309,8 +314,8 @@ def _scan(
                 100 * unseen.mean(),
                 decode.AS_ON_TWITCH,
             )
-        return scores
-    wanted = _between(times, instants, np.where(unseen, -np.inf, scores), closer) | unseen
+        return scored
+    wanted = _between(times, instants, np.where(unseen, -np.inf, scored.probabilities), closer) | unseen
     if whole:
         looked = _spread_with(keys.rows, instants, wanted, lambda numbers: (numbers, whole[numbers]))
     else:
@@ -450,9 +455,12 @@ def look(signal: PictureSignal, vod: str, keys: Callable[[Ending], Iterable[tupl
     return KeyFrames(rows, taken.end)
 
 
-def _parquet(scores: Scores, fps: Fraction) -> bytes:
-    count = len(scores)
-    table = pl.DataFrame({"frame": np.arange(count), "time": grid.times(count, fps), "score": scores})
+def _parquet(scored: Scored, fps: Fraction) -> bytes:
+    count = len(scored.probabilities)
+    # Two decimals say why a moment was picked, and take little room.
+    parts = {part_column(name): np.round(part, 2) for name, part in scored.parts.items()}
+    columns = {"frame": np.arange(count), "time": grid.times(count, fps), "score": scored.probabilities}
+    table = pl.DataFrame({**columns, **parts})
     buffer = io.BytesIO()
     table.write_parquet(buffer)
     return buffer.getvalue()

@@ -34,9 +34,9 @@ from lolhl.frames.spec import among
 from lolhl.labels.habits import Habits, habits
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, material, publication, tracking
-from lolhl.models.joined import JoinedModel
+from lolhl.models.joined import JoinedModel, JoinedSettings
 from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted, LearnConfig
-from lolhl.models.model import ClipSettings
+from lolhl.models.model import ClipSettings, ModelSettings
 from lolhl.models.network import PICTURES, Network
 from lolhl.models.process_group import join_process_group
 from lolhl.models.publication import Publication
@@ -99,7 +99,9 @@ class TrainConfig(LearnConfig):
                 "--weights none with --tune head learns nothing: add --tune all, or use pretrained weights"
             )
         if self.tune == "all" and not (isinstance(self.model, ClipSettings) and self.model.wanted == (PICTURES,)):
-            raise UsageError(f"--tune all is for clips of pictures: leave it out with --kind {self.kind}")
+            raise UsageError(
+                f"--tune all is for clips of pictures, not for --kind {self.kind}: leave it out, or add --kind video"
+            )
 
     def fit(self, samples: int, device: torch.device) -> FitSettings:
         """How to learn from so many samples on this device."""
@@ -185,14 +187,17 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     frozen = config.tune == "head"
     signals = {name: material.open_wanted(name, view, network, device) for name in wanted}
     tracks = material.make_tracks(signals if frozen else {}, frames, process_group)
+    model_settings = _with_known_signals(name, config.model, tracks)
+    signals = {signal: signals[signal] for signal in model_settings.wanted}
+    tracks = {signal: tracks[signal] for signal in signals if frozen}
     widths = {PICTURES: network.width} if network else {}
-    widths |= {name: material.width(name, tracks[name]) for name in wanted if name != PICTURES}
-    model = MODELS[config.kind](config.model, widths).to(device)
+    widths |= {signal: material.width(signal, tracks[signal]) for signal in signals if signal != PICTURES}
+    model = MODELS[config.kind](model_settings, widths).to(device)
     if network:
         network.head = model
     learner = network if network and not frozen else model
 
-    lessons, instants = material.make_lessons(config.model, split_vods, sides, frames, frozen=frozen)
+    lessons, instants = material.make_lessons(model_settings, split_vods, sides, frames, frozen=frozen)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
     place = cache.Place(device, limit, alone=process_group.local_world == 1)
     if frozen:
@@ -222,7 +227,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         holdout = described.result.holdout
         judged = _judge(sides["validation"], raw, view.fps, config.smooth_seconds, marks, trained, holdout)
         recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
-        result = _describe(config, recipes, network, described, view, fitted, judged)
+        result = _describe(config, model_settings, recipes, network, described, view, fitted, judged)
         publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
         made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})
         root.delete(checkpoint.key)
@@ -312,6 +317,26 @@ def _check(
                 )
 
 
+def _with_known_signals(name: str, settings: ModelSettings, tracks: Mapping[str, material.VodTracks]) -> ModelSettings:
+    """The settings of a joined model without the signals that no VOD of the dataset has.
+
+    A head that has heard nothing would have a say all the same where a VOD has its signal.
+    """
+    if not isinstance(settings, JoinedSettings):
+        return settings
+    known = [signal for signal in settings.wanted if material.is_known(tracks[signal])]
+    missing = [signal for signal in settings.wanted if signal not in known]
+    if not known:
+        raise DatasetError(f"no VOD of the dataset has {' or '.join(missing)}: choose other --signals")
+    if missing:
+        log.info("train %s: no VOD of the dataset has %s: it learns from %s", name, *map(_listed, (missing, known)))
+    return settings.listening_to(known)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
 def _network(config: TrainConfig, view: View, device: torch.device) -> Network:
     """The network with the backbone, on the device. Raises DatasetError where it takes no pictures of this size."""
     network = Network(config.backbone, pretrained=config.weights == "pretrained")
@@ -391,6 +416,7 @@ def _judge(
 
 def _describe(
     config: TrainConfig,
+    settings: ModelSettings,
     signals: dict[str, SignalRecipe],
     network: Network | None,
     described: Manifest[Dataset],
@@ -404,7 +430,7 @@ def _describe(
         backbone = BackboneRecipe(name=network.name, mean=mean, std=std)
     return Model(
         kind=config.kind,
-        settings=config.model.recorded(),
+        settings=settings.recorded(),
         signals=signals,
         backbone=backbone,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},

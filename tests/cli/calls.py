@@ -121,7 +121,7 @@ def championed(*models: str) -> Damage:
 
 
 SEE = "--help)"
-SCRATCH = "--backbone resnet18 --weights none --tune all"
+SCRATCH = "--kind image --backbone resnet18 --weights none --tune all"
 MODEL = "models/m/model.json"
 FRAMES = "frames/a/3fps-64px-squeeze-q90"
 INDEX, SHARD = f"{FRAMES}/index-", f"{FRAMES}/shard-000000-"
@@ -334,7 +334,12 @@ CALLS = [
     Bad("train n --dataset d --kind video --clip-frames 99", 1, "clips reach", "use shorter clips"),
     Bad("train m --dataset d --kind video --clip-frames 99", 1, "clips reach", "use shorter clips"),
     Bad("train n --dataset d --backbone resnet34", 1, "resnet34", "--weights none"),
-    Bad("train n --dataset d --backbone vit_tiny_patch16_224 --weights none --tune all", 1, "vit_tiny", "--size 224"),
+    Bad(
+        "train n --dataset d --kind image --backbone vit_tiny_patch16_224 --weights none --tune all",
+        1,
+        "vit_tiny",
+        "--size 224",
+    ),
     Bad("track zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
     Bad("track a --model zzz", 1, "models/zzz/model.json", "run `lolhl train zzz"),
     Bad("track b --model m --source frames", 1, "needs frames at 3 fps, 64 px", "--source video"),

@@ -14,7 +14,7 @@ from lolhl.models import scoring
 from lolhl.models.arrays import HeadSettings, fit, score
 from lolhl.models.baseline import SAMPLE, array_baseline
 from lolhl.models.gru import GruSettings
-from lolhl.models.joined import JoinedModel, weighted_mean
+from lolhl.models.joined import JoinedModel, weighted
 from lolhl.models.registry import MODELS
 from lolhl.models.scoring import Instants
 from lolhl.models.tcn import TcnModel, TcnSettings
@@ -86,6 +86,10 @@ def test_scores_of_batches_are_those_of_the_whole(kind: str) -> None:
     known = {name: torch.from_numpy(flags)[None] for name, flags in whole.known.items()}
     np.testing.assert_allclose(scores, torch.sigmoid(model(tracks, known))[0].detach().numpy(), atol=1e-5)
     assert isinstance(model, JoinedModel)
+    explained = list(scoring.explained(model, batches, CPU))
+    np.testing.assert_allclose(np.concatenate([some for some, _ in explained]), scores, atol=1e-6)
+    log_odds = sum(np.concatenate([parts[name] for _, parts in explained]) for name in WIDTHS) + float(model.bias)
+    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), scores, atol=1e-5)
     by_signal = list(scoring.signal_logits(model, batches, CPU))
     for name, logits in model.signal_logits(tracks, known).items():
         joined = np.concatenate([some[name] for some in by_signal])
@@ -138,7 +142,8 @@ def test_joined_signals_are_no_worse_than_the_better_one_and_a_missing_one_costs
 def test_a_signal_that_is_unknown_for_a_while_leaves_the_others_to_decide() -> None:
     logits = torch.tensor([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0]])
     known = torch.tensor([[True, True], [True, False], [False, False]])
-    assert weighted_mean(logits, known, torch.tensor([0.25, 0.75])).tolist() == [4.0, 1.0, 0.0]
+    parts = weighted(logits, known, torch.tensor([0.25, 0.75]))
+    assert parts.tolist() == [[0.25, 3.75], [1.0, 0.0], [0.0, 0.0]]
 
 
 def test_hiding_leaves_a_signal_that_is_known() -> None:

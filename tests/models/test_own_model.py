@@ -119,7 +119,7 @@ def test_a_setting_of_another_kind_is_a_wrong_call(streams: Root, capsys: pytest
         (["--clip-frames", "3"], "--clip-frames: --kind steady has no such setting; it is one of video"),
         (["--reach", "0"], "--reach 0: must be 1 to 999"),
         (["--kind", "nix"], "--kind 'nix': must be image, video"),
-        (["--tune", "all"], "--tune all is for clips of pictures: leave it out with --kind steady"),
+        (["--tune", "all"], "--tune all is for clips of pictures, not for --kind steady: leave it out"),
     ):
         code, out, err = said(capsys, train_words(streams, "wrong", *words))
         assert (code, out) == (2, "")

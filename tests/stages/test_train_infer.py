@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import shlex
@@ -26,9 +27,11 @@ from lolhl.evaluate import metrics
 from lolhl.labels.spans import on_grid
 from lolhl.labels.store import load_labels
 from lolhl.models.bundle import load_bundle
+from lolhl.models.tcn import TcnSettings
 from lolhl.models.video import VideoSettings
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
+from lolhl.stages.highlights import highlights
 from lolhl.stages.infer import InferConfig, _between, infer
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
@@ -190,7 +193,7 @@ def test_key_frames_alone_can_be_learnt_from_and_scored(root: Root) -> None:
         infer(root, "m", "b", InferConfig(source="frames", mode="grid"))
     assert infer(root, "m", "b", InferConfig(mode="grid")).result.source == "video"
     with pytest.raises(DatasetError, match="clips reach"):
-        train(root, "wide", TrainConfig(dataset="d", model=VideoSettings(clip_frames=11, clip_stride=5)))
+        train(root, "wide", TrainConfig(dataset="d", kind="video", model=VideoSettings(clip_frames=11, clip_stride=5)))
 
 
 def test_a_head_that_learnt_from_one_engine_s_features_works_on_another_s(
@@ -334,11 +337,27 @@ def test_two_processes_train_a_model_as_good(root: Root, tmp_path: Path, kind: s
     assert average_precision(root, "b") > 0.9
 
 
+def test_by_default_a_model_listens_to_what_there_is(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    """A signal that no VOD of the dataset has gets no head: one that has learnt nothing would have a say elsewhere."""
+    caplog.set_level(logging.INFO)
+    made = train(root, "m", TrainConfig(dataset="d", epochs=6, learning_rate=2e-3)).result
+    assert made.kind == "tcn"
+    assert made.settings["signals"] == "pictures,sound"
+    assert [*made.signals] == ["pictures", "sound"]
+    assert "no VOD of the dataset has chat: it learns from pictures and sound" in caplog.text
+    assert infer(root, "m", "b").result.explained_by == ["pictures", "sound"]
+    assert average_precision(root, "b") > 0.9
+    for highlight in highlights(root, "b").result.highlights:  # the sound of these streams says nothing
+        assert highlight.reason.endswith(", driven by pictures")
+    with pytest.raises(DatasetError, match="no VOD of the dataset has chat: choose other --signals"):
+        train(root, "n", TrainConfig(dataset="d", model=TcnSettings(signals="chat")))
+
+
 def test_what_does_not_fit_together_is_refused(root: Root) -> None:
     with pytest.raises(MissingInput, match="lolhl dataset"):
         train(root, "m", TrainConfig(dataset="none"))
     with pytest.raises(DatasetError, match=r"--context-seconds 24"):
-        train(root, "m", TrainConfig(dataset="d", model=VideoSettings(clip_frames=25, clip_stride=6)))
+        train(root, "m", TrainConfig(dataset="d", kind="video", model=VideoSettings(clip_frames=25, clip_stride=6)))
     with pytest.raises(UsageError, match="no such backbone"):
         train(root, "m", TrainConfig(dataset="d", backbone="resnet9000"))
     with pytest.raises(UsageError, match="--tune all"):

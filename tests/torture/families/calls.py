@@ -367,7 +367,7 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "postgresql": postgresql,
     "memory-0.5": little_memory(0.5, "extract", "a", "--size", "64", "--force"),
     "memory-1": little_memory(1, "infer", "t", "a", "--force"),
-    "memory-2": little_memory(2, "train", "m", "--dataset", "d", "--epochs", "2", "--force"),
+    "memory-2": little_memory(2, *STAGES["models/m"], "--force"),
     "full-tmp-extract": full_disk("extract", "a", "--size", "64", "--force"),
     "full-tmp-report": full_disk("report", "a", "--force"),
     "full-root": full_root,
