@@ -4,6 +4,8 @@ The address holds a token. The first request that brings it gets a cookie in exc
 from then on. Requests for another host name are refused, which is what stops a site that points its own name to this
 machine (DNS rebinding). Requests that change something must bring a header that no other site can send. Files are
 served where a manifest of the root names them, and nothing else.
+
+Long work is not done here: `lolhl.review.jobs` begins it.
 """
 
 import hmac
@@ -11,10 +13,10 @@ import html
 import mimetypes
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from string import Template
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -32,16 +34,19 @@ from lolhl import layout, manifest
 from lolhl.errors import Conflict, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.grid import format_time
 from lolhl.labels.spans import Span
+from lolhl.labels.store import load_labels
 from lolhl.manifest import Output
-from lolhl.report.page import policy_hash, reviewed, style
-from lolhl.results import Clips, Highlights, Report, Result, Vod
+from lolhl.report.page import joined_script, policy_hash, reviewed, style
+from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
 from lolhl.review.corrections import (
     MOST,
     load_corrections,
     parse_corrections,
     save_as_labels,
     save_corrections,
+    unlabelled,
 )
+from lolhl.review.jobs import Busy, Job, Jobs
 from lolhl.storage import Root
 
 HOSTS = ["127.0.0.1", "localhost"]
@@ -94,19 +99,24 @@ class Session:
         return hmac.compare_digest(cookie.encode(), self.secret.encode())
 
 
-def application(root: Root, session: Session) -> Starlette:
+def application(root: Root, session: Session, jobs: Jobs) -> Starlette:
     """The server's application.
 
     Args:
         root: whose VODs are reviewed.
         session: who may use it.
+        jobs: of the same root.
     """
-    site = _Site(root)
+    site = _Site(root, jobs)
     routes = [
         Route("/", _page(site.index)),
         Route("/highlights/{vod}/report.html", _page(site.report)),
         Route("/reviews/{vod}", _change(site.save), methods=["PUT"]),
         Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
+        Route("/waiting", _values(site.waiting)),
+        Route("/jobs", _change(site.begin), methods=["POST"]),
+        Route("/jobs/last", _values(site.job)),
+        Route("/jobs/{number:int}", _change(site.cancel), methods=["DELETE"]),
         Route("/{key:path}", _file(site), methods=["GET", "HEAD"]),
     ]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(_Gate, session=session)]
@@ -147,19 +157,37 @@ class _Gate:
         return PlainTextResponse(_STRANGER, 401)
 
 
+class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A job that the page asks for."""
+
+    verb: Literal["retrain"]
+
+
+_WANTED = msgspec.json.Decoder(_Wanted)  # made once, before there are threads: see `lolhl.manifest`
+
+
 @dataclass(frozen=True)
 class _Site:
     """What there is to see and to change."""
 
     root: Root
+    jobs: Jobs
 
     def index(self) -> str:
         """The list of the root's VODs."""
         rows = "".join(self._row(name) for name in layout.vods(self.root))
         template = Template(resources.files("lolhl.review").joinpath("index.html").read_text(encoding="utf-8"))
         empty = "" if rows else "<p>There is no VOD yet: run <code>lolhl run STREAM</code> first.</p>"
+        own = resources.files("lolhl.review").joinpath("index.js").read_text(encoding="utf-8")
+        script = joined_script(("element", "time", "server", "job"), own)
         return template.substitute(
-            style=style(), style_hash=policy_hash(style()), root=html.escape(self.root.url), rows=rows, empty=empty
+            style=style(),
+            style_hash=policy_hash(style()),
+            script=script,
+            script_hash=policy_hash(script),
+            root=html.escape(self.root.url),
+            rows=rows,
+            empty=empty,
         )
 
     def _row(self, vod: str) -> str:
@@ -169,7 +197,7 @@ class _Site:
         report = manifest.intact(self.root, layout.report(vod), Report)
         name = html.escape(stored.result.title or vod)
         if report:
-            name = f'<a href="/highlights/{quote(vod)}/report.html">{name}</a>'
+            name = f'<a href="{_page_address(vod)}">{name}</a>'
         corrections, _ = load_corrections(self.root, vod)
         cells = [
             format_time(round(stored.result.duration)),
@@ -209,6 +237,50 @@ class _Site:
         labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
         return {"labels": len(labels), "key": layout.labels(vod)}
 
+    def waiting(self) -> dict[str, Any]:
+        """The streams with corrections that their labels do not say."""
+        names = [stat.key.removeprefix(layout.REVIEWS).removesuffix(".json") for stat in self.root.list(layout.REVIEWS)]
+        streams = []
+        for vod in names:
+            stored = manifest.intact(self.root, layout.report(vod), Report)
+            if stored is None:
+                continue  # without a page nobody can make labels of them
+            duration = stored.result.duration
+            labels = load_labels(self.root, vod) if self.root.stat(layout.labels(vod)) else []
+            count = unlabelled(load_corrections(self.root, vod)[0], labels, duration)
+            if count:
+                title = stored.result.title or vod
+                streams.append({"vod": vod, "title": title, "page": _page_address(vod), "corrections": count})
+        return {"waiting": streams}
+
+    def begin(self, body: bytes) -> dict[str, Any]:
+        """Begins a job."""
+        try:
+            wanted = _WANTED.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise UsageError(f"this is no job: {str(error)[:200]}") from error
+        return self._described(self.jobs.start(wanted.verb))
+
+    def cancel(self, number: int, _body: bytes) -> dict[str, Any]:
+        """Interrupts a job."""
+        return self._described(self.jobs.cancel(number))
+
+    def job(self) -> dict[str, Any]:
+        """The job that runs, or ran last."""
+        job = self.jobs.last
+        return {"job": self._described(job) if job else None}
+
+    def _described(self, job: Job) -> dict[str, Any]:
+        """A job as the page shows it."""
+        values = {**asdict(job), "result": None, "table": None, "page": None}
+        if job.state == "done" and job.result and job.verb == "retrain":
+            from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
+
+            stored = manifest.load(self.root, layout.RETRAINING, Retraining)
+            nothing_new = bool(job.result.get("nothing_new"))
+            values["table"] = asdict(side_by_side(replace(stored.result, nothing_new=nothing_new)))
+        return values
+
     def find(self, key: str) -> Output | None:
         """The file with this key, if a manifest of its VOD names it."""
         return next((output for output in self._outputs(key) if output.key == key), None)
@@ -227,6 +299,10 @@ class _Site:
         return manifest.load(self.root, layout.report(vod), Report)
 
 
+def _page_address(vod: str) -> str:
+    return f"/highlights/{quote(vod)}/report.html"
+
+
 def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
     """Answers with the HTML that a function makes of the path's parameters."""
 
@@ -236,8 +312,17 @@ def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
     return endpoint
 
 
-def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request], Any]:
-    """Answers with the JSON values that a function returns of a VOD's name and the body, which is bounded."""
+def _values(make: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
+    """Answers with the JSON values that a function makes of the path's parameters."""
+
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(make, **request.path_params))
+
+    return endpoint
+
+
+def _change(change: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
+    """Answers with the JSON values that a function returns of the path's parameters and the body, which is bounded."""
 
     async def endpoint(request: Request) -> Response:
         body = bytearray()
@@ -245,7 +330,7 @@ def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request
             body += piece
             if len(body) > _LARGEST:
                 return PlainTextResponse(f"A request has at most {_LARGEST} bytes.\n", 413)
-        return JSONResponse(await run_in_threadpool(change, request.path_params["vod"], bytes(body)))
+        return JSONResponse(await run_in_threadpool(change, *request.path_params.values(), bytes(body)))
 
     return endpoint
 
@@ -305,6 +390,6 @@ def _pieces(root: Root, key: str, first: int, stop: int) -> Iterator[bytes]:
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     """One line of what is wrong."""
-    statuses: dict[type, int] = {Conflict: 409, MissingInput: 404, NotFound: 404, UsageError: 400}
+    statuses: dict[type, int] = {Busy: 409, Conflict: 409, MissingInput: 404, NotFound: 404, UsageError: 400}
     status = next((status for kind, status in statuses.items() if isinstance(error, kind)), 500)
     return PlainTextResponse(f"{error}\n", status)

@@ -15,6 +15,7 @@ import uvicorn
 from lolhl import layout
 from lolhl.config import Config, setting
 from lolhl.errors import UsageError
+from lolhl.review.jobs import Jobs
 from lolhl.review.server import Session, application
 from lolhl.storage import Root
 
@@ -45,11 +46,11 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
         UsageError: the port is taken.
     """
     before = _etags(root)
-    with _listening(config.port) as listener:
+    with _listening(config.port) as listener, Jobs(root) as jobs:
         session = Session(listener.getsockname()[1])
         server = uvicorn.Server(
             uvicorn.Config(
-                application(root, session),
+                application(root, session, jobs),
                 log_config=None,
                 log_level="warning",
                 access_log=False,

@@ -152,7 +152,7 @@ STAGES: dict[str, Stage] = {
         settings=("ReviewConfig",),
         forced=False,
         epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"
-        "The button “Use as labels” makes labels of them, which `lolhl retrain` learns from.\n\n"
+        "The button “Use as labels” makes labels of them. “Learn from this” runs `lolhl retrain`.\n\n"
         "example:\n  lolhl review",
     ),
     "export": Stage(

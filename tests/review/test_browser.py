@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lolhl import layout
+from lolhl import layout, manifest
 from lolhl.labels.store import load_labels
+from lolhl.results import Retraining
 from lolhl.review.corrections import Corrections, load_corrections
-from lolhl.storage import Root
+from lolhl.storage import Root, open_root
 from tests.browser import chromium
-from tests.review.served import Served
+from tests.review.served import Served, serving
+from tests.streams import add_stream
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,9 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
-    """The page of the stream, opened from the list, while corrections can be made. No request leaves the server."""
+@contextmanager
+def opened(browser: Browser, served: Served) -> Iterator[Page]:
+    """The list of streams. No request leaves the server, and no script fails."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
     asked: list[str] = []
@@ -39,12 +41,19 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(served.session.address)
-    page.get_by_role("link", name="A stream").click()
-    page.get_by_role("button", name="Correct by hand").click()
     yield page
     assert errors == []
     assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
     context.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page of the stream, opened from the list, while corrections can be made."""
+    with opened(browser, served) as page:
+        page.get_by_role("link", name="A stream").click()
+        page.get_by_role("button", name="Correct by hand").click()
+        yield page
 
 
 def choose(page: Page, card: str) -> None:
@@ -160,6 +169,54 @@ def test_a_highlight_plays(page: Page) -> None:
     while not page.locator("#video").evaluate("(video) => video.currentTime > 0 && !video.error"):
         assert time.monotonic() < deadline
         page.wait_for_timeout(100)
+
+
+def test_learning_says_first_which_corrections_are_no_labels(page: Page, root: Root) -> None:
+    choose(page, "h1")
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Learn from this").click()
+    offer = page.get_by_role("group", name="Corrections that are not labels")
+    expect(offer).to_contain_text("this stream: 1 correction")
+    expect(offer.get_by_role("button", name="Use as labels, then learn")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#changes")).to_contain_text("The 3 highlights are the labels of this stream now.")
+    expect(offer).to_be_hidden()
+    assert len(load_labels(root, "stream", 60)) == 3
+    failure = page.locator("#job [role=status]")
+    expect(failure).to_contain_text("Learning failed", timeout=60_000)
+    expect(failure).to_contain_text("has 1 labelled VODs with a video, and retraining needs two")
+    page.reload()  # the server knows it
+    expect(failure).to_contain_text("retraining needs two")
+    page.get_by_role("button", name="Learn from this").click()  # nothing is left to be said
+    expect(failure).to_contain_text("Learning has begun")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(failure).to_contain_text("Learning was cancelled", timeout=30_000)
+    expect(failure).to_be_focused()
+
+
+@pytest.mark.slow
+def test_learning_goes_on_while_pages_come_and_go_and_ends_with_old_and_new(browser: Browser, tmp_path: Path) -> None:
+    root = open_root(str(tmp_path / "root"))
+    for seed, name in enumerate("ab", start=1):
+        add_stream(root, tmp_path, name, seconds=120, seed=seed)
+    with serving(root) as served, opened(browser, served) as page:
+        status = page.locator("#job [role=status]")
+        page.get_by_role("button", name="Learn from this").click()
+        expect(page.get_by_role("list", name="Steps")).to_contain_text("extract", timeout=100_000)
+        page.reload()
+        expect(page.get_by_role("button", name="Learn from this")).to_be_disabled()
+        page.get_by_role("button", name="Cancel").click()
+        expect(status).to_contain_text("Learning was cancelled", timeout=60_000)
+        page.get_by_role("button", name="Learn from this").click()
+        other = page.context.new_page()
+        other.goto(served.url)
+        expect(other.locator("#job [role=status]")).to_contain_text("Learning")
+        expect(other.locator("#job table")).to_contain_text("Average precision (95 %)", timeout=240_000)
+        expect(status).to_have_text("Learning is done.")
+        expect(page.locator("#job th[scope=col]")).to_contain_text(["New model", "Random ranking"])
+    model = manifest.load(root, layout.RETRAINING, Retraining).result.model
+    assert root.stat(layout.model(model))
 
 
 @contextmanager

@@ -107,6 +107,37 @@ def test_a_vod_that_is_not_there(served: Served, root: Root, vod: str) -> None:
     assert not list(root.list("reviews/"))
 
 
+def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> None:
+    def waiting() -> object:
+        return json.loads(served.known("GET", "/waiting").body)["waiting"]
+
+    assert waiting() == []
+    served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
+    assert waiting() == [{"vod": "stream", "title": "A stream", "page": PAGE, "corrections": 1}]
+    served.put("/labels/stream", [[ACCEPTED["start"], ACCEPTED["stop"]]])
+    assert waiting() == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"verb": "rollback"}', b'{"verb": "retrain", "like": "x"}', b"[" * 9999]
+)
+def test_what_is_no_job_is_refused_in_one_line(served: Served, body: bytes) -> None:
+    refused = served.known("POST", "/jobs", body, x_lolhl_review="1")
+    assert refused.status == 400
+    assert refused.text.startswith("this is no job: ")
+    assert refused.text.count("\n") == 1
+    assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
+
+
+def test_a_job_is_begun_and_cancelled_by_the_page_alone(served: Served) -> None:
+    body = b'{"verb": "retrain"}'
+    assert served.known("POST", "/jobs", body).status == 403
+    assert served.ask("POST", "/jobs", body, x_lolhl_review="1").status == 401
+    assert served.known("DELETE", "/jobs/1").status == 403
+    assert served.known("DELETE", "/jobs/1", x_lolhl_review="1").status == 404
+    assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
+
+
 def test_labels_are_put_in_place(served: Served, root: Root) -> None:
     stored = served.put("/labels/stream", [[7, 13.5], [12, 20], [40, 60.4]])
     assert (stored.status, json.loads(stored.body)["labels"]) == (200, 2)

@@ -14,3 +14,14 @@ function el(tag, attributes = {}, ...children) {
   node.append(...children.filter((child) => child != null));
   return node;
 }
+
+/** A table of figures, between its title and its note. */
+function figures(table, heading) {
+  return [
+    el(heading, {}, table.title),
+    el('div', { class: 'scroll' }, el('table', {},
+      el('thead', {}, el('tr', {}, ...table.header.map((text) => el('th', { scope: 'col' }, text)))),
+      el('tbody', {}, ...table.rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row[0]), ...row.slice(1).map((text) => el('td', {}, text))))))),
+    table.note ? el('p', { class: 'quiet' }, table.note) : null,
+  ].filter(Boolean);
+}

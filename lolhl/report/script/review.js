@@ -57,14 +57,6 @@ function note(text, wrong = false) {
   $('saving').classList.toggle('error', wrong);
 }
 
-async function send(address, body, options = {}) {
-  const response = await fetch(address, {
-    method: 'PUT', headers: { 'Content-Type': 'application/json', 'X-Lolhl-Review': '1' }, body: JSON.stringify(body), ...options,
-  });
-  if (!response.ok) throw Object.assign(new Error((await response.text()).trim()), { status: response.status });
-  return response.json();
-}
-
 function scheduleSave(delay = 250) {
   if (!review || refused) return;
   if (delay < 1000) note('Saving…');
@@ -76,7 +68,7 @@ function scheduleSave(delay = 250) {
 async function save(options = {}) {
   if (saving || refused) return;
   const sent = present;
-  saving = send(review.corrections_url, { revision, spans: corrections() }, options);
+  saving = ask('PUT', review.corrections_url, { revision, spans: corrections() }, options);
   try {
     revision = (await saving).revision;
     state.saved = sent === present;
@@ -89,13 +81,21 @@ async function save(options = {}) {
   if (!state.saved) scheduleSave(timer === null && !refused ? 1500 : 250);
 }
 
+/** Whether the kept highlights have become the labels. */
 async function useAsLabels() {
   try {
-    const stored = await send(review.labels_url, kept().map((item) => [item.start, item.stop]));
-    $('changes').replaceChildren(`The ${stored.labels} highlights are the labels of this stream now. To learn from them, run `, el('code', {}, 'lolhl retrain'), '.');
+    const stored = await ask('PUT', review.labels_url, kept().map((item) => [item.start, item.stop]));
+    $('changes').replaceChildren(`The ${stored.labels} highlights are the labels of this stream now. “Learn from this” below learns from them.`);
+    return true;
   } catch (error) {
     note(`The labels are not saved: ${error.message}`, true);
+    return false;
   }
+}
+
+/** Waits until all corrections are saved, as far as they can be. */
+async function settled() {
+  while (!state.saved && !refused) await new Promise((resolve) => { setTimeout(resolve, 50); });
 }
 
 const chosen = () => items.find((item) => item.id === state.selected && !item.removed) || items.find((item) => item.id === state.selected);
@@ -162,6 +162,8 @@ if (review) {
   revision = review.revision;
   takeUp(review.spans);
   $('save').textContent = 'Use as labels';
+  showLearning({ vod: data.vod, settled, useAsLabels });
+  follow();
   $('back').href = '/';
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });

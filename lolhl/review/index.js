@@ -1,0 +1,4 @@
+// The list of streams: what can be begun from it.
+
+showLearning();
+follow();
