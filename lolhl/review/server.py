@@ -9,17 +9,16 @@ Long work is not done here: `lolhl.review.jobs` begins it.
 """
 
 import hmac
-import html
 import mimetypes
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from importlib import resources
-from string import Template
-from typing import Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -30,21 +29,19 @@ from starlette.responses import StreamingResponse as Stream
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lolhl import layout, manifest
+from lolhl import layout, manifest, text
 from lolhl.errors import Conflict, LolhlError, MissingInput, NotFound, UsageError
-from lolhl.grid import format_time
 from lolhl.labels.spans import Span
-from lolhl.labels.store import load_labels
 from lolhl.manifest import Output
-from lolhl.report.page import joined_script, policy_hash, reviewed, style
+from lolhl.report.page import reviewed
 from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
+from lolhl.review import index
 from lolhl.review.corrections import (
     MOST,
     load_corrections,
     parse_corrections,
     save_as_labels,
     save_corrections,
-    unlabelled,
 )
 from lolhl.review.jobs import Busy, Job, Jobs
 from lolhl.storage import Root
@@ -157,13 +154,37 @@ class _Gate:
         return PlainTextResponse(_STRANGER, 401)
 
 
-class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A job that the page asks for."""
+class _Retrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="retrain"):
+    """The wish to learn from all labels."""
 
-    verb: Literal["retrain"]
+    def begin(self, jobs: Jobs) -> Job:
+        return jobs.start("retrain")
 
 
-_WANTED = msgspec.json.Decoder(_Wanted)  # made once, before there are threads: see `lolhl.manifest`
+class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="run"):
+    """The wish for the highlights of a stream.
+
+    Attributes:
+        stream: as `lolhl run` takes it.
+        model: its name; empty where `lolhl run` is to choose.
+        chat: whether the chat is fetched too.
+    """
+
+    stream: Annotated[str, Meta(max_length=4096)]
+    model: Annotated[str, Meta(max_length=200)] = ""
+    chat: bool = False
+
+    def begin(self, jobs: Jobs) -> Job:
+        stream = self.stream.strip()
+        if not stream or text.printable(stream + self.model) != stream + self.model:
+            raise UsageError("name a stream: a Twitch VOD, the address of a video, or the path of a video file")
+        if stream.startswith("~"):  # which a shell would have replaced
+            stream = os.path.expanduser(stream)  # noqa: PTH111  # of an unknown user it stays as it is
+        options = [*([f"--model={self.model}"] if self.model else []), *(["--chat"] if self.chat else [])]
+        return jobs.start("run", [*options, "--", stream], text.redacted(stream))
+
+
+_WANTED = msgspec.json.Decoder(_Retrain | _Run)  # made once, before there are threads: see `lolhl.manifest`
 
 
 @dataclass(frozen=True)
@@ -174,38 +195,8 @@ class _Site:
     jobs: Jobs
 
     def index(self) -> str:
-        """The list of the root's VODs."""
-        rows = "".join(self._row(name) for name in layout.vods(self.root))
-        template = Template(resources.files("lolhl.review").joinpath("index.html").read_text(encoding="utf-8"))
-        empty = "" if rows else "<p>There is no VOD yet: run <code>lolhl run STREAM</code> first.</p>"
-        own = resources.files("lolhl.review").joinpath("index.js").read_text(encoding="utf-8")
-        script = joined_script(("element", "time", "server", "job"), own)
-        return template.substitute(
-            style=style(),
-            style_hash=policy_hash(style()),
-            script=script,
-            script_hash=policy_hash(script),
-            root=html.escape(self.root.url),
-            rows=rows,
-            empty=empty,
-        )
-
-    def _row(self, vod: str) -> str:
-        stored = manifest.intact(self.root, layout.vod(vod), Vod)
-        if stored is None:
-            return f"<tr><td>{html.escape(vod)}</td><td colspan=4>its manifest is damaged</td></tr>"
-        report = manifest.intact(self.root, layout.report(vod), Report)
-        name = html.escape(stored.result.title or vod)
-        if report:
-            name = f'<a href="{_page_address(vod)}">{name}</a>'
-        corrections, _ = load_corrections(self.root, vod)
-        cells = [
-            format_time(round(stored.result.duration)),
-            f"{len(report.result.highlights)} highlights" if report else "not scored yet",
-            f"{len(corrections.spans)} looked at" if corrections.spans else "–",
-            "labelled" if self.root.stat(layout.labels(vod)) else "–",
-        ]
-        return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        """What can be begun, and the list of the root's VODs."""
+        return index.render(self.root)
 
     def report(self, vod: str) -> str:
         """The page of one VOD. Raises MissingInput where it has none."""
@@ -239,19 +230,7 @@ class _Site:
 
     def waiting(self) -> dict[str, Any]:
         """The streams with corrections that their labels do not say."""
-        names = [stat.key.removeprefix(layout.REVIEWS).removesuffix(".json") for stat in self.root.list(layout.REVIEWS)]
-        streams = []
-        for vod in names:
-            stored = manifest.intact(self.root, layout.report(vod), Report)
-            if stored is None:
-                continue  # without a page nobody can make labels of them
-            duration = stored.result.duration
-            labels = load_labels(self.root, vod) if self.root.stat(layout.labels(vod)) else []
-            count = unlabelled(load_corrections(self.root, vod)[0], labels, duration)
-            if count:
-                title = stored.result.title or vod
-                streams.append({"vod": vod, "title": title, "page": _page_address(vod), "corrections": count})
-        return {"waiting": streams}
+        return {"waiting": index.waiting(index.streams(self.root))}
 
     def begin(self, body: bytes) -> dict[str, Any]:
         """Begins a job."""
@@ -259,7 +238,7 @@ class _Site:
             wanted = _WANTED.decode(body)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UsageError(f"this is no job: {str(error)[:200]}") from error
-        return self._described(self.jobs.start(wanted.verb))
+        return self._described(wanted.begin(self.jobs))
 
     def cancel(self, number: int, _body: bytes) -> dict[str, Any]:
         """Interrupts a job."""
@@ -273,7 +252,11 @@ class _Site:
     def _described(self, job: Job) -> dict[str, Any]:
         """A job as the page shows it."""
         values = {**asdict(job), "result": None, "table": None, "page": None}
-        if job.state == "done" and job.result and job.verb == "retrain":
+        if job.state != "done" or not job.result:
+            return values
+        if job.verb == "run":
+            values["page"] = index.page_address(str(job.result["vod"]))
+        if job.verb == "retrain":
             from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
 
             stored = manifest.load(self.root, layout.RETRAINING, Retraining)
@@ -297,10 +280,6 @@ class _Site:
 
     def _report(self, vod: str) -> manifest.Manifest[Report]:
         return manifest.load(self.root, layout.report(vod), Report)
-
-
-def _page_address(vod: str) -> str:
-    return f"/highlights/{quote(vod)}/report.html"
 
 
 def _page(make: Callable[..., str]) -> Callable[[Request], Any]:

@@ -147,7 +147,7 @@ STAGES: dict[str, Stage] = {
         "  lolhl report 1886367077 --share 8% --clips exact",
     ),
     "review": Stage(
-        "serve the reports on this machine: corrections are saved while they are made",
+        "serve a page on this machine: begin streams, correct their highlights, learn from that",
         image="infer",
         settings=("ReviewConfig",),
         forced=False,

@@ -21,7 +21,8 @@ from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.storage import Root, open_root
 from tests.browser import chromium
 from tests.review.served import Served, serving
-from tests.streams import add_stream
+from tests.review.silent import silent_server
+from tests.streams import action_video, add_stream, some_spans
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +194,52 @@ def test_learning_says_first_which_corrections_are_no_labels(page: Page, root: R
     page.keyboard.press("Enter")
     expect(failure).to_contain_text("Learning was cancelled", timeout=30_000)
     expect(failure).to_be_focused()
+
+
+def test_a_stream_goes_in_on_the_page_and_its_highlights_come_out(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    film = action_video(tmp_path / "film.mp4", some_spans(60, 1), seconds=60, seed=1)
+    with opened(browser, served) as page:
+        row = page.get_by_role("row", name="film")
+        expect(row).to_have_count(0)
+        page.get_by_label("Stream", exact=True).fill(str(film))
+        page.get_by_label("Model").select_option("none: loudness and chat")
+        page.get_by_role("button", name="Start").press("Enter")
+        status = page.locator("#job [role=status]")
+        expect(status).to_contain_text(f"Finding highlights of {film}")
+        expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+        expect(page.get_by_role("button", name="Start")).to_be_disabled()
+        page.reload()
+        expect(status).to_contain_text("is done.", timeout=120_000)
+        for cell in ("0:01:00", "by unsupervised", "highlights"):
+            expect(row).to_contain_text(cell)
+        page.get_by_role("link", name="Open the highlights").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("film")
+        assert page.url == f"{served.url}/highlights/film/report.html"
+
+
+def test_what_is_no_stream_is_said_in_one_line(browser: Browser, served: Served) -> None:
+    with opened(browser, served) as page:
+        stream, status = page.get_by_label("Stream", exact=True), page.locator("#job [role=status]")
+        stream.fill("/nowhere/film.mp4")
+        stream.press("Enter")
+        expect(status).to_contain_text(
+            "Finding highlights of /nowhere/film.mp4 failed: '/nowhere/film.mp4' is no file", timeout=60_000
+        )
+        stream.fill("   ")
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#start-problem")).to_contain_text("Nothing is begun: name a stream")
+
+
+def test_a_stream_that_takes_long_is_cancelled(browser: Browser, served: Served) -> None:
+    with silent_server() as (url, listener), opened(browser, served) as page:
+        page.get_by_label("Stream", exact=True).fill(url)
+        page.get_by_label("Stream", exact=True).press("Enter")
+        with listener.accept()[0]:
+            page.get_by_role("button", name="Cancel").click()
+            expect(page.locator("#job [role=status]")).to_contain_text("was cancelled", timeout=30_000)
+        expect(page.get_by_role("button", name="Start")).to_be_enabled()
 
 
 @pytest.mark.slow

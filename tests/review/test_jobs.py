@@ -1,8 +1,5 @@
 """Jobs of the review page: real verbs in processes of their own, one at a time."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,16 +7,7 @@ import pytest
 from lolhl.errors import NotFound
 from lolhl.review.jobs import Busy, Job, Jobs
 from lolhl.storage import Root, open_root
-
-
-@contextmanager
-def silent_server() -> Iterator[tuple[str, socket.socket]]:
-    """A server that never answers, so a verb that asks it for a video goes on until it is cancelled."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        listener.settimeout(60)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/a.mp4", listener
+from tests.review.silent import silent_server
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The review page's server: who is let in, what is given out, and what is saved."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,18 @@ def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"verb": "rollback"}', b'{"verb": "retrain", "like": "x"}', b"[" * 9999]
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"verb": "rollback"}',
+        b'{"verb": "retrain", "like": "x"}',
+        b'{"verb": "run"}',
+        b'{"verb": "run", "stream": 3}',
+        b'{"verb": "run", "stream": "a.mp4", "force": true}',
+        json.dumps({"verb": "run", "stream": "x" * 4097}).encode(),
+        b"[" * 9999,
+    ],
 )
 def test_what_is_no_job_is_refused_in_one_line(served: Served, body: bytes) -> None:
     refused = served.known("POST", "/jobs", body, x_lolhl_review="1")
@@ -127,6 +139,24 @@ def test_what_is_no_job_is_refused_in_one_line(served: Served, body: bytes) -> N
     assert refused.text.startswith("this is no job: ")
     assert refused.text.count("\n") == 1
     assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
+
+
+@pytest.mark.parametrize("stream", ["", "  ", "a\0b", "a\nb", "\x1b[2J"])
+def test_what_is_no_stream_is_refused_in_one_line(served: Served, stream: str) -> None:
+    refused = served.known("POST", "/jobs", json.dumps({"verb": "run", "stream": stream}).encode(), x_lolhl_review="1")
+    assert (refused.status, refused.text.count("\n")) == (400, 1)
+    assert "name a stream" in refused.text
+
+
+def test_a_stream_is_never_taken_for_an_option(served: Served) -> None:
+    body = json.dumps({"verb": "run", "stream": "--force", "model": "--quiet"}).encode()
+    assert served.known("POST", "/jobs", body, x_lolhl_review="1").status == 200
+    deadline = time.monotonic() + 60
+    while (job := json.loads(served.known("GET", "/jobs/last").body)["job"])["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert job["state"] == "failed"
+    assert "'--quiet' is no name for a model" in job["error"]
 
 
 def test_a_job_is_begun_and_cancelled_by_the_page_alone(served: Served) -> None:

@@ -146,6 +146,6 @@ function showLearning({ vod = null, settled = async () => {}, useAsLabels = null
       el('h2', { id: 'learning-title' }, 'Learn'),
       el('button', { type: 'button', class: 'strong begins', id: 'learn', onclick: learn }, 'Learn from this')),
     el('p', { class: 'quiet' }, 'Trains a model from the labels of all streams, and compares it with the present one on streams that are held out. The better one is used from then on.'),
-    offer, problem, el('div', { id: 'job' }));
+    offer, problem, ...($('job') ? [] : [el('div', { id: 'job' })]));
   $('learning').hidden = false;
 }
