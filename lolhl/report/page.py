@@ -35,6 +35,7 @@ SCRIPTS = (
     "list",
     "editor",
     "player",
+    "exports",
     "review",
     "summary",
 )

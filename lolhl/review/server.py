@@ -30,7 +30,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lolhl import layout, manifest, text
-from lolhl.errors import Conflict, LolhlError, MissingInput, NotFound, UsageError
+from lolhl.errors import Conflict, ExportError, LolhlError, MissingInput, NotFound, UsageError
+from lolhl.exports.formats import FORMATS
 from lolhl.labels.spans import Span
 from lolhl.manifest import Output
 from lolhl.report.page import reviewed
@@ -44,7 +45,7 @@ from lolhl.review.corrections import (
     save_corrections,
 )
 from lolhl.review.jobs import Busy, Job, Jobs
-from lolhl.storage import Root
+from lolhl.storage import Root, check_name
 
 HOSTS = ["127.0.0.1", "localhost"]
 _WRITES = "x-lolhl-review"  # a header that a page of another origin cannot send without being allowed to
@@ -96,20 +97,25 @@ class Session:
         return hmac.compare_digest(cookie.encode(), self.secret.encode())
 
 
-def application(root: Root, session: Session, jobs: Jobs) -> Starlette:
+Export = Callable[[Root, str, str], bytes]
+
+
+def application(root: Root, session: Session, jobs: Jobs, export: Export) -> Starlette:
     """The server's application.
 
     Args:
         root: whose VODs are reviewed.
         session: who may use it.
         jobs: of the same root.
+        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, and the name of the format.
     """
-    site = _Site(root, jobs)
+    site = _Site(root, jobs, export)
     routes = [
         Route("/", _page(site.index)),
         Route("/highlights/{vod}/report.html", _page(site.report)),
         Route("/reviews/{vod}", _change(site.save), methods=["PUT"]),
         Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
+        Route("/exports/{vod}/{form}", _download(site.exported), methods=["GET"]),
         Route("/waiting", _values(site.waiting)),
         Route("/jobs", _change(site.begin), methods=["POST"]),
         Route("/jobs/last", _values(site.job)),
@@ -193,6 +199,7 @@ class _Site:
 
     root: Root
     jobs: Jobs
+    export: Export
 
     def index(self) -> str:
         """What can be begun, and the list of the root's VODs."""
@@ -207,6 +214,10 @@ class _Site:
             **msgspec.to_builtins(corrections),
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
+            "exports": [
+                {"name": name, "help": form.help, "file": f"{vod}-{form.file}", "url": f"/exports/{quote(vod)}/{name}"}
+                for name, form in FORMATS.items()
+            ],
         }
         return reviewed(html_bytes.decode(), review)
 
@@ -227,6 +238,12 @@ class _Site:
             raise UsageError(f"{len(pairs)} spans are more than {MOST}")
         labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
         return {"labels": len(labels), "key": layout.labels(vod)}
+
+    def exported(self, vod: str, form: str) -> tuple[str, bytes]:
+        """The name and the bytes of the file with the highlights of one VOD in this format."""
+        if form not in FORMATS:
+            raise NotFound(f"there is no format {form!r}: there are {', '.join(FORMATS)}")
+        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.export(self.root, vod, form)
 
     def waiting(self) -> dict[str, Any]:
         """The streams with corrections that their labels do not say."""
@@ -287,6 +304,18 @@ def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
 
     async def endpoint(request: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(make, **request.path_params))
+
+    return endpoint
+
+
+def _download(make: Callable[..., tuple[str, bytes]]) -> Callable[[Request], Any]:
+    """Answers with a file to be stored: the name and the bytes that a function makes of the path's parameters."""
+
+    async def endpoint(request: Request) -> Response:
+        name, data = await run_in_threadpool(make, **request.path_params)
+        kind, _ = mimetypes.guess_type(name)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, headers=headers, media_type=kind or "application/octet-stream")
 
     return endpoint
 
@@ -369,6 +398,13 @@ def _pieces(root: Root, key: str, first: int, stop: int) -> Iterator[bytes]:
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     """One line of what is wrong."""
-    statuses: dict[type, int] = {Busy: 409, Conflict: 409, MissingInput: 404, NotFound: 404, UsageError: 400}
+    statuses: dict[type, int] = {
+        Busy: 409,
+        Conflict: 409,
+        ExportError: 422,
+        MissingInput: 404,
+        NotFound: 404,
+        UsageError: 400,
+    }
     status = next((status for kind, status in statuses.items() if isinstance(error, kind)), 500)
     return PlainTextResponse(f"{error}\n", status)

@@ -17,6 +17,7 @@ from lolhl.config import Config, setting
 from lolhl.errors import UsageError
 from lolhl.review.jobs import Jobs
 from lolhl.review.server import Session, application
+from lolhl.stages.export import ExportConfig, export_file
 from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
         session = Session(listener.getsockname()[1])
         server = uvicorn.Server(
             uvicorn.Config(
-                application(root, session, jobs),
+                application(root, session, jobs, _export),
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -67,6 +68,10 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
             server.run(sockets=[listener])
     after = _etags(root)
     return Reviewed(sorted(vod for vod, etag in after.items() if before.get(vod) != etag))
+
+
+def _export(root: Root, vod: str, form: str) -> bytes:
+    return export_file(root, vod, ExportConfig(format=form))
 
 
 def _etags(root: Root) -> dict[str, str]:

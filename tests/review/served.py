@@ -13,6 +13,7 @@ import uvicorn
 
 from lolhl.review.jobs import Jobs
 from lolhl.review.server import Session, application
+from lolhl.stages.export import ExportConfig, export_file
 from lolhl.storage import Root
 
 
@@ -62,6 +63,10 @@ class Served:
         return self.known("PUT", path, json.dumps(value).encode(), x_lolhl_review="1")
 
 
+def export(root: Root, vod: str, form: str) -> bytes:
+    return export_file(root, vod, ExportConfig(format=form))
+
+
 @contextmanager
 def serving(root: Root, port: int = 0) -> Iterator[Served]:
     with socket.socket() as listener, Jobs(root) as jobs:
@@ -69,7 +74,9 @@ def serving(root: Root, port: int = 0) -> Iterator[Served]:
         listener.bind(("127.0.0.1", port))
         listener.listen()  # so that requests wait until the thread has begun
         session = Session(listener.getsockname()[1])
-        config = uvicorn.Config(application(root, session, jobs), log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            application(root, session, jobs, export), log_config=None, access_log=False, lifespan="off"
+        )
         config.timeout_graceful_shutdown = 3
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -15,9 +15,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lolhl import layout, manifest
+from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.results import Retraining
 from lolhl.review.corrections import Corrections, load_corrections
+from lolhl.stages.export import ExportConfig, export
 from lolhl.storage import Root, open_root
 from tests.browser import chromium
 from tests.review.served import Served, serving
@@ -264,6 +266,20 @@ def test_learning_goes_on_while_pages_come_and_go_and_ends_with_old_and_new(brow
         expect(page.locator("#job th[scope=col]")).to_contain_text(["New model", "Random ranking"])
     model = manifest.load(root, layout.RETRAINING, Retraining).result.model
     assert root.stat(layout.model(model))
+
+
+def test_highlights_are_downloaded_for_other_programs(page: Page, root: Root, tmp_path: Path) -> None:
+    formats = page.locator("#formats button")
+    expect(formats).to_have_count(len(FORMATS))
+    with page.expect_download() as download:
+        formats.filter(has_text="LosslessCut's segments").press("Enter")
+    assert download.value.suggested_filename == "stream-losslesscut.csv"
+    download.value.save_as(tmp_path / "cuts.csv")
+    (written,) = export(root, "stream", ExportConfig(format="llc-csv"))
+    assert (tmp_path / "cuts.csv").read_bytes() == root.read(written.key)
+    expect(page.locator("#exported")).to_have_text("stream-losslesscut.csv is downloaded.")
+    formats.filter(has_text="those of the reel").click()
+    expect(page.locator("#exported")).to_contain_text("There is no youtube-reel: VOD stream has no reel")
 
 
 @contextmanager

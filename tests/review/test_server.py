@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl import layout
+from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.review.corrections import load_corrections
 from lolhl.review.server import parse_range
+from lolhl.stages.export import ExportConfig, export
 from lolhl.storage import Root
 from tests.review.served import Served, serving
 
@@ -35,7 +37,10 @@ def test_the_address_opens_the_page_once(served: Served) -> None:
     assert "3 highlights" in listed.text
 
 
-@pytest.mark.parametrize("path", ["/", "/open/", "/open/guess", PAGE, "/vods/stream/vod.json", "/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/open/", "/open/guess", PAGE, "/vods/stream/vod.json", "/exports/stream/csv", "/jobs/last", "/nothing"],
+)
 def test_a_stranger_sees_nothing(served: Served, path: str) -> None:
     for cookie in ("", "lolhl-1=x", f"lolhl-{served.session.port}=guess"):
         refused = served.ask("GET", path, cookie=cookie)
@@ -106,6 +111,28 @@ def test_a_request_without_end_is_refused(served: Served) -> None:
 def test_a_vod_that_is_not_there(served: Served, root: Root, vod: str) -> None:
     assert served.put(f"/reviews/{vod}", {"revision": 0, "spans": []}).status in (400, 404, 405)
     assert not list(root.list("reviews/"))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_highlights_are_exported_as_a_download(served: Served, root: Root, form: str) -> None:
+    before = {stat.key: stat.etag for stat in root.list()}
+    answer = served.known("GET", f"/exports/stream/{form}")
+    assert {stat.key: stat.etag for stat in root.list()} == before
+    if form == "youtube-reel":  # there is no reel
+        assert (answer.status, answer.text.count("\n")) == (422, 1)
+        return
+    assert answer.status == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="stream-{FORMATS[form].file}"'
+    (file,) = export(root, "stream", ExportConfig(format=form))
+    assert answer.body == root.read(file.key)
+
+
+@pytest.mark.parametrize("path", ["stream/all", "stream/nothing", "none/csv", "%2e%2e/csv", "a%22b/csv"])
+def test_what_cannot_be_exported_is_refused_in_one_line(served: Served, path: str) -> None:
+    refused = served.known("GET", f"/exports/{path}")
+    assert refused.status in (400, 404)
+    assert refused.text.count("\n") == 1
+    assert "content-disposition" not in refused.headers
 
 
 def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> None:

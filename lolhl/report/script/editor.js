@@ -70,12 +70,7 @@ $('save').addEventListener('click', () => {
     useAsLabels();
     return;
   }
-  const address = URL.createObjectURL(new Blob([table()], { type: 'text/tab-separated-values' }));
-  const link = el('a', { href: address, download: `${data.vod}.tsv` });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(address), 10000);
+  store(new Blob([table()], { type: 'text/tab-separated-values' }), `${data.vod}.tsv`);
   state.saved = true;
   const named = kept().length ? '' : ` --vod ${data.vod}`;
   $('changes').replaceChildren(`Saved ${kept().length} highlights as ${data.vod}.tsv. To learn from them, run `, el('code', {}, `lolhl labels ${data.vod}.tsv${named}`), ' and train again.');

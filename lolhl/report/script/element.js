@@ -25,3 +25,13 @@ function figures(table, heading) {
     table.note ? el('p', { class: 'quiet' }, table.note) : null,
   ].filter(Boolean);
 }
+
+/** Puts bytes into the browser's folder of downloads. */
+function store(blob, name) {
+  const address = URL.createObjectURL(blob);
+  const link = el('a', { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}

@@ -164,6 +164,7 @@ if (review) {
   $('save').textContent = 'Use as labels';
   showLearning({ vod: data.vod, settled, useAsLabels });
   follow();
+  showExports(review.exports);
   $('back').href = '/';
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });
