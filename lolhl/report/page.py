@@ -35,6 +35,7 @@ SCRIPTS = (
     "list",
     "editor",
     "player",
+    "feeds",
     "exports",
     "review",
     "summary",

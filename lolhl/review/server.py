@@ -12,7 +12,7 @@ import hmac
 import mimetypes
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -32,6 +32,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lolhl import layout, manifest, text
 from lolhl.errors import Conflict, ExportError, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.exports.formats import FORMATS
+from lolhl.highlights.feeds import Feed
 from lolhl.labels.spans import Span
 from lolhl.manifest import Output
 from lolhl.report.page import reviewed
@@ -39,6 +40,7 @@ from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
 from lolhl.review import index
 from lolhl.review.corrections import (
     MOST,
+    Corrections,
     load_corrections,
     parse_corrections,
     save_as_labels,
@@ -97,19 +99,29 @@ class Session:
         return hmac.compare_digest(cookie.encode(), self.secret.encode())
 
 
-Export = Callable[[Root, str, str], bytes]
+@dataclass(frozen=True)
+class Makers:
+    """What stages make for the page, and nobody stores.
+
+    Attributes:
+        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, and the name of the format.
+        feeds: what of a VOD is worth looking at first. Given are the root, the VOD, and what was looked at.
+    """
+
+    export: Callable[[Root, str, str], bytes]
+    feeds: Callable[[Root, str, Sequence[Span]], list[Feed]]
 
 
-def application(root: Root, session: Session, jobs: Jobs, export: Export) -> Starlette:
+def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Starlette:
     """The server's application.
 
     Args:
         root: whose VODs are reviewed.
         session: who may use it.
         jobs: of the same root.
-        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, and the name of the format.
+        makers: of the stages.
     """
-    site = _Site(root, jobs, export)
+    site = _Site(root, jobs, makers)
     routes = [
         Route("/", _page(site.index)),
         Route("/highlights/{vod}/report.html", _page(site.report)),
@@ -199,7 +211,7 @@ class _Site:
 
     root: Root
     jobs: Jobs
-    export: Export
+    makers: Makers
 
     def index(self) -> str:
         """What can be begun, and the list of the root's VODs."""
@@ -214,12 +226,34 @@ class _Site:
             **msgspec.to_builtins(corrections),
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
+            "feeds": self._feeds(vod, corrections),
             "exports": [
                 {"name": name, "help": form.help, "file": f"{vod}-{form.file}", "url": f"/exports/{quote(vod)}/{name}"}
                 for name, form in FORMATS.items()
             ],
         }
         return reviewed(html_bytes.decode(), review)
+
+    def _feeds(self, vod: str, corrections: Corrections) -> dict[str, Any]:
+        """What is worth looking at first. Where that cannot be told the page is shown without it, and says why."""
+        looked_at = [Span(span.start, span.stop) for span in corrections.spans]
+        looked_at += [Span(*span.was) for span in corrections.spans if span.was]
+        try:
+            feeds = self.makers.feeds(self.root, vod, looked_at)
+        except LolhlError as error:
+            return {"lists": [], "problem": text.one_line(str(error))}
+        lists = [
+            {
+                "name": feed.name,
+                "purpose": feed.purpose,
+                "moments": [
+                    {"start": moment.span.start, "stop": moment.span.stop, "peak": moment.peak, "rank": moment.rank}
+                    for moment in feed.moments
+                ],
+            }
+            for feed in feeds
+        ]
+        return {"lists": lists, "problem": None}
 
     def save(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores the corrections of one VOD."""
@@ -243,7 +277,7 @@ class _Site:
         """The name and the bytes of the file with the highlights of one VOD in this format."""
         if form not in FORMATS:
             raise NotFound(f"there is no format {form!r}: there are {', '.join(FORMATS)}")
-        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.export(self.root, vod, form)
+        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.makers.export(self.root, vod, form)
 
     def waiting(self) -> dict[str, Any]:
         """The streams with corrections that their labels do not say."""

@@ -13,7 +13,7 @@ import uvicorn
 
 from lolhl.review.jobs import Jobs
 from lolhl.review.server import Session, application
-from lolhl.stages.export import ExportConfig, export_file
+from lolhl.stages.review import MAKERS
 from lolhl.storage import Root
 
 
@@ -63,10 +63,6 @@ class Served:
         return self.known("PUT", path, json.dumps(value).encode(), x_lolhl_review="1")
 
 
-def export(root: Root, vod: str, form: str) -> bytes:
-    return export_file(root, vod, ExportConfig(format=form))
-
-
 @contextmanager
 def serving(root: Root, port: int = 0) -> Iterator[Served]:
     with socket.socket() as listener, Jobs(root) as jobs:
@@ -75,7 +71,7 @@ def serving(root: Root, port: int = 0) -> Iterator[Served]:
         listener.listen()  # so that requests wait until the thread has begun
         session = Session(listener.getsockname()[1])
         config = uvicorn.Config(
-            application(root, session, jobs, export), log_config=None, access_log=False, lifespan="off"
+            application(root, session, jobs, MAKERS), log_config=None, access_log=False, lifespan="off"
         )
         config.timeout_graceful_shutdown = 3
         server = uvicorn.Server(config)

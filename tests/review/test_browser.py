@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lolhl import layout, manifest
 from lolhl.exports.formats import FORMATS
@@ -280,6 +280,78 @@ def test_highlights_are_downloaded_for_other_programs(page: Page, root: Root, tm
     expect(page.locator("#exported")).to_have_text("stream-losslesscut.csv is downloaded.")
     formats.filter(has_text="those of the reel").click()
     expect(page.locator("#exported")).to_contain_text("There is no youtube-reel: VOD stream has no reel")
+
+
+def next_moment(page: Page) -> Locator:
+    return page.locator("#moments li[aria-current]")
+
+
+def test_a_list_is_gone_through_by_keys(page: Page, root: Root) -> None:
+    cut = borders(root)
+    page.get_by_role("button", name="Done correcting").click()  # a list begins to correct by itself
+    page.get_by_role("button", name="Surest").click()
+    moments = page.locator("#moments li")
+    expect(moments).to_contain_text(["0.90 · highlight 1", "0.80 · highlight 2", "0.70 · highlight 3"])
+    moments.first.get_by_role("button").press("Enter")
+    expect(page.locator("#h1")).to_have_class(re.compile("selected"))
+    page.keyboard.press("a")
+    expect(next_moment(page)).to_contain_text("highlight 2")
+    expect(next_moment(page).get_by_role("button")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("a")
+    expect(page.locator("#feed-note")).to_have_text("That was the last one of this list.")
+    expect(moments).to_contain_text(["accepted", "rejected", "accepted"])
+    expect_saved(page)
+    assert {verdict[2] for verdict in verdicts(root)} == {"accepted", "rejected"}
+    assert (*cut["h2"], "rejected") in verdicts(root)
+    page.reload()
+    page.get_by_role("button", name="Surest").click()
+    expect(moments).to_have_count(0)
+    expect(page.locator("#feed-empty")).to_be_visible()
+
+
+def test_a_moment_without_a_verdict_is_neither_kept_nor_saved(page: Page, root: Root) -> None:
+    page.get_by_role("button", name="Random").click()
+    moments = page.locator("#moments li")
+    count = moments.count()
+    assert count == 2
+    moments.nth(0).get_by_role("button").click()
+    proposed = page.locator("#highlights > li", has_text="proposed by a list")
+    expect(proposed).to_have_count(1)
+    moments.nth(1).get_by_role("button").click()
+    expect(proposed).to_have_count(1)
+    expect(page.locator("#changes")).to_have_text("No changes yet. 3 highlights will be saved.")
+    page.get_by_role("button", name="Use as labels").click()
+    expect(page.locator("#changes")).to_contain_text("The 3 highlights are the labels")
+    assert verdicts(root) == []
+    page.keyboard.press("x")
+    expect(page.locator("#feed-note")).to_have_text("That was the last one of this list.")
+    moments.nth(0).get_by_role("button").click()
+    page.keyboard.press("a")
+    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 4 highlights will be saved.")
+    expect_saved(page)
+    assert [verdict for *_, verdict in sorted(verdicts(root), key=lambda span: span[2])] == ["accepted", "rejected"]
+    page.reload()
+    page.get_by_role("button", name="Random").click()
+    expect(moments).to_have_count(0)
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 4 highlights will be saved.")
+    choose(page, "h1")
+    page.keyboard.press("a")
+    expect_saved(page)
+    assert len(verdicts(root)) == 3  # the rejected moment, which has no card any more, stays rejected
+
+
+def test_a_verdict_on_a_moment_of_a_list_is_undone(page: Page, root: Root) -> None:
+    page.get_by_role("button", name="Random").click()
+    page.locator("#moments li").first.get_by_role("button").click()
+    page.keyboard.press("a")
+    expect_saved(page)
+    assert len(verdicts(root)) == 1
+    page.keyboard.press("Control+z")
+    expect(page.locator("#changes")).to_have_text("No changes yet. 3 highlights will be saved.")
+    expect_saved(page)
+    assert verdicts(root) == []
 
 
 @contextmanager

@@ -135,6 +135,20 @@ def test_what_cannot_be_exported_is_refused_in_one_line(served: Served, path: st
     assert "content-disposition" not in refused.headers
 
 
+def lists(served: Served) -> dict[str, object]:
+    text = served.known("GET", PAGE).text
+    return dict(json.loads(text.partition('id="review">')[2].partition("</script>")[0])["feeds"])
+
+
+def test_a_page_whose_scores_are_gone_is_shown_without_lists(served: Served, root: Root) -> None:
+    assert lists(served)["problem"] is None
+    assert len(lists(served)["lists"]) == 4  # type: ignore[arg-type]
+    for stat in [*root.list("highlights/stream/scores")]:
+        root.delete(stat.key)
+    assert lists(served)["lists"] == []
+    assert "was made anew since highlights were cut from it" in str(lists(served)["problem"])
+
+
 def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> None:
     def waiting() -> object:
         return json.loads(served.known("GET", "/waiting").body)["waiting"]

@@ -2,7 +2,7 @@
 
 /** Gives an item other borders. `gesture` names the drag that it is a part of. Who moves an item accepts it. */
 function moveItem(item, start, stop, gesture = null) {
-  Object.assign(item, { start, stop, accepted: true });
+  Object.assign(item, { start, stop, accepted: true }, item.undecided ? { undecided: false, removed: false } : {});
   renderItem(item);
   touched(gesture);
 }
@@ -10,6 +10,9 @@ function moveItem(item, start, stop, gesture = null) {
 function toggle(item) {
   if (item.was) {
     Object.assign(item, { removed: !item.removed, accepted: false });
+    renderItem(item);
+  } else if (item.removed) { // a moment of a list, which was rejected
+    Object.assign(item, { removed: false, accepted: true });
     renderItem(item);
   } else {
     items.splice(items.indexOf(item), 1);

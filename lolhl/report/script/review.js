@@ -36,7 +36,7 @@ function step(from, to) {
 
 /** What is saved: each span that was looked at. Those that are not in it were not looked at. */
 function corrections() {
-  const judged = items.filter((item) => item.removed || item.accepted).map((item) => ({
+  const judged = items.filter((item) => (item.removed && !item.undecided) || item.accepted).map((item) => ({
     start: item.start, stop: item.stop, verdict: item.removed ? 'rejected' : 'accepted', was: item.was,
   }));
   return [...judged, ...unmatched];
@@ -107,10 +107,10 @@ function selectNext() {
 }
 
 function judge(item, accepted) {
-  Object.assign(item, { accepted, removed: !accepted });
+  Object.assign(item, { accepted, removed: !accepted, undecided: false });
   renderItem(item);
   touched();
-  selectNext();
+  if (!goOn(item)) selectNext();
 }
 
 const here = () => Math.round((state.playing ?? state.cursor) * 1000) / 1000;
@@ -125,7 +125,7 @@ const KEYS = {
   w: () => { const item = chosen(); if (item) moveItem(item, Math.max(0, item.start - 1), Math.min(end, item.stop + 1)); },
   b: () => {
     const item = chosen();
-    if (!item || here() <= item.start || here() >= item.stop) return;
+    if (!item || item.undecided || here() <= item.start || here() >= item.stop) return;
     const rest = { ...byHand(here(), item.stop), score: item.score };
     Object.assign(item, { stop: here(), accepted: true });
     items.splice(items.indexOf(item) + 1, 0, rest);
@@ -135,7 +135,7 @@ const KEYS = {
   },
   m: () => {
     const item = chosen();
-    const next = item && kept().find((highlight) => highlight !== item && highlight.start >= item.start);
+    const next = item && !item.undecided && kept().find((highlight) => highlight !== item && highlight.start >= item.start);
     if (!next) return;
     Object.assign(item, { stop: Math.max(item.stop, next.stop), accepted: true });
     if (next.was) next.removed = true;
@@ -165,6 +165,7 @@ if (review) {
   showLearning({ vod: data.vod, settled, useAsLabels });
   follow();
   showExports(review.exports);
+  showFeeds(review.feeds);
   $('back').href = '/';
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });
