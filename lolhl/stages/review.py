@@ -66,11 +66,11 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
                 timeout_graceful_shutdown=_PATIENCE,
             )
         )
-        print(f"review: open {session.address}", file=sys.stderr, flush=True)
-        if config.browser and _has_desktop():
-            with suppress(webbrowser.Error):
-                webbrowser.open(session.address)
-        with _interruptible():
+        with _interruptible():  # from the moment the address is known, which may be the moment of Ctrl-C
+            print(f"review: open {session.address}", file=sys.stderr, flush=True)
+            if config.browser and _has_desktop():
+                with suppress(webbrowser.Error):
+                    webbrowser.open(session.address)
             server.run(sockets=[listener])
     after = _etags(root)
     return Reviewed(sorted(vod for vod, etag in after.items() if before.get(vod) != etag))

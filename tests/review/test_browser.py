@@ -27,6 +27,9 @@ from tests.review.silent import silent_server
 from tests.streams import action_video, add_stream, some_spans
 
 
+expect.set_options(timeout=30_000)  # a page waits for its server, and that for two cores that others use too
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
@@ -252,7 +255,7 @@ def test_learning_goes_on_while_pages_come_and_go_and_ends_with_old_and_new(brow
     with serving(root) as served, opened(browser, served) as page:
         status = page.locator("#job [role=status]")
         page.get_by_role("button", name="Learn from this").click()
-        expect(page.get_by_role("list", name="Steps")).to_contain_text("extract", timeout=100_000)
+        expect(page.get_by_role("list", name="Steps").get_by_role("listitem").first).to_be_visible(timeout=100_000)
         page.reload()
         expect(page.get_by_role("button", name="Learn from this")).to_be_disabled()
         page.get_by_role("button", name="Cancel").click()
