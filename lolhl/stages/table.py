@@ -148,7 +148,7 @@ STAGES: dict[str, Stage] = {
     ),
     "review": Stage(
         "serve a page on this machine: begin streams, correct their highlights, learn from that",
-        image="infer",
+        image="train",
         settings=("ReviewConfig",),
         forced=False,
         epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"

@@ -26,7 +26,6 @@ from tests.review.served import Served, serving
 from tests.review.silent import silent_server
 from tests.streams import action_video, add_stream, some_spans
 
-
 expect.set_options(timeout=30_000)  # a page waits for its server, and that for two cores that others use too
 
 
@@ -248,6 +247,7 @@ def test_a_stream_that_takes_long_is_cancelled(browser: Browser, served: Served)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_learning_goes_on_while_pages_come_and_go_and_ends_with_old_and_new(browser: Browser, tmp_path: Path) -> None:
     root = open_root(str(tmp_path / "root"))
     for seed, name in enumerate("ab", start=1):
