@@ -260,6 +260,11 @@ def vods(root: Root) -> list[str]:
     return [key.split("/")[1] for key in _keys(root, "vods/") if key.endswith("/vod.json")]
 
 
+def models(root: Root) -> list[str]:
+    """The names of all models that were trained."""
+    return [key.split("/")[1] for key in _keys(root, "models/") if key.endswith("/model.json")]
+
+
 def labelled(root: Root) -> list[str]:
     """The names of all VODs that have labels."""
     return [key.removeprefix("labels/").removesuffix(".tsv") for key in _keys(root, "labels/")]

@@ -1,13 +1,17 @@
 """Progress of long work, for people: a bar on a terminal, a line now and then elsewhere.
 
-Shown where this module's logger lets INFO through, which `--quiet` does not.
+Shown where this module's logger lets INFO through, which `--quiet` does not. $LOLHL_PROGRESS_SECONDS says how often
+there is a line. A program that starts another one reads its lines by `parse_line`.
 """
 
 import logging
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from tqdm import tqdm
@@ -18,7 +22,54 @@ Advance = Callable[[float], None]
 
 log = logging.getLogger(__name__)
 
-_LINE_SECONDS = 20.0  # between two lines where there is no terminal
+SECONDS = "LOLHL_PROGRESS_SECONDS"  # the variable of the environment
+_LINE_SECONDS = 20.0  # between two lines where there is no terminal, and nothing else is said
+
+_LINE = re.compile(
+    r"(?P<label>.+): (?P<done>\d+)(?:/(?P<total>\d+))? (?P<unit>[^\s,]+), (?P<speed>[^,]+)(?:, (?P<left>\d+) s left)?"
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some work is.
+
+    Attributes:
+        label: what is being done.
+        done, total: of the unit; the total is 0 when it is unknown.
+        unit: "s" means seconds of video.
+        speed: as people read it.
+        left: seconds until it is done; None when that is unknown.
+    """
+
+    label: str
+    done: int
+    total: int
+    unit: str
+    speed: str
+    left: int | None = None
+
+    def line(self) -> str:
+        """The line for people."""
+        total = f"/{self.total}" if self.total else ""
+        left = "" if self.left is None else f", {self.left} s left"
+        return f"{self.label}: {self.done}{total} {self.unit}, {self.speed}{left}"
+
+
+def parse_line(line: str) -> Progress | None:
+    """Reads what `Progress.line` writes. None for any other line."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    left = match["left"]
+    return Progress(
+        match["label"],
+        int(match["done"]),
+        int(match["total"] or 0),
+        match["unit"],
+        match["speed"],
+        None if left is None else int(left),
+    )
 
 
 @contextmanager
@@ -68,15 +119,23 @@ class _Lines:
     def __init__(self, label: str, total: float, unit: str) -> None:
         self.label, self.total, self.unit = label, total, unit
         self.done, self.begun = 0.0, time.monotonic()
-        self.shown = self.begun
+        self.shown, self.interval = self.begun, _interval()
 
     def advance(self, amount: float) -> None:
         self.done += amount
         now = time.monotonic()
-        if now - self.shown < _LINE_SECONDS:
+        if now - self.shown < self.interval:
             return
         self.shown = now
-        rate = self.done / (now - self.begun)
-        remaining = f", {max(0.0, self.total - self.done) / rate:.0f} s left" if self.total and rate else ""
-        total = f"/{self.total:.0f}" if self.total else ""
-        log.info("%s: %.0f%s %s, %s%s", self.label, self.done, total, self.unit, _speed(rate, self.unit), remaining)
+        rate = self.done / max(1e-6, now - self.begun)
+        left = round(max(0.0, self.total - self.done) / rate) if self.total and rate else None
+        speed = _speed(rate, self.unit)
+        log.info("%s", Progress(self.label, round(self.done), round(self.total), self.unit, speed, left).line())
+
+
+def _interval() -> float:
+    """Seconds between two lines."""
+    try:
+        return max(0.0, float(os.environ.get(SECONDS, "")))
+    except ValueError:
+        return _LINE_SECONDS

@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from lolhl import progress
+from lolhl.progress import Progress, parse_line
 
 
 def test_a_line_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +31,39 @@ def test_how_much_there_is_may_be_unknown(caplog: pytest.LogCaptureFixture, monk
         now = 25
         advance(50)
     assert caplog.messages == ["download v: 50 MB, 2.0 MB/s"]
+
+
+def test_lines_come_as_often_as_the_environment_says(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    for seconds, count in (("1", 5), ("", 1), ("soon", 1)):
+        monkeypatch.setenv("LOLHL_PROGRESS_SECONDS", seconds)
+        caplog.clear()
+        with progress.bar("download v", 0, "MB") as advance:
+            for _ in range(5):
+                now += 5
+                advance(10)
+        assert len(caplog.messages) == count, seconds
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Progress("extract v", 100, 600, "s", "5.0x real time", 100),
+        Progress("download A: B, c 3/4 s, d", 50, 0, "MB", "2.0 MB/s"),
+        Progress("copy x.mp4", 5, 7, "MB", "2.0 MB/s", None),
+    ],
+)
+def test_who_starts_a_program_reads_its_lines(step: Progress) -> None:
+    assert parse_line(step.line()) == step
+
+
+@pytest.mark.parametrize("line", ["", "download: done already (vods/v/vod.json)", "v: 100/600 s", "lolhl run: 3 MB"])
+def test_other_lines_are_no_progress(line: str) -> None:
+    assert parse_line(line) is None
 
 
 class Terminal(io.StringIO):

@@ -24,7 +24,22 @@ from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
 
 # Joined in this order to one script: what a part uses when the page opens stands in a part before it.
-SCRIPTS = ("element", "time", "stream", "chart", "timeline", "list", "editor", "player", "review", "summary")
+SCRIPTS = (
+    "element",
+    "server",
+    "job",
+    "time",
+    "stream",
+    "chart",
+    "timeline",
+    "list",
+    "editor",
+    "player",
+    "feeds",
+    "exports",
+    "review",
+    "summary",
+)
 _MOST_POINTS = 100_000  # of a curve: more than any screen has columns, at 9 h of 3 fps
 _PARTS = re.compile(
     r'<h1>(?P<title>.*?)</h1>.*<script type="application/json" id="data">(?P<data>.*?)</script>', re.DOTALL
@@ -142,7 +157,7 @@ def _fill(title: str, data: str, *, review: str, policy: str) -> str:
     Args:
         policy: what the content security policy allows besides.
     """
-    script = _script()
+    script = joined_script(SCRIPTS)
     return Template(_part("page.html")).substitute(
         title=title,
         style=style(),
@@ -236,9 +251,9 @@ def policy_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _script() -> str:
-    """The parts of the script in one function, so that none of their names is seen outside of it."""
-    parts = [_part(f"script/{name}.js") for name in SCRIPTS]
+def joined_script(names: Sequence[str], *others: str) -> str:
+    """Parts of the page's script, and others, in one function, so that none of their names is seen outside of it."""
+    parts = [*(_part(f"script/{name}.js") for name in names), *others]
     return "\n".join(["'use strict';", "(() => {", *parts, "})();", ""])
 
 

@@ -1,20 +1,18 @@
-"""A retraining in words and tables, as Markdown."""
+"""A retraining in words and tables: as Markdown, and as a table for the page."""
+
+from collections.abc import Callable, Sequence
 
 from lolhl.evaluate.figures import FrameFigures, VodFigures, format_figure
 from lolhl.evaluate.judge import draws_vods
 from lolhl.evaluate.metrics import TIOUS
-from lolhl.results import Retraining
+from lolhl.report.page import Table
+from lolhl.results import Retraining, Verdict
 
 
 def describe(result: Retraining) -> str:
     """A retraining's result as Markdown: the verdict, the figures, and what changed in each VOD."""
     challenger, rival, gain = result.challenger, result.rival, result.gain
-    trained = f"`{result.model}`"
-    if result.promoted:
-        headline = f"{trained} is champion now" + (f", in place of `{result.before}`" if rival else "")
-    else:
-        headline = f"`{result.champion}` stays champion" if rival else "There is no champion yet"
-    lines = [f"# {headline}", "", f"{trained} was trained: {result.reason}.", ""]
+    lines = [f"# {_headline(result)}", "", f"`{result.model}` was trained: {result.reason}.", ""]
     if result.flattered:
         lines += [f"The champion before learnt from {', '.join(result.flattered)}: its figures flatter it.", ""]
 
@@ -41,6 +39,52 @@ def describe(result: Retraining) -> str:
         counts = (change.labels, change.added, change.removed, change.moved)
         lines += _row(vod, side, *map(str, counts), *cells)
     return "\n".join(lines) + "\n"
+
+
+def side_by_side(result: Retraining) -> Table:
+    """The new model beside the champion before, and beside answers that know nothing, on the held-out VODs.
+
+    The champion before has no column where there was none.
+    """
+    challenger, rival = result.challenger, result.rival
+    verdicts = [challenger, *([rival] if rival else [])]
+    nothing = ("", "")
+    rows = [
+        _page_row("Average precision (95 %)", verdicts, lambda figures: _frame_figures(figures)[0]),
+        _page_row("F1 (95 %)", verdicts, lambda figures: _frame_figures(figures)[1]),
+    ]
+    for place, tiou in enumerate(TIOUS):
+        events = [verdict.events[place] for verdict in verdicts]
+        found = (f"{at.matched} of {at.labelled}, by {at.predicted}" for at in events)
+        rows.append((f"Events found at tIoU {tiou:g}", *found, *nothing))
+    rows += [
+        (f"{vod}: AP, events", *(_on_vod(verdict.per_vod[vod]) for verdict in verdicts), *nothing)
+        for vod in result.judge
+    ]
+    note = f"{result.reason[0].upper()}{result.reason[1:]}. Judged on {', '.join(result.judge)}, not learnt from."
+    if result.gain:
+        note += f" New minus before: {format_figure(result.gain.value, result.gain.interval)}."
+    if result.flattered:
+        note += f" The champion before learnt from {', '.join(result.flattered)}: its figures flatter it."
+    return Table(
+        "Nothing is new since the last time. Then: " * result.nothing_new + _headline(result).replace("`", ""),
+        ("", "New model", *(["Champion before"] if rival else []), "Constant answer", "Random ranking"),
+        tuple(rows),
+        note,
+    )
+
+
+def _page_row(name: str, verdicts: Sequence[Verdict], cell: Callable[[FrameFigures], str]) -> tuple[str, ...]:
+    """A figure of each model, and of answers that know nothing."""
+    figures = [verdict.frames.model for verdict in verdicts]
+    figures += [verdicts[0].frames.constant, verdicts[0].frames.random]
+    return (name, *map(cell, figures))
+
+
+def _headline(result: Retraining) -> str:
+    if result.promoted:
+        return f"`{result.model}` is champion now" + (f", in place of `{result.before}`" if result.rival else "")
+    return f"`{result.champion}` stays champion" if result.rival else "There is no champion yet"
 
 
 def _row(*cells: str) -> list[str]:

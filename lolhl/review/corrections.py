@@ -4,7 +4,7 @@ Corrections are what people give. No stage writes them, and no `--force` removes
 editor who has looked at a whole stream turns them into labels (`save_as_labels`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,6 +18,7 @@ from lolhl.labels.store import save_labels
 from lolhl.storage import Root
 
 MOST = 20_000  # spans of one VOD: more than one every two seconds of 12 h
+_SAME = 0.01  # share of a span's length by which labels may miss it, since they are whole milliseconds
 _SLACK = 1.0  # seconds that a span may reach beyond a video, whose length is rounded differently by programs
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
@@ -118,3 +119,35 @@ def save_as_labels(root: Root, vod: str, spans: Sequence[Span], duration: float)
     labels = merge([checked(span, vod, known, f"span {number}") for number, span in enumerate(spans, start=1)])
     save_labels(root, vod, labels)
     return labels
+
+
+def unlabelled(corrections: Corrections, labels: Sequence[Span], duration: float) -> int:
+    """How many corrections the labels do not say.
+
+    An accepted span has to be labelled from its start to its stop. At most half of a rejected one may be, but for what
+    lies in accepted spans: a highlight is rejected, too, when it is joined with another.
+
+    Args:
+        labels: those of the VOD, overlaps merged.
+        duration: of the VOD's video, in seconds.
+    """
+    accepted = merge(_within(span, duration) for span in corrections.spans if span.verdict == "accepted")
+    count = 0
+    for correction in corrections.spans:
+        span = _within(correction, duration)
+        if correction.verdict == "accepted":
+            count += _covered(span, labels) < (1 - _SAME) * span.duration
+        else:
+            disputed = _covered(span, labels) - _covered(span, accepted)
+            count += disputed > span.duration / 2
+    return count
+
+
+def _within(correction: Correction, duration: float) -> Span:
+    """Where the correction lies in the video. A span that lies behind its end has no length."""
+    return Span(min(correction.start, duration), min(correction.stop, duration))
+
+
+def _covered(span: Span, spans: Iterable[Span]) -> float:
+    """Seconds of the span that lie in one of the others, which do not overlap."""
+    return sum(max(0.0, min(span.stop, other.stop) - max(span.start, other.start)) for other in spans)

@@ -4,20 +4,21 @@ The address holds a token. The first request that brings it gets a cookie in exc
 from then on. Requests for another host name are refused, which is what stops a site that points its own name to this
 machine (DNS rebinding). Requests that change something must bring a header that no other site can send. Files are
 served where a manifest of the root names them, and nothing else.
+
+Long work is not done here: `lolhl.review.jobs` begins it.
 """
 
 import hmac
-import html
 import mimetypes
+import os
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from importlib import resources
-from string import Template
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -28,21 +29,25 @@ from starlette.responses import StreamingResponse as Stream
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lolhl import layout, manifest
-from lolhl.errors import Conflict, LolhlError, MissingInput, NotFound, UsageError
-from lolhl.grid import format_time
+from lolhl import layout, manifest, text
+from lolhl.errors import Conflict, ExportError, LolhlError, MissingInput, NotFound, UsageError
+from lolhl.exports.formats import FORMATS
+from lolhl.highlights.feeds import Feed
 from lolhl.labels.spans import Span
 from lolhl.manifest import Output
-from lolhl.report.page import policy_hash, reviewed, style
-from lolhl.results import Clips, Highlights, Report, Result, Vod
+from lolhl.report.page import reviewed
+from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
+from lolhl.review import index
 from lolhl.review.corrections import (
     MOST,
+    Corrections,
     load_corrections,
     parse_corrections,
     save_as_labels,
     save_corrections,
 )
-from lolhl.storage import Root
+from lolhl.review.jobs import Busy, Job, Jobs
+from lolhl.storage import Root, check_name
 
 HOSTS = ["127.0.0.1", "localhost"]
 _WRITES = "x-lolhl-review"  # a header that a page of another origin cannot send without being allowed to
@@ -94,19 +99,39 @@ class Session:
         return hmac.compare_digest(cookie.encode(), self.secret.encode())
 
 
-def application(root: Root, session: Session) -> Starlette:
+@dataclass(frozen=True)
+class Makers:
+    """What stages make for the page, and nobody stores.
+
+    Attributes:
+        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, and the name of the format.
+        feeds: what of a VOD is worth looking at first. Given are the root, the VOD, and what was looked at.
+    """
+
+    export: Callable[[Root, str, str], bytes]
+    feeds: Callable[[Root, str, Sequence[Span]], list[Feed]]
+
+
+def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Starlette:
     """The server's application.
 
     Args:
         root: whose VODs are reviewed.
         session: who may use it.
+        jobs: of the same root.
+        makers: of the stages.
     """
-    site = _Site(root)
+    site = _Site(root, jobs, makers)
     routes = [
         Route("/", _page(site.index)),
         Route("/highlights/{vod}/report.html", _page(site.report)),
         Route("/reviews/{vod}", _change(site.save), methods=["PUT"]),
         Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
+        Route("/exports/{vod}/{form}", _download(site.exported), methods=["GET"]),
+        Route("/waiting", _values(site.waiting)),
+        Route("/jobs", _change(site.begin), methods=["POST"]),
+        Route("/jobs/last", _values(site.job)),
+        Route("/jobs/{number:int}", _change(site.cancel), methods=["DELETE"]),
         Route("/{key:path}", _file(site), methods=["GET", "HEAD"]),
     ]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(_Gate, session=session)]
@@ -147,37 +172,50 @@ class _Gate:
         return PlainTextResponse(_STRANGER, 401)
 
 
+class _Retrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="retrain"):
+    """The wish to learn from all labels."""
+
+    def begin(self, jobs: Jobs) -> Job:
+        return jobs.start("retrain")
+
+
+class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="run"):
+    """The wish for the highlights of a stream.
+
+    Attributes:
+        stream: as `lolhl run` takes it.
+        model: its name; empty where `lolhl run` is to choose.
+        chat: whether the chat is fetched too.
+    """
+
+    stream: Annotated[str, Meta(max_length=4096)]
+    model: Annotated[str, Meta(max_length=200)] = ""
+    chat: bool = False
+
+    def begin(self, jobs: Jobs) -> Job:
+        stream = self.stream.strip()
+        if not stream or text.printable(stream + self.model) != stream + self.model:
+            raise UsageError("name a stream: a Twitch VOD, the address of a video, or the path of a video file")
+        if stream.startswith("~"):  # which a shell would have replaced
+            stream = os.path.expanduser(stream)  # noqa: PTH111  # of an unknown user it stays as it is
+        options = [*([f"--model={self.model}"] if self.model else []), *(["--chat"] if self.chat else [])]
+        return jobs.start("run", [*options, "--", stream], text.redacted(stream))
+
+
+_WANTED = msgspec.json.Decoder(_Retrain | _Run)  # made once, before there are threads: see `lolhl.manifest`
+
+
 @dataclass(frozen=True)
 class _Site:
     """What there is to see and to change."""
 
     root: Root
+    jobs: Jobs
+    makers: Makers
 
     def index(self) -> str:
-        """The list of the root's VODs."""
-        rows = "".join(self._row(name) for name in layout.vods(self.root))
-        template = Template(resources.files("lolhl.review").joinpath("index.html").read_text(encoding="utf-8"))
-        empty = "" if rows else "<p>There is no VOD yet: run <code>lolhl run STREAM</code> first.</p>"
-        return template.substitute(
-            style=style(), style_hash=policy_hash(style()), root=html.escape(self.root.url), rows=rows, empty=empty
-        )
-
-    def _row(self, vod: str) -> str:
-        stored = manifest.intact(self.root, layout.vod(vod), Vod)
-        if stored is None:
-            return f"<tr><td>{html.escape(vod)}</td><td colspan=4>its manifest is damaged</td></tr>"
-        report = manifest.intact(self.root, layout.report(vod), Report)
-        name = html.escape(stored.result.title or vod)
-        if report:
-            name = f'<a href="/highlights/{quote(vod)}/report.html">{name}</a>'
-        corrections, _ = load_corrections(self.root, vod)
-        cells = [
-            format_time(round(stored.result.duration)),
-            f"{len(report.result.highlights)} highlights" if report else "not scored yet",
-            f"{len(corrections.spans)} looked at" if corrections.spans else "–",
-            "labelled" if self.root.stat(layout.labels(vod)) else "–",
-        ]
-        return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        """What can be begun, and the list of the root's VODs."""
+        return index.render(self.root)
 
     def report(self, vod: str) -> str:
         """The page of one VOD. Raises MissingInput where it has none."""
@@ -188,8 +226,34 @@ class _Site:
             **msgspec.to_builtins(corrections),
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
+            "feeds": self._feeds(vod, corrections),
+            "exports": [
+                {"name": name, "help": form.help, "file": f"{vod}-{form.file}", "url": f"/exports/{quote(vod)}/{name}"}
+                for name, form in FORMATS.items()
+            ],
         }
         return reviewed(html_bytes.decode(), review)
+
+    def _feeds(self, vod: str, corrections: Corrections) -> dict[str, Any]:
+        """What is worth looking at first. Where that cannot be told the page is shown without it, and says why."""
+        looked_at = [Span(span.start, span.stop) for span in corrections.spans]
+        looked_at += [Span(*span.was) for span in corrections.spans if span.was]
+        try:
+            feeds = self.makers.feeds(self.root, vod, looked_at)
+        except LolhlError as error:
+            return {"lists": [], "problem": text.one_line(str(error))}
+        lists = [
+            {
+                "name": feed.name,
+                "purpose": feed.purpose,
+                "moments": [
+                    {"start": moment.span.start, "stop": moment.span.stop, "peak": moment.peak, "rank": moment.rank}
+                    for moment in feed.moments
+                ],
+            }
+            for feed in feeds
+        ]
+        return {"lists": lists, "problem": None}
 
     def save(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores the corrections of one VOD."""
@@ -208,6 +272,48 @@ class _Site:
             raise UsageError(f"{len(pairs)} spans are more than {MOST}")
         labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
         return {"labels": len(labels), "key": layout.labels(vod)}
+
+    def exported(self, vod: str, form: str) -> tuple[str, bytes]:
+        """The name and the bytes of the file with the highlights of one VOD in this format."""
+        if form not in FORMATS:
+            raise NotFound(f"there is no format {form!r}: there are {', '.join(FORMATS)}")
+        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.makers.export(self.root, vod, form)
+
+    def waiting(self) -> dict[str, Any]:
+        """The streams with corrections that their labels do not say."""
+        return {"waiting": index.waiting(index.streams(self.root))}
+
+    def begin(self, body: bytes) -> dict[str, Any]:
+        """Begins a job."""
+        try:
+            wanted = _WANTED.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise UsageError(f"this is no job: {str(error)[:200]}") from error
+        return self._described(wanted.begin(self.jobs))
+
+    def cancel(self, number: int, _body: bytes) -> dict[str, Any]:
+        """Interrupts a job."""
+        return self._described(self.jobs.cancel(number))
+
+    def job(self) -> dict[str, Any]:
+        """The job that runs, or ran last."""
+        job = self.jobs.last
+        return {"job": self._described(job) if job else None}
+
+    def _described(self, job: Job) -> dict[str, Any]:
+        """A job as the page shows it."""
+        values = {**asdict(job), "result": None, "table": None, "page": None}
+        if job.state != "done" or not job.result:
+            return values
+        if job.verb == "run":
+            values["page"] = index.page_address(str(job.result["vod"]))
+        if job.verb == "retrain":
+            from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
+
+            stored = manifest.load(self.root, layout.RETRAINING, Retraining)
+            nothing_new = bool(job.result.get("nothing_new"))
+            values["table"] = asdict(side_by_side(replace(stored.result, nothing_new=nothing_new)))
+        return values
 
     def find(self, key: str) -> Output | None:
         """The file with this key, if a manifest of its VOD names it."""
@@ -236,8 +342,29 @@ def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
     return endpoint
 
 
-def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request], Any]:
-    """Answers with the JSON values that a function returns of a VOD's name and the body, which is bounded."""
+def _download(make: Callable[..., tuple[str, bytes]]) -> Callable[[Request], Any]:
+    """Answers with a file to be stored: the name and the bytes that a function makes of the path's parameters."""
+
+    async def endpoint(request: Request) -> Response:
+        name, data = await run_in_threadpool(make, **request.path_params)
+        kind, _ = mimetypes.guess_type(name)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, headers=headers, media_type=kind or "application/octet-stream")
+
+    return endpoint
+
+
+def _values(make: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
+    """Answers with the JSON values that a function makes of the path's parameters."""
+
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(make, **request.path_params))
+
+    return endpoint
+
+
+def _change(change: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
+    """Answers with the JSON values that a function returns of the path's parameters and the body, which is bounded."""
 
     async def endpoint(request: Request) -> Response:
         body = bytearray()
@@ -245,7 +372,7 @@ def _change(change: Callable[[str, bytes], dict[str, Any]]) -> Callable[[Request
             body += piece
             if len(body) > _LARGEST:
                 return PlainTextResponse(f"A request has at most {_LARGEST} bytes.\n", 413)
-        return JSONResponse(await run_in_threadpool(change, request.path_params["vod"], bytes(body)))
+        return JSONResponse(await run_in_threadpool(change, *request.path_params.values(), bytes(body)))
 
     return endpoint
 
@@ -305,6 +432,13 @@ def _pieces(root: Root, key: str, first: int, stop: int) -> Iterator[bytes]:
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     """One line of what is wrong."""
-    statuses: dict[type, int] = {Conflict: 409, MissingInput: 404, NotFound: 404, UsageError: 400}
+    statuses: dict[type, int] = {
+        Busy: 409,
+        Conflict: 409,
+        ExportError: 422,
+        MissingInput: 404,
+        NotFound: 404,
+        UsageError: 400,
+    }
     status = next((status for kind, status in statuses.items() if isinstance(error, kind)), 500)
     return PlainTextResponse(f"{error}\n", status)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lolhl import layout, manifest
 from lolhl.config import Config, setting
-from lolhl.errors import ExportError, MissingInput
+from lolhl.errors import ExportError, MissingInput, UsageError
 from lolhl.exports.cut_list import Cut, CutList, Media, with_handles
 from lolhl.exports.formats import FORMATS, Format
 from lolhl.exports.media import address_in, describe
@@ -82,19 +82,38 @@ def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[
         UsageError: the media folder is no whole path.
         StorageError, VideoError: a video is gone, changed, or cannot be opened.
     """
-    key = layout.highlights(vod)
-    spans = manifest.load(root, key, Highlights, fresh=True)
+    names = [*FORMATS] if config.format == _ALL else [config.format]
+    return list(_write(root, _cut_list(root, vod, config, names), names))
+
+
+def export_file(root: Root, vod: str, config: ExportConfig) -> bytes:
+    """The bytes of one file as `export` writes it. It is not stored.
+
+    Raises:
+        UsageError: the settings name no single format.
+        LolhlError: as `export`.
+    """
+    if config.format == _ALL:
+        raise UsageError(f"one format at a time: {', '.join(FORMATS)}")
+    form = FORMATS[config.format]
+    cut_list = _cut_list(root, vod, config, [config.format])
+    _check(form, cut_list)
+    return form.write(cut_list)
+
+
+def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) -> CutList:
+    """What these formats are written from."""
+    spans = manifest.load(root, layout.highlights(vod), Highlights, fresh=True)
     stored = load_input(root, spans, layout.vod(vod), Vod)
     if not spans.result.highlights:
         raise ExportError(f"VOD {vod} has no highlights: {spans.result.reason or 'none were cut'}")
     clip_list = _clips(root, spans)
-    names = [*FORMATS] if config.format == _ALL else [config.format]
     chosen = sorted(spans.result.highlights[: config.top], key=lambda highlight: highlight.span)
     cuts = [Cut(highlight.span, highlight.rank, highlight.reason) for highlight in chosen]
     if any(FORMATS[name].needs_media for name in names):
         cuts = _with_media(root, stored, clip_list, cuts, config)
     reel = _reel(root, clip_list, spans.result) if any(FORMATS[name].needs_reel for name in names) else ()
-    cut_list = CutList(
+    return CutList(
         vod=vod,
         title=stored.result.title or vod,
         duration=spans.result.duration,
@@ -103,7 +122,6 @@ def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[
         cuts=with_handles(cuts, config.handles, spans.result.duration),
         reel=tuple(reel),
     )
-    return list(_write(root, cut_list, names))
 
 
 def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:

@@ -6,16 +6,24 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 
 import uvicorn
 
-from lolhl import layout
+from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.errors import UsageError
-from lolhl.review.server import Session, application
+from lolhl.highlights.feeds import Feed, feeds
+from lolhl.highlights.intensity import centred_mean
+from lolhl.labels.spans import Span
+from lolhl.results import Highlights, Scoring
+from lolhl.review.jobs import Jobs
+from lolhl.review.server import Makers, Session, application
+from lolhl.stages.export import ExportConfig, export_file
+from lolhl.stages.highlights import load_input, load_scores
 from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
@@ -45,11 +53,11 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
         UsageError: the port is taken.
     """
     before = _etags(root)
-    with _listening(config.port) as listener:
+    with _listening(config.port) as listener, Jobs(root) as jobs:
         session = Session(listener.getsockname()[1])
         server = uvicorn.Server(
             uvicorn.Config(
-                application(root, session),
+                application(root, session, jobs, MAKERS),
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -58,14 +66,36 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
                 timeout_graceful_shutdown=_PATIENCE,
             )
         )
-        print(f"review: open {session.address}", file=sys.stderr, flush=True)
-        if config.browser and _has_desktop():
-            with suppress(webbrowser.Error):
-                webbrowser.open(session.address)
-        with _interruptible():
+        with _interruptible():  # from the moment the address is known, which may be the moment of Ctrl-C
+            print(f"review: open {session.address}", file=sys.stderr, flush=True)
+            if config.browser and _has_desktop():
+                with suppress(webbrowser.Error):
+                    webbrowser.open(session.address)
             server.run(sockets=[listener])
     after = _etags(root)
     return Reviewed(sorted(vod for vod, etag in after.items() if before.get(vod) != etag))
+
+
+def _export(root: Root, vod: str, form: str) -> bytes:
+    return export_file(root, vod, ExportConfig(format=form))
+
+
+def _feeds(root: Root, vod: str, looked_at: Sequence[Span]) -> list[Feed]:
+    """What of a VOD is worth looking at first.
+
+    Raises:
+        Conflict: it was scored anew since its highlights were cut.
+        LolhlError: its highlights or scores are gone or damaged.
+    """
+    spans = manifest.load(root, layout.highlights(vod), Highlights)
+    scoring = load_input(root, spans, layout.scoring(vod), Scoring)
+    fps, found = scoring.result.fps, spans.result
+    smoothed = centred_mean(load_scores(root, vod, scoring), fps, found.smooth_seconds)
+    smoothed = smoothed[: int(Fraction(found.duration) * fps)]  # the grid may reach up to a step beyond the end
+    return feeds(vod, smoothed, fps, found.threshold, found.highlights, looked_at)
+
+
+MAKERS = Makers(_export, _feeds)
 
 
 def _etags(root: Root) -> dict[str, str]:

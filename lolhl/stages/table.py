@@ -147,12 +147,12 @@ STAGES: dict[str, Stage] = {
         "  lolhl report 1886367077 --share 8% --clips exact",
     ),
     "review": Stage(
-        "serve the reports on this machine: corrections are saved while they are made",
-        image="infer",
+        "serve a page on this machine: begin streams, correct their highlights, learn from that",
+        image="train",
         settings=("ReviewConfig",),
         forced=False,
         epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"
-        "The button “Use as labels” makes labels of them, which `lolhl retrain` learns from.\n\n"
+        "The button “Use as labels” makes labels of them. “Learn from this” runs `lolhl retrain`.\n\n"
         "example:\n  lolhl review",
     ),
     "export": Stage(

@@ -11,7 +11,9 @@ from typing import Any
 
 import uvicorn
 
+from lolhl.review.jobs import Jobs
 from lolhl.review.server import Session, application
+from lolhl.stages.review import MAKERS
 from lolhl.storage import Root
 
 
@@ -63,12 +65,14 @@ class Served:
 
 @contextmanager
 def serving(root: Root, port: int = 0) -> Iterator[Served]:
-    with socket.socket() as listener:
+    with socket.socket() as listener, Jobs(root) as jobs:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()  # so that requests wait until the thread has begun
         session = Session(listener.getsockname()[1])
-        config = uvicorn.Config(application(root, session), log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            application(root, session, jobs, MAKERS), log_config=None, access_log=False, lifespan="off"
+        )
         config.timeout_graceful_shutdown = 3
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

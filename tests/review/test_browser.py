@@ -12,14 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from lolhl import layout
+from lolhl import layout, manifest
+from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
+from lolhl.results import Retraining
 from lolhl.review.corrections import Corrections, load_corrections
-from lolhl.storage import Root
+from lolhl.stages.export import ExportConfig, export
+from lolhl.storage import Root, open_root
 from tests.browser import chromium
-from tests.review.served import Served
+from tests.review.served import Served, serving
+from tests.review.silent import silent_server
+from tests.streams import action_video, add_stream, some_spans
+
+expect.set_options(timeout=30_000)  # a page waits for its server, and that for two cores that others use too
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +35,9 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
-    """The page of the stream, opened from the list, while corrections can be made. No request leaves the server."""
+@contextmanager
+def opened(browser: Browser, served: Served) -> Iterator[Page]:
+    """The list of streams. No request leaves the server, and no script fails."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
     asked: list[str] = []
@@ -39,12 +46,19 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(served.session.address)
-    page.get_by_role("link", name="A stream").click()
-    page.get_by_role("button", name="Correct by hand").click()
     yield page
     assert errors == []
     assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
     context.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page of the stream, opened from the list, while corrections can be made."""
+    with opened(browser, served) as page:
+        page.get_by_role("link", name="A stream").click()
+        page.get_by_role("button", name="Correct by hand").click()
+        yield page
 
 
 def choose(page: Page, card: str) -> None:
@@ -160,6 +174,187 @@ def test_a_highlight_plays(page: Page) -> None:
     while not page.locator("#video").evaluate("(video) => video.currentTime > 0 && !video.error"):
         assert time.monotonic() < deadline
         page.wait_for_timeout(100)
+
+
+def test_learning_says_first_which_corrections_are_no_labels(page: Page, root: Root) -> None:
+    choose(page, "h1")
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Learn from this").click()
+    offer = page.get_by_role("group", name="Corrections that are not labels")
+    expect(offer).to_contain_text("this stream: 1 correction")
+    expect(offer.get_by_role("button", name="Use as labels, then learn")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#changes")).to_contain_text("The 3 highlights are the labels of this stream now.")
+    expect(offer).to_be_hidden()
+    assert len(load_labels(root, "stream", 60)) == 3
+    failure = page.locator("#job [role=status]")
+    expect(failure).to_contain_text("Learning failed", timeout=60_000)
+    expect(failure).to_contain_text("has 1 labelled VODs with a video, and retraining needs two")
+    page.reload()  # the server knows it
+    expect(failure).to_contain_text("retraining needs two")
+    page.get_by_role("button", name="Learn from this").click()  # nothing is left to be said
+    expect(failure).to_contain_text("Learning has begun")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(failure).to_contain_text("Learning was cancelled", timeout=30_000)
+    expect(failure).to_be_focused()
+
+
+def test_a_stream_goes_in_on_the_page_and_its_highlights_come_out(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    film = action_video(tmp_path / "film.mp4", some_spans(60, 1), seconds=60, seed=1)
+    with opened(browser, served) as page:
+        row = page.get_by_role("row", name="film")
+        expect(row).to_have_count(0)
+        page.get_by_label("Stream", exact=True).fill(str(film))
+        page.get_by_label("Model").select_option("none: loudness and chat")
+        page.get_by_role("button", name="Start").press("Enter")
+        status = page.locator("#job [role=status]")
+        expect(status).to_contain_text(f"Finding highlights of {film}")
+        expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+        expect(page.get_by_role("button", name="Start")).to_be_disabled()
+        page.reload()
+        expect(status).to_contain_text("is done.", timeout=120_000)
+        for cell in ("0:01:00", "by unsupervised", "highlights"):
+            expect(row).to_contain_text(cell)
+        page.get_by_role("link", name="Open the highlights").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("film")
+        assert page.url == f"{served.url}/highlights/film/report.html"
+
+
+def test_what_is_no_stream_is_said_in_one_line(browser: Browser, served: Served) -> None:
+    with opened(browser, served) as page:
+        stream, status = page.get_by_label("Stream", exact=True), page.locator("#job [role=status]")
+        stream.fill("/nowhere/film.mp4")
+        stream.press("Enter")
+        expect(status).to_contain_text(
+            "Finding highlights of /nowhere/film.mp4 failed: '/nowhere/film.mp4' is no file", timeout=60_000
+        )
+        stream.fill("   ")
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#start-problem")).to_contain_text("Nothing is begun: name a stream")
+
+
+def test_a_stream_that_takes_long_is_cancelled(browser: Browser, served: Served) -> None:
+    with silent_server() as (url, listener), opened(browser, served) as page:
+        page.get_by_label("Stream", exact=True).fill(url)
+        page.get_by_label("Stream", exact=True).press("Enter")
+        with listener.accept()[0]:
+            page.get_by_role("button", name="Cancel").click()
+            expect(page.locator("#job [role=status]")).to_contain_text("was cancelled", timeout=30_000)
+        expect(page.get_by_role("button", name="Start")).to_be_enabled()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_learning_goes_on_while_pages_come_and_go_and_ends_with_old_and_new(browser: Browser, tmp_path: Path) -> None:
+    root = open_root(str(tmp_path / "root"))
+    for seed, name in enumerate("ab", start=1):
+        add_stream(root, tmp_path, name, seconds=120, seed=seed)
+    with serving(root) as served, opened(browser, served) as page:
+        status = page.locator("#job [role=status]")
+        page.get_by_role("button", name="Learn from this").click()
+        expect(page.get_by_role("list", name="Steps").get_by_role("listitem").first).to_be_visible(timeout=100_000)
+        page.reload()
+        expect(page.get_by_role("button", name="Learn from this")).to_be_disabled()
+        page.get_by_role("button", name="Cancel").click()
+        expect(status).to_contain_text("Learning was cancelled", timeout=60_000)
+        page.get_by_role("button", name="Learn from this").click()
+        other = page.context.new_page()
+        other.goto(served.url)
+        expect(other.locator("#job [role=status]")).to_contain_text("Learning")
+        expect(other.locator("#job table")).to_contain_text("Average precision (95 %)", timeout=240_000)
+        expect(status).to_have_text("Learning is done.")
+        expect(page.locator("#job th[scope=col]")).to_contain_text(["New model", "Random ranking"])
+    model = manifest.load(root, layout.RETRAINING, Retraining).result.model
+    assert root.stat(layout.model(model))
+
+
+def test_highlights_are_downloaded_for_other_programs(page: Page, root: Root, tmp_path: Path) -> None:
+    formats = page.locator("#formats button")
+    expect(formats).to_have_count(len(FORMATS))
+    with page.expect_download() as download:
+        formats.filter(has_text="LosslessCut's segments").press("Enter")
+    assert download.value.suggested_filename == "stream-losslesscut.csv"
+    download.value.save_as(tmp_path / "cuts.csv")
+    (written,) = export(root, "stream", ExportConfig(format="llc-csv"))
+    assert (tmp_path / "cuts.csv").read_bytes() == root.read(written.key)
+    expect(page.locator("#exported")).to_have_text("stream-losslesscut.csv is downloaded.")
+    formats.filter(has_text="those of the reel").click()
+    expect(page.locator("#exported")).to_contain_text("There is no youtube-reel: VOD stream has no reel")
+
+
+def next_moment(page: Page) -> Locator:
+    return page.locator("#moments li[aria-current]")
+
+
+def test_a_list_is_gone_through_by_keys(page: Page, root: Root) -> None:
+    cut = borders(root)
+    page.get_by_role("button", name="Done correcting").click()  # a list begins to correct by itself
+    page.get_by_role("button", name="Surest").click()
+    moments = page.locator("#moments li")
+    expect(moments).to_contain_text(["0.90 · highlight 1", "0.80 · highlight 2", "0.70 · highlight 3"])
+    moments.first.get_by_role("button").press("Enter")
+    expect(page.locator("#h1")).to_have_class(re.compile("selected"))
+    page.keyboard.press("a")
+    expect(next_moment(page)).to_contain_text("highlight 2")
+    expect(next_moment(page).get_by_role("button")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("a")
+    expect(page.locator("#feed-note")).to_have_text("That was the last one of this list.")
+    expect(moments).to_contain_text(["accepted", "rejected", "accepted"])
+    expect_saved(page)
+    assert {verdict[2] for verdict in verdicts(root)} == {"accepted", "rejected"}
+    assert (*cut["h2"], "rejected") in verdicts(root)
+    page.reload()
+    page.get_by_role("button", name="Surest").click()
+    expect(moments).to_have_count(0)
+    expect(page.locator("#feed-empty")).to_be_visible()
+
+
+def test_a_moment_without_a_verdict_is_neither_kept_nor_saved(page: Page, root: Root) -> None:
+    page.get_by_role("button", name="Random").click()
+    moments = page.locator("#moments li")
+    count = moments.count()
+    assert count == 2
+    moments.nth(0).get_by_role("button").click()
+    proposed = page.locator("#highlights > li", has_text="proposed by a list")
+    expect(proposed).to_have_count(1)
+    moments.nth(1).get_by_role("button").click()
+    expect(proposed).to_have_count(1)
+    expect(page.locator("#changes")).to_have_text("No changes yet. 3 highlights will be saved.")
+    page.get_by_role("button", name="Use as labels").click()
+    expect(page.locator("#changes")).to_contain_text("The 3 highlights are the labels")
+    assert verdicts(root) == []
+    page.keyboard.press("x")
+    expect(page.locator("#feed-note")).to_have_text("That was the last one of this list.")
+    moments.nth(0).get_by_role("button").click()
+    page.keyboard.press("a")
+    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 4 highlights will be saved.")
+    expect_saved(page)
+    assert [verdict for *_, verdict in sorted(verdicts(root), key=lambda span: span[2])] == ["accepted", "rejected"]
+    page.reload()
+    page.get_by_role("button", name="Random").click()
+    expect(moments).to_have_count(0)
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 4 highlights will be saved.")
+    choose(page, "h1")
+    page.keyboard.press("a")
+    expect_saved(page)
+    assert len(verdicts(root)) == 3  # the rejected moment, which has no card any more, stays rejected
+
+
+def test_a_verdict_on_a_moment_of_a_list_is_undone(page: Page, root: Root) -> None:
+    page.get_by_role("button", name="Random").click()
+    page.locator("#moments li").first.get_by_role("button").click()
+    page.keyboard.press("a")
+    expect_saved(page)
+    assert len(verdicts(root)) == 1
+    page.keyboard.press("Control+z")
+    expect(page.locator("#changes")).to_have_text("No changes yet. 3 highlights will be saved.")
+    expect_saved(page)
+    assert verdicts(root) == []
 
 
 @contextmanager

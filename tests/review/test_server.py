@@ -1,6 +1,7 @@
 """The review page's server: who is let in, what is given out, and what is saved."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl import layout
+from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.review.corrections import load_corrections
 from lolhl.review.server import parse_range
+from lolhl.stages.export import ExportConfig, export
 from lolhl.storage import Root
 from tests.review.served import Served, serving
 
@@ -34,7 +37,10 @@ def test_the_address_opens_the_page_once(served: Served) -> None:
     assert "3 highlights" in listed.text
 
 
-@pytest.mark.parametrize("path", ["/", "/open/", "/open/guess", PAGE, "/vods/stream/vod.json", "/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/open/", "/open/guess", PAGE, "/vods/stream/vod.json", "/exports/stream/csv", "/jobs/last", "/nothing"],
+)
 def test_a_stranger_sees_nothing(served: Served, path: str) -> None:
     for cookie in ("", "lolhl-1=x", f"lolhl-{served.session.port}=guess"):
         refused = served.ask("GET", path, cookie=cookie)
@@ -105,6 +111,102 @@ def test_a_request_without_end_is_refused(served: Served) -> None:
 def test_a_vod_that_is_not_there(served: Served, root: Root, vod: str) -> None:
     assert served.put(f"/reviews/{vod}", {"revision": 0, "spans": []}).status in (400, 404, 405)
     assert not list(root.list("reviews/"))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_highlights_are_exported_as_a_download(served: Served, root: Root, form: str) -> None:
+    before = {stat.key: stat.etag for stat in root.list()}
+    answer = served.known("GET", f"/exports/stream/{form}")
+    assert {stat.key: stat.etag for stat in root.list()} == before
+    if form == "youtube-reel":  # there is no reel
+        assert (answer.status, answer.text.count("\n")) == (422, 1)
+        return
+    assert answer.status == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="stream-{FORMATS[form].file}"'
+    (file,) = export(root, "stream", ExportConfig(format=form))
+    assert answer.body == root.read(file.key)
+
+
+@pytest.mark.parametrize("path", ["stream/all", "stream/nothing", "none/csv", "%2e%2e/csv", "a%22b/csv"])
+def test_what_cannot_be_exported_is_refused_in_one_line(served: Served, path: str) -> None:
+    refused = served.known("GET", f"/exports/{path}")
+    assert refused.status in (400, 404)
+    assert refused.text.count("\n") == 1
+    assert "content-disposition" not in refused.headers
+
+
+def lists(served: Served) -> dict[str, object]:
+    text = served.known("GET", PAGE).text
+    return dict(json.loads(text.partition('id="review">')[2].partition("</script>")[0])["feeds"])
+
+
+def test_a_page_whose_scores_are_gone_is_shown_without_lists(served: Served, root: Root) -> None:
+    assert lists(served)["problem"] is None
+    assert len(lists(served)["lists"]) == 4  # type: ignore[arg-type]
+    for stat in [*root.list("highlights/stream/scores")]:
+        root.delete(stat.key)
+    assert lists(served)["lists"] == []
+    assert "was made anew since highlights were cut from it" in str(lists(served)["problem"])
+
+
+def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> None:
+    def waiting() -> object:
+        return json.loads(served.known("GET", "/waiting").body)["waiting"]
+
+    assert waiting() == []
+    served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
+    assert waiting() == [{"vod": "stream", "title": "A stream", "page": PAGE, "corrections": 1}]
+    served.put("/labels/stream", [[ACCEPTED["start"], ACCEPTED["stop"]]])
+    assert waiting() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"verb": "rollback"}',
+        b'{"verb": "retrain", "like": "x"}',
+        b'{"verb": "run"}',
+        b'{"verb": "run", "stream": 3}',
+        b'{"verb": "run", "stream": "a.mp4", "force": true}',
+        json.dumps({"verb": "run", "stream": "x" * 4097}).encode(),
+        b"[" * 9999,
+    ],
+)
+def test_what_is_no_job_is_refused_in_one_line(served: Served, body: bytes) -> None:
+    refused = served.known("POST", "/jobs", body, x_lolhl_review="1")
+    assert refused.status == 400
+    assert refused.text.startswith("this is no job: ")
+    assert refused.text.count("\n") == 1
+    assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
+
+
+@pytest.mark.parametrize("stream", ["", "  ", "a\0b", "a\nb", "\x1b[2J"])
+def test_what_is_no_stream_is_refused_in_one_line(served: Served, stream: str) -> None:
+    refused = served.known("POST", "/jobs", json.dumps({"verb": "run", "stream": stream}).encode(), x_lolhl_review="1")
+    assert (refused.status, refused.text.count("\n")) == (400, 1)
+    assert "name a stream" in refused.text
+
+
+def test_a_stream_is_never_taken_for_an_option(served: Served) -> None:
+    body = json.dumps({"verb": "run", "stream": "--force", "model": "--quiet"}).encode()
+    assert served.known("POST", "/jobs", body, x_lolhl_review="1").status == 200
+    deadline = time.monotonic() + 60
+    while (job := json.loads(served.known("GET", "/jobs/last").body)["job"])["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert job["state"] == "failed"
+    assert "'--quiet' is no name for a model" in job["error"]
+
+
+def test_a_job_is_begun_and_cancelled_by_the_page_alone(served: Served) -> None:
+    body = b'{"verb": "retrain"}'
+    assert served.known("POST", "/jobs", body).status == 403
+    assert served.ask("POST", "/jobs", body, x_lolhl_review="1").status == 401
+    assert served.known("DELETE", "/jobs/1").status == 403
+    assert served.known("DELETE", "/jobs/1", x_lolhl_review="1").status == 404
+    assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
 
 
 def test_labels_are_put_in_place(served: Served, root: Root) -> None:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from lolhl.errors import ExportError, MissingInput, UsageError
 from lolhl.exports.formats import FORMATS
-from lolhl.stages.export import ExportConfig, Exported, export
+from lolhl.stages.export import ExportConfig, Exported, export, export_file
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import open_root
@@ -47,6 +47,18 @@ def root(tmp_path: Path, film: Path) -> Folder:
 
 def text(root: Folder, file: Exported) -> str:
     return root.read(file.key).decode("utf-16" if file.format == "premiere-markers" else "utf-8")
+
+
+def test_one_file_without_storing_it(root: Folder) -> None:
+    report(root, "v1", ReportConfig(min_length=4, clips="none"))
+    config = ExportConfig(format="fcpxml", handles=2)
+    before = {stat.key for stat in root.list()}
+    data = export_file(root, "v1", config)
+    assert {stat.key for stat in root.list()} == before
+    (file,) = export(root, "v1", config)
+    assert root.read(file.key) == data
+    with pytest.raises(UsageError, match="one format at a time: fcpxml, "):
+        export_file(root, "v1", ExportConfig())
 
 
 def test_all_formats_of_a_reported_vod(root: Folder, caplog: pytest.LogCaptureFixture) -> None:

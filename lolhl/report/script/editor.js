@@ -2,7 +2,7 @@
 
 /** Gives an item other borders. `gesture` names the drag that it is a part of. Who moves an item accepts it. */
 function moveItem(item, start, stop, gesture = null) {
-  Object.assign(item, { start, stop, accepted: true });
+  Object.assign(item, { start, stop, accepted: true }, item.undecided ? { undecided: false, removed: false } : {});
   renderItem(item);
   touched(gesture);
 }
@@ -10,6 +10,9 @@ function moveItem(item, start, stop, gesture = null) {
 function toggle(item) {
   if (item.was) {
     Object.assign(item, { removed: !item.removed, accepted: false });
+    renderItem(item);
+  } else if (item.removed) { // a moment of a list, which was rejected
+    Object.assign(item, { removed: false, accepted: true });
     renderItem(item);
   } else {
     items.splice(items.indexOf(item), 1);
@@ -70,12 +73,7 @@ $('save').addEventListener('click', () => {
     useAsLabels();
     return;
   }
-  const address = URL.createObjectURL(new Blob([table()], { type: 'text/tab-separated-values' }));
-  const link = el('a', { href: address, download: `${data.vod}.tsv` });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(address), 10000);
+  store(new Blob([table()], { type: 'text/tab-separated-values' }), `${data.vod}.tsv`);
   state.saved = true;
   const named = kept().length ? '' : ` --vod ${data.vod}`;
   $('changes').replaceChildren(`Saved ${kept().length} highlights as ${data.vod}.tsv. To learn from them, run `, el('code', {}, `lolhl labels ${data.vod}.tsv${named}`), ' and train again.');

@@ -1,6 +1,6 @@
 // The list of highlights, and the labels that none of them matches.
 
-const nameOf = (item) => (item.rank ? `highlight ${item.rank}` : 'added highlight');
+const nameOf = (item) => (item.rank ? `highlight ${item.rank}` : item.undecided ? 'proposed moment' : 'added highlight');
 
 function icon() {
   const node = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -26,16 +26,16 @@ function card(item) {
   const labelled = item.label !== null;
   const shot = el('button', { type: 'button', class: 'shot', disabled: !video, 'aria-label': `Play ${nameOf(item)}`, onclick: () => { select(item); play(playable(item)); } },
     item.picture ? el('img', { src: item.picture, alt: '', loading: 'lazy' }) : null,
-    item.rank ? el('b', {}, `#${item.rank}`) : el('b', {}, 'added'),
+    item.rank ? el('b', {}, `#${item.rank}`) : el('b', {}, item.undecided ? 'proposed' : 'added'),
     el('em', {}, length(item.stop - item.start)),
-    item.removed ? el('span', {}, 'removed')
+    item.undecided ? null : item.removed ? el('span', {}, 'removed')
       : item.was && item.accepted && !changed(item) ? el('span', { class: 'yes' }, '✓ accepted')
       : item.was && changed(item) ? el('span', {}, 'moved')
       : data.labels ? el('span', { class: labelled ? 'yes' : 'no' }, labelled ? '✓ labelled' : 'not labelled') : null,
     video ? icon() : null);
   const share = el('i');
   if (item.score != null) share.style.setProperty('--share', `${Math.min(100, item.score * 100)}%`);
-  return el('li', { class: `item${item.removed ? ' removed' : ''}${item.id === state.selected ? ' selected' : ''}`, id: item.id, 'data-start': item.start, 'data-stop': item.stop },
+  return el('li', { class: `item${item.removed && !item.undecided ? ' removed' : ''}${item.id === state.selected ? ' selected' : ''}`, id: item.id, 'data-start': item.start, 'data-stop': item.stop },
     shot,
     el('div', { class: 'what' },
       el('div', { class: 'times' }, `${short(item.start)} – ${short(item.stop)}`),
@@ -59,7 +59,7 @@ function show(item) {
 function editor(item) {
   const problem = el('p', { class: 'error', role: 'alert' });
   const row = (side, name) => {
-    const input = el('input', { type: 'text', 'aria-label': `${name} of ${nameOf(item)}`, value: format(item[side]), disabled: item.removed, spellcheck: 'false' });
+    const input = el('input', { type: 'text', 'aria-label': `${name} of ${nameOf(item)}`, value: format(item[side]), disabled: item.removed && !item.undecided, spellcheck: 'false' });
     const set = (seconds) => {
       const next = { start: item.start, stop: item.stop, [side]: Math.round(seconds * 1000) / 1000 };
       problem.textContent = Number.isNaN(seconds) ? `“${input.value}” is no time: write h:mm:ss or h:mm:ss.fff`
@@ -69,12 +69,13 @@ function editor(item) {
       if (!problem.textContent) moveItem(item, next.start, Math.min(end, next.stop));
     };
     input.addEventListener('change', () => set(parse(input.value)));
-    const nudge = (by) => el('button', { type: 'button', disabled: item.removed, 'aria-label': `${name} of ${nameOf(item)} ${by > 0 ? 'one second later' : 'one second earlier'}`, onclick: () => { set(item[side] + by); } }, by > 0 ? '+1 s' : '−1 s');
+    const nudge = (by) => el('button', { type: 'button', disabled: item.removed && !item.undecided, 'aria-label': `${name} of ${nameOf(item)} ${by > 0 ? 'one second later' : 'one second earlier'}`, onclick: () => { set(item[side] + by); } }, by > 0 ? '+1 s' : '−1 s');
     return el('div', { class: 'row', 'data-side': side }, el('span', {}, name), input, nudge(-1), nudge(1));
   };
   return el('div', { class: 'edit' }, row('start', 'Start'), row('stop', 'Stop'), problem,
-    item.was && !item.removed && !item.accepted ? el('button', { type: 'button', onclick: () => { judge(item, true); } }, 'Accept') : null,
-    el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : 'Remove'));
+    item.undecided || (item.was && !item.removed && !item.accepted) ? el('button', { type: 'button', onclick: () => { judge(item, true); } }, 'Accept') : null,
+    item.undecided ? el('button', { type: 'button', onclick: () => { judge(item, false); } }, 'Reject')
+      : el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : 'Remove'));
 }
 
 function renderList() {
@@ -120,4 +121,5 @@ function renderChanges() {
   $('changes').textContent = parts.length ? `Changes: ${parts.join(', ')}. ${kept().length} highlights will be saved.` : `No changes yet. ${kept().length} highlights will be saved.`;
   const accepted = items.filter((item) => item.was && item.accepted && !changed(item)).length;
   $('undo').disabled = parts.length + accepted === 0;
+  renderFeed();
 }

@@ -36,7 +36,7 @@ function step(from, to) {
 
 /** What is saved: each span that was looked at. Those that are not in it were not looked at. */
 function corrections() {
-  const judged = items.filter((item) => item.removed || item.accepted).map((item) => ({
+  const judged = items.filter((item) => (item.removed && !item.undecided) || item.accepted).map((item) => ({
     start: item.start, stop: item.stop, verdict: item.removed ? 'rejected' : 'accepted', was: item.was,
   }));
   return [...judged, ...unmatched];
@@ -57,14 +57,6 @@ function note(text, wrong = false) {
   $('saving').classList.toggle('error', wrong);
 }
 
-async function send(address, body, options = {}) {
-  const response = await fetch(address, {
-    method: 'PUT', headers: { 'Content-Type': 'application/json', 'X-Lolhl-Review': '1' }, body: JSON.stringify(body), ...options,
-  });
-  if (!response.ok) throw Object.assign(new Error((await response.text()).trim()), { status: response.status });
-  return response.json();
-}
-
 function scheduleSave(delay = 250) {
   if (!review || refused) return;
   if (delay < 1000) note('Saving…');
@@ -76,7 +68,7 @@ function scheduleSave(delay = 250) {
 async function save(options = {}) {
   if (saving || refused) return;
   const sent = present;
-  saving = send(review.corrections_url, { revision, spans: corrections() }, options);
+  saving = ask('PUT', review.corrections_url, { revision, spans: corrections() }, options);
   try {
     revision = (await saving).revision;
     state.saved = sent === present;
@@ -89,13 +81,21 @@ async function save(options = {}) {
   if (!state.saved) scheduleSave(timer === null && !refused ? 1500 : 250);
 }
 
+/** Whether the kept highlights have become the labels. */
 async function useAsLabels() {
   try {
-    const stored = await send(review.labels_url, kept().map((item) => [item.start, item.stop]));
-    $('changes').replaceChildren(`The ${stored.labels} highlights are the labels of this stream now. To learn from them, run `, el('code', {}, 'lolhl retrain'), '.');
+    const stored = await ask('PUT', review.labels_url, kept().map((item) => [item.start, item.stop]));
+    $('changes').replaceChildren(`The ${stored.labels} highlights are the labels of this stream now. “Learn from this” below learns from them.`);
+    return true;
   } catch (error) {
     note(`The labels are not saved: ${error.message}`, true);
+    return false;
   }
+}
+
+/** Waits until all corrections are saved, as far as they can be. */
+async function settled() {
+  while (!state.saved && !refused) await new Promise((resolve) => { setTimeout(resolve, 50); });
 }
 
 const chosen = () => items.find((item) => item.id === state.selected && !item.removed) || items.find((item) => item.id === state.selected);
@@ -107,10 +107,10 @@ function selectNext() {
 }
 
 function judge(item, accepted) {
-  Object.assign(item, { accepted, removed: !accepted });
+  Object.assign(item, { accepted, removed: !accepted, undecided: false });
   renderItem(item);
   touched();
-  selectNext();
+  if (!goOn(item)) selectNext();
 }
 
 const here = () => Math.round((state.playing ?? state.cursor) * 1000) / 1000;
@@ -125,7 +125,7 @@ const KEYS = {
   w: () => { const item = chosen(); if (item) moveItem(item, Math.max(0, item.start - 1), Math.min(end, item.stop + 1)); },
   b: () => {
     const item = chosen();
-    if (!item || here() <= item.start || here() >= item.stop) return;
+    if (!item || item.undecided || here() <= item.start || here() >= item.stop) return;
     const rest = { ...byHand(here(), item.stop), score: item.score };
     Object.assign(item, { stop: here(), accepted: true });
     items.splice(items.indexOf(item) + 1, 0, rest);
@@ -135,7 +135,7 @@ const KEYS = {
   },
   m: () => {
     const item = chosen();
-    const next = item && kept().find((highlight) => highlight !== item && highlight.start >= item.start);
+    const next = item && !item.undecided && kept().find((highlight) => highlight !== item && highlight.start >= item.start);
     if (!next) return;
     Object.assign(item, { stop: Math.max(item.stop, next.stop), accepted: true });
     if (next.was) next.removed = true;
@@ -162,6 +162,10 @@ if (review) {
   revision = review.revision;
   takeUp(review.spans);
   $('save').textContent = 'Use as labels';
+  showLearning({ vod: data.vod, settled, useAsLabels });
+  follow();
+  showExports(review.exports);
+  showFeeds(review.feeds);
   $('back').href = '/';
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });

@@ -21,12 +21,7 @@ function renderRest() {
   const legend = [['line', `probability (${data.smooth_seconds} s mean)`], ['area', `intensity (${data.intensity_seconds} s mean)`], ['dash', 'threshold'], ['found', 'found']];
   if (data.labels) legend.push(['label', 'labelled']);
   $('legend').replaceChildren(...legend.map(([kind, text]) => el('li', {}, el('i', { class: kind }), text)));
-  $('tables').replaceChildren(...data.tables.map((table) => el('section', { class: 'card' },
-    el('h2', {}, table.title),
-    el('div', { class: 'scroll' }, el('table', {},
-      el('thead', {}, el('tr', {}, ...table.header.map((text) => el('th', { scope: 'col' }, text)))),
-      el('tbody', {}, ...table.rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row[0]), ...row.slice(1).map((text) => el('td', {}, text))))))),
-    table.note ? el('p', { class: 'quiet' }, table.note) : null)));
+  $('tables').replaceChildren(...data.tables.map((table) => el('section', { class: 'card' }, ...figures(table, 'h2'))));
   $('foot').replaceChildren(
     ...(data.files.length ? [el('div', { class: 'files' }, 'Files:', ...data.files.map((file) => el('a', { href: file.href }, file.name)))] : []),
     el('span', {}, data.settings));
