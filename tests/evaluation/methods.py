@@ -22,11 +22,13 @@ FPS = Fraction(3)
 
 # Name → what `lolhl train` is called with. To compare another one, add a line, or say `NAME=ARGUMENTS` in the call.
 MODELS: dict[str, str] = {
+    "default": "",
+    "pictures": "--signals pictures",
+    "sound": "--signals sound",
+    "pictures-sound": "--signals pictures,sound",
+    "gru": "--kind gru",
     "image": "--kind image",
     "video": "--kind video",
-    "tcn": "--kind tcn",
-    "tcn-sound": "--kind tcn --signals sound",
-    "tcn-joined": "--kind tcn --signals pictures,sound,chat",
 }
 BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe's scores are averaged
 
