@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -60,6 +61,7 @@ class Vod(Result):
         source: address or path that it came from.
         twitch_id: None for a video that is not from Twitch.
         offset: of its time 0 in the whole video.
+        recorded_at: when the recording of the whole video began, as Twitch says; None where nobody says it.
         clock: the timestamp of its time 0, by which other renditions are aligned with this one.
         rendition, qualities: the one that is stored and those that Twitch had; None and empty for other videos.
         video, chat: keys in the root.
@@ -73,6 +75,7 @@ class Vod(Result):
     source: str
     twitch_id: str | None
     offset: Seconds = 0.0
+    recorded_at: Annotated[datetime, Meta(tz=True)] | None = None
     clock: float | None = None
     rendition: Rendition | None = None
     qualities: list[Rendition] = field(default_factory=list)
@@ -84,6 +87,11 @@ class Vod(Result):
     chapters: list[Span] = field(default_factory=list)
     muted: list[Span] = field(default_factory=list)
     chat: str | None = None
+
+    @property
+    def began(self) -> datetime | None:
+        """When its time 0 was recorded."""
+        return self.recorded_at + timedelta(seconds=self.offset) if self.recorded_at else None
 
 
 @dataclass(frozen=True, kw_only=True)
