@@ -5,7 +5,7 @@ import hashlib
 from lolhl import layout
 from lolhl.errors import LabelError, MissingInput
 from lolhl.labels.rows import KnownVods
-from lolhl.labels.spans import Span
+from lolhl.labels.spans import Span, merge
 from lolhl.labels.tables import read_table, write_table
 from lolhl.storage import Root
 
@@ -49,6 +49,17 @@ def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = Non
     if other_vods:
         raise LabelError(f"{root.url}/{key}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
     return spans_by_vod.get(vod, [])
+
+
+def joined(stored: list[Span], new: list[Span]) -> list[Span]:
+    """The labels of a VOD with those of some games, in place of what came from the same games before.
+
+    Args:
+        stored: labels that no person gave.
+        new: labels whose source is a game.
+    """
+    games = {span.source for span in new}
+    return merge([*(span for span in stored if span.source not in games), *new])
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:
