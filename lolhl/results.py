@@ -95,6 +95,55 @@ class Vod(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GameEvent:
+    """Something that happened in a game: when in the VOD, its kind (see `lolhl.matches.game`), and whose it is."""
+
+    time: Seconds
+    kind: str
+    whose: Literal["player", "team", "enemy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownGame:
+    """A game that a VOD shows.
+
+    Attributes:
+        match: its id.
+        account: whose game it is, as NAME#TAG.
+        start, stop: the seconds of the VOD at which it begins and ends. It may begin before the VOD, and end after it.
+        labels: highlights that come from its events.
+    """
+
+    match: str
+    account: str
+    champion: str
+    start: Annotated[float, Meta(ge=-1e9, le=1e9)]
+    stop: Annotated[float, Meta(ge=-1e9, le=1e9)]
+    labels: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Games(Result):
+    """The games that a VOD shows, as Riot records them.
+
+    Attributes:
+        games: in order of time.
+        remakes: ids of games that were broken off.
+        events: of all games, as far as the VOD shows them, in order of time.
+        placed: "roughly" by when VOD and games began, or "by hand".
+        labelled: False where the VOD has labels of a person, which were left as they are.
+    """
+
+    stage = "riot"
+    vod: str
+    games: list[ShownGame]
+    remakes: list[str]
+    events: list[GameEvent]
+    placed: Literal["roughly", "by hand"]
+    labelled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceStretch(Result):
     """A piece of a VOD in source quality.
 

@@ -24,9 +24,9 @@ ROUGH = (
 """What people are told where a game is placed by Twitch's and Riot's clocks."""
 
 
-def source_of(game: Game) -> str:
-    """What a label's source is called that comes from this game."""
-    return f"riot {game.id}"
+def source_of(match_id: str) -> str:
+    """What the source of a label is called that comes from this game."""
+    return f"riot {match_id}"
 
 
 def read(file: LabelFile) -> Labels:
@@ -43,7 +43,7 @@ def read(file: LabelFile) -> Labels:
         raise UsageError(f"{file.name}: it does not name its VOD: give --vod")
     time_of = _time_of(file, file.vod, game)
     duration = file.known.durations.get(file.vod, LONGEST)
-    spans = spans_of(game.events, rules, time_of, player=player, duration=duration, source=source_of(game))
+    spans = spans_of(game.events, rules, time_of, player=player, duration=duration, source=source_of(game.id))
     if not spans:
         raise LabelError(
             f"{file.name}: no event of game {game.id} counts by the rules and lies in VOD {file.vod}: "

@@ -22,7 +22,7 @@ from lolhl.labels.file import GameOptions, LabelFile
 from lolhl.labels.formats import FORMATS, guess
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
-from lolhl.labels.store import joined, parse_labels, save_labels
+from lolhl.labels.store import has_a_person_s, joined, save_labels, stored_labels
 from lolhl.labels.tables import write_table
 from lolhl.results import Vod
 from lolhl.storage import MANY, Root, each
@@ -132,17 +132,6 @@ def labels(
     return [_store(root, vod, labelled[vod], force) for vod in sorted(labelled)]
 
 
-def stored_labels(root: Root, vod: str) -> list[Span] | None:
-    """The labels of a VOD. None where there is no file of them."""
-    stored = root.find(layout.labels(vod))
-    return parse_labels(root, vod, stored[0]) if stored else None
-
-
-def has_a_person_s(labels: list[Span] | None) -> bool:
-    """Whether a person gave one of a VOD's labels, or said that it has no highlights."""
-    return labels is not None and (not labels or any(span.source is None for span in labels))
-
-
 def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict[str, list[Span]]]:
     """The file's format, and its labels."""
     form = None if config.format == _AUTO else config.format
@@ -151,7 +140,7 @@ def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict
     }:
         raise UsageError(f"{file}: its ending does not tell its format: name it with --format")
     label_file = LabelFile(
-        data=_bytes(file),
+        data=read_plain(file),
         name=str(file),
         known=known,
         vod=config.vod,
@@ -179,10 +168,10 @@ def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict
 
 def _attached(path: str | None) -> tuple[str, bytes] | None:
     """Name and bytes of a file that goes with the labels."""
-    return None if path is None else (path, _bytes(Path(path)))
+    return None if path is None else (path, read_plain(Path(path)))
 
 
-def _bytes(file: Path) -> bytes:
+def read_plain(file: Path) -> bytes:
     """Reads a plain file. Anything else is refused, since a pipe or a device may never end."""
     try:
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:  # a pipe would wait for its writer
