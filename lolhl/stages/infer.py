@@ -30,7 +30,7 @@ from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.network import PICTURES
 from lolhl.models.vod_scorer import Numbers, Scores, VodScorer
 from lolhl.results import Scoring
-from lolhl.signals import Signal, fill_track, make_track, measured, stored_track
+from lolhl.signals import Signal, fill_track, inputs_of, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import (
     FrameSource,
@@ -135,8 +135,8 @@ def infer(
     )
     sources = {name: _source(source, signal) for name, signal in signals.items()}
     inputs = {f"models/{model}": used.digest, **source.inputs}
-    for measured_source in sources.values():
-        inputs |= measured_source.inputs if measured_source else {}
+    for name, measured_source in sources.items():
+        inputs |= inputs_of(signals[name], measured_source) if measured_source else {}
     todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
