@@ -130,6 +130,8 @@ class Games(Result):
         games: in order of time.
         remakes: ids of games that were broken off.
         events: of all games, as far as the VOD shows them, in order of time.
+        highlights: what the rules make of the events, in order of time: named by what happened, with its weight as
+            score.
         placed: "roughly" by when VOD and games began, or "by hand".
         labelled: False where the VOD has labels of a person, which were left as they are.
     """
@@ -139,6 +141,7 @@ class Games(Result):
     games: list[ShownGame]
     remakes: list[str]
     events: list[GameEvent]
+    highlights: list[Span] = field(default_factory=list)
     placed: Literal["roughly", "by hand"]
     labelled: bool
 
@@ -491,11 +494,16 @@ class ReportedHighlight:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How well highlights agree with labels. The figures flatter a model that learnt from this very VOD."""
+    """How well highlights agree with labels. The figures flatter a model that learnt from this very VOD.
+
+    Attributes:
+        labels_of_games: no person gave the labels: they come from the events of games.
+    """
 
     events: list[EventFigures]
     frames: Comparison
     model_learnt_from_this: bool
+    labels_of_games: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -264,6 +264,7 @@ def _place(vod: Vod, found: _Found, began: float, config: RiotConfig, rules: Rul
         games=shown,
         remakes=list(found.remakes),
         events=sorted(events, key=lambda event: event.time),
+        highlights=sorted(labels),
         placed="roughly" if config.game_start is None else "by hand",
         labelled=True,
     )

@@ -144,7 +144,7 @@ STAGES: dict[str, Stage] = {
         "score a VOD with a model",
         image="infer",
         words=(
-            Word("model", "name of a trained model, champion, or unsupervised (without a model)"),
+            Word("model", "name of a trained model, champion, unsupervised (without a model) or events (of its games)"),
             Word("vod", "names of downloaded VODs", many=True),
         ),
         settings=("InferConfig",),
@@ -185,7 +185,7 @@ STAGES: dict[str, Stage] = {
             Word(
                 "method",
                 "names of models, champion, or a method that is built in: constant, random, unsupervised, loudness, "
-                "chat, motion",
+                "chat, motion, events",
                 many=True,
             ),
         ),
