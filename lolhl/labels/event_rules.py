@@ -163,7 +163,7 @@ def _stretch(event: Event, rules: Rules, at: float, player: Player | None) -> _S
         return None
     if player is None:
         return None if event.kind in _FOR_A_PLAYER else _Stretch(event.kind, rule, at)
-    owned = {"player": event.player == player.number, "team": event.team == player.team, "game": True}
+    owned = {"player": event.player == player.number, "team": event.team == player.team != 0, "game": True}
     return _Stretch(event.kind, rule, at) if owned[rule.whose] else None
 
 

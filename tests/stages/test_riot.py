@@ -15,6 +15,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.manifest import Manifest
 from lolhl.matches import riot as api
+from lolhl.stages.labels import LabelsConfig, labels
 from lolhl.stages.riot import RiotConfig, riot
 from lolhl.storage import Root, open_root
 from tests.cli.process import said
@@ -184,6 +185,13 @@ def test_riot_asks_to_wait(root: Root, server: Riot, caplog: pytest.LogCaptureFi
     assert len(server.asked("timeline")) == 2
 
 
+def test_riot_does_not_say_how_long_to_wait(root: Root, server: Riot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_UNTOLD", 0.1)
+    play(server, 1, 0)
+    server.faults["ids"] = Fault(429, headers={"Retry-After": "soon"})
+    assert len(riot(root, "v", "Me#EUW").result.games) == 1
+
+
 def test_riot_asks_to_wait_for_too_long(root: Root, server: Riot) -> None:
     server.faults["account"] = Fault(429, times=99, headers={"Retry-After": "3600"})
     with pytest.raises(RiotError, match="account Me#EUW: Riot asks to wait for 3600 s: run again after that"):
@@ -272,6 +280,14 @@ def test_a_kept_match_that_is_damaged_or_of_another_key_is_asked_for_again(root:
     asked = len(server.requests)
     riot(root, "v", "Me#EUW", force=True)
     assert len(server.requests) == asked + 2
+
+
+def test_a_kept_match_can_be_imported_by_hand(root: Root, server: Riot, tmp_path: Path) -> None:
+    play(server, 1, 0)
+    riot(root, "v", "Me#EUW")
+    file = tmp_path / "root" / "matches" / "EUW1_1.json"
+    labels(root, file, LabelsConfig(vod="v", game_start=700, player="Me#EUW"))
+    assert sources(root) == [(888, "riot EUW1_1"), (988, "riot EUW1_1")]
 
 
 def test_what_a_person_gave_stays(root: Root, server: Riot, caplog: pytest.LogCaptureFixture) -> None:
