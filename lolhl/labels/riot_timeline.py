@@ -18,8 +18,8 @@ __all__ = ["ROUGH", "looks_like", "read", "source_of"]
 log = logging.getLogger(__name__)
 
 ROUGH = (
-    "this is rough: the stream shows a game some 10 s later than that (an estimate), and later still by the delay of the "
-    "stream, if it has one"
+    "this is rough: the stream shows a game some 10 s later than that (an estimate), and later still by the delay of "
+    "the stream, if it has one"
 )
 """What people are told where a game is placed by Twitch's and Riot's clocks."""
 
