@@ -121,15 +121,22 @@ def labels(
     form, labelled = _read(file, config, _known(root, config))
     if not labelled:
         raise LabelError(f"{file}: it has no labels: to say that a stream has no highlights, name it with --vod")
-    if FORMATS[form].of_games and not force:
-        for vod, spans in labelled.items():
-            if has_a_person_s(stored := stored_labels(root, vod)):
-                raise UsageError(
-                    f"{file}: VOD {vod} has labels that a person gave, and the events of a game say less: to have "
-                    "these instead, add --force"
-                )
-            labelled[vod] = joined(stored or [], spans)
+    if FORMATS[form].of_games:
+        labelled = {vod: _of_a_game(root, file, vod, spans, force) for vod, spans in labelled.items()}
     return [_store(root, vod, labelled[vod], force) for vod in sorted(labelled)]
+
+
+def _of_a_game(root: Root, file: Path, vod: str, spans: list[Span], force: bool) -> list[Span]:
+    """The labels of a VOD with those of a game. With `force` they take the place of a person's."""
+    stored = stored_labels(root, vod)
+    if not has_a_person_s(stored):
+        return joined(stored or [], spans)
+    if not force:
+        raise UsageError(
+            f"{file}: VOD {vod} has labels that a person gave, and the events of a game say less: to have these "
+            "instead, add --force"
+        )
+    return spans
 
 
 def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict[str, list[Span]]]:

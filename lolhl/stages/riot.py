@@ -17,7 +17,7 @@ from lolhl.config import Config, setting
 from lolhl.errors import RiotError, UsageError
 from lolhl.grid import format_time, parse_time
 from lolhl.labels.event_rules import SHIPPED, Rules, parse_rules, spans_of
-from lolhl.labels.riot_timeline import ROUGH, source_of
+from lolhl.labels.riot_timeline import source_of
 from lolhl.labels.rows import KnownVods, checked
 from lolhl.labels.spans import Span
 from lolhl.labels.store import has_a_person_s, joined, save_labels, stored_labels
@@ -128,8 +128,6 @@ def riot(
     sources = {source_of(game.match) for game in before.result.games} if before else set()
     if not _store_labels(root, vod, spans, sources):
         result = replace(result, labelled=False)
-    if result.placed == "roughly":
-        log.warning("riot %s: games are placed by the clocks of Twitch and Riot; %s", vod, ROUGH)
     return todo.finish(result, [])
 
 
@@ -285,7 +283,6 @@ def _store_labels(root: Root, vod: str, spans: list[Span], before: set[str]) -> 
     """
     stored = stored_labels(root, vod)
     if has_a_person_s(stored):
-        log.warning("riot %s: the VOD has labels that a person gave, which stay as they are", vod)
         return False
     labels = joined(stored or [], spans, before)
     if labels:

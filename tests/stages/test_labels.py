@@ -181,9 +181,10 @@ def test_games_of_one_stream_lie_beside_each_other(root: Root, timeline: Path, t
     other = write(tmp_path / "2.json", second)
     (done,) = labels(root, other, LabelsConfig(format="riot-timeline", vod="v", game_start=5000, player="1"))
     assert (done.labels, done.before) == (2, 1)
-    labels(root, timeline, LabelsConfig(vod="v", game_start=755.5, player="1"))
-    sources = [(span.start, span.source) for span in load_labels(root, "v")]
-    assert sources == [(1043.5, "riot EUW1_7123456789"), (5188, "riot EUW1_2")]
+    for force in (False, True):  # which is for what a person gave
+        labels(root, timeline, LabelsConfig(vod="v", game_start=755.5, player="1"), force=force)
+        sources = [(span.start, span.source) for span in load_labels(root, "v")]
+        assert sources == [(1043.5, "riot EUW1_7123456789"), (5188, "riot EUW1_2")]
 
 
 def test_events_never_take_the_place_of_what_a_person_gave(root: Root, timeline: Path, tmp_path: Path) -> None:

@@ -90,7 +90,6 @@ def test_the_games_of_a_vod(root: Root, server: Riot, caplog: pytest.LogCaptureF
     assert [(event.time, event.kind, event.whose) for event in events[:4]] == [
         (660, "kill", "enemy"), (660, "death", "team"), (800, "kill", "player"), (800, "death", "enemy"),
     ]  # fmt: skip
-    assert "this is rough" in caplog.text
     asked = len(server.requests)
     assert asked == 2 + 2 * 2
     assert riot(root, "v", "Me#EUW") == made_by
@@ -290,13 +289,16 @@ def test_a_kept_match_can_be_imported_by_hand(root: Root, server: Riot, tmp_path
     assert sources(root) == [(888, "riot EUW1_1"), (988, "riot EUW1_1")]
 
 
-def test_what_a_person_gave_stays(root: Root, server: Riot, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_person_gave_stays(root: Root, server: Riot, capsys: pytest.CaptureFixture[str]) -> None:
     play(server, 1, 0)
     save_labels(root, "v", [Span(1, 2)])
     made_by = riot(root, "v", "Me#EUW")
     assert load_labels(root, "v") == [Span(1, 2)]
     assert not made_by.result.labelled
-    assert "labels that a person gave, which stay as they are" in caplog.text
+    code, out, _ = said(capsys, ["riot", "v", "--riot-id", "Me#EUW", "--root", root.url])
+    assert code == 0
+    assert out.splitlines()[2] == "the VOD has labels that a person gave, which stay as they are"
+    assert "this is rough: " in out.splitlines()[3]
 
 
 def test_other_rules_make_other_labels(root: Root, server: Riot, tmp_path: Path) -> None:
