@@ -117,7 +117,9 @@ class RiotApi:
             raise _odd(f"account {account}", error) from None
 
     def match_ids(self, puuid: str, account: RiotId, first: float, last: float) -> list[str]:
-        """The ids of the matches of an account between two times, oldest first.
+        """The ids of the matches of an account between two times, newest first.
+
+        Riot has taken no heed of the times now and then (RiotGames/developer-relations#1134).
 
         Args:
             puuid: of the account.
@@ -133,7 +135,7 @@ class RiotApi:
             raise _odd(f"matches of {account}", error) from None
         if wrong := next((one for one in ids if not _ID.fullmatch(one)), None):
             raise _odd(f"matches of {account}", f"{wrong[:40]!r} is no id of a match")
-        return sorted(set(ids), key=lambda one: int(one.partition("_")[2]))
+        return ids
 
     def match(self, match_id: str) -> tuple[Match, bytes] | None:
         """A match, and the answer's bytes. None where Riot has none of this id any more."""

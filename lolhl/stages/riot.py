@@ -158,41 +158,55 @@ class _Found:
 def _find(root: Root, api: RiotApi, accounts: Sequence[RiotId], began: float, vod: Vod) -> _Found:
     """The games of the accounts that overlap the VOD, each of the first account that plays in it."""
     end = began + vod.duration
-    ids: dict[str, tuple[RiotId, str]] = {}
+    games: dict[str, tuple[Game, Player, RiotId]] = {}
+    remakes: list[str] = []
     for account in accounts:
         puuid = api.puuid(account)
-        for match_id in api.match_ids(puuid, account, began - _BEFORE, end + _AFTER):
-            ids.setdefault(match_id, (account, puuid))
-    games, remakes = [], []
-    with progress.bar(f"riot {vod.vod}", len(ids), "matches") as advance:
-        for match_id, (account, puuid) in ids.items():
-            advance(1)
-            game = _kept(root, match_id)
-            if game is None or not _player(game, account, puuid):
-                answer = api.match(match_id)
-                if answer is None:
-                    log.warning("riot: Riot lists match %s and does not have it", match_id)
+        ids = api.match_ids(puuid, account, began - _BEFORE, end + _AFTER)
+        with progress.bar(f"riot {vod.vod}", len(ids), "matches") as advance:
+            for match_id in ids:
+                advance(1)
+                if match_id in games or match_id in remakes:
                     continue
-                match, data = answer
-                if not _overlaps(match, began, end):
+                game = _kept(root, match_id)
+                if game is None or not _player(game, account, puuid):
+                    answer = api.match(match_id)
+                    if answer is None:
+                        log.warning("riot: Riot lists match %s and does not have it", match_id)
+                        continue
+                    match, data = answer
+                    start, stop = _times(match)
+                    if stop < began - _MARGIN:  # so are all that follow; Riot does not always heed the times asked for
+                        break
+                    if start > end + _MARGIN:
+                        continue
+                    if match_seconds(match) < REMAKE:
+                        remakes.append(match_id)
+                        continue
+                    game = _fetch(root, api, match_id, data)
+                player = _player(game, account, puuid) if game else None
+                if game is None or player is None or game.clock.began is None:
+                    log.warning("riot: what Riot has of match %s does not say who did what and when", match_id)
                     continue
-                if match_seconds(match) < REMAKE:
-                    remakes.append(match_id)
-                    continue
-                timeline = api.timeline(match_id)
-                if timeline is None:
-                    log.warning("riot: Riot has no timeline of match %s, so that nothing is known of it", match_id)
-                    continue
-                record = record_bytes(timeline, data)
-                root.write(layout.match(match_id), record)
-                game = game_of(parse_record(record))
-            player = _player(game, account, puuid)
-            if player is None or game.clock.began is None:
-                log.warning("riot: match %s does not say who played or when, so that it is left out", match_id)
-                continue
-            if _lies_in(game, began, end):
-                games.append((game, player, account))
-    return _Found(sorted(games, key=lambda one: one[0].clock.began or 0), remakes)
+                if game.clock.began + game.clock.since_begin(game.seconds) < began - _MARGIN:
+                    break
+                if game.clock.began <= end + _MARGIN:
+                    games[match_id] = (game, player, account)
+    return _Found(sorted(games.values(), key=lambda one: one[0].clock.began or 0), sorted(remakes))
+
+
+def _fetch(root: Root, api: RiotApi, match_id: str, match: bytes) -> Game | None:
+    """A game with its timeline, which is kept. None where Riot has no timeline of it.
+
+    Args:
+        match: what Riot answered of the match.
+    """
+    timeline = api.timeline(match_id)
+    if timeline is None:
+        return None
+    record = record_bytes(timeline, match)
+    root.write(layout.match(match_id), record)
+    return game_of(parse_record(record))
 
 
 def _kept(root: Root, match_id: str) -> Game | None:
@@ -212,15 +226,10 @@ def _player(game: Game, account: RiotId, puuid: str) -> Player | None:
     return game.player(puuid) or game.player(str(account))
 
 
-def _overlaps(match: Match, began: float, end: float) -> bool:
+def _times(match: Match) -> tuple[float, float]:
+    """When a match began and ended, in Unix time."""
     start = (match.info.game_start_timestamp or match.info.game_creation) / 1000
-    stop = (match.info.game_end_timestamp or 0) / 1000 or start + match_seconds(match)
-    return start < end + _MARGIN and stop > began - _MARGIN
-
-
-def _lies_in(game: Game, began: float, end: float) -> bool:
-    start = game.clock.began or 0.0
-    return start < end + _MARGIN and start + game.clock.since_begin(game.seconds) > began - _MARGIN
+    return start, (match.info.game_end_timestamp or 0) / 1000 or start + match_seconds(match)
 
 
 def _place(vod: Vod, found: _Found, began: float, config: RiotConfig, rules: Rules) -> tuple[Games, list[Span]]:

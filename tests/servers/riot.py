@@ -36,6 +36,7 @@ class Riot:
         key: that it accepts.
         accounts: NAME#TAG of all accounts.
         matches: region → id → (match, timeline); a timeline may be missing.
+        heeds_start: whether only matches are listed that began after the time asked for.
         faults: part of a path → what is answered instead.
         requests: region and path of each request.
         limited: how many requests came too fast.
@@ -45,6 +46,7 @@ class Riot:
     key: str = KEY
     accounts: list[str] = field(default_factory=lambda: ["Me#EUW"])
     matches: dict[str, dict[str, tuple[dict[str, Any], dict[str, Any] | None]]] = field(default_factory=dict)
+    heeds_start: bool = True
     faults: dict[str, Fault] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     limited: int = 0
@@ -118,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
                     (match["info"]["gameStartTimestamp"], match_id)
                     for match_id, (match, _) in self.riot.matches.get(region, {}).items()
                     if player in match["metadata"]["participants"]
-                    and first <= match["info"]["gameStartTimestamp"] / 1000 <= last
+                    and (first if self.riot.heeds_start else 0) <= match["info"]["gameStartTimestamp"] / 1000 <= last
                 ]
                 return [match_id for _, match_id in sorted(played, reverse=True)][:count]
             case ["lol", "match", "v5", "matches", match_id, *rest]:

@@ -162,6 +162,16 @@ def test_six_hours_take_at_most_thirty_requests(root: Root, server: Riot) -> Non
     assert server.limited == 0
 
 
+def test_riot_may_list_all_that_was_ever_played(root: Root, server: Riot) -> None:
+    server.heeds_start = False
+    shown = ["EUW1_57", "EUW1_58", "EUW1_59", "EUW1_60"]
+    for number in range(60):
+        play(server, number + 1, (number - 57) * 2100)
+    for config in (RiotConfig(), RiotConfig(game_start=600)):  # the second time most are there
+        assert [match for match, *_ in games(riot(root, "v", "Me#EUW", config))] == shown
+    assert len(server.requests) <= 2 * 2 + 2 * len(shown) + 2
+
+
 def test_a_run_that_has_made_all_requests_goes_on(root: Root, server: Riot) -> None:
     for number in range(5):
         play(server, number + 1, number * 1300, seconds=1200)
@@ -264,7 +274,7 @@ def test_a_match_without_a_timeline_is_left_out(root: Root, server: Riot, caplog
     server.add(match, None)
     play(server, 2, 1900)
     assert [match_id for match_id, *_ in games(riot(root, "v", "Me#EUW"))] == ["EUW1_2"]
-    assert "Riot has no timeline of match EUW1_1" in caplog.text
+    assert "what Riot has of match EUW1_1 does not say who did what and when" in caplog.text
 
 
 def test_a_kept_match_that_is_damaged_or_of_another_key_is_asked_for_again(root: Root, server: Riot) -> None:
