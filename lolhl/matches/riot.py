@@ -138,22 +138,28 @@ class RiotApi:
         return ids
 
     def match(self, match_id: str) -> tuple[Match, bytes] | None:
-        """A match, and the answer's bytes. None where Riot has none of this id any more."""
+        """A match, and the answer's bytes. None where Riot has none of this id, or nothing that makes sense."""
         data = self._get(f"/lol/match/v5/matches/{match_id}", f"match {match_id}")
         if data is None:
             return None
         try:
             return parse_match(data), data
+        except msgspec.ValidationError as error:
+            _warn_of_nonsense(f"match {match_id}", error)
+            return None
         except ValueError as error:
             raise _odd(f"match {match_id}", error) from None
 
     def timeline(self, match_id: str) -> bytes | None:
-        """The timeline of a match. None where Riot has none."""
+        """The timeline of a match. None where Riot has none, or none that makes sense."""
         data = self._get(f"/lol/match/v5/matches/{match_id}/timeline", f"timeline of {match_id}")
         try:
             if data is not None:
                 parse_record(data)
             return data
+        except msgspec.ValidationError as error:
+            _warn_of_nonsense(f"timeline of {match_id}", error)
+            return None
         except ValueError as error:
             raise _odd(f"timeline of {match_id}", error) from None
 
@@ -271,6 +277,11 @@ def _refused(what: str, status: int, why: bytes) -> RiotError:
     if status >= 500:
         return RiotError(f"{what}: Riot answers {status}: run again later, it goes on")
     return RiotError(f"{what}: Riot answers {status}: check --riot-id and --region")
+
+
+def _warn_of_nonsense(what: str, why: object) -> None:
+    """Warns of JSON that is no match. Riot has such of games that broke off (RiotGames/developer-relations#898)."""
+    log.warning("riot: %s makes no sense (%s)", what, str(why)[:200])
 
 
 def _odd(what: str, why: object) -> RiotError:

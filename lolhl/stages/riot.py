@@ -171,11 +171,11 @@ def _find(root: Root, api: RiotApi, accounts: Sequence[RiotId], began: float, vo
                 game = _kept(root, match_id)
                 if game is None or not _player(game, account, puuid):
                     answer = api.match(match_id)
-                    if answer is None:
-                        log.warning("riot: Riot lists match %s and does not have it", match_id)
+                    start, stop = _times(answer[0]) if answer else (0.0, 0.0)
+                    if answer is None or not stop:
+                        log.warning("riot: Riot lists match %s and does not know it", match_id)
                         continue
                     match, data = answer
-                    start, stop = _times(match)
                     if stop < began - _MARGIN:  # so are all that follow; Riot does not always heed the times asked for
                         break
                     if start > end + _MARGIN:

@@ -239,7 +239,7 @@ def test_another_region(root: Root, server: Riot) -> None:
         ("account", Fault(200, body=b"[]"), "account Me#EUW: what Riot answers is none"),
         ("ids", Fault(200, body=b'["../../x"]'), "'../../x' is no id of a match"),
         ("ids", Fault(200, body=b'{"a": 1}'), "matches of Me#EUW: what Riot answers is none"),
-        ("EUW1_1", Fault(200, body=b'{"metadata": {}}'), "match EUW1_1: what Riot answers is none"),
+        ("EUW1_1", Fault(200, body=b'{"metadata": '), "match EUW1_1: what Riot answers is none"),
         ("timeline", Fault(200, body=b"<html>"), "timeline of EUW1_1: what Riot answers is none"),
         ("ids", Fault(400), "matches of Me#EUW: Riot answers 400: check --riot-id"),
         ("ids", Fault(302, headers={"Location": "http://127.0.0.1:9/"}), "Riot answers 302"),
@@ -275,6 +275,24 @@ def test_a_match_without_a_timeline_is_left_out(root: Root, server: Riot, caplog
     play(server, 2, 1900)
     assert [match_id for match_id, *_ in games(riot(root, "v", "Me#EUW"))] == ["EUW1_2"]
     assert "what Riot has of match EUW1_1 does not say who did what and when" in caplog.text
+
+
+def test_matches_that_make_no_sense_are_left_out(root: Root, server: Riot, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        play(server, number + 1, number * 600, seconds=500)
+    of_region = server.matches["europe"]
+    empty = {"gameCreation": 0, "gameDuration": 0, "gameStartTimestamp": 0, "participants": []}
+    for match_id, info in (("EUW1_2", {**empty, "gameEndTimestamp": round((BEGAN + 900) * 1000)}), ("EUW1_3", empty)):
+        match, timeline = of_region[match_id]
+        server.faults[match_id] = Fault(200, times=9, body=made.data({**match, "info": info}))
+    match, timeline = of_region["EUW1_4"]
+    assert timeline
+    of_region["EUW1_4"] = (match, {**timeline, "info": {"frames": None}})
+    made_by = riot(root, "v", "Me#EUW")
+    assert [match_id for match_id, *_ in games(made_by)] == ["EUW1_1", "EUW1_5"]
+    assert made_by.result.remakes == ["EUW1_2"]
+    assert "Riot lists match EUW1_3 and does not know it" in caplog.text
+    assert "timeline of EUW1_4 makes no sense (Expected `array`, got `null`" in caplog.text
 
 
 def test_a_kept_match_that_is_damaged_or_of_another_key_is_asked_for_again(root: Root, server: Riot) -> None:
