@@ -10,14 +10,15 @@ from fnmatch import fnmatchcase
 from torchx.specs import Role
 
 MLFLOW = "mlflow"
+RIOT = "riot"
 TWITCH = "twitch"
 # The environment variables of each.
-VARIABLES = {MLFLOW: "MLFLOW_*", TWITCH: "LOLHL_TWITCH_TOKEN"}
+VARIABLES = {MLFLOW: "MLFLOW_*", RIOT: "LOLHL_RIOT_KEY", TWITCH: "LOLHL_TWITCH_TOKEN"}
 _KEY = "lolhl.credentials"
 
 
 def declare(role: Role, credentials: Iterable[str]) -> None:
-    """Says which of MLFLOW and TWITCH the role's containers need."""
+    """Says which of MLFLOW, RIOT and TWITCH the role's containers need."""
     if named := sorted(credentials):
         role.metadata[_KEY] = named
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
 
     from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
-    from lolhl.results import MethodComparison, Model, Report, Retraining
+    from lolhl.results import Games, MethodComparison, Model, Report, Retraining
     from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
     from lolhl.stages.review import Reviewed
@@ -203,6 +203,25 @@ def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Argume
     return [(f"{vod.vod}: {vod.labels} labels, {vod.seconds:.0f} s in all", asdict(vod)) for vod in stored]
 
 
+def _format_riot(made: "Manifest[Games]", _root: Root, _arguments: Arguments) -> list[Line]:
+    from lolhl import grid
+    from lolhl.labels.riot_timeline import ROUGH
+
+    result = made.result
+    lines = [f"riot {result.vod}: {len(result.games)} games, {len(result.remakes)} remakes"]
+    for game in result.games:
+        began = grid.format_time(round(game.start)) if game.start >= 0 else "before it"
+        minutes = (game.stop - game.start) / 60
+        lines.append(
+            f"  {began}  {game.match}, {game.account}, {game.champion}, {minutes:.0f} min: {game.labels} highlights"
+        )
+    if not result.labelled:
+        lines.append("the VOD has labels that a person gave, which stay as they are")
+    if result.placed == "roughly":
+        lines.append(f"where the games lie goes by the clocks of Twitch and Riot; {ROUGH}: --game-start says it better")
+    return [("\n".join(lines), made.result_values())]
+
+
 def _format_export(files: "Iterable[Exported]", root: Root, _arguments: Arguments) -> list[Line]:
     return [
         (f"{file.vod}: {file.highlights} highlights as {file.format}: {root.url}/{file.key}", asdict(file))
@@ -290,6 +309,7 @@ def _format_rollback(done: "RolledBack", _root: Root, _arguments: Arguments) -> 
 # How the result of a stage is shown, where its plain values would not do.
 _FORMATS: dict[str, Format] = {
     "labels": _format_labels,
+    "riot": _format_riot,
     "train": _format_train,
     "report": _format_report,
     "export": _format_export,

@@ -16,6 +16,7 @@
     │   ├── VodNotFound      unknown, deleted or expired
     │   ├── SubscriberOnly
     │   └── StillLive
+    ├── RiotError            Riot does not give a match
     ├── ExportError          a format cannot hold these highlights
     ├── DatasetError         no model can be learnt from these samples
     └── ModelError           a bundle is broken, or does not fit the frames it is given
@@ -131,6 +132,10 @@ class SubscriberOnly(TwitchError):
 
 
 class StillLive(TwitchError):
+    pass
+
+
+class RiotError(LolhlError):
     pass
 
 

@@ -17,6 +17,7 @@ from lolhl.storage import Root, check_name
 
 CHAMPION = "models/champion.json"  # names the champion and all champions before it
 FRAMES = "frames/"  # the folder of all frame sets of all VODs
+GAMES = "games/"  # the folder of what is known of the games that each VOD shows
 HIGHLIGHTS = "highlights"  # below it lie the scores that reports are made of
 MLFLOW = "mlflow/mlflow.db"
 REVIEWS = "reviews/"  # the folder of all corrections
@@ -62,6 +63,16 @@ def source_folder(vod: str) -> str:
 
 def labels(vod: str) -> str:
     return f"labels/{check_name(vod, 'VOD')}.tsv"
+
+
+def games(vod: str) -> str:
+    """The manifest of the games that a VOD shows, which holds them."""
+    return f"{GAMES}{check_name(vod, 'VOD')}.json"
+
+
+def match(match_id: str) -> str:
+    """What Riot says of a match, with its timeline. All VODs that show the match share it."""
+    return f"matches/{check_name(match_id, 'match')}.json"
 
 
 def corrections(vod: str) -> str:
@@ -290,6 +301,10 @@ def command(key: str) -> str:
     match key.split("/"):
         case ["labels", *_]:
             return "lolhl labels …"
+        case ["games", file]:
+            return f"lolhl riot {file.removesuffix('.json')} --riot-id …"
+        case ["matches", *_]:
+            return "lolhl riot … --riot-id …"
         case ["vods", vod, *_]:
             return f"lolhl download … --name {vod}"
         case ["frames", vod, name, *_]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -60,6 +61,7 @@ class Vod(Result):
         source: address or path that it came from.
         twitch_id: None for a video that is not from Twitch.
         offset: of its time 0 in the whole video.
+        recorded_at: when the recording of the whole video began, as Twitch says; None where nobody says it.
         clock: the timestamp of its time 0, by which other renditions are aligned with this one.
         rendition, qualities: the one that is stored and those that Twitch had; None and empty for other videos.
         video, chat: keys in the root.
@@ -73,6 +75,7 @@ class Vod(Result):
     source: str
     twitch_id: str | None
     offset: Seconds = 0.0
+    recorded_at: Annotated[datetime, Meta(tz=True)] | None = None
     clock: float | None = None
     rendition: Rendition | None = None
     qualities: list[Rendition] = field(default_factory=list)
@@ -84,6 +87,63 @@ class Vod(Result):
     chapters: list[Span] = field(default_factory=list)
     muted: list[Span] = field(default_factory=list)
     chat: str | None = None
+
+    @property
+    def began(self) -> datetime | None:
+        """When its time 0 was recorded."""
+        return self.recorded_at + timedelta(seconds=self.offset) if self.recorded_at else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameEvent:
+    """Something that happened in a game: when in the VOD, its kind (see `lolhl.matches.game`), and whose it is."""
+
+    time: Seconds
+    kind: str
+    whose: Literal["player", "team", "enemy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownGame:
+    """A game that a VOD shows.
+
+    Attributes:
+        match: its id.
+        account: whose game it is, as NAME#TAG.
+        start, stop: the seconds of the VOD at which it begins and ends. It may begin before the VOD, and end after it.
+        labels: highlights that come from its events.
+    """
+
+    match: str
+    account: str
+    champion: str
+    start: Annotated[float, Meta(ge=-1e9, le=1e9)]
+    stop: Annotated[float, Meta(ge=-1e9, le=1e9)]
+    labels: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Games(Result):
+    """The games that a VOD shows, as Riot records them.
+
+    Attributes:
+        games: in order of time.
+        remakes: ids of games that were broken off.
+        events: of all games, as far as the VOD shows them, in order of time.
+        highlights: what the rules make of the events, in order of time: named by what happened, with its weight as
+            score.
+        placed: "roughly" by when VOD and games began, or "by hand".
+        labelled: False where the VOD has labels of a person, which were left as they are.
+    """
+
+    stage = "riot"
+    vod: str
+    games: list[ShownGame]
+    remakes: list[str]
+    events: list[GameEvent]
+    highlights: list[Span] = field(default_factory=list)
+    placed: Literal["roughly", "by hand"]
+    labelled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -435,11 +495,16 @@ class ReportedHighlight:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How well highlights agree with labels. The figures flatter a model that learnt from this very VOD."""
+    """How well highlights agree with labels. The figures flatter a model that learnt from this very VOD.
+
+    Attributes:
+        labels_of_games: no person gave the labels: they come from the events of games.
+    """
 
     events: list[EventFigures]
     frames: Comparison
     model_learnt_from_this: bool
+    labels_of_games: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s'\"<>`]*)")
 _SIGNED = re.compile(
     r"([?&](?:X-Amz-[A-Za-z-]+|[A-Za-z_-]*(?:sig|signature|token|key|secret|password|auth))=)[^&\s'\"]+", re.IGNORECASE
 )
-_SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|SECRET_ACCESS_KEY|API_KEY)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|PASSWD|SECRET_ACCESS_KEY|API_KEY|RIOT_KEY)$", re.IGNORECASE)
 _ENDPOINTS = ("LOLHL_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL")
 
 
@@ -45,7 +45,7 @@ def redacted(text: str) -> str:
     """The text without secrets; hosts and paths stay, since they help.
 
     Hidden are names and passwords in URLs, their queries and fragments, the path of the object store's
-    endpoint, and the values of variables of the environment that are called a secret, token or password.
+    endpoint, and the values of variables of the environment that are called a secret, token, password or key.
     """
     for secret in sorted(set(_secrets()), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)

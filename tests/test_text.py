@@ -29,9 +29,10 @@ def test_urls_are_redacted(text: str, shown: str) -> None:
 def test_secrets_of_the_environment_are_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:pa%20ss#word@host")
+    monkeypatch.setenv("LOLHL_RIOT_KEY", "RGAPI-0f0f")
     monkeypatch.setenv("LOLHL_S3_ENDPOINT_URL", "https://store.example/hidden/")
-    text = redacted("wJalrXUtnFEMI, pa%20ss#word, pa ss#word, https://store.example/hidden/bkt: no")
-    assert text == "***, ***, ***, https://store.example/***: no"
+    text = redacted("wJalrXUtnFEMI, RGAPI-0f0f, pa%20ss#word, pa ss#word, https://store.example/hidden/bkt: no")
+    assert text == "***, ***, ***, ***, https://store.example/***: no"
 
 
 def test_what_does_more_than_print_is_escaped() -> None:

@@ -35,7 +35,7 @@ from torchx.schedulers.kubernetes_scheduler import KubernetesScheduler
 from torchx.specs import AppDef, Role, runopts
 from urllib3.exceptions import HTTPError
 
-from components._credentials import MLFLOW, TWITCH, declared
+from components._credentials import MLFLOW, RIOT, TWITCH, declared
 from components.schedulers.errors import SchedulerError
 
 USER = 10001  # of the images
@@ -72,6 +72,7 @@ class LolhlKubernetesScheduler(KubernetesScheduler):  # type: ignore[misc]
         opts.add("storage_secret", str, "Secret with the storage's keys, as environment variables", "lolhl-storage")
         opts.add("mlflow_secret", str, "Secret with MLflow's user or token; need not exist", "lolhl-mlflow")
         opts.add("twitch_secret", str, "Secret with LOLHL_TWITCH_TOKEN; need not exist", "lolhl-twitch")
+        opts.add("riot_secret", str, "Secret with LOLHL_RIOT_KEY; need not exist", "lolhl-riot")
         opts.add("gpu_nodes", Dict[str, str], "labels of the nodes for pods that ask for GPUs, as KEY:VALUE")
         opts.add("gpu_taint", str, "key of the taint that keeps other pods off these nodes", _GPU)
         opts.add("scratch_gb", int, "space for a pod's temporary files, in GB (1e9 bytes)", 64)
@@ -167,7 +168,7 @@ def _complete(pod: V1PodSpec, cfg: Mapping[str, Any], credentials: frozenset[str
     )
     scratch = V1EmptyDirVolumeSource(size_limit=f"{cfg['scratch_gb']}G")
     pod.volumes = [*pod.volumes, V1Volume(name="scratch", empty_dir=scratch)]
-    secrets = {MLFLOW: cfg["mlflow_secret"], TWITCH: cfg["twitch_secret"]}
+    secrets = {MLFLOW: cfg["mlflow_secret"], RIOT: cfg["riot_secret"], TWITCH: cfg["twitch_secret"]}
     for container in pod.containers:
         container.env_from = [
             V1EnvFromSource(config_map_ref=V1ConfigMapEnvSource(name=cfg["settings"], optional=True)),

@@ -131,7 +131,7 @@ class Highlight:
     """A span that was found, and why.
 
     Attributes:
-        span: its name is "highlight <rank>", its score the peak.
+        span: its name is "highlight <rank>", or what happened where that is known; its score the peak.
         rank: 1 for the highest peak; of equal peaks the higher mean comes first, then the earlier start.
         peak: the highest smoothed probability in the span.
         peak_time: the first instant of the grid with that value, in seconds.

@@ -17,6 +17,22 @@ _LONGEST_LINE = 10_000  # characters
 
 
 @dataclass(frozen=True)
+class GameOptions:
+    """What is said of a game besides its timeline.
+
+    Attributes:
+        start: the second of the VOD at which the game's clock is 0; None to go by when both were recorded.
+        player: the account whose game it is: its Riot ID, puuid, or number in the game; None for all players.
+        match, rules: name and bytes of the file with the match, and of that with the rules for events.
+    """
+
+    start: float | None = None
+    player: str | None = None
+    match: tuple[str, bytes] | None = None
+    rules: tuple[str, bytes] | None = None
+
+
+@dataclass(frozen=True)
 class LabelFile:
     """A label file.
 
@@ -28,6 +44,7 @@ class LabelFile:
         fps: frames per second that it counts in; None for those of the VOD's video, or of Label Studio for seconds.
         begin: the timecode of the video's first frame; None for that of the format.
         point_seconds: how long a highlight is whose end alone is marked.
+        game: what is said of the game, where it is the timeline of one.
     """
 
     data: bytes
@@ -37,6 +54,7 @@ class LabelFile:
     fps: Fraction | None = None
     begin: str | None = None
     point_seconds: float = 20.0
+    game: GameOptions = GameOptions()
 
     def text(self) -> str:
         """The file as text, see `decoded`."""

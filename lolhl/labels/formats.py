@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lolhl.errors import UsageError
-from lolhl.labels import edl, label_studio, losslesscut, plain_json, premiere_markers, tables, twitch_markers, webvtt
+from lolhl.labels import (
+    edl,
+    label_studio,
+    losslesscut,
+    plain_json,
+    premiere_markers,
+    riot_timeline,
+    tables,
+    twitch_markers,
+    webvtt,
+)
 from lolhl.labels.file import LabelFile, Labels
 
 _HEAD = 4000  # characters of the text that tell the format
@@ -20,6 +30,7 @@ class Format:
         read: reads a file.
         looks_like: whether a text begins as its files do; None for the one that its endings stand for otherwise.
         counts_frames: whether it counts frames, and has to be told how many a second has.
+        of_games: whether it tells of a game and not of highlights, so that its labels are weaker than a person's.
     """
 
     help: str
@@ -27,6 +38,7 @@ class Format:
     read: Callable[[LabelFile], Labels]
     looks_like: Callable[[str], bool] | None = None
     counts_frames: bool = False
+    of_games: bool = False
 
 
 def _read_tsv(file: LabelFile) -> Labels:
@@ -64,6 +76,13 @@ FORMATS: dict[str, Format] = {
     "llc": Format("LosslessCut's project", (".llc",), losslesscut.read_project),
     "llc-csv": Format("LosslessCut's segments", _TEXT, losslesscut.read_csv, losslesscut.looks_like),
     "webvtt": Format("WebVTT", (".vtt",), webvtt.read),
+    "riot-timeline": Format(
+        "the timeline of a game from Riot's Match-V5, whose events become highlights by --rules",
+        (".json",),
+        riot_timeline.read,
+        riot_timeline.looks_like,
+        of_games=True,
+    ),
 }
 
 

@@ -21,11 +21,13 @@ class KnownVods:
     Attributes:
         durations: VOD → seconds of its video.
         rates: VOD → pictures per second of its video, where they are known.
+        recorded: VOD → when its time 0 was recorded, in seconds of Unix time, where it is known.
         allows_unknown: whether VODs that are not among them may be labelled too.
     """
 
     durations: Mapping[str, float] = field(default_factory=dict)
     rates: Mapping[str, Fraction] = field(default_factory=dict)
+    recorded: Mapping[str, float] = field(default_factory=dict)
     allows_unknown: bool = True
 
 
@@ -63,7 +65,7 @@ def checked(span: Span, vod: str, known: KnownVods, place: str) -> Span:
         raise LabelError(
             f"{place}: {_described(start, stop)} is out of the video of VOD {vod}, which ends at {format_time(end)}"
         )
-    return Span(start, min(stop, end), span.name, span.score)
+    return Span(start, min(stop, end), span.name, span.score, span.source)
 
 
 def _described(start: float, stop: float) -> str:

@@ -12,12 +12,17 @@ from lolhl import grid
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """[start, stop) in seconds from the start of the video."""
+    """[start, stop) in seconds from the start of the video.
+
+    Attributes:
+        source: where a label comes from that no person gave, as "riot EUW1_7123456789"; None for all others.
+    """
 
     start: float
     stop: float
     name: str = "highlight"
     score: float | None = None
+    source: str | None = None
 
     @property
     def duration(self) -> float:
@@ -28,14 +33,16 @@ class Span:
 def merge(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
     """Spans in order of time, with those that overlap, touch or lie at most `gap` seconds apart made one.
 
-    A merged span keeps the name of its first part and the best score of all.
+    A merged span keeps the name of its first part and the best score of all. It has the source of its first part,
+    and none where a part has none: what a person said stays a person's.
     """
     merged: list[Span] = []
     for span in sorted(spans, key=lambda s: (s.start, s.stop)):
         if merged and span.start <= merged[-1].stop + gap:
             last = merged[-1]
             scores = [s for s in (last.score, span.score) if s is not None]
-            merged[-1] = Span(last.start, max(last.stop, span.stop), last.name, max(scores, default=None))
+            source = last.source if span.source is not None else None
+            merged[-1] = Span(last.start, max(last.stop, span.stop), last.name, max(scores, default=None), source)
         else:
             merged.append(span)
     return merged

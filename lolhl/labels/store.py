@@ -1,11 +1,12 @@
 """A VOD's labels under the root: labels/<vod>.tsv."""
 
 import hashlib
+from collections.abc import Iterable
 
 from lolhl import layout
 from lolhl.errors import LabelError, MissingInput
 from lolhl.labels.rows import KnownVods
-from lolhl.labels.spans import Span
+from lolhl.labels.spans import Span, merge
 from lolhl.labels.tables import read_table, write_table
 from lolhl.storage import Root
 
@@ -49,6 +50,29 @@ def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = Non
     if other_vods:
         raise LabelError(f"{root.url}/{key}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
     return spans_by_vod.get(vod, [])
+
+
+def joined(stored: list[Span], new: list[Span], sources: Iterable[str] = ()) -> list[Span]:
+    """The labels of a VOD with those of some games, in place of what came from the same games before.
+
+    Args:
+        stored: labels that no person gave.
+        new: labels whose source is a game.
+        sources: further games whose labels are replaced.
+    """
+    replaced = {*sources, *(span.source for span in new)}
+    return merge([*(span for span in stored if span.source not in replaced), *new])
+
+
+def stored_labels(root: Root, vod: str) -> list[Span] | None:
+    """The labels of a VOD. None where there is no file of them."""
+    stored = root.find(layout.labels(vod))
+    return parse_labels(root, vod, stored[0]) if stored else None
+
+
+def has_a_person_s(labels: list[Span] | None) -> bool:
+    """Whether a person gave one of a VOD's labels, or said that it has no highlights."""
+    return labels is not None and (not labels or any(span.source is None for span in labels))
 
 
 def save_labels(root: Root, vod: str, spans: list[Span]) -> None:

@@ -1,7 +1,8 @@
 """Labels as a table that a person can write in a spreadsheet: tab separated, or a spreadsheet's CSV.
 
-The first line names the columns: `vid_id`, `start`, `stop`, and perhaps `name` and `score`; other
-columns are passed over. Times are h:mm:ss[.fff], mm:ss or seconds from the start of the VOD's video.
+The first line names the columns: `vid_id`, `start`, `stop`, and perhaps `name`, `score` and `source` (where a label
+comes from that no person gave); other columns are passed over. Times are h:mm:ss[.fff], mm:ss or seconds from the
+start of the VOD's video.
 """
 
 import csv
@@ -56,22 +57,24 @@ def read_table(
             _time(cells["stop"], "stop", place),
             " ".join(cells.get("name", "").split()) or "highlight",
             _score(cells.get("score", ""), place),
+            " ".join(cells.get("source", "").split()) or None,
         )
         spans_by_vod[row_vod].append(checked(span, row_vod, known, place))
     return {row_vod: merge(spans) for row_vod, spans in spans_by_vod.items()}
 
 
 def write_table(vod: str, spans: Iterable[Span]) -> bytes:
-    """The table of one VOD's spans, tab separated; `name` and `score` are written where a span has them."""
+    """The table of one VOD's spans, tab separated; `name`, `score` and `source` are written where a span has them."""
     spans = list(spans)
     named, scored = any(span.name != "highlight" for span in spans), any(span.score is not None for span in spans)
+    sourced = any(span.source is not None for span in spans)
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n")
-    table.writerow([*_NEEDED, *["name"] * named, *["score"] * scored])
+    table.writerow([*_NEEDED, *["name"] * named, *["score"] * scored, *["source"] * sourced])
     for span in spans:
         row = [vod, format_time(span.start), format_time(span.stop)]
         score = "" if span.score is None else f"{span.score:.6g}"
-        table.writerow([*row, *[span.name] * named, *[score] * scored])
+        table.writerow([*row, *[span.name] * named, *[score] * scored, *[span.source or ""] * sourced])
     return text.getvalue().encode()
 
 
@@ -98,7 +101,7 @@ def _columns(header: Sequence[str], needed: Sequence[str], place: str) -> dict[s
         raise LabelError(f"{place}: no column {' and '.join(missing)}: the first line must name {', '.join(needed)}")
     if "vid_id" in header and "vid_id" not in needed:
         raise LabelError(f"{place}: the file names its VODs in the column vid_id: do not give one VOD for all rows")
-    columns = [*needed, "name", "score"]
+    columns = [*needed, "name", "score", "source"]
     twice = [column for column in columns if header.count(column) > 1]
     if twice:
         raise LabelError(f"{place}: the column {twice[0]} stands there twice")

@@ -94,7 +94,7 @@ def check_new(root: Root, name: str) -> str:
     """Returns the name if a model may be trained under it. Raises UsageError if not."""
     if name.lower() in _RESERVED:
         raise UsageError(f"{name!r} is no name for a new model: {CHAMPION} means whichever is champion; choose another")
-    if name.lower() == unsupervised.NAME:
+    if name.lower() in (unsupervised.NAME, unsupervised.EVENTS):
         raise UsageError(f"{name!r} is no name for a new model: it means to score without a model; choose another")
     return storage.check_new(root, layout.model(name), name, "model")
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lolhl.highlights.intensity import centred_mean
 
 NAME = "unsupervised"
+EVENTS = "events"  # the other method without a model, see `lolhl.stages.by_events`
 VERSION = 1  # of this file: raise it whenever scores change
 
 SHARE = 0.15

@@ -33,12 +33,26 @@ def agreement_table(agreement: Agreement) -> Table:
     )
     if agreement.model_learnt_from_this:
         note += " The model learnt from this stream, so these figures flatter it."
+    if agreement.labels_of_games:
+        note += (
+            " No person gave these labels. They come from the events of games, so that the figures say nothing of "
+            "highlights that come from the same events."
+        )
     return Table(
         "This stream against its labels",
         ("Events matched by", "Found", "Precision", "Recall", "F1"),
         tuple(rows),
         note,
     )
+
+
+def events_table() -> Table:
+    """Says that highlights come from the games' own record."""
+    note = (
+        "These highlights are what happened in the games, as Riot records it, by the rules of `lolhl riot`. Nobody and "
+        "nothing has looked at the stream."
+    )
+    return Table("Found by the events of games", (), (), note)
 
 
 def unsupervised_table() -> Table:

@@ -7,7 +7,7 @@ and read again, see `lolhl.tracks`. Each signal has a file, and a line in `SIGNA
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lolhl.errors import UsageError
 from lolhl.signals.source import Source
@@ -51,6 +51,14 @@ class Signal(Protocol):
         """Yields the rows of a gap in order, some at a time (values float16 [n, D]). Returns how the VOD ends."""
 
 
+@runtime_checkable
+class ReadsMore(Protocol):
+    """A signal that reads more than its source. Its track is made anew when what it reads has changed."""
+
+    def inputs(self, source: Source) -> Mapping[str, str]:
+        """Key → digest of what it reads besides the source."""
+
+
 def _pictures(view: View, encoder: "Callable[[], Encoder]") -> Signal:
     from lolhl.signals.pictures import PictureSignal
 
@@ -81,6 +89,12 @@ def _motion(view: View, _: "Callable[[], Encoder]") -> Signal:
     return MotionSignal(view)
 
 
+def _events(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.events import EventsSignal
+
+    return EventsSignal(view.fps)
+
+
 Open = Callable[[View, "Callable[[], Encoder]"], Signal]
 
 SIGNALS: dict[str, Open] = {
@@ -89,6 +103,7 @@ SIGNALS: dict[str, Open] = {
     "loudness": _loudness,
     "chat": _chat,  # messages a second
     "motion": _motion,  # differences of pictures
+    "events": _events,  # kills and objectives of the game, as Riot records them
 }
 """Name → function that opens the signal for a view. It may call the second argument to get the encoder."""
 
@@ -107,6 +122,12 @@ def open_signal(name: str, view: View, encoder: "Callable[[], Encoder]") -> Sign
     if name not in SIGNALS:
         raise UsageError(f"--signal {name}: no such signal; there are {', '.join(SIGNALS)}")
     return SIGNALS[name](view, encoder)
+
+
+def inputs_of(signal: Signal, source: Source) -> dict[str, str]:
+    """Key → digest of all that a signal reads."""
+    more = signal.inputs(source) if isinstance(signal, ReadsMore) else {}
+    return {**source.inputs, **more}
 
 
 def stored_track(signal: Signal, source: Source, layout: Layout) -> Track | None:
@@ -163,7 +184,7 @@ def _recipe(signal: Signal, source: Source, layout: Layout, engine: str) -> Reci
         signal=signal.name,
         version=signal.version,
         settings=signal.settings,
-        inputs=source.inputs,
+        inputs=inputs_of(signal, source),
         fps=signal.fps,
         layout=layout,
         engine=engine,

@@ -19,7 +19,7 @@ from lolhl.frames.spec import FrameSpec, stored_of_all
 from lolhl.labels.spans import Span
 from lolhl.labels.store import read_labels
 from lolhl.manifest import Manifest
-from lolhl.results import Frames, MethodComparison, Model, Vod
+from lolhl.results import Frames, Games, MethodComparison, Model, Vod
 from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
 from lolhl.stages.methods import BUILT_IN, LabelledVod
@@ -147,6 +147,8 @@ def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) 
     inputs = {layout.labels(vod): digest}
     if video:
         inputs[layout.vod(vod)] = video.content_digest()
+    if games := manifest.find(root, layout.games(vod), Games):
+        inputs[layout.games(vod)] = games.content_digest()
     for spec in frame_sets:
         key = spec.manifest_key(vod)
         inputs[key] = manifest.load(root, key, Frames).content_digest()

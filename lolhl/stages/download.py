@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
 from io import RawIOBase
@@ -100,8 +101,9 @@ def download(
         The VOD's manifest. Time 0 of a part is its first picture, which lies `offset` seconds into
         the whole. Chapters, comments and `muted` stretches are in seconds from time 0.
         The result also says which `rendition` of a Twitch VOD is stored (name, group, width, height, fps,
-        is_source; None for other videos), which `qualities` there are (a list of the same), and the timestamp
-        of the VOD's time 0 (`clock`, in seconds), by which other renditions are aligned with this one.
+        is_source; None for other videos), which `qualities` there are (a list of the same), when its recording began
+        (`recorded_at`), and the timestamp of the VOD's time 0 (`clock`, in seconds), by which other renditions are
+        aligned with this one.
 
     Raises:
         UsageError: the source is nothing of that kind, the name is taken, or the part holds no picture.
@@ -152,6 +154,7 @@ def _result(vod: str, origin: "_Origin", fetched: "_Fetched", info: VideoInfo) -
         source=origin.source,
         twitch_id=fetched.twitch_id,
         offset=fetched.offset,
+        recorded_at=fetched.recorded_at,
         clock=fetched.clock,
         rendition=fetched.rendition,
         qualities=list(fetched.qualities),
@@ -197,6 +200,7 @@ class _Fetched:
     sha256: str | None = None
     offset: float = 0.0
     twitch_id: str | None = None
+    recorded_at: datetime | None = None
     clock: float | None = None
     rendition: twitch.Rendition | None = None
     qualities: Sequence[twitch.Rendition] = ()
@@ -275,6 +279,7 @@ class _OnTwitch:
             title=vod.title,
             offset=round(offset, 6),
             twitch_id=vod.id,
+            recorded_at=vod.recorded_at,
             clock=segments.clock,
             rendition=rendition,
             qualities=vod.renditions,

@@ -1,8 +1,10 @@
 """highlights: the scores of a VOD → its highlights, as data, as a table, and as chapters for players and YouTube.
 
-Spans are cut from scores smoothed over some seconds. Neither the video nor the network is needed.
+Spans are cut from scores smoothed over some seconds. Where the VOD's games are known, they are named by what happened
+in them. Neither the video nor the network is needed.
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +18,15 @@ from lolhl.highlights.amount import AmountConfig, choose
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.drivers import Parts, explain
 from lolhl.highlights.intensity import centred_mean
+from lolhl.highlights.naming import named
 from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
-from lolhl.results import Highlights, Scoring, Vod
+from lolhl.results import Games, Highlights, Scoring, Vod
 from lolhl.storage import Root
 from lolhl.tables import read_parts, read_scores
+
+log = logging.getLogger(__name__)
 
 _TABLE, _PLAYERS, _YOUTUBE = "highlights.tsv", "exports/chapters.vtt", "exports/youtube-chapters.txt"
 
@@ -56,12 +61,17 @@ def highlights(
     stored = manifest.load(root, layout.vod(vod), Vod)
     scoring = manifest.load(root, layout.scoring(vod), Scoring, fresh=True)
     inputs = {layout.scoring(vod): scoring.content_digest(), layout.vod(vod): stored.content_digest()}
+    games = _games(root, stored)
+    if games:
+        inputs[layout.games(vod)] = games.content_digest()
     todo, earlier = manifest.plan(root, layout.highlights(vod), Highlights, config, inputs, force=force, opened=True)
     if earlier:
         return earlier
 
     scores, parts = load_scores(root, vod, scoring), _load_parts(root, vod, scoring)
     result = _cut(vod, stored.result, scoring.result, scores, parts, config)
+    if games:
+        result = replace(result, highlights=named(result.highlights, games.result.highlights))
     texts = {name: text.encode() for name, text in _exports(result).items()}
     folder = layout.highlights_folder(vod)
     with todo.begin() as begun:
@@ -70,6 +80,19 @@ def highlights(
         for name, text in texts.items():
             root.write(folder + name, text)
         return begun.finish(result, [Output.from_bytes(folder + name, text) for name, text in texts.items()])
+
+
+def _games(root: Root, vod: Manifest[Vod]) -> Manifest[Games] | None:
+    """The games that name highlights. None where nobody has asked for them, or not since the VOD was stored."""
+    games = manifest.find(root, layout.games(vod.result.vod), Games)
+    if games and games.inputs.get(layout.vod(vod.result.vod)) != vod.content_digest():
+        log.warning(
+            "highlights %s: the VOD has been stored anew since its games were looked for: `%s` finds them again",
+            vod.result.vod,
+            layout.command(layout.games(vod.result.vod)),
+        )
+        return None
+    return games
 
 
 def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R]) -> Manifest[R]:

@@ -30,7 +30,7 @@ from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.network import PICTURES
 from lolhl.models.vod_scorer import Numbers, Scored, Scores, VodScorer
 from lolhl.results import Scoring
-from lolhl.signals import Signal, fill_track, make_track, measured, stored_track
+from lolhl.signals import Signal, fill_track, inputs_of, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import (
     FrameSource,
@@ -43,6 +43,7 @@ from lolhl.signals.source import (
     stacked_keys,
     video_source,
 )
+from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root, check_name
 from lolhl.tables import part_column
@@ -107,7 +108,7 @@ def infer(
 
     Args:
         root: where the data lies.
-        model: name of a trained model, `champion`, or `unsupervised` for scores without one.
+        model: name of a trained model, `champion`, or `unsupervised` or `events` for scores without one.
         vod: name of a VOD that was downloaded.
         config: see `InferConfig`.
         force: redo what is done.
@@ -124,6 +125,8 @@ def infer(
     check_name(vod, "VOD")
     if model == unsupervised.NAME:
         return _without_model(root, vod, config, force=force, place=place)
+    if model == by_events.NAME:
+        return _by_events(root, vod, config, force=force, place=place)
     used = load_bundle(root, model)
     model = used.name
     signals = {name: used.open(name) for name in used.signals}
@@ -139,8 +142,8 @@ def infer(
     )
     sources = {name: _source(source, signal) for name, signal in signals.items()}
     inputs = {f"models/{model}": used.digest, **source.inputs}
-    for measured_source in sources.values():
-        inputs |= measured_source.inputs if measured_source else {}
+    for name, measured_source in sources.items():
+        inputs |= inputs_of(signals[name], measured_source) if measured_source else {}
     todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
@@ -208,6 +211,33 @@ def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, pl
         model_metrics=None,
     )
     return todo.store(result, {layout.scores(vod, place): data})
+
+
+def _by_events(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
+    """Scores by what happened in the games, see `lolhl.stages.by_events`."""
+    games, source = by_events.load_games(root, vod), video_source(root, vod, config.decoder)
+    inputs = {
+        **source.inputs,
+        layout.games(vod): games.content_digest(),
+        f"models/{by_events.NAME}": by_events.DIGEST,
+    }
+    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
+    if earlier:
+        return earlier
+    scores = by_events.scores(games.result, by_events.instants(source.seconds))
+    result = Scoring(
+        vod=vod,
+        fps=by_events.FPS,
+        frames=len(scores),
+        source="video",
+        mode="grid",
+        model=by_events.NAME,
+        model_digest=by_events.DIGEST,
+        threshold=0.5,
+        smooth_seconds=0.0,
+        model_metrics=None,
+    )
+    return todo.store(result, {layout.scores(vod, place): _parquet(scores, by_events.FPS)})
 
 
 def _track(signal: Signal, source: Source | None) -> Track | None:

@@ -2,6 +2,9 @@
 
 Labels are what people give, not what is computed: they have no manifest, and the file of a VOD may
 be written and changed by hand as well. The whole file is checked before anything is written.
+
+Labels that come from the events of a game, and not from a person, say so in the column `source`. They replace those
+that came from the same game before, and never what a person gave.
 """
 
 import logging
@@ -14,12 +17,12 @@ from stat import S_ISREG
 from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.errors import LabelError, UsageError
-from lolhl.grid import FASTEST, SLOWEST
-from lolhl.labels.file import LabelFile
+from lolhl.grid import FASTEST, SLOWEST, parse_time
+from lolhl.labels.file import GameOptions, LabelFile
 from lolhl.labels.formats import FORMATS, guess
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
-from lolhl.labels.store import save_labels
+from lolhl.labels.store import has_a_person_s, joined, save_labels, stored_labels
 from lolhl.labels.tables import write_table
 from lolhl.results import Vod
 from lolhl.storage import MANY, Root, each
@@ -29,6 +32,11 @@ log = logging.getLogger(__name__)
 _LARGEST = 64_000_000  # bytes of a label file
 _AUTO = "auto"
 _FORMATS_HELP = "; ".join(f"{name}: {form.help}" for name, form in FORMATS.items())
+
+
+def parse_signed_time(text: str) -> float:
+    """Seconds of h:mm:ss[.fff] or seconds, which may begin with a minus. Raises UsageError for what is none."""
+    return -parse_time(text[1:]) if text.startswith("-") else parse_time(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,23 @@ class LabelsConfig(Config):
         "how long the highlight is that ends at a marker without length, as Twitch's are, in seconds",
         above=0,
         at_most=3600,
+    )
+    game_start: float | None = setting(
+        None,
+        "riot-timeline: the time of the VOD at which the game's clock is 0, as h:mm:ss or seconds; less than 0 "
+        "(--game-start=-90) where the VOD begins later (default: by when VOD and game began, which is rough)",
+        at_least=-100 * 3600,
+        at_most=100 * 3600,
+        parse=parse_signed_time,
+    )
+    player: str | None = setting(
+        None,
+        "riot-timeline: whose highlights: NAME#TAG (with --match), a puuid, or the number in the game, 1 to 10 "
+        "(default: the events of all players)",
+    )
+    match: str | None = setting(None, "riot-timeline: the file with the match itself, which names the players")
+    rules: str | None = setting(
+        None, "riot-timeline: the file with the rules for events, in TOML (default: lolhl/labels/event_rules.toml)"
     )
     allow_unknown: bool = setting(False, "accept labels of VODs that were not downloaded (yet)")
 
@@ -93,26 +118,43 @@ def labels(
         UsageError: the file's format or Label Studio's frame rate must be given.
     """
     file = Path(file)
-    labelled = _read(file, config, _known(root, config))
+    form, labelled = _read(file, config, _known(root, config))
     if not labelled:
         raise LabelError(f"{file}: it has no labels: to say that a stream has no highlights, name it with --vod")
+    if FORMATS[form].of_games:
+        labelled = {vod: _of_a_game(root, file, vod, spans, force) for vod, spans in labelled.items()}
     return [_store(root, vod, labelled[vod], force) for vod in sorted(labelled)]
 
 
-def _read(file: Path, config: LabelsConfig, known: KnownVods) -> dict[str, list[Span]]:
+def _of_a_game(root: Root, file: Path, vod: str, spans: list[Span], force: bool) -> list[Span]:
+    """The labels of a VOD with those of a game. With `force` they take the place of a person's."""
+    stored = stored_labels(root, vod)
+    if not has_a_person_s(stored):
+        return joined(stored or [], spans)
+    if not force:
+        raise UsageError(
+            f"{file}: VOD {vod} has labels that a person gave, and the events of a game say less: to have these "
+            "instead, add --force"
+        )
+    return spans
+
+
+def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict[str, list[Span]]]:
+    """The file's format, and its labels."""
     form = None if config.format == _AUTO else config.format
     if form is None and file.suffix.lower() not in {
         ending for known_as in FORMATS.values() for ending in known_as.endings
     }:
         raise UsageError(f"{file}: its ending does not tell its format: name it with --format")
     label_file = LabelFile(
-        data=_bytes(file),
+        data=read_plain(file),
         name=str(file),
         known=known,
         vod=config.vod,
         fps=config.fps,
         begin=config.start_timecode,
         point_seconds=config.marker_seconds,
+        game=GameOptions(config.game_start, config.player, _attached(config.match), _attached(config.rules)),
     )
     form = form or guess(label_file, file.suffix.lower())
     if form == "label-studio" and (config.fps is None) != config.seconds:
@@ -124,10 +166,19 @@ def _read(file: Path, config: LabelsConfig, known: KnownVods) -> dict[str, list[
         raise UsageError(f"{file}: --seconds is for label-studio only, and this is {form}")
     if not FORMATS[form].counts_frames and config.fps is not None:
         raise UsageError(f"{file}: --fps is for formats that count frames, and {form} holds times")
-    return FORMATS[form].read(label_file)
+    if not FORMATS[form].of_games and label_file.game != GameOptions():
+        raise UsageError(
+            f"{file}: --game-start, --player, --match and --rules are for the timeline of a game, and this is {form}"
+        )
+    return form, FORMATS[form].read(label_file)
 
 
-def _bytes(file: Path) -> bytes:
+def _attached(path: str | None) -> tuple[str, bytes] | None:
+    """Name and bytes of a file that goes with the labels."""
+    return None if path is None else (path, read_plain(Path(path)))
+
+
+def read_plain(file: Path) -> bytes:
     """Reads a plain file. Anything else is refused, since a pipe or a device may never end."""
     try:
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:  # a pipe would wait for its writer
@@ -150,7 +201,8 @@ def _known(root: Root, config: LabelsConfig) -> KnownVods:
     vods = list(each(lambda name: manifest.load(root, layout.vod(name), Vod).result, names, ahead=MANY))
     durations = {vod.vod: vod.duration for vod in vods}
     rates = {vod.vod: vod.fps for vod in vods if vod.fps}
-    return KnownVods(durations, rates, allows_unknown=config.allow_unknown or not durations)
+    recorded = {vod.vod: vod.began.timestamp() for vod in vods if vod.began}
+    return KnownVods(durations, rates, recorded, allows_unknown=config.allow_unknown or not durations)
 
 
 def _store(root: Root, vod: str, spans: list[Span], force: bool) -> Imported:

@@ -19,6 +19,7 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.models import champion, unsupervised
 from lolhl.results import Dataset, Model
 from lolhl.signals.source import VideoSource, video_source
+from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root
 from lolhl.tables import read_scores
@@ -84,6 +85,16 @@ def _above_baseline(
     return Judge(0.0, Limits(threshold=0.5)).predict(answers)
 
 
+def events(root: Root, vods: Sequence[LabelledVod]) -> Predictions:
+    """What happened in the games, see `lolhl.stages.by_events`."""
+    answers = []
+    for vod in vods:
+        games = by_events.load_games(root, vod.vod).result
+        scores = by_events.scores(games, vod.frames, vod.fps)
+        answers.append(ScoredVod(vod=vod.vod, fps=vod.fps, scores=scores, labels=vod.labels))
+    return Judge(0.0, Limits(threshold=0.5)).predict(answers)
+
+
 BUILT_IN: dict[str, Method] = {
     "constant": constant,
     "random": random,
@@ -91,6 +102,7 @@ BUILT_IN: dict[str, Method] = {
     "loudness": _alone("loudness"),
     "chat": _alone("chat"),
     "motion": _alone("motion"),
+    by_events.NAME: events,
 }
 
 

@@ -17,7 +17,7 @@ from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
-from lolhl.labels.store import load_labels
+from lolhl.labels.store import has_a_person_s, load_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import unsupervised
 from lolhl.report.page import Link, PageHighlight, Table, render
@@ -26,6 +26,7 @@ from lolhl.report.pictures import thumbnails
 from lolhl.report.tables import (
     agreement_summary,
     agreement_table,
+    events_table,
     model_table,
     reliability_table,
     unsupervised_table,
@@ -113,6 +114,7 @@ def page(
             *([agreement_table(agreement)] if agreement else []),
             *_model_tables(scoring.result),
             *([unsupervised_table()] if scoring.result.model == unsupervised.NAME else []),
+            *([events_table()] if scoring.result.model == unsupervised.EVENTS else []),
         ],
         files=_files(vod, spans, cut),
     )
@@ -148,7 +150,12 @@ def _agreement(
     smoothed = centred_mean(scores, fps, cut.smooth_seconds)
     prediction = Prediction(vod=vod, fps=fps, scores=smoothed, spans=spans, labels=labels)
     judgement = judge(Predictions(cut.threshold, [prediction]))
-    return Agreement(events=judgement.events, frames=judgement.frames, model_learnt_from_this=learnt)
+    return Agreement(
+        events=judgement.events,
+        frames=judgement.frames,
+        model_learnt_from_this=learnt,
+        labels_of_games=not has_a_person_s(list(labels)),
+    )
 
 
 def _pictures(root: Root, vod: Manifest[Vod], fps: Fraction, spans: Sequence[Highlight]) -> list[bytes | None]:

@@ -33,7 +33,7 @@ from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import Gain, MethodFigures
 from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
 from lolhl.labels.spans import Span
-from lolhl.labels.store import parse_labels, read_file
+from lolhl.labels.store import has_a_person_s, parse_labels, read_file
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
@@ -104,8 +104,16 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     judge = held_out(
         {vod: source.marked for vod, source in labelled.items()},
         config.judge,
-        *((last.result.judge, last.result.learn) if last else ()),
+        judged=last.result.judge if last else (),
+        learnt=last.result.learn if last else (),
+        of_games={vod for vod, source in labelled.items() if source.of_games},
     )
+    if weak := [vod for vod in judge if labelled[vod].of_games]:
+        log.warning(
+            "retrain: models are judged on %s, whose labels come from the events of games: label one by hand, or name "
+            "others with --judge",
+            first_few(weak),
+        )
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
     frames = _frames(root, {vod: source.frame_sets for vod, source in labelled.items()}, view, last)
@@ -168,12 +176,14 @@ class _Labelled:
     Attributes:
         data, digest: the file of its labels, and the sha256 of that.
         marked: the spans of it in any form.
+        of_games: no person gave them.
         frame_sets: those that there are, best first.
     """
 
     data: bytes
     digest: str
     marked: Sequence[object]
+    of_games: bool
     frame_sets: Sequence[FrameSpec]
 
 
@@ -202,7 +212,11 @@ def _read_labels(
     digest = hashlib.sha256(data).hexdigest()
     # What the last retraining has read is not parsed again before it is clear that something else is new.
     known = last.result.labels.get(vod) if last and last.inputs.get(layout.labels(vod)) == digest else None
-    return _Labelled(data, digest, parse_labels(root, vod, data) if known is None else known, frame_sets)
+    marked: Sequence[object] = parse_labels(root, vod, data) if known is None else known
+    # Files that people write name no source, and are not parsed for this.
+    names_source = b"source" in data.partition(b"\n")[0].lower()
+    of_games = names_source and not has_a_person_s(parse_labels(root, vod, data))
+    return _Labelled(data, digest, marked, of_games, frame_sets)
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,19 @@ STAGES: dict[str, Stage] = {
         epilog="examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24\n"
         "  lolhl labels markers.csv --vod 1863051677\n  lolhl labels cuts.edl --vod 1863051677 --fps 29.97",
     ),
+    "riot": Stage(
+        "ask Riot for the games that a VOD shows, and make highlights of their events",
+        image="dataset",
+        words=(
+            Word("vod", "name of a downloaded VOD"),
+            Word("riot_id", "the account that plays, as NAME#TAG; several with commas between them", flagged=True),
+        ),
+        settings=("RiotConfig",),
+        epilog="It needs a key of your own in LOLHL_RIOT_KEY, from https://developer.riotgames.com. Such labels never "
+        "take\nthe place of those that a person gave.\n\n"
+        "examples:\n  lolhl riot 1863051677 --riot-id 'Hide on bush#KR1' --region kr\n"
+        "  lolhl riot 1863051677 --riot-id 'Me#EUW,Mine#EUW' --game-start 0:12:34",
+    ),
     "dataset": Stage(
         "join frames and labels, split without leakage, rebalance",
         image="dataset",
@@ -131,7 +144,7 @@ STAGES: dict[str, Stage] = {
         "score a VOD with a model",
         image="infer",
         words=(
-            Word("model", "name of a trained model, champion, or unsupervised (without a model)"),
+            Word("model", "name of a trained model, champion, unsupervised (without a model) or events (of its games)"),
             Word("vod", "names of downloaded VODs", many=True),
         ),
         settings=("InferConfig",),
@@ -172,7 +185,7 @@ STAGES: dict[str, Stage] = {
             Word(
                 "method",
                 "names of models, champion, or a method that is built in: constant, random, unsupervised, loudness, "
-                "chat, motion",
+                "chat, motion, events",
                 many=True,
             ),
         ),

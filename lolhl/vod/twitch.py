@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class TwitchVod:
         seconds: its length, rounded to whole seconds.
         renditions: those with pictures, at least one.
         chapters: in seconds of the VOD; each named as on Twitch, mostly by the game.
+        recorded_at: when the recording began; None where Twitch does not say it.
     """
 
     id: str
@@ -62,6 +64,7 @@ class TwitchVod:
     seconds: int
     renditions: tuple[Rendition, ...]
     chapters: list[Span]
+    recorded_at: datetime | None = None
 
     def rendition(self, quality: str) -> Rendition:
         """The rendition of this quality: "source", or a name that people or Twitch give it.
@@ -159,7 +162,17 @@ def describe(vod: str) -> TwitchVod:
         seconds=int(answer["lengthSeconds"]),
         renditions=renditions,
         chapters=[_chapter(chapter) for chapter in answer["chapters"]],
+        recorded_at=_moment(answer.get("recordedAt")),
     )
+
+
+def _moment(text: Any) -> datetime | None:
+    """The time that Twitch writes as 2024-09-08T08:00:00Z. None for what is none, since nothing depends on it."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _rendition(playlist: dict[str, Any]) -> Rendition:

@@ -402,6 +402,15 @@ CALLS = [
     Bad("retrain", 2, "labels/a.tsv:1", "save it as UTF-8", replaced("labels/a.tsv", b"\xff\n")),
     Bad("dataset n a", 2, "labels/a.tsv:1", "save it as UTF-8", replaced("labels/a.tsv", b"\xff\n")),
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
+    # Games
+    Bad("riot zzz --riot-id a#b", 1, "vods/zzz/vod.json", "run `lolhl download"),
+    Bad("riot a", 2, "--riot-id", "--help"),
+    Bad("riot a --riot-id me", 2, "--riot-id 'me'", "give NAME#TAG"),
+    Bad("riot a --riot-id a#b --region mars", 2, "--region 'mars'", "must be americas"),
+    Bad("riot a --riot-id a#b --rules {films}/none.toml", 2, "none.toml", "check its path"),
+    Bad("riot a --riot-id a#b --recorded-at yesterday", 2, "'yesterday'", "write it as"),
+    Bad("riot a --riot-id a#b --recorded-at 2024-09-08T10:00:00", 2, "--recorded-at", "with the zone"),
+    Bad("riot a --riot-id a#b", 1, "vods/a/vod.json", "--force`", replaced("vods/a/vod.json", b"{}")),
     # Manifests that are damaged, or of another shape
     *[
         Bad(call, 1, key, "--force`", damage(key))

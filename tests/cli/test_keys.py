@@ -31,12 +31,13 @@ def templates(finished: Root, tmp_path_factory: pytest.TempPathFactory) -> list[
     infer(root, "m", "a", InferConfig(mode="grid"), place="scores/m")
     keys = [stat.key for stat in root.list()]
     keys += [layout.CHAMPION, "models/m/unfinished.ckpt", "frames/a/unfinished.json", "vods/a/source/0000-0010.json"]
+    keys += ["games/a.json", "reviews/a.json", "matches/EUW1_7123456789.json"]
     keys += ["retrain/retrain.json", "retrain/0123456789ab/report.md", "comparisons/n/comparison.json"]
     return sorted({"/".join(map(template, key.split("/"))) for key in keys})
 
 
 def template(part: str) -> str:
-    stem = part.removesuffix(".tsv")
+    stem = part.removesuffix(".tsv").removesuffix(".json")
     return NAMES[stem] + part.removeprefix(stem) if stem in NAMES else part
 
 
@@ -104,6 +105,7 @@ def test_keys_of_all_kinds_are_looked_at(templates: list[str]) -> None:
     assert firsts >= {"vods", "labels", "frames", "datasets", "models", "highlights", "scores", "retrain", "mlflow"}
     assert {
         "labels/{vod}.tsv",
+        "games/{vod}.json",
         "models/{model}/model.json",
         "scores/{model}/{vod}/scores.json",
         "comparisons/{comparison}/comparison.json",

@@ -104,6 +104,7 @@ def test_hostile_numbers_are_refused_at_once(
     words = {
         "download": ["none.mp4"],
         "labels": ["none.json", "--format", "label-studio"],
+        "riot": ["a", "--riot-id", "a#b"],
         "dataset": ["d", "a"],
         "train": ["m"],
         "infer": ["m", "a"],

@@ -28,6 +28,7 @@ CREDENTIALS = {
         "MLFLOW_TRACKING_USERNAME",
         "MLFLOW_TRACKING_PASSWORD",
         "MLFLOW_TRACKING_TOKEN",
+        "LOLHL_RIOT_KEY",
         "LOLHL_TWITCH_TOKEN",
         "POSTGRES_PASSWORD",
     )
@@ -148,7 +149,8 @@ def test_pods_get_the_credentials_that_their_component_declares(goldens: dict[st
     registry = {"train", "retrain", "rollback"}
     assert {stage for stage, names in secrets.items() if "lolhl-mlflow" in names} == registry
     assert {stage for stage, names in secrets.items() if "lolhl-twitch" in names} == {"download"}
-    assert {name for names in secrets.values() for name in names} == {"lolhl-mlflow", "lolhl-twitch"}
+    assert {stage for stage, names in secrets.items() if "lolhl-riot" in names} == {"riot"}
+    assert {name for names in secrets.values() for name in names} == {"lolhl-mlflow", "lolhl-riot", "lolhl-twitch"}
 
 
 def test_a_training_starts_at_once_and_replicas_that_share_vods_as_they_fit(goldens: dict[str, Any]) -> None:

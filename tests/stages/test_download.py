@@ -114,6 +114,7 @@ def test_a_twitch_vod(
         "source": ADDRESS,
         "twitch_id": ID,
         "offset": 0.0,
+        "recorded_at": "2024-09-08T08:00:00Z",
         "clock": pytest.approx(61.4, abs=0.1),
         "rendition": SOURCE,
         "qualities": [SOURCE],
@@ -123,10 +124,10 @@ def test_a_twitch_vod(
         "height": 64,
         "fps": "30",
         "chapters": [
-            {"start": 0.0, "stop": 10.0, "name": "Just Chatting", "score": None},
-            {"start": 10.0, "stop": 24.0, "name": "League of Legends", "score": None},
+            {"start": 0.0, "stop": 10.0, "name": "Just Chatting", "score": None, "source": None},
+            {"start": 10.0, "stop": 24.0, "name": "League of Legends", "score": None, "source": None},
         ],
-        "muted": [{"start": 8.0, "stop": 12.0, "name": "muted", "score": None}],
+        "muted": [{"start": 8.0, "stop": 12.0, "name": "muted", "score": None, "source": None}],
         "chat": f"vods/{ID}/chat.json",
     }
     assert numbers(root, made) == list(range(720))

@@ -1,5 +1,6 @@
 import json
 import logging
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lolhl.labels.store import load_labels
 from lolhl.stages.labels import Imported, LabelsConfig, labels
 from lolhl.storage import Root, open_root
 from tests.labels.real import OWN, real_labels
+from tests.matches import made
 from tests.results import VOD, store
 
 
@@ -151,3 +153,112 @@ def test_labels_changed_by_hand(root: Root) -> None:
         load_labels(root, "a", 0.5)
     with pytest.raises(UsageError, match="is no name"):
         load_labels(root, "../a")
+
+
+GAME = LabelsConfig(vod="v", game_start=754.5, player="1")
+FIGHT = Span(1042.5, 1071.5, "triple kill, ace, shutdown", 7.5, "riot EUW1_7123456789")
+
+
+@pytest.fixture
+def timeline(tmp_path: Path) -> Path:
+    return write(tmp_path / "timeline.json", made.data(made.timeline(*made.FIGHT)))
+
+
+def test_the_timeline_of_a_game(root: Root, timeline: Path) -> None:
+    downloaded(root, "v", 4000)
+    (done,) = labels(root, timeline, GAME)
+    assert (done.labels, round(done.seconds, 3)) == (1, 29.0)
+    assert load_labels(root, "v", 4000) == [FIGHT]
+    assert stored(root)["labels/v.tsv"].splitlines() == [
+        b"vid_id\tstart\tstop\tname\tscore\tsource",
+        b"v\t0:17:22.500\t0:17:51.500\ttriple kill, ace, shutdown\t7.5\triot EUW1_7123456789",
+    ]
+
+
+def test_games_of_one_stream_lie_beside_each_other(root: Root, timeline: Path, tmp_path: Path) -> None:
+    labels(root, timeline, GAME)
+    second = made.data(made.timeline(made.kill(60, 6, 1), made.kill(200, 1, 6), match_id="EUW1_2"))
+    other = write(tmp_path / "2.json", second)
+    (done,) = labels(root, other, LabelsConfig(format="riot-timeline", vod="v", game_start=5000, player="1"))
+    assert (done.labels, done.before) == (2, 1)
+    for force in (False, True):  # which is for what a person gave
+        labels(root, timeline, LabelsConfig(vod="v", game_start=755.5, player="1"), force=force)
+        sources = [(span.start, span.source) for span in load_labels(root, "v")]
+        assert sources == [(1043.5, "riot EUW1_7123456789"), (5188, "riot EUW1_2")]
+
+
+def test_events_never_take_the_place_of_what_a_person_gave(root: Root, timeline: Path, tmp_path: Path) -> None:
+    labels(root, write(tmp_path / "a.tsv", b"vid_id\tstart\tstop\nv\t1:00\t2:00\n"))
+    before = stored(root)
+    with pytest.raises(UsageError, match=r"VOD v has labels that a person gave, .*: .* add --force"):
+        labels(root, timeline, GAME)
+    assert stored(root) == before
+    labels(root, timeline, GAME, force=True)
+    assert load_labels(root, "v") == [FIGHT]
+    labels(root, write(tmp_path / "none.tsv", b"start\tstop\n"), LabelsConfig(vod="v"))  # a person may, always
+    with pytest.raises(UsageError, match="labels that a person gave"):  # namely that there are none
+        labels(root, timeline, GAME)
+
+
+def test_a_game_is_placed_roughly_by_when_the_stream_was_recorded(
+    root: Root, timeline: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded = datetime.fromtimestamp(made.BEGAN - 600, UTC)
+    store(root, "vods/v/vod.json", VOD, vod="v", duration=4000.0, recorded_at=recorded, offset=100.0)
+    labels(root, timeline, LabelsConfig(vod="v", player="1"))
+    (span,) = load_labels(root, "v")
+    assert span.start == 600 - 100 + 300 - 12
+    assert "begins at 500 s of VOD v by the clocks of Twitch and Riot; this is rough: " in caplog.text
+    caplog.clear()
+    labels(root, timeline, LabelsConfig(vod="v", player="1", game_start=0))
+    assert "rough" not in caplog.text
+
+
+def test_who_the_player_is(root: Root, timeline: Path, tmp_path: Path) -> None:
+    match = write(tmp_path / "match.json", made.data(made.match()))
+    for player in ("me#euw", made.puuid("Me"), "1"):
+        labels(root, timeline, LabelsConfig(vod="v", game_start=754.5, player=player, match=str(match)))
+        assert load_labels(root, "v") == [FIGHT]
+    with pytest.raises(LabelError, match=r"'Me#EUW' has not played in game EUW1_7123456789: .*; .* by --match"):
+        labels(root, timeline, LabelsConfig(vod="v", game_start=0, player="Me#EUW"))
+    with pytest.raises(LabelError, match=r"'You#EUW' has not played in game EUW1_7123456789: Me#EUW, Player2#EUW"):
+        labels(root, timeline, LabelsConfig(vod="v", game_start=0, player="You#EUW", match=str(match)))
+    other = write(tmp_path / "other.json", made.data(made.match(match_id="EUW1_1")))
+    with pytest.raises(LabelError, match=r"timeline.json: it is of game EUW1_7123456789, and --match of EUW1_1"):
+        labels(root, timeline, LabelsConfig(vod="v", game_start=0, player="1", match=str(other)))
+
+
+def test_own_rules(root: Root, timeline: Path, tmp_path: Path) -> None:
+    rules = write(tmp_path / "rules.toml", b"[ace]\nbefore = 3\nafter = 1\nname = 'all of them'\n")
+    labels(root, timeline, LabelsConfig(vod="v", game_start=0, player="1", rules=str(rules)))
+    assert load_labels(root, "v") == [Span(306, 310, "all of them", 1, "riot EUW1_7123456789")]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (LabelsConfig(game_start=0), "timeline.json: it does not name its VOD: give --vod"),
+        (LabelsConfig(vod="v"), "nobody knows when VOD v was recorded: give --game-start"),
+        (LabelsConfig(vod="v", game_start=-9000), "no event of game EUW1_7123456789 counts by the rules and lies"),
+        (LabelsConfig(vod="v", game_start=0, player="10"), "no event of game .* --player"),
+        (LabelsConfig(vod="v", game_start=0, match="timeline.json"), "timeline.json: this is no match of Match-V5"),
+        (LabelsConfig(vod="v", game_start=0, rules="timeline.json"), "timeline.json: this is no file of rules"),
+        (LabelsConfig(vod="v", game_start=0, rules="none.toml"), "none.toml: it cannot be read: No such file"),
+        (LabelsConfig(vod="v", fps=Fraction(30)), "--fps is for formats that count frames"),
+    ],
+)
+def test_bad_calls_with_a_timeline(
+    root: Root, timeline: Path, monkeypatch: pytest.MonkeyPatch, config: LabelsConfig, message: str
+) -> None:
+    monkeypatch.chdir(timeline.parent)
+    with pytest.raises(UsageError, match=message):
+        labels(root, timeline, config)
+    assert stored(root) == {}
+
+
+def test_what_only_games_have_is_refused_for_other_files(root: Root, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tsv", OWN)
+    with pytest.raises(UsageError, match=r"--game-start, --player, --match and --rules are for .*, and this is tsv"):
+        labels(root, file, LabelsConfig(player="1"))
+    with pytest.raises(LabelError, match=r"a.tsv: this is no timeline of Match-V5"):
+        labels(root, file, LabelsConfig(format="riot-timeline", vod="a"))

@@ -328,6 +328,19 @@ def test_a_champion_for_other_frames_is_judged_from_the_video(
 
 
 @pytest.mark.slow
+def test_labels_of_games_are_learnt_from_and_judge_only_by_name(
+    ready: Root, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = copy(ready, tmp_path)
+    save_labels(root, "c", [replace(span, source="riot EUW1_1") for span in load_labels(root, "c")])
+    result = retrain(root, LIKE_M).result
+    assert "c" in result.learn
+    assert "come from the events of games" not in caplog.text
+    assert retrain(root, RetrainConfig(like="m", judge="c")).result.judge == ["c"]
+    assert "models are judged on c, whose labels come from the events of games" in caplog.text
+
+
+@pytest.mark.slow
 def test_a_first_champion_must_beat_chance_and_settings_are_defaults(streams: Root, tmp_path: Path) -> None:
     root = copy(streams, tmp_path)
     save_labels(root, "a", beside(load_labels(root, "a")))
@@ -375,6 +388,17 @@ def test_what_is_held_out_stays_held_out_and_is_never_all(vods: list[str], first
 def test_about_a_fifth_is_held_out() -> None:
     held = held_out(some([f"vod-{number}" for number in range(1000)]), None)
     assert 160 < len(held) < 240
+
+
+def test_what_games_tell_judges_only_where_no_person_has_labelled() -> None:
+    vods = [f"vod-{number}" for number in range(100)]
+    people = held_out(some(vods), None)
+    weak = people[:3]
+    assert {*weak} & {*held_out(some(vods), None, of_games=weak)} == set()
+    assert {*people} - {*weak} <= {*held_out(some(vods), None, of_games=weak)}
+    assert held_out(some(vods), None, of_games=vods) == people
+    assert held_out(some(vods), None, of_games=set(vods) - {"vod-7"}) == ["vod-7"]
+    assert held_out(some(vods), weak[0], of_games=weak) == weak[:1]  # who names it may
 
 
 def test_what_cannot_be_judged_on_is_refused() -> None:

@@ -80,6 +80,7 @@ class Sandbox:
             "AWS_SECRET_ACCESS_KEY": f"key-{secret}",
             "AWS_SESSION_TOKEN": f"session-{secret}",
             "LOLHL_TWITCH_TOKEN": f"twitch-{secret}",
+            "LOLHL_RIOT_KEY": f"riot-{secret}",
             "MLFLOW_TRACKING_PASSWORD": f"mlflow-{secret}",
             "MLFLOW_TRACKING_TOKEN": f"token-{secret}",
             # Not the bare secret: what is known of the environment would then be hidden in each text of a case.

@@ -201,7 +201,12 @@ def test_a_full_disk_is_not_the_video_s_fault(tmp_path: Path, full: Path) -> Non
 def test_ffmpeg_sees_none_of_our_secrets(secret: Path, tmp_path: Path) -> None:
     path = program(tmp_path / "bin", f'#!/bin/sh\nenv >> {tmp_path}/env\nexec REAL "$@"\n')
     keep = {"LC_ALL": "C.UTF-8", "CUDA_VISIBLE_DEVICES": "0", "TMPDIR": str(tmp_path)}
-    hide = {"AWS_SECRET_ACCESS_KEY": "s3cret", "MLFLOW_TRACKING_PASSWORD": "s3cret", "LOLHL_TWITCH_TOKEN": "s3cret"}
+    hide = {
+        "AWS_SECRET_ACCESS_KEY": "s3cret",
+        "MLFLOW_TRACKING_PASSWORD": "s3cret",
+        "LOLHL_TWITCH_TOKEN": "s3cret",
+        "LOLHL_RIOT_KEY": "s3cret",
+    }
     hide |= {"HTTPS_PROXY": "http://user:s3cret@127.0.0.1:9", "ANYTHING_ELSE": "s3cret"}
     call = ["download", secret, "--start", "1", "--stop", "2", "--root", tmp_path / "root"]
     done = lolhl(*map(str, call), path=path, **keep, **hide)

@@ -20,6 +20,7 @@ SCHEDULERS = ("local_docker", "local_cwd", "slurm", "kubernetes")
 STAGES: dict[str, tuple[set[str], tuple[tuple[str, ...], ...]]] = {
     "download": ({"twitch"}, ((),)),
     "labels": (set(), ((),)),
+    "riot": ({"riot"}, ((),)),
     "extract": (set(), ((), ("--replicas", "3"), ("--max_retries", "2"), ("-h", "lolhl_l4"))),
     "dataset": (set(), ((),)),
     "train": ({"mlflow"}, ((), ("-j", "3x1"), ("-j", "1x2", "--max_retries", "1"), ("-h", "lolhl_h100"))),
@@ -28,7 +29,7 @@ STAGES: dict[str, tuple[set[str], tuple[tuple[str, ...], ...]]] = {
     "retrain": ({"mlflow"}, ((), ("--max_retries", "1"))),
     "rollback": ({"mlflow"}, ((),)),
 }
-VARIABLES = {"mlflow": "MLFLOW_TRACKING_PASSWORD", "twitch": "LOLHL_TWITCH_TOKEN"}
+VARIABLES = {"mlflow": "MLFLOW_TRACKING_PASSWORD", "riot": "LOLHL_RIOT_KEY", "twitch": "LOLHL_TWITCH_TOKEN"}
 
 
 # Dry runs
