@@ -115,9 +115,18 @@ def resolve(root: Root, name: str) -> str:
 
 
 def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False) -> Predictions:
-    """The predictions of a model for every frame of these VODs. Its scores are kept below scores/<model>/, and reused.
+    """The predictions of a model for every frame of these VODs, see `scored`."""
+    judge, vods = scored(root, model, labels, force=force)
+    return judge.predict(vods)
 
-    They come from frame sets that fit the model, else from the videos.
+
+def scored(
+    root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False
+) -> tuple[Judge, list[ScoredVod]]:
+    """How a model's scores become highlights, and its scores of every frame of these VODs.
+
+    Scores are kept below scores/<model>/, and reused. They come from frame sets that fit the model, else from the
+    videos.
 
     Args:
         labels: VOD → its labelled spans.
@@ -137,7 +146,7 @@ def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, for
         judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
         scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
         vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
-    return judge.predict(vods)
+    return judge, vods
 
 
 def learnt_from(root: Root, method: str) -> set[str]:
