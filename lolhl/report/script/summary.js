@@ -39,3 +39,4 @@ renderRest();
 renderList();
 showReadout();
 draw();
+showMoment();
