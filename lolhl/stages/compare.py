@@ -21,13 +21,11 @@ from lolhl.results import MethodComparison, Model, Vod
 from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
 from lolhl.stages.labelled import Labelled, labelled_vods
-from lolhl.stages.methods import BUILT_IN, LabelledVod
+from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
-
-BASELINES = ("constant", "random")  # stand in every comparison
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,14 +47,19 @@ def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) 
         frame_sets: all that the VOD has.
         skip: True to return None where the VOD has neither a video nor frames.
     """
-    video = manifest.find(root, layout.vod(vod), Vod)
-    if skip and not video and not frame_sets:
+    if skip and not frame_sets and root.stat(layout.vod(vod)) is None:
         return None
     spans, digest = read_labels(root, vod)
-    inputs = {layout.labels(vod): digest}
-    if video:
-        inputs[layout.vod(vod)] = video.content_digest()
-    for spec in frame_sets:
-        key = spec.manifest_key(vod)
-        inputs[key] = manifest.load(root, key, Frames).content_digest()
-    return Labelled(spans, inputs)
+    return Labelled(spans, {layout.labels(vod): digest, **media_inputs(root, vod, frame_sets)})
+
+
+def media_inputs(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> dict[str, str]:
+    """The digests of what scores are made of: of the VOD's video, and of all its frame sets, as far as they are there.
+
+    Args:
+        frame_sets: all that the VOD has.
+    """
+    video = manifest.find(root, layout.vod(vod), Vod)
+    inputs = {layout.vod(vod): video.content_digest()} if video else {}
+    keys = [spec.manifest_key(vod) for spec in frame_sets]
+    return inputs | {key: manifest.load(root, key, Frames).content_digest() for key in keys}

@@ -94,6 +94,10 @@ BUILT_IN: dict[str, Method] = {
 }
 
 
+BASELINES = ("constant", "random")
+"""The names of those that know nothing. They stand in every comparison."""
+
+
 def resolve(root: Root, name: str) -> str:
     """The name of the method that is meant. `champion` means the champion's model; any other name means itself.
 
