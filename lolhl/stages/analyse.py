@@ -88,7 +88,8 @@ def analyse(
     made = manifest.load(root, layout.model(name), Model)
     judged = _judged(root, name, made, config.vods)
     pages = _with_page(root, judged.labels)
-    inputs = {layout.model(name): made.content_digest(), **judged.inputs, "pages": ",".join(pages)}
+    inputs = {layout.model(name): made.content_digest(), **judged.inputs}
+    inputs |= {"pages": ",".join(pages), "part": judged.part}  # these the page shows, too
     todo, earlier = manifest.plan(root, layout.analysis(name), Analysis, config, inputs, force=force, opened=True)
     if earlier:
         _publish(root, name, made, earlier)
