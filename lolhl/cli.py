@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
 
     from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
-    from lolhl.results import Games, MethodComparison, Model, Report, Retraining
+    from lolhl.results import Analysis, Games, MethodComparison, Model, Report, Retraining
     from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
     from lolhl.stages.review import Reviewed
@@ -285,6 +285,12 @@ def _format_compare(made: "Manifest[MethodComparison]", root: Root, _arguments: 
     return [(f"{describe(made.result)}\n{page}", made.result_values())]
 
 
+def _format_analyse(made: "Manifest[Analysis]", root: Root, _arguments: Arguments) -> list[Line]:
+    from lolhl.stages.analyse import describe
+
+    return [(f"{describe(made.result)}\npage: {root.url}/{made.result.page}", made.result_values())]
+
+
 def _format_retrain(made: "Manifest[Retraining]", root: Root, _arguments: Arguments) -> list[Line]:
     from lolhl.report.retraining import describe
 
@@ -315,6 +321,7 @@ _FORMATS: dict[str, Format] = {
     "export": _format_export,
     "run": _format_report,
     "compare": _format_compare,
+    "analyse": _format_analyse,
     "retrain": _format_retrain,
     "review": _format_review,
     "rollback": _format_rollback,

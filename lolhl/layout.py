@@ -4,7 +4,7 @@ What only lolhl reads (weights, scores, stretches, shards, indexes, parts of tra
 its name, see `with_digest`. Other bytes have another key, so no run overwrites what a manifest names.
 
 What a person opens by its name keeps its name: the video and the chat of a VOD, highlights.tsv, clips, exports, and
-the page. Bookmarks, projects of video editors and scripts hold these names. What `report` makes is made from manifests
+the pages. Bookmarks, projects of video editors and scripts hold these names. What `report` makes is made from manifests
 alone, and no stage reads it again, so it is made anew where it is missing.
 """
 
@@ -261,6 +261,15 @@ def comparison(name: str) -> str:
     return f"{_named('comparisons', name, 'comparison')}comparison.json"
 
 
+def analysis(model: str) -> str:
+    """The manifest of the analysis of a model, which holds its figures and its mistakes."""
+    return f"{_named('analyses', model, 'model')}analysis.json"
+
+
+def analysis_page(model: str) -> str:
+    return f"{_named('analyses', model, 'model')}analysis.html"
+
+
 def retraining_report(digest: str) -> str:
     """The report of the retraining whose plan has this digest."""
     return f"retrain/{digest[:12]}/report.md"
@@ -325,6 +334,8 @@ def command(key: str) -> str:
             return f"lolhl report {vod}"
         case ["scores", model, vod, *_]:
             return f"lolhl compare {model} --vods {vod}"
+        case ["analyses", model, *_]:
+            return f"lolhl analyse {model}"
         case ["comparisons", name, *_]:
             return f"lolhl compare … --name {name}"
         case _:

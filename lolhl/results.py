@@ -15,7 +15,18 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from lolhl.evaluate.calibration import Calibration
-from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Judgement, MethodFigures, Reliability
+from lolhl.evaluate.figures import (
+    Bin,
+    Comparison,
+    CurvePoint,
+    EventFigures,
+    FrameFigures,
+    Gain,
+    Judgement,
+    MethodFigures,
+    Mistake,
+    Reliability,
+)
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.habits import Habits
@@ -547,6 +558,40 @@ class MethodComparison(Result):
     vods: list[str]
     methods: list[MethodFigures]
     flattered: dict[str, list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis(Result):
+    """What a model finds and misses, and what it gets most wrong.
+
+    Attributes:
+        part: what it was judged on: labelled VODs that it has not learnt from ("held-out"), or that were named and of
+            which it has learnt from some; its validation side, of whole VODs or of chunks; or "unknown" where the
+            model's dataset does not lie in the root.
+        vods: their names.
+        flattered: those of them that the model has learnt from, where VODs were named.
+        methods: the figures of the model, and then of the methods that are built in.
+        left_out: method that is built in → why there are no figures of it.
+        curve: precision and recall of its smoothed scores.
+        bins: of its calibrated probabilities, as they are.
+        calibration_error: of these; None where nothing was judged.
+        misses, false_alarms: all of them, worst first. The signals of the first ones are known, see `Mistake`.
+        page: key in the root.
+    """
+
+    stage = "analyse"
+    model: str
+    part: Literal["held-out", "named", "validation-vods", "validation-chunks", "unknown"]
+    vods: list[str]
+    flattered: list[str]
+    methods: list[MethodFigures]
+    left_out: dict[str, str]
+    curve: list[CurvePoint]
+    bins: list[Bin]
+    calibration_error: float | None
+    misses: list[Mistake]
+    false_alarms: list[Mistake]
+    page: str
 
 
 @dataclass(frozen=True, kw_only=True)

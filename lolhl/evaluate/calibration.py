@@ -112,11 +112,18 @@ def reliability(
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         calibrated[held] = calibrate(labels[~held], scores[~held], fps, offset).apply(scores[held])
-    bins = _bins(labels, calibrated)
-    return Reliability(_error(bins), _error(_bins(labels, np.asarray(scores, dtype=np.float64))), bins)
+    bins = reliability_bins(labels, calibrated)
+    return Reliability(calibration_error(bins), calibration_error(reliability_bins(labels, scores)), bins)
 
 
-def _bins(labels: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.float64]) -> list[Bin]:
+def reliability_bins(labels: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating]) -> list[Bin]:
+    """The instants by their probability, in tenths: those tenths that have instants, ascending.
+
+    Args:
+        labels: bool [n].
+        probabilities: float [n], from 0 to 1.
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
     place = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     bins = []
     for number in np.unique(place).tolist():
@@ -133,8 +140,12 @@ def _bins(labels: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.float64])
     return bins
 
 
-def _error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error (M. P. Naeini et al., Obtaining well calibrated probabilities, 2015)."""
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error (M. P. Naeini et al., Obtaining well calibrated probabilities, 2015).
+
+    Args:
+        bins: at least one.
+    """
     total = sum(part.instants for part in bins)
     return sum(part.instants * abs(part.probability - part.labelled) for part in bins) / total
 

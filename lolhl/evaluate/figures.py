@@ -42,6 +42,15 @@ class FrameFigures:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """Precision and recall of frames, where those with a smoothed score of at least `threshold` are called."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
 class Bin:
     """Instants whose probability lies in [low, high): how many, their mean probability, the share that is labelled."""
 
@@ -88,6 +97,28 @@ class EventFigures:
         object.__setattr__(self, "precision", ratio(self.matched, self.predicted))
         object.__setattr__(self, "recall", ratio(self.matched, self.labelled))
         object.__setattr__(self, "f1", ratio(2 * self.matched, self.labelled + self.predicted))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """A labelled event that no highlight matches, or a highlight that matches no labelled event.
+
+    Attributes:
+        vod: its name.
+        start, stop: in seconds.
+        peak: the second of the highest smoothed score within.
+        score: that score.
+        overlap: the highest tIoU with a highlight, or with a labelled event: it is too low for a match.
+        signals: signal → mean of its own logits within, of models that join several. None where it is not known.
+    """
+
+    vod: str
+    start: float
+    stop: float
+    peak: float
+    score: float
+    overlap: float
+    signals: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,12 @@ class ScoredVod:
         known[frames], inside[frames], values[frames] = True, labels, scores
         return cls(vod=vod, fps=fps, scores=values, labels=from_grid(inside, fps), known=known)
 
+    def only(self, known: npt.NDArray[np.bool_]) -> "ScoredVod":
+        """The same, judged on these instants alone: bool [m], which may be fewer than the VOD has, or more."""
+        frames = np.flatnonzero(known[: len(self.scores)])
+        inside = on_grid(self.labels, len(self.scores), self.fps)
+        return self.from_samples(self.vod, self.fps, frames, self.scores[frames], inside[frames])
+
     def stretches(self) -> list[tuple[int, int]]:
         """First instant and end of each unbroken stretch of known instants."""
         if self.known is None:
@@ -102,6 +108,21 @@ class Prediction:
     spans: Sequence[Span]
     labels: Sequence[Span]
     known: npt.NDArray[np.bool_] | None = None
+
+    def within(self, vod: ScoredVod) -> "Prediction":
+        """The same prediction, judged on the known instants and the labels of `vod`, which has the same grid.
+
+        Highlights end where a stretch of known instants does.
+        """
+        borders = [(grid.time_of(first, vod.fps), grid.time_of(end, vod.fps)) for first, end in vod.stretches()]
+        spans = [
+            replace(span, start=max(span.start, begin), stop=min(span.stop, end))
+            for begin, end in borders
+            for span in self.spans
+            if span.start < end and span.stop > begin
+        ]
+        scores = self.scores[: len(vod.scores)]
+        return replace(self, scores=scores, spans=spans, labels=vod.labels, known=vod.known)
 
     def ranking(self, *, by_vod: bool) -> Ranking:
         """The ranking of its known frames, in which each chunk is a group, or the whole VOD."""

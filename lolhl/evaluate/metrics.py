@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
-from lolhl.evaluate.figures import Comparison, EventFigures, FrameFigures, Gain, Interval, ratio
+from lolhl.evaluate.figures import Comparison, CurvePoint, EventFigures, FrameFigures, Gain, Interval, ratio
 from lolhl.labels.spans import Span
 
 TIOUS = (0.3, 0.5)  # overlaps at which events are matched
@@ -188,6 +188,29 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | N
     return float(average_precision_score(truth, values)) if truth.any() else None
 
 
+def precision_recall(labels: npt.ArrayLike, scores: npt.ArrayLike, points: int = 200) -> list[CurvePoint]:
+    """The precision-recall curve in order of rising recall; empty without positives.
+
+    Each point is reached by a threshold: of all thresholds the highest ones whose recall is at least k / points, for k
+    from 1 to `points`. Between them the curve is a step (see `average_precision`), so no straight line may be read off.
+
+    Args:
+        labels: bool [n], whether the frame lies in a highlight.
+        scores: float [n], higher where a highlight is more probable.
+
+    Raises:
+        ModelError: a score is NaN or infinite.
+    """
+    truth, values = _arrays(labels, scores)
+    if not truth.any():
+        return []
+    precision, recall, thresholds = precision_recall_curve(truth, values)
+    precision, recall, thresholds = precision[-2::-1], recall[-2::-1], thresholds[::-1]  # recall rises
+    wanted = np.arange(1, points + 1) / points - 1e-9
+    places = np.unique(np.searchsorted(recall, wanted).clip(max=len(recall) - 1))
+    return [CurvePoint(float(thresholds[at]), float(precision[at]), float(recall[at])) for at in places]
+
+
 def gain(before: Ranking, after: Ranking, *, seed: int = 0, resamples: int = _RESAMPLES) -> Gain:
     """The difference of two methods' average precision on the same stretches of time, after minus before.
 
@@ -344,12 +367,25 @@ def match_spans(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float
     """
     if not labelled or not predicted:
         return []
-    a, b = (np.array([(span.start, span.stop) for span in spans]) for spans in (labelled, predicted))
-    shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    union = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - shared
+    shared, union = _overlap(labelled, predicted)
     pairs = (shared > 0) & (shared >= tiou * union - 1e-9)  # times in milliseconds are no exact floats
     partners = maximum_bipartite_matching(csr_array(pairs), perm_type="column").tolist()  # -1 where there is none
     return [(label, partner) for label, partner in enumerate(partners) if partner >= 0]
+
+
+def best_overlaps(spans: Sequence[Span], others: Sequence[Span]) -> npt.NDArray[np.float64]:
+    """The highest tIoU of each span with one of the others, 0 where it overlaps none: float64 [spans]."""
+    if not spans or not others:
+        return np.zeros(len(spans))
+    shared, union = _overlap(spans, others)
+    return np.asarray((np.maximum(shared, 0) / union).max(axis=1))
+
+
+def _overlap(spans: Sequence[Span], others: Sequence[Span]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Seconds that each two share, negative where they lie apart, and that of their union: [spans, others]."""
+    a, b = (np.array([(span.start, span.stop) for span in part]) for part in (spans, others))
+    shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    return shared, (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - shared
 
 
 @dataclass(frozen=True)

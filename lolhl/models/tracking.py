@@ -28,6 +28,7 @@ CHAMPION = "champion"  # the alias of the model that users get by this name
 _SETTING = "MLFLOW_TRACKING_URI"
 _EXPERIMENT = "lolhl"
 _DIGEST = "lolhl.digest"
+_ANALYSIS = "lolhl.analysis"
 _PATIENCE = 10  # seconds that a server or another writer of a SQLite file is waited for
 # MLflow tries a request 8 times, which takes minutes. What fails here is repeated by the same command.
 _BOUNDS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
@@ -116,6 +117,47 @@ def publish(root: Root, name: str, made: Manifest[Model], registered: str, alias
             version = _version(client, registered, run.info.run_id, made.digest)
             client.set_terminated(run.info.run_id)
         client.set_registered_model_alias(registered, alias, version)
+
+
+def is_used(root: Root) -> bool:
+    """Whether runs are tracked: a server is named, or MLflow's file lies below the root."""
+    return bool(os.environ.get(_SETTING)) or _database(root).exists()
+
+
+def add_analysis(
+    root: Root, model: Manifest[Model], digest: str, files: Mapping[str, bytes], figures: Mapping[str, float]
+) -> bool:
+    """Gives the run of a model an analysis, in place of an earlier one. Called again it does nothing.
+
+    Args:
+        root: where the data lies.
+        model: the bundle's manifest.
+        digest: of the analysis.
+        files: name → bytes, of what is stored with the run.
+        figures: name → value.
+
+    Returns:
+        Whether there is a run of the model.
+
+    Raises:
+        LolhlError: MLflow does not answer or refuses.
+    """
+    client, explained = _client(root)
+    with explained():
+        experiment = client.get_experiment_by_name(_EXPERIMENT)
+        runs = _runs(client, str(experiment.experiment_id), model.digest) if experiment else []
+        if not runs:
+            return False
+        run = runs[0]
+        if run.data.tags.get(_ANALYSIS) != digest:
+            for name, value in figures.items():
+                client.log_metric(run.info.run_id, name, value, step=0)
+            with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
+                for name, data in files.items():
+                    (Path(scratch) / name).write_bytes(data)
+                client.log_artifacts(run.info.run_id, scratch, "analysis")
+            client.set_tag(run.info.run_id, _ANALYSIS, digest)
+        return True
 
 
 def _experiment(client: Any) -> str:
@@ -207,7 +249,7 @@ def _client(root: Root) -> tuple[Any, "_Explained"]:
         with explained():
             _probe(uri)
             return MlflowClient(uri), explained
-    database = (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / layout.MLFLOW
+    database = _database(root)
     explained = _Explained(f"MLflow at {database}", f"mend it or move it away, or set {_SETTING}")
     with explained():
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -216,6 +258,11 @@ def _client(root: Root) -> tuple[Any, "_Explained"]:
         _probe(f"sqlite:///{database}")
         _relocate(database)
         return MlflowClient(f"sqlite:///{database}"), explained
+
+
+def _database(root: Root) -> Path:
+    """MLflow's file, where no server is named."""
+    return (root.path if isinstance(root, Folder) else Path("lolhl-data")).absolute() / layout.MLFLOW
 
 
 def _create_database(database: Path) -> None:

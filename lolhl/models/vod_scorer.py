@@ -37,7 +37,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class VodScorer:
-    """A model, and the tracks of its signals other than pictures, of one VOD.
+    """A model, and the tracks of its signals of one VOD. Those of pictures may come by themselves, see `scores`.
 
     Attributes:
         tracks: None for a signal that the VOD does not have.
@@ -76,8 +76,27 @@ class VodScorer:
 
     def scores_without_pictures(self, count: int) -> Scored:
         """The scores of so many instants, of a model that sees no pictures."""
+        return self._scores(self._without_pictures(count))
+
+    def signal_logits(self, count: int) -> dict[str, Scores]:
+        """What each signal says by itself at so many instants, of a joined model whose signals all have tracks here.
+
+        Returns:
+            Signal → its logits, float32 [count], before calibration; NaN where the signal is not known.
+
+        Raises:
+            TypeError: the model joins no signals.
+        """
+        model = self.used.model
+        if not isinstance(model, JoinedModel):
+            raise TypeError(f"model {self.used.name} joins no signals")
+        parts = list(scoring.signal_logits(model, self._without_pictures(count), self.device))
+        return {name: np.concatenate([part[name] for part in parts]) for name in model.widths}
+
+    def _without_pictures(self, count: int) -> Iterator[Instants]:
+        """So many instants of the tracks."""
         batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
-        return self._scores(self._instants(self._values(numbers)) for numbers in batches)
+        return (self._instants(self._values(numbers)) for numbers in batches)
 
     def _scores(self, batches: Iterable[Instants]) -> Scored:
         model, calibration = self.used.model, self.used.calibration

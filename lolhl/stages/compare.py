@@ -15,20 +15,17 @@ from lolhl.errors import DatasetError, MissingInput
 from lolhl.evaluate.compare import compare as compare_predictions
 from lolhl.evaluate.compare import table
 from lolhl.evaluate.judge import Predictions
-from lolhl.frames.spec import FrameSpec, stored_of_all
 from lolhl.labels.spans import Span
-from lolhl.labels.store import read_labels
 from lolhl.manifest import Manifest
-from lolhl.results import Frames, Games, MethodComparison, Model, Vod
+from lolhl.results import MethodComparison, Model, Vod
 from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
-from lolhl.stages.methods import BUILT_IN, LabelledVod
-from lolhl.storage import MANY, Root, check_name, each
+from lolhl.stages.labelled import Labelled, labelled_vods
+from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
+from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
-
-BASELINES = ("constant", "random")  # stand in every comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,23 +102,9 @@ def describe(result: MethodComparison) -> str:
     return f"compare, on {first_few(result.vods)}:\n{table(result.methods, result.flattered)}"
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    """A labelled VOD: its spans, and the digests of these and of what its scores are made of."""
-
-    spans: Sequence[Span]
-    inputs: Mapping[str, str]
-
-
-def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, _Labelled]:
+def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, Labelled]:
     """The VODs to compare on, in order of names."""
-    if named is None:
-        vods = [vod for vod in layout.labelled(root) if vod not in learnt]
-    else:
-        vods = sorted({check_name(vod.strip(), "VOD") for vod in named.split(",")})
-    specs = stored_of_all(root, vods)
-    read = each(lambda vod: _read(root, vod, specs[vod], skip=named is None), vods, ahead=MANY)
-    sources = {vod: source for vod, source in zip(vods, read, strict=True) if source}
+    sources = labelled_vods(root, named, learnt)
     if not sources:
         raise MissingInput(
             f"{root.url} has no labelled VOD that no model has learnt from: label more with `lolhl labels FILE`, "
@@ -132,27 +115,6 @@ def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, _Lab
             f"no highlight is labelled in {first_few(list(sources))}: label some, or name other VODs with --vods"
         )
     return sources
-
-
-def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) -> _Labelled | None:
-    """
-    Args:
-        frame_sets: all that the VOD has.
-        skip: True to return None where the VOD has neither a video nor frames.
-    """
-    video = manifest.find(root, layout.vod(vod), Vod)
-    if skip and not video and not frame_sets:
-        return None
-    spans, digest = read_labels(root, vod)
-    inputs = {layout.labels(vod): digest}
-    if video:
-        inputs[layout.vod(vod)] = video.content_digest()
-    if games := manifest.find(root, layout.games(vod), Games):
-        inputs[layout.games(vod)] = games.content_digest()
-    for spec in frame_sets:
-        key = spec.manifest_key(vod)
-        inputs[key] = manifest.load(root, key, Frames).content_digest()
-    return _Labelled(spans, inputs)
 
 
 def _models(root: Root, compared: Sequence[str]) -> dict[str, str]:

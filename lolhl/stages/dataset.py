@@ -137,6 +137,34 @@ def dataset(
     return todo.store(result, stretches.to_files(name, [part.split for part in parts]))
 
 
+def split_vods_of(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
+    """The VODs of a dataset, as it splits them.
+
+    Args:
+        root: where the data lies.
+        dataset: its name.
+        described: its manifest.
+
+    Raises:
+        MissingInput: an earlier lolhl made it.
+        StorageError: its files are gone or damaged.
+    """
+    keys, result = stretches.keys(dataset), described.result
+    redo = dataset_command(dataset, described)
+    if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
+        raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
+    files = [described.read(root, key, redo) for key in keys]
+    places = [f"{root.url}/{described.key_of(key)}" for key in keys]
+    return stretches.from_files(files, result.vods, result.fps, places, redo)
+
+
+def dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
+    """The command that makes the dataset anew, with the settings that it was made with."""
+    result, options = described.result, DatasetConfig.options(described.config)
+    view = f"--fps {result.fps} --size {result.size} --fit {result.fit}"
+    return f"lolhl dataset {dataset} {first_few(result.vods, ' ')} {view}{options} --force"
+
+
 @dataclass(frozen=True)
 class Source:
     """What a dataset is made of, of one VOD.

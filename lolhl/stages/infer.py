@@ -181,6 +181,28 @@ def infer(
     return todo.store(result, {layout.scores(vod, place): data})
 
 
+def open_tracks(root: Root, used: Bundle, vod: str) -> dict[str, Track | None]:
+    """The tracks of every frame of a VOD, of all signals of a model, as `infer` makes them of the same sources.
+
+    Those that are not stored are computed. None for a signal that the VOD has nothing of.
+
+    Raises:
+        LolhlError: as `infer` does.
+    """
+    signals = {name: used.open(name) for name in used.signals}
+    sees = any(signal.view for signal in signals.values())
+    source = choose_source(
+        root,
+        vod,
+        used.view,
+        "auto" if sees else "video",
+        mode="grid",
+        decoder="auto",
+        needed_by=f"model {used.name}",
+    )
+    return {name: _track(signal, _source(source, signal)) for name, signal in signals.items()}
+
+
 def _source(source: Source, signal: Signal) -> Source | None:
     """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
     return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
@@ -237,7 +259,7 @@ def _by_events(root: Root, vod: str, config: InferConfig, *, force: bool, place:
         smooth_seconds=0.0,
         model_metrics=None,
     )
-    return todo.store(result, {layout.scores(vod, place): _parquet(scores, by_events.FPS)})
+    return todo.store(result, {layout.scores(vod, place): _parquet(Scored(scores), by_events.FPS)})
 
 
 def _track(signal: Signal, source: Source | None) -> Track | None:

@@ -106,6 +106,10 @@ BUILT_IN: dict[str, Method] = {
 }
 
 
+BASELINES = ("constant", "random")
+"""The names of those that know nothing. They stand in every comparison."""
+
+
 def resolve(root: Root, name: str) -> str:
     """The name of the method that is meant. `champion` means the champion's model; any other name means itself.
 
@@ -127,9 +131,18 @@ def resolve(root: Root, name: str) -> str:
 
 
 def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False) -> Predictions:
-    """The predictions of a model for every frame of these VODs. Its scores are kept below scores/<model>/, and reused.
+    """The predictions of a model for every frame of these VODs, see `scored`."""
+    judge, vods = scored(root, model, labels, force=force)
+    return judge.predict(vods)
 
-    They come from frame sets that fit the model, else from the videos.
+
+def scored(
+    root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False
+) -> tuple[Judge, list[ScoredVod]]:
+    """How a model's scores become highlights, and its scores of every frame of these VODs.
+
+    Scores are kept below scores/<model>/, and reused. They come from frame sets that fit the model, else from the
+    videos.
 
     Args:
         labels: VOD → its labelled spans.
@@ -149,7 +162,7 @@ def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, for
         judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
         scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
         vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
-    return judge.predict(vods)
+    return judge, vods
 
 
 def learnt_from(root: Root, method: str) -> set[str]:

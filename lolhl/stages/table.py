@@ -194,6 +194,14 @@ STAGES: dict[str, Stage] = {
         epilog="Each method is compared with the first one, and all of them with a constant answer and random ranking."
         "\n\nexamples:\n  lolhl compare first second --vods 1886367077,1863051677\n  lolhl compare champion first",
     ),
+    "analyse": Stage(
+        "show what a model finds and misses on labelled VODs, and what its mistakes come from",
+        image="train",
+        words=(Word("model", "name of a trained model, or champion"),),
+        settings=("AnalyseConfig",),
+        epilog="Without --vods it takes the labelled VODs that the model has not learnt from, else its validation side."
+        "\n\nexamples:\n  lolhl analyse first\n  lolhl analyse champion --vods 1886367077 --worst 12",
+    ),
     "retrain": Stage(
         "learn from all labels, and make the model champion if it is better on held-out VODs",
         image="train",

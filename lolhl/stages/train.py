@@ -27,7 +27,7 @@ from lolhl import layout, manifest
 from lolhl.config import setting
 from lolhl.data import cache, stretches
 from lolhl.data.stretches import Samples, Side, SplitVod
-from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
+from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
 from lolhl.evaluate.calibration import Calibration
 from lolhl.frames.frameset import FrameSet
 from lolhl.frames.spec import among
@@ -43,10 +43,9 @@ from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
 from lolhl.signals import Signal
-from lolhl.stages.dataset import DatasetConfig
+from lolhl.stages.dataset import dataset_command, split_vods_of
 from lolhl.stages.methods import BUILT_IN
 from lolhl.storage import Root, each
-from lolhl.text import first_few
 from lolhl.vod.view import View
 
 _LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
@@ -170,7 +169,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             root.delete(checkpoint.key)
     process_group.wait()
 
-    split_vods = _split_vods(root, config.dataset, described)
+    split_vods = split_vods_of(root, config.dataset, described)
     sides = _sides(split_vods, root, config.dataset, described)
     vods = sides["train"].vods
     specs = among(described.inputs)
@@ -256,17 +255,6 @@ def _reporter(name: str, epochs: int, run: tracking.Run | None) -> Callable[[int
     return show
 
 
-def _split_vods(root: Root, dataset: str, described: Manifest[Dataset]) -> list[SplitVod]:
-    """The VODs of the dataset, as it splits them."""
-    keys, result = stretches.keys(dataset), described.result
-    redo = _dataset_command(dataset, described)
-    if not {*keys} <= {layout.without_digest(output.key) for output in described.outputs}:
-        raise MissingInput(f"datasets/{dataset} was made by an earlier lolhl, which stored each frame: run `{redo}`")
-    files = [described.read(root, key, redo) for key in keys]
-    places = [f"{root.url}/{described.key_of(key)}" for key in keys]
-    return stretches.from_files(files, result.vods, result.fps, places, redo)
-
-
 def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manifest[Dataset]) -> dict[Side, Samples]:
     """The samples of the dataset's two sides. Both sides count VODs in the same order."""
     result = described.result
@@ -279,16 +267,9 @@ def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manife
             key, _ = stretches.keys(dataset)
             raise Damaged(
                 f"{root.url}/{key} is wrong (its {side} side lacks frames inside or outside of highlights): "
-                f"run `{_dataset_command(dataset, described)}`"
+                f"run `{dataset_command(dataset, described)}`"
             )
     return sides
-
-
-def _dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
-    """The command that makes the dataset anew, with the settings that it was made with."""
-    result, options = described.result, DatasetConfig.options(described.config)
-    view = f"--fps {result.fps} --size {result.size} --fit {result.fit}"
-    return f"lolhl dataset {dataset} {first_few(result.vods, ' ')} {view}{options} --force"
 
 
 def _check(
@@ -313,7 +294,7 @@ def _check(
             if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
                     f"{vod} was extracted again since the dataset was made: run "
-                    f"`{_dataset_command(config.dataset, described)}`"
+                    f"`{dataset_command(config.dataset, described)}`"
                 )
 
 

@@ -45,6 +45,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "report": ("report", (), (*_VODS, *_AT)),
     "export": ("export", (), (*_VODS, "--format", "otio", *_AT)),
     "compare": ("compare", (), ("champion", "first", "--vods", _VODS[1], *_AT)),
+    "analyse": ("analyse", (), ("champion", "--vods", _VODS[1], *_AT)),
     "retrain": ("retrain", (), _AT),
     "rollback": ("rollback", (), _AT),
 }

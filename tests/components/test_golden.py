@@ -146,7 +146,7 @@ def test_pods_get_the_credentials_that_their_component_declares(goldens: dict[st
             assert storage == {"secretRef": {"name": "lolhl-storage"}}
             assert all(source["secretRef"]["optional"] for source in others)
             secrets.setdefault(name.split("-")[0], set()).update(source["secretRef"]["name"] for source in others)
-    registry = {"train", "retrain", "rollback"}
+    registry = {"train", "analyse", "retrain", "rollback"}
     assert {stage for stage, names in secrets.items() if "lolhl-mlflow" in names} == registry
     assert {stage for stage, names in secrets.items() if "lolhl-twitch" in names} == {"download"}
     assert {stage for stage, names in secrets.items() if "lolhl-riot" in names} == {"riot"}

@@ -120,3 +120,26 @@ def test_a_vod_without_frames_has_no_figures() -> None:
     empty = ScoredVod(vod="a", fps=FPS, scores=np.zeros(0), labels=[Span(1, 2)])
     figures = judge(Judge(5, Limits(threshold=0.5)).predict([empty]))
     assert (figures.frames.model.average_precision, figures.events[0].labelled, figures.events[0].f1) == (None, 1, 0.0)
+
+
+def borders(spans: Sequence[Span]) -> list[float]:
+    return [time for span in spans for time in (span.start, span.stop)]
+
+
+def test_another_prediction_is_judged_where_a_vod_is_known() -> None:
+    whole = scored("a")
+    known = np.zeros(900, dtype=bool)  # longer than the scores
+    known[60:95] = known[300:345] = True  # 20 to 31 2/3 s, 100 to 115 s: both cut a label
+    part = whole.only(known)
+    assert part.known is not None
+    assert borders(part.labels) == pytest.approx([28, 31 + 2 / 3, 110, 115])
+    everything = Prediction(
+        vod="a", fps=FPS, scores=whole.scores.astype(np.float64), spans=[Span(0, 102), Span(110, 118), Span(150, 160)],
+        labels=SPANS,
+    )  # fmt: skip
+    within = everything.within(part)
+    assert borders(within.spans) == pytest.approx([20, 31 + 2 / 3, 100, 102, 110, 115])
+    own, other = part.uncut().ranking(by_vod=False), within.ranking(by_vod=False)
+    assert own.labels.tolist() == other.labels.tolist()
+    assert own.groups.tolist() == other.groups.tolist()
+    assert own.scores.tolist() == pytest.approx(other.scores.tolist())

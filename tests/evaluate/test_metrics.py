@@ -315,3 +315,26 @@ def test_a_gain_that_is_not_defined_is_none() -> None:
     bad = metrics.Ranking(np.array([True, False]), np.array([np.nan, 0.1]), np.array(["a", "b"]))
     with pytest.raises(ModelError):
         metrics.gain(one, bad)
+
+
+def test_a_precision_recall_curve_has_the_precision_and_recall_that_its_thresholds_give() -> None:
+    labels, scores, _ = stream()
+    curve = metrics.precision_recall(labels, scores, points=50)
+    assert len(curve) == 50
+    for number, point in enumerate(curve, start=1):
+        figures = metrics.frame_figures(labels, scores, point.threshold)
+        assert (point.precision, point.recall) == (figures.precision, figures.recall)
+        assert point.recall >= number / 50 - 1e-9
+        higher = metrics.frame_figures(labels, scores, float(np.nextafter(point.threshold, 2)))
+        assert higher.recall is not None
+        assert higher.recall < number / 50  # no higher threshold reaches as much
+    assert metrics.precision_recall(np.zeros(5, dtype=bool), np.ones(5)) == []
+    assert [(p.precision, p.recall) for p in metrics.precision_recall([0, 1], [1.0, 1.0])] == [(0.5, 1.0)]
+
+
+def test_best_overlaps() -> None:
+    labels = [Span(0, 10), Span(100, 110), Span(200, 210)]
+    highlights = [Span(5, 15), Span(0, 5), Span(110, 120)]
+    assert metrics.best_overlaps(labels, highlights) == pytest.approx([0.5, 0, 0])
+    assert metrics.best_overlaps(highlights, labels) == pytest.approx([1 / 3, 0.5, 0])
+    assert metrics.best_overlaps(labels, []) == pytest.approx([0, 0, 0])

@@ -212,7 +212,7 @@ def test_who_may_talk_to_whom(rendered: list[Object]) -> None:
     for name, own in labels.items():
         stage = name.split("-")[0]
         expected = {"lolhl-nothing", "lolhl-dns", "lolhl-internet"}
-        expected |= {"lolhl-registry"} if stage in ("train", "retrain", "rollback") else set()
+        expected |= {"lolhl-registry"} if stage in ("train", "analyse", "retrain", "rollback") else set()
         expected |= {"lolhl-ranks"} if stage == "train" else set()
         assert {policy for policy, what in policies.items() if selects(what, own)} == expected, name
 

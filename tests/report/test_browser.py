@@ -85,6 +85,19 @@ def test_a_stream_with_highlights(show: Open) -> None:
     expect(page.get_by_role("table")).to_contain_text("0.68")
 
 
+def test_an_address_can_name_a_moment(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(render(made_up()), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(f"{(tmp_path / 'report.html').as_uri()}#t=754.5")
+    expect(page.locator("#readout")).to_contain_text("0:12:34")
+    expect(page.get_by_role("slider")).to_be_focused()
+    page.evaluate("location.hash = 't=99999'")
+    expect(page.locator("#readout")).to_contain_text("0:20:00")
+    page.evaluate("location.hash = 't=1e9)'")
+    expect(page.locator("#readout")).to_contain_text("0:20:00")
+    page.close()
+
+
 def test_order_of_time(show: Open) -> None:
     page = show(made_up())
     starts = [float(card.get_attribute("data-start") or "nan") for card in page.locator("#highlights > li").all()]

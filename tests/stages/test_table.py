@@ -68,7 +68,7 @@ def test_each_image_offers_what_the_one_before_does() -> None:
         [sys.executable, "-m", "lolhl.stages.table", "infer"], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == table.offered("infer")
-    assert not {"train", "retrain", "rollback"} & {*done.stdout.split()}
+    assert not {"train", "analyse", "retrain", "rollback"} & {*done.stdout.split()}
 
 
 def test_help_of_all_imports_no_stage() -> None:

@@ -34,3 +34,4 @@ renderRest();
 renderList();
 showReadout();
 draw();
+showMoment();

@@ -46,6 +46,17 @@ function select(item, { focus = false, reveal = false } = {}) {
   moveCursor(item.start);
 }
 
+/** An address that ends in #t=754.5 shows that moment: other pages link to it so. */
+function showMoment() {
+  const moment = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
+  if (!moment) return;
+  const seconds = clamp(Number(moment[1]), 0, end);
+  view(seconds - 60, seconds + 60);
+  moveCursor(seconds);
+  chart.focus({ preventScroll: true });
+  chart.scrollIntoView({ block: 'center' });
+}
+
 function pointerTime(event, canvas, a, b) {
   return clamp(toTime(event.offsetX, canvas.clientWidth, a, b), 0, end);
 }
@@ -167,6 +178,7 @@ overview.addEventListener('pointerdown', (event) => {
 });
 overview.addEventListener('pointermove', (event) => { if (event.buttons) moveOverview(event); });
 
+window.addEventListener('hashchange', showMoment);
 $('zoom-in').addEventListener('click', () => zoom(0.5));
 $('zoom-out').addEventListener('click', () => zoom(2));
 $('zoom-all').addEventListener('click', () => view(0, end));

@@ -40,13 +40,14 @@ CALLS: dict[str, tuple[str, ...]] = {
     ),
     "retrain": ("--like", "--judge", "--tolerance"),
     "compare m t random": ("--vods", "--name"),
+    "analyse m": ("--vods", "--worst", "--around"),
     "rollback": ("--root",),
 }  # fmt: skip
 NAMES = (
     "download a.mp4 --name {}", "extract {}", "dataset {} a", "dataset n {}", "train {} --dataset d --epochs 1",
     "train n --dataset {}", "infer {} a", "infer t {}", "report {}", "labels {}", "download {}", "extract a --root {}",
     "run a.mp4 --model {}", "labels a.tsv --vod {}", "retrain --like {}", "{} a", "extract a {}",
-    "compare {} --vods a", "compare m --vods {}",
+    "compare {} --vods a", "compare m --vods {}", "analyse {}",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ STAGES: dict[str, tuple[set[str], tuple[tuple[str, ...], ...]]] = {
     "train": ({"mlflow"}, ((), ("-j", "3x1"), ("-j", "1x2", "--max_retries", "1"), ("-h", "lolhl_h100"))),
     "infer": (set(), ((), ("--replicas", "20"), ("--replicas", "2", "-h", "lolhl_a100"))),
     "report": (set(), ((), ("--replicas", "2"))),
+    "analyse": ({"mlflow"}, ((), ("--max_retries", "1"))),
     "retrain": ({"mlflow"}, ((), ("--max_retries", "1"))),
     "rollback": ({"mlflow"}, ((),)),
 }

@@ -46,7 +46,7 @@ JOINED = ("infer j a", "infer j a --force", "retrain --like j", " ".join(STAGES[
 _FOLDERS = {"train": "models", "dataset": "datasets"}
 WRITES = {
     "infer": ("highlights/",), "report": ("highlights/",), "run": ("highlights/",), "retrain": ("retrain/", "scores/"),
-    "compare": ("comparisons/", "scores/"),
+    "compare": ("comparisons/", "scores/"), "analyse": ("analyses/", "scores/"),
 }  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def _made_by(words: list[str]) -> tuple[str, ...]:
     return {
         "extract": ("frames/",), "download": ("vods/",), "labels": ("labels/",), "dataset": ("datasets/",),
         "train": ("models/",), "infer": ("highlights/",), "report": ("highlights/",),
-        "compare": ("comparisons/", "scores/"),
+        "compare": ("comparisons/", "scores/"), "analyse": ("analyses/", "scores/"),
     }.get(words[0], ("retrain/", "scores/", "models/", "datasets/", "frames/"))  # fmt: skip
 
 

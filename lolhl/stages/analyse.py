@@ -1,0 +1,429 @@
+"""analyse: a model and labelled VODs → one page about what the model finds, what it misses, and why.
+
+analyses/<model>/analysis.html is the page, analysis.json holds its figures. The model is judged on the labelled VODs
+that it has not learnt from. Where there are none, it is judged on its validation side, and the page says so. The scores
+lie below scores/<model>/<vod>/, where `compare` and `retrain` find them too.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from lolhl import grid, layout, manifest
+from lolhl.config import Config, setting
+from lolhl.errors import DatasetError, LolhlError, MissingInput, StorageError, UsageError
+from lolhl.evaluate.calibration import calibration_error, reliability_bins
+from lolhl.evaluate.compare import compare, table
+from lolhl.evaluate.figures import Mistake
+from lolhl.evaluate.judge import Predictions, ScoredVod
+from lolhl.evaluate.metrics import Ranking, precision_recall
+from lolhl.evaluate.mistakes import false_alarms, misses
+from lolhl.frames.spec import stored_of_all
+from lolhl.labels.spans import Span
+from lolhl.manifest import Manifest, Output
+from lolhl.report.analysis import PARTS, AnalysisPage, Part, Shown, render
+from lolhl.report.pictures import thumbnails
+from lolhl.results import Analysis, Dataset, Model, Vod
+from lolhl.stages import methods
+from lolhl.stages.dataset import split_vods_of
+from lolhl.stages.labelled import labelled_vods, media_inputs
+from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
+from lolhl.storage import MANY, Root, each
+from lolhl.text import first_few
+
+log = logging.getLogger(__name__)
+
+Logits = Mapping[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyseConfig(Config):
+    """What the page shows."""
+
+    # Which VODs these are is among the inputs.
+    vods: str | None = setting(
+        None,
+        "labelled VODs, with commas between (default: those that it has not learnt from, else its validation side)",
+        neutral=True,
+    )
+    worst: int = setting(6, "misses, and false alarms, that are shown with a picture", at_least=0, at_most=100)
+    around: float = setting(
+        30.0,
+        "seconds before and after a mistake in which the page shows what each signal said",
+        at_least=1,
+        at_most=600,
+    )
+
+
+def analyse(
+    root: Root, model: str, config: AnalyseConfig = AnalyseConfig(), *, force: bool = False
+) -> Manifest[Analysis]:
+    """Makes analyses/<model>/: analysis.html and analysis.json.
+
+    Where runs are tracked, the run of the model in MLflow gets both.
+
+    Args:
+        root: where the data lies.
+        model: name of a trained model, or `champion`.
+        config: see `AnalyseConfig`.
+        force: redo what is done, the model's scores too.
+
+    Returns:
+        The manifest. Its result holds the figures and all mistakes, worst first.
+
+    Raises:
+        MissingInput: the model does not exist, or there is nothing to judge it on.
+        UsageError: the name is that of a method that is built in, or none.
+        DatasetError: no highlight is labelled there.
+        LolhlError: as `infer` does; or MLflow fails. Then the page is finished, and the same call repeats the rest.
+    """
+    name = methods.resolve(root, model)
+    if name in BUILT_IN:
+        raise UsageError(f"{name!r} is a method that is built in, and no model: `lolhl compare {name}` judges it")
+    made = manifest.load(root, layout.model(name), Model)
+    judged = _judged(root, name, made, config.vods)
+    pages = _with_page(root, judged.labels)
+    inputs = {layout.model(name): made.content_digest(), **judged.inputs}
+    inputs |= {"pages": ",".join(pages), "part": judged.part}  # these the page shows, too
+    todo, earlier = manifest.plan(root, layout.analysis(name), Analysis, config, inputs, force=force, opened=True)
+    if earlier:
+        _publish(root, name, made, earlier)
+        return earlier
+    if judged.part != "held-out":
+        log.warning("analyse %s: %s", name, PARTS[judged.part])
+
+    seen = _look(root, name, judged, force=force)
+    own = seen.predictions[name]
+    missed, alarms = misses(own.vods), false_alarms(own.vods)
+    worst = [*missed[: config.worst], *alarms[: config.worst]]
+    logits = _logits(root, made, name, sorted({mistake.vod for mistake in worst}))
+    missed = _with_signals(missed, config.worst, seen, logits)
+    alarms = _with_signals(alarms, config.worst, seen, logits)
+    bins = reliability_bins(seen.raw.labels, seen.raw.scores)
+    result = Analysis(
+        model=name,
+        part=judged.part,
+        vods=list(judged.labels),
+        flattered=list(judged.flattered),
+        methods=compare(seen.predictions, BASELINES),
+        left_out=seen.left_out,
+        curve=precision_recall(own.ranking.labels, own.ranking.scores),
+        bins=bins,
+        calibration_error=calibration_error(bins) if bins else None,
+        misses=missed,
+        false_alarms=alarms,
+        page=layout.analysis_page(name),
+    )
+    videos = _videos(root, judged.labels)
+    show = _Gallery(root, seen, logits, videos, pages, config)
+    html = render(
+        AnalysisPage(
+            model=name,
+            kind=made.result.kind,
+            signals=_weights(root, made, name),
+            part=judged.part,
+            vods={vod: videos[vod].result.title or vod if vod in videos else vod for vod in judged.labels},
+            flattered=judged.flattered,
+            methods=result.methods,
+            curve=result.curve,
+            bins=bins,
+            calibration_error=result.calibration_error,
+            misses=show.all(missed[: config.worst], at_peak=False),
+            all_misses=len(missed),
+            false_alarms=show.all(alarms[: config.worst], at_peak=True),
+            all_false_alarms=len(alarms),
+            smooth_seconds=made.result.smooth_seconds,
+            fps=seen.fps,
+        )
+    ).encode()
+    with todo.begin() as begun:
+        root.write(result.page, html)
+        finished = begun.finish(result, [Output.from_bytes(result.page, html)])
+    _publish(root, name, made, finished)
+    return finished
+
+
+def describe(result: Analysis) -> str:
+    """The figures as a table in text, and the worst mistakes."""
+    lines = [
+        f"analyse {result.model}, on {first_few(result.vods)}: {PARTS[result.part]}",
+        table(result.methods, {result.model: result.flattered}),
+    ]
+    lines += [f"{method} is left out: {why}" for method, why in result.left_out.items()]
+    for name, mistakes in {"misses": result.misses, "false alarms": result.false_alarms}.items():
+        shown = [f"{one.vod} at {grid.format_time(round(one.start))} ({one.score:.2f})" for one in mistakes[:3]]
+        lines.append(f"{len(mistakes)} {name}" + (f", the worst: {', '.join(shown)}" if shown else ""))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a model is judged on.
+
+    Attributes:
+        labels: VOD → its labelled spans.
+        inputs: the digests of what is read of them.
+        flattered: those that the model has learnt from.
+        known: VOD → which of its instants are judged: bool [n]. None for all of each.
+    """
+
+    part: Part
+    labels: Mapping[str, Sequence[Span]]
+    inputs: Mapping[str, str]
+    flattered: Sequence[str] = ()
+    known: Mapping[str, npt.NDArray[np.bool_]] | None = None
+
+
+def _judged(root: Root, model: str, made: Manifest[Model], named: str | None) -> _Judged:
+    """The labelled VODs that the model has not learnt from, those that were named, or its validation side."""
+    keys = layout.datasets(made.inputs)
+    datasets = {key: found for key in keys if (found := manifest.intact(root, key, Dataset))}
+    learnt = {vod for dataset in datasets.values() for vod in dataset.result.vods}
+    labelled = labelled_vods(root, named, learnt)
+    if labelled:
+        flattered = sorted(learnt & labelled.keys())
+        part: Part = "named" if flattered else "held-out" if len(datasets) == len(keys) else "unknown"
+        labels = {vod: source.spans for vod, source in labelled.items()}
+        inputs = {key: digest for source in labelled.values() for key, digest in source.inputs.items()}
+        judged = _Judged(part, labels, inputs, flattered)
+    elif datasets:
+        judged = _validation(root, model, made, datasets)
+    else:
+        raise MissingInput(
+            f"{root.url} has no labelled VOD with a video or frames: run `lolhl labels FILE`, and `lolhl download … "
+            "--name VOD` for a VOD in it"
+        )
+    if not any(judged.labels.values()):
+        raise DatasetError(
+            f"no highlight is labelled in {first_few(list(judged.labels))}: label some, or name other VODs with --vods"
+        )
+    return judged
+
+
+def _validation(root: Root, model: str, made: Manifest[Model], datasets: Mapping[str, Manifest[Dataset]]) -> _Judged:
+    """The validation side of the dataset that the model learnt from."""
+    ((key, described),) = datasets.items()
+    if described.content_digest() != made.result.dataset_digest:
+        raise MissingInput(
+            f"{root.url} has no labelled VOD with a video or frames that {model} has not learnt from, and {key} was "
+            f"made anew since: label more with `lolhl labels FILE`, or run `{layout.remake(layout.model(model))}`"
+        )
+    split = [vod for vod in split_vods_of(root, key.split("/")[1], described) if vod.sides["validation"]]
+    known = {}
+    for vod in split:
+        known[vod.vod] = np.zeros(vod.end, dtype=bool)
+        for first, end in vod.sides["validation"]:
+            known[vod.vod][first:end] = True
+    specs = stored_of_all(root, list(known))
+    inputs = {key: described.content_digest()}
+    for media in each(lambda vod: media_inputs(root, vod, specs[vod]), list(known), ahead=MANY):
+        inputs |= media
+    part: Part = "validation-vods" if described.result.holdout == "vods" else "validation-chunks"
+    return _Judged(part, {vod.vod: vod.spans for vod in split}, inputs, known=known)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What methods say of the VODs.
+
+    Attributes:
+        predictions: of the model, and of each method that is built in.
+        left_out: why there is none of the others.
+        raw: the model's calibrated probabilities, as they are, of what is judged.
+        fps: of the model's grid.
+    """
+
+    predictions: Mapping[str, Predictions]
+    left_out: dict[str, str]
+    raw: Ranking
+    fps: Fraction
+
+
+def _look(root: Root, model: str, judged: _Judged, *, force: bool) -> _Seen:
+    """Scores the VODs by the model and by all methods that are built in."""
+    judge, whole = methods.scored(root, model, judged.labels, force=force)
+    known = judged.known
+    vods = [vod.only(known[vod.vod]) for vod in whole] if known else whole
+    grids = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in whole]
+    predictions, left_out = {model: judge.predict(vods)}, {}
+    for name, method in BUILT_IN.items():
+        try:
+            predicted = method(root, grids)
+        except MissingInput as error:  # loudness, chat and motion want the videos
+            left_out[name] = str(error)
+            log.warning("analyse %s: %s is left out: %s", model, name, error)
+            continue
+        predictions[name] = _within(predicted, vods) if known else predicted
+    return _Seen(predictions, left_out, Predictions(0.0, [vod.uncut() for vod in vods]).ranking, vods[0].fps)
+
+
+def _within(predicted: Predictions, vods: Sequence[ScoredVod]) -> Predictions:
+    """The predictions of whole VODs, judged where these VODs are known."""
+    return Predictions(predicted.threshold, [one.within(vod) for one, vod in zip(predicted.vods, vods, strict=True)])
+
+
+def _joined(made: Manifest[Model]) -> bool:
+    """Whether the model joins the logits of signals."""
+    from lolhl.models.joined import JoinedModel  # torch takes seconds to import
+    from lolhl.models.registry import MODELS
+
+    return issubclass(MODELS[made.result.kind], JoinedModel)
+
+
+def _weights(root: Root, made: Manifest[Model], name: str) -> dict[str, float | None]:
+    """The signals of a model. Those of a model that joins them have weights."""
+    if not _joined(made):
+        return dict.fromkeys(made.result.signals)
+    from lolhl.models.bundle import load_bundle
+    from lolhl.models.joined import JoinedModel
+
+    model = load_bundle(root, name).model
+    assert isinstance(model, JoinedModel)
+    return dict(zip(model.widths, model.weights.tolist(), strict=True))
+
+
+def _logits(root: Root, made: Manifest[Model], name: str, vods: Sequence[str]) -> dict[str, Logits]:
+    """VOD → signal → its logits: float32 [T], NaN where it is not known. Nothing of a model that joins no signals."""
+    if not vods or not _joined(made):
+        return {}
+    import torch
+
+    from lolhl.models.bundle import load_bundle
+    from lolhl.models.vod_scorer import VodScorer
+    from lolhl.stages.infer import open_tracks
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    used = load_bundle(root, name)
+    used.model.to(device)
+    logits: dict[str, Logits] = {}
+    for vod in vods:
+        tracks = open_tracks(root, used, vod)
+        count = max(len(track) for track in tracks.values() if track)
+        logits[vod] = VodScorer.open(used, tracks, device).signal_logits(count)
+    return logits
+
+
+def _with_signals(mistakes: Sequence[Mistake], worst: int, seen: _Seen, logits: Mapping[str, Logits]) -> list[Mistake]:
+    """The same mistakes; the worst ones with the mean of each signal's logits within."""
+    fps = seen.fps
+    named = [
+        replace(mistake, signals={name: _mean(values, mistake, fps) for name, values in logits[mistake.vod].items()})
+        if mistake.vod in logits
+        else mistake
+        for mistake in mistakes[:worst]
+    ]
+    return [*named, *mistakes[worst:]]
+
+
+def _mean(logits: npt.NDArray[np.float32], mistake: Mistake, fps: Fraction) -> float | None:
+    first, end = (grid.first_frame_at(time, fps) for time in (mistake.start, mistake.stop))
+    known = logits[first : max(end, first + 1)]
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else None
+
+
+def _with_page(root: Root, vods: Iterable[str]) -> list[str]:
+    """The VODs that have a page of their own."""
+    names = list(vods)
+    found = each(lambda vod: root.stat(layout.page(vod)), names, ahead=MANY)
+    return [vod for vod, stat in zip(names, found, strict=True) if stat]
+
+
+def _videos(root: Root, vods: Iterable[str]) -> dict[str, Manifest[Vod]]:
+    """The VODs that have a video."""
+    names = list(vods)
+    found = each(lambda vod: manifest.find(root, layout.vod(vod), Vod), names, ahead=MANY)
+    return {vod: stored for vod, stored in zip(names, found, strict=True) if stored}
+
+
+@dataclass(frozen=True)
+class _Gallery:
+    """What mistakes are shown with.
+
+    Attributes:
+        logits: VOD → signal → float32 [T].
+        videos: the VODs that have one.
+        pages: the VODs that have a page of their own.
+    """
+
+    root: Root
+    seen: _Seen
+    logits: Mapping[str, Logits]
+    videos: Mapping[str, Manifest[Vod]]
+    pages: Sequence[str]
+    config: AnalyseConfig
+
+    def all(self, mistakes: Sequence[Mistake], *, at_peak: bool) -> list[Shown]:
+        """These mistakes with a picture each: of the second of the highest score, or of the middle."""
+        fps = self.seen.fps
+        seconds = [one.peak if at_peak else (one.start + one.stop) / 2 for one in mistakes]
+        pictures = self._pictures([(one.vod, round(at * fps)) for one, at in zip(mistakes, seconds, strict=True)])
+        return [self._shown(one, picture, at) for one, picture, at in zip(mistakes, pictures, seconds, strict=True)]
+
+    def _shown(self, mistake: Mistake, picture: bytes | None, at: float) -> Shown:
+        logits, fps = self.logits.get(mistake.vod, {}), self.seen.fps
+        count = max((len(values) for values in logits.values()), default=0)
+        first = max(0, grid.first_frame_at(mistake.start - self.config.around, fps))
+        end = min(count, grid.first_frame_at(mistake.stop + self.config.around, fps))
+        around = slice(first, end)
+        return Shown(
+            mistake=mistake,
+            picture=picture,
+            pictured=at,
+            page=f"../../{quote(layout.page(mistake.vod))}" if mistake.vod in self.pages else None,
+            times=grid.times(count, fps)[around],
+            logits={name: values[around] for name, values in logits.items()} if first < end else {},
+        )
+
+    def _pictures(self, wanted: Sequence[tuple[str, int]]) -> list[bytes | None]:
+        """The pictures of VODs at instants of the grid. None where a video is gone."""
+        pictures: dict[tuple[str, int], bytes | None] = {}
+        for vod in dict.fromkeys(vod for vod, _ in wanted):
+            numbers = [number for other, number in wanted if other == vod]
+            stored = self.videos.get(vod)
+            if stored is None:
+                continue
+            try:
+                video = stored.local(self.root, stored.result.video, layout.remake(layout.vod(vod)))
+            except StorageError as error:
+                log.warning("analyse: there are no pictures of %s: %s", vod, error)
+                continue
+            found = thumbnails(video, self.seen.fps, numbers)
+            pictures |= {(vod, number): picture for number, picture in zip(numbers, found, strict=True)}
+        return [pictures.get(place) for place in wanted]
+
+
+def _publish(root: Root, name: str, made: Manifest[Model], finished: Manifest[Analysis]) -> None:
+    """Gives MLflow the analysis, where runs are tracked. Figures only of VODs that the model has not learnt from."""
+    from lolhl.models import tracking
+
+    if not tracking.is_used(root):
+        return
+    result = finished.result
+    files = {"analysis.html": root.read(result.page), "analysis.json": finished.to_bytes()}
+    figures = _tracked_figures(result) if result.part == "held-out" else {}
+    try:
+        known = tracking.add_analysis(root, made, finished.content_digest(), files, figures)
+    except LolhlError as error:
+        raise LolhlError(
+            f"the analysis of {name} is finished, but not published: {error}; the same command repeats it"
+        ) from error
+    if not known:
+        log.info("analyse %s: MLflow has no run of this model, and gets no analysis", name)
+
+
+def _tracked_figures(result: Analysis) -> dict[str, float]:
+    """The figures by their names in MLflow."""
+    own = result.methods[0]
+    figures = {
+        "average_precision": own.frames.model.average_precision,
+        "calibration_error": result.calibration_error,
+        "minutes_to_watch": own.editing.minutes.value if own.editing else None,
+        **{f"event_f1_tiou_{at.tiou:g}": at.f1 for at in own.events},
+    }
+    return {f"held_out_{name}": value for name, value in figures.items() if value is not None}
