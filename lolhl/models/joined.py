@@ -28,7 +28,7 @@ class JoinedSettings(ModelSettings):
     """Base of the settings of such models."""
 
     signals: str = setting(
-        "pictures,sound,chat",
+        "pictures,sound",
         "signals that the model listens to, with commas between; those that no VOD of the dataset has are left out",
     )
     hidden: int = setting(64, "width of the head of each signal", at_least=1, at_most=8192)

@@ -25,7 +25,7 @@ MODELS: dict[str, str] = {
     "default": "",
     "pictures": "--signals pictures",
     "sound": "--signals sound",
-    "pictures-sound": "--signals pictures,sound",
+    "pictures-sound-chat": "--signals pictures,sound,chat",
     "gru": "--kind gru",
     "image": "--kind image",
     "video": "--kind video",

@@ -337,14 +337,15 @@ def test_two_processes_train_a_model_as_good(root: Root, tmp_path: Path, kind: s
     assert average_precision(root, "b") > 0.9
 
 
-def test_by_default_a_model_listens_to_what_there_is(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_listens_to_what_there_is(root: Root, caplog: pytest.LogCaptureFixture) -> None:
     """A signal that no VOD of the dataset has gets no head: one that has learnt nothing would have a say elsewhere."""
     caplog.set_level(logging.INFO)
-    made = train(root, "m", TrainConfig(dataset="d", epochs=6, learning_rate=2e-3)).result
-    assert made.kind == "tcn"
-    assert made.settings["signals"] == "pictures,sound"
+    listening = TcnSettings(signals="pictures,chat,sound")
+    made = train(root, "m", TrainConfig(dataset="d", epochs=6, learning_rate=2e-3, model=listening)).result
+    assert (made.kind, made.settings["signals"]) == ("tcn", "pictures,sound")
     assert [*made.signals] == ["pictures", "sound"]
     assert "no VOD of the dataset has chat: it learns from pictures and sound" in caplog.text
+    assert TrainConfig().model == TcnSettings(signals="pictures,sound")
     assert infer(root, "m", "b").result.explained_by == ["pictures", "sound"]
     assert average_precision(root, "b") > 0.9
     for highlight in highlights(root, "b").result.highlights:  # the sound of these streams says nothing

@@ -29,7 +29,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "models/m": ("train", "m", "--dataset", "d", "--epochs", "2", "--kind", "video"),
     "models/t": ("train", "t", "--dataset", "d", "--epochs", "1", "--kind", "image", "--backbone", "resnet10t",
                  "--weights", "none", "--tune", "all", "--augment"),
-    "models/j": ("train", "j", "--dataset", "d", "--epochs", "1"),
+    "models/j": ("train", "j", "--dataset", "d", "--epochs", "1", "--signals", "pictures,sound,chat"),
     "highlights/a/scores": ("infer", "m", "a"),
     "highlights/b/scores": ("infer", "m", "b"),
     "highlights/a": ("report", "a"),

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def test_describe(vod: Vod, serve: Serve) -> None:
             twitch.Rendition("160p", "160p30", 48, 32, 30, is_source=False),
         ),
         chapters=[Span(0, 10, "Just Chatting"), Span(10, 24, "League of Legends")],
+        recorded_at=datetime(2024, 9, 8, 8, tzinfo=UTC),
     )
     assert said.rendition("160p") == said.rendition("160p30") == said.renditions[1]
     assert said.rendition("source") == said.rendition("1080p60") == said.renditions[0]
