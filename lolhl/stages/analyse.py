@@ -29,7 +29,7 @@ from lolhl.manifest import Manifest, Output
 from lolhl.report.analysis import PARTS, AnalysisPage, Part, Shown, render
 from lolhl.report.pictures import thumbnails
 from lolhl.results import Analysis, Dataset, Model, Vod
-from lolhl.stages import methods
+from lolhl.stages import by_events, methods
 from lolhl.stages.dataset import split_vods_of
 from lolhl.stages.labelled import labelled_vods, media_inputs
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
@@ -252,6 +252,8 @@ def _look(root: Root, model: str, judged: _Judged, *, force: bool) -> _Seen:
     grids = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in whole]
     predictions, left_out = {model: judge.predict(vods)}, {}
     for name, method in BUILT_IN.items():
+        if name == by_events.NAME and not any(root.stat(layout.games(vod.vod)) for vod in grids):
+            continue  # nobody has to ask Riot for games, so that they are not missed
         try:
             predicted = method(root, grids)
         except MissingInput as error:  # loudness, chat and motion want the videos

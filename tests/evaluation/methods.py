@@ -13,7 +13,7 @@ from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
 from lolhl.labels.spans import Span
 from lolhl.results import Vod
-from lolhl.stages import methods
+from lolhl.stages import by_events, methods
 from lolhl.stages.methods import BUILT_IN, LabelledVod
 from tests.evaluation.material import Direction, Workshop
 
@@ -35,7 +35,8 @@ BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe
 
 def known() -> list[str]:
     """The names that can be compared."""
-    return [*BUILT_IN, *BLOG, *MODELS]
+    built_in = [name for name in BUILT_IN if name != by_events.NAME]  # no game of Riot is shown
+    return [*built_in, *BLOG, *MODELS]
 
 
 def scores_of_blog(direction: str) -> Path:
