@@ -85,6 +85,11 @@ def time_of(frame: int, fps: Fraction) -> float:
     return seconds if Fraction(seconds) <= exact else math.nextafter(seconds, -math.inf)
 
 
+def instants_in(seconds: float, fps: Fraction) -> int:
+    """How many instants a video of so many seconds has. Seconds are taken as they are written: 0.1 is a tenth."""
+    return first_frame_at(Fraction(str(seconds)), fps)
+
+
 def first_frame_at(seconds: float | Fraction, fps: Fraction) -> int:
     """The first k with k / fps >= seconds, by exact arithmetic."""
     numerator, denominator = (

@@ -1,12 +1,16 @@
-"""Parquet files of a root, read as what they should hold."""
+"""Parquet files of a root: read as what they should hold; and that of a VOD's scores, which is also written here."""
 
+import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lolhl import grid
 from lolhl.errors import StorageError
 
 
@@ -50,18 +54,48 @@ def read_table(
     return table
 
 
-def part_column(signal: str) -> str:
-    """The column of a scores.parquet that holds what a signal adds to the log-odds."""
-    return f"log_odds_of_{signal}"
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a VOD on its grid.
+
+    Attributes:
+        probabilities: calibrated, float32 [n].
+        parts: signal → what it adds to the log-odds before calibration, float32 [n], 0 where it is not known. Empty
+            for a model that does not tell its signals apart.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    parts: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
-def read_parts(
-    data: bytes, place: str, redo: str, count: int, signals: Sequence[str]
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Signal → what it adds to the log-odds of each instant, in a scores.parquet: float32 [count]. As `read_table`."""
-    columns = {part_column(signal): signal for signal in signals}
+def write_scored(scored: Scored, fps: Fraction) -> bytes:
+    """The bytes of a scores.parquet: frame, time in seconds, score, and a column for the part of each signal.
+
+    Parts have two decimals, which say why a moment was picked and take little room.
+    """
+    count = len(scored.probabilities)
+    columns = {"frame": np.arange(count), "time": grid.times(count, fps), "score": scored.probabilities}
+    parts = {_part_column(signal): np.round(part, 2) for signal, part in scored.parts.items()}
+    buffer = io.BytesIO()
+    pl.DataFrame({**columns, **parts}).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def read_scored(data: bytes, place: str, redo: str, count: int, signals: Sequence[str]) -> Scored:
+    """What `write_scored` wrote.
+
+    Args:
+        data, place, redo: as of `read_table`.
+        count: instants of the grid.
+        signals: those that have parts.
+
+    Raises:
+        StorageError: the file holds something else.
+    """
+    probabilities = read_scores(data, place, redo, count)
+    columns = {_part_column(signal): signal for signal in signals}
     parts = read_table(data, dict.fromkeys(columns, pl.Float32), place, redo, rows=count) if signals else pl.DataFrame()
-    return {signal: parts[column].to_numpy() for column, signal in columns.items()}
+    return Scored(probabilities, {signal: parts[column].to_numpy() for column, signal in columns.items()})
 
 
 def read_scores(data: bytes, place: str, redo: str, count: int) -> npt.NDArray[np.float32]:
@@ -71,3 +105,7 @@ def read_scores(data: bytes, place: str, redo: str, count: int) -> npt.NDArray[n
     if not in_order or not scores["score"].is_between(0, 1).all():
         raise StorageError(f"{place} is wrong (it is not one probability a frame, in order): run `{redo}`")
     return scores["score"].to_numpy()
+
+
+def _part_column(signal: str) -> str:
+    return f"log_odds_of_{signal}"

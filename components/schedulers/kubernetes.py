@@ -59,12 +59,12 @@ class LolhlKubernetesScheduler(KubernetesScheduler):  # type: ignore[misc]
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "failed to load kube config")
             try:
-                made = super()._api_client()
+                client = super()._api_client()
             except UserWarning as warning:
                 raise SchedulerError(f"no cluster is known: {warning}; set KUBECONFIG") from warning
-        if not isinstance(made, _Client):
-            made = self._client = _Client(made.configuration)
-        return made
+        if not isinstance(client, _Client):
+            client = self._client = _Client(client.configuration)
+        return client
 
     def _run_opts(self) -> runopts:
         opts = super()._run_opts()
@@ -146,13 +146,13 @@ def _one_line() -> Iterator[None]:
 
 def _refusal(error: ApiException) -> str:
     try:
-        said = json.loads(error.body)["message"]
+        message = json.loads(error.body)["message"]
     except (TypeError, ValueError, KeyError):
         # An API server answers so for a kind that it does not know.
         missing = "; is Volcano (1.4 or newer) installed there?" if error.status == 404 else ""
         return f"the cluster's API refused: {error.status} {error.reason}{missing}"
     advice = {401: "; your kubeconfig's credentials have expired or are of another cluster"}.get(error.status, "")
-    return f"the cluster's API refused: {said}{advice}"
+    return f"the cluster's API refused: {message}{advice}"
 
 
 def _complete(pod: V1PodSpec, cfg: Mapping[str, Any], credentials: frozenset[str]) -> None:

@@ -109,7 +109,7 @@ class Mistake:
         peak: the second of the highest smoothed score within.
         score: that score.
         overlap: the highest tIoU with a highlight, or with a labelled event: it is too low for a match.
-        signals: signal → mean of its own logits within, of models that join several. None where it is not known.
+        signals: signal → what it adds to the log-odds within, on average. None where it is not known.
     """
 
     vod: str

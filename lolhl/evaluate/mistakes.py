@@ -18,14 +18,14 @@ from lolhl.labels.spans import Span
 
 def misses(vods: Sequence[Prediction]) -> list[Mistake]:
     """All labelled events of these VODs that no highlight matches, worst first."""
-    found = [mistake for vod in vods for mistake in _unmatched(vod, vod.labels, vod.spans)]
-    return sorted(found, key=lambda mistake: (mistake.overlap > 0, mistake.score))
+    mistakes = [mistake for vod in vods for mistake in _unmatched(vod, vod.labels, vod.spans)]
+    return sorted(mistakes, key=lambda mistake: (mistake.overlap > 0, mistake.score))
 
 
 def false_alarms(vods: Sequence[Prediction]) -> list[Mistake]:
     """All highlights of these VODs that match no labelled event, worst first."""
-    found = [mistake for vod in vods for mistake in _unmatched(vod, vod.spans, vod.labels)]
-    return sorted(found, key=lambda mistake: (mistake.overlap > 0, -mistake.score))
+    mistakes = [mistake for vod in vods for mistake in _unmatched(vod, vod.spans, vod.labels)]
+    return sorted(mistakes, key=lambda mistake: (mistake.overlap > 0, -mistake.score))
 
 
 def _unmatched(vod: Prediction, spans: Sequence[Span], others: Sequence[Span]) -> Iterator[Mistake]:

@@ -72,10 +72,13 @@ def feeds(
     """
     seconds = median(highlight.span.duration for highlight in highlights) if highlights else _USUAL
     length = max(1, round(Fraction(min(max(seconds, _SHORTEST), _LONGEST)) * fps))
-    found = [Moment(entry.span, entry.peak, entry.mean, entry.rank) for entry in highlights]
-    found = [moment for moment in found if not _overlaps(moment.span, looked_at)]
-    taken = on_grid([*looked_at, *(entry.span for entry in highlights)], len(smoothed), fps)
-    near = [*found, *_near_misses(smoothed, fps, threshold, taken, length)]
+    new = [
+        Moment(highlight.span, highlight.peak, highlight.mean, highlight.rank)
+        for highlight in highlights
+        if not _overlaps(highlight.span, looked_at)
+    ]
+    taken = on_grid([*looked_at, *(highlight.span for highlight in highlights)], len(smoothed), fps)
+    near = [*new, *_near_misses(smoothed, fps, threshold, taken, length)]
     return [
         Feed(
             "Borderline",
@@ -85,7 +88,7 @@ def feeds(
         Feed(
             "Surest",
             "The highest probabilities: one that is wrong teaches most.",
-            tuple(sorted(found, key=lambda moment: -moment.peak)[:_MOST]),
+            tuple(sorted(new, key=lambda moment: -moment.peak)[:_MOST]),
         ),
         Feed(
             "Least sure",

@@ -22,9 +22,11 @@ def named(highlights: Sequence[Highlight], happened: Sequence[Span]) -> list[Hig
 
 def _name(span: Span, happened: Sequence[Span]) -> str:
     """What happened in a span, the weightiest first; "" where nothing did."""
-    shared = [one for one in happened if min(one.stop, span.stop) - max(one.start, span.start) >= _TOUCH]
-    weightiest = sorted(shared, key=lambda one: (-(one.score or 0.0), one.start))[:_MOST]
-    return ", ".join(dict.fromkeys(word for one in weightiest for word in one.name.split(", ")))
+    shared = [
+        stretch for stretch in happened if min(stretch.stop, span.stop) - max(stretch.start, span.start) >= _TOUCH
+    ]
+    weightiest = sorted(shared, key=lambda stretch: (-(stretch.score or 0.0), stretch.start))[:_MOST]
+    return ", ".join(dict.fromkeys(word for stretch in weightiest for word in stretch.name.split(", ")))
 
 
 def _named(highlight: Highlight, name: str) -> Highlight:

@@ -202,6 +202,6 @@ def _check_keys(table: Mapping[str, Any], known: Sequence[str], place: str) -> N
 def _number(table: Mapping[str, Any], key: str, most: float, place: str, default: float | None = None) -> float:
     value = table.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        said = "is missing" if value is None else f"= {str(value)[:40]}"
-        raise LabelError(f"{place}: {key} {said}: it must be a number from 0 to {most:g}")
+        given = "is missing" if value is None else f"= {str(value)[:40]}"
+        raise LabelError(f"{place}: {key} {given}: it must be a number from 0 to {most:g}")
     return float(value)

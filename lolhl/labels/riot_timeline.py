@@ -86,8 +86,10 @@ def _player(file: LabelFile, game: Game) -> Player | None:
         return None
     player = game.player(wanted)
     if player is None:
-        names = [one.riot_id or str(one.number) for one in game.players]
-        hint = "" if any(one.riot_id for one in game.players) else "; Riot IDs are in the match: give it by --match"
+        names = [player.riot_id or str(player.number) for player in game.players]
+        hint = (
+            "" if any(player.riot_id for player in game.players) else "; Riot IDs are in the match: give it by --match"
+        )
         raise LabelError(f"{file.name}: {wanted[:100]!r} has not played in game {game.id}: {', '.join(names)}{hint}")
     return player
 

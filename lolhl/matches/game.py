@@ -137,7 +137,7 @@ def game_of(record: Record, match: Match | None = None) -> Game:
     players = _players(record, match)
     teams = {player.number: player.team for player in players}
     last = max([frame.timestamp for frame in timeline.info.frames] + [event.timestamp for event in raw], default=0)
-    events = tuple(event for one in raw for event in _events(one, teams))
+    events = tuple(event for raw_event in raw for event in _events(raw_event, teams))
     return Game(timeline.metadata.match_id, players, events, _clock(raw, match), last / 1000)
 
 
@@ -151,13 +151,15 @@ def _players(record: Record, match: Match | None) -> tuple[Player, ...]:
     if match:
         return tuple(
             Player(
-                one.participant_id,
-                one.team_id or _team(one.participant_id),
-                one.puuid,
-                f"{one.riot_id_game_name}#{one.riot_id_tagline}" if one.riot_id_game_name else "",
-                one.champion_name,
+                participant.participant_id,
+                participant.team_id or _team(participant.participant_id),
+                participant.puuid,
+                f"{participant.riot_id_game_name}#{participant.riot_id_tagline}"
+                if participant.riot_id_game_name
+                else "",
+                participant.champion_name,
             )
-            for one in match.info.participants
+            for participant in match.info.participants
         )
     timeline = record.timeline
     seats = [(seat.participant_id, seat.puuid) for seat in timeline.info.participants]

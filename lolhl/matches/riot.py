@@ -15,8 +15,8 @@ import time
 import unicodedata
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -91,14 +91,14 @@ class RiotApi:
     Attributes:
         region: one of Match-V5's.
         most: requests that may be made in all.
-        made: requests that were made.
+        requests: how many were made.
     """
 
     region: str
     most: int
     address: str = field(repr=False)
     key: str = field(repr=False)
-    made: int = 0
+    requests: int = 0
     last: float = field(default=-1e9, repr=False)
 
     def puuid(self, account: RiotId) -> str:
@@ -133,7 +133,7 @@ class RiotApi:
             ids = _IDS.decode(data) if data is not None else []
         except (ValueError, RecursionError) as error:
             raise _odd(f"matches of {account}", error) from None
-        if wrong := next((one for one in ids if not _ID.fullmatch(one)), None):
+        if wrong := next((match_id for match_id in ids if not _ID.fullmatch(match_id)), None):
             raise _odd(f"matches of {account}", f"{wrong[:40]!r} is no id of a match")
         return ids
 
@@ -185,26 +185,26 @@ class RiotApi:
             else:
                 raise _refused(what, status, body)
 
-    def _ask(self, url: str, what: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _ask(self, url: str, what: str) -> tuple[int, Message, bytes]:
         """One request: status, headers and body of the answer. Without an answer the status is 0, and the body why."""
-        if self.made >= self.most:
+        if self.requests >= self.most:
             raise RiotError(
                 f"{what}: {self.most} requests were made, as many as one run may: what came is kept; run again, it "
                 "goes on (or give more --requests)"
             )
         time.sleep(max(0.0, self.last + _PAUSE - time.monotonic()))
-        self.made, self.last = self.made + 1, time.monotonic()
+        self.requests, self.last = self.requests + 1, time.monotonic()
         request = urllib.request.Request(url, headers={"X-Riot-Token": self.key, "Accept": "application/json"})  # noqa: S310
         try:
             with _opener().open(request, timeout=_SILENCE) as response:
-                return response.status, dict(response.headers), _body(response, self.last + _LONGEST)
+                return response.status, response.headers, _body(response, self.last + _LONGEST)
         except urllib.error.HTTPError as error:
             error.close()
-            return error.code, dict(error.headers), b""
+            return error.code, error.headers, b""
         except urllib.error.URLError as error:
-            return 0, {}, str(error.reason).encode()
+            return 0, Message(), str(error.reason).encode()
         except (OSError, http.client.HTTPException) as error:
-            return 0, {}, (str(error) or type(error).__name__).encode()
+            return 0, Message(), (str(error) or type(error).__name__).encode()
         except ValueError:  # an odd address, whose text may hold a password
             raise UsageError(f"{_URL}: Riot's API cannot be asked there: check its address, and http_proxy") from None
 
@@ -260,10 +260,10 @@ def _body(response: http.client.HTTPResponse, until: float) -> bytes:
     return bytes(body)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
+def _retry_after(headers: Message) -> float:
     """The seconds that Riot asks to wait."""
-    said = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
-    return max(1.0, float(said)) if re.fullmatch(r"\d{1,6}", said, re.ASCII) else _UNTOLD
+    seconds = (headers.get("Retry-After") or "").strip()
+    return max(1.0, float(seconds)) if re.fullmatch(r"\d{1,6}", seconds, re.ASCII) else _UNTOLD
 
 
 def _refused(what: str, status: int, why: bytes) -> RiotError:

@@ -99,6 +99,15 @@ def check_new(root: Root, name: str) -> str:
     return storage.check_new(root, layout.model(name), name, "model")
 
 
+def check_built_in(root: Root, name: str) -> None:
+    """Raises UsageError where a model has the name of this method that is built in: nobody could say which is meant."""
+    if root.stat(layout.model(name)):
+        raise UsageError(
+            f"{name!r} is a method that is built in, and {root.url}/{layout.model(name)} a model: train the model "
+            "under another name"
+        )
+
+
 def point(root: Root, listed: tuple[Champion, ...], etag: str | None) -> None:
     """Makes the last of the list champion, first in MLflow's registry and then, by one write, in the root.
 

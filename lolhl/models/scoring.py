@@ -96,26 +96,6 @@ def explained(
         yield np.asarray(probabilities), {name: columns[:, number] for number, name in enumerate(model.heads)}
 
 
-@torch.no_grad()
-def signal_logits(
-    model: JoinedModel, batches: Iterable[Instants], device: torch.device
-) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-    """What each signal says by itself at each instant, see `probabilities`: why an instant is scored as it is.
-
-    Yields:
-        Signal → its logits, float32 [m]; NaN where the signal is not known.
-    """
-
-    def look(instants: Instants) -> Tensor:
-        tracks, known = _tensors(instants, device)
-        logits = model.signal_logits(tracks, known)
-        return torch.stack([logits[name][0].where(known[name][0], torch.nan) for name in model.widths], 1)
-
-    for logits in _of_windows(model.settings.context, batches, look):
-        columns = logits.float().cpu().numpy()
-        yield {name: columns[:, number] for number, name in enumerate(model.widths)}
-
-
 def _of_windows(
     context: int | None, batches: Iterable[Instants], look: Callable[[Instants], Tensor]
 ) -> Iterator[Tensor]:

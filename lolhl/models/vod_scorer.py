@@ -1,7 +1,7 @@
 """Scores of one VOD: pictures as they come, and beside them the tracks of the model's other signals."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +14,12 @@ from lolhl.models.joined import JoinedModel
 from lolhl.models.model import ClipModel
 from lolhl.models.network import PICTURES
 from lolhl.models.scoring import Instants
+from lolhl.tables import Scored
 from lolhl.tracks.rows import BATCH, Values
 from lolhl.tracks.track import Track
 
 Scores = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of a VOD.
-
-    Attributes:
-        probabilities: calibrated, float32 [n].
-        parts: signal → what it adds to the log-odds before calibration, float32 [n]. Empty for a model that does not
-            tell its signals apart.
-    """
-
-    probabilities: Scores
-    parts: Mapping[str, Scores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,27 +63,8 @@ class VodScorer:
 
     def scores_without_pictures(self, count: int) -> Scored:
         """The scores of so many instants, of a model that sees no pictures."""
-        return self._scores(self._without_pictures(count))
-
-    def signal_logits(self, count: int) -> dict[str, Scores]:
-        """What each signal says by itself at so many instants, of a joined model whose signals all have tracks here.
-
-        Returns:
-            Signal → its logits, float32 [count], before calibration; NaN where the signal is not known.
-
-        Raises:
-            TypeError: the model joins no signals.
-        """
-        model = self.used.model
-        if not isinstance(model, JoinedModel):
-            raise TypeError(f"model {self.used.name} joins no signals")
-        parts = list(scoring.signal_logits(model, self._without_pictures(count), self.device))
-        return {name: np.concatenate([part[name] for part in parts]) for name in model.widths}
-
-    def _without_pictures(self, count: int) -> Iterator[Instants]:
-        """So many instants of the tracks."""
         batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
-        return (self._instants(self._values(numbers)) for numbers in batches)
+        return self._scores(self._instants(self._values(numbers)) for numbers in batches)
 
     def _scores(self, batches: Iterable[Instants]) -> Scored:
         model, calibration = self.used.model, self.used.calibration

@@ -52,7 +52,7 @@ class Shown:
         pictured: the second that the frame shows.
         page: address of the page of its stream, relative to this one; None where there is none yet.
         times: float64 [n], seconds, of the instants around it.
-        logits: signal → float [n], what it says by itself at these instants, NaN where it is not known.
+        parts: signal → float [n], what it adds to the log-odds at these instants, NaN where it is not known.
     """
 
     mistake: Mistake
@@ -60,7 +60,7 @@ class Shown:
     pictured: float = 0.0
     page: str | None = None
     times: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    logits: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    parts: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class AnalysisPage:
 
     Attributes:
         model, kind: its name, and that of its kind.
-        signals: signal → its weight among the joined ones; None for models that join none.
+        signals: those that it listens to.
         part: what it was judged on.
         vods: VOD → its title.
         flattered: the VODs that the model has learnt from, where such were named.
@@ -84,7 +84,7 @@ class AnalysisPage:
 
     model: str
     kind: str
-    signals: Mapping[str, float | None]
+    signals: Sequence[str]
     part: Part
     vods: Mapping[str, str]
     flattered: Sequence[str] = ()
@@ -305,7 +305,7 @@ def _methods(page: AnalysisPage) -> Html:
 
 
 def _gallery(place: str, title: str, note: str, shown: Sequence[Shown], page: AnalysisPage) -> Html:
-    cards = [_mistake(one, page, is_miss=place == "misses") for one in shown]
+    cards = [_mistake(mistake, page, is_miss=place == "misses") for mistake in shown]
     content = el("ol", *cards, class_="mistakes") if cards else None
     return el("section", el("h2", title, id=place), el("p", note, class_="quiet"), content, aria_labelledby=place)
 
@@ -325,7 +325,7 @@ def _mistake(shown: Shown, page: AnalysisPage, *, is_miss: bool) -> Html:
             "div",
             el("h3", f"{mistake.vod}, {start} – {stop}"),
             el("p", _reason(mistake, page, is_miss=is_miss)),
-            *_signals(shown, page),
+            *_signals(shown),
             el("p", _link(shown), class_="quiet"),
             class_="text",
         ),
@@ -357,21 +357,21 @@ def _reason(mistake: Mistake, page: AnalysisPage, *, is_miss: bool) -> str:
     )
 
 
-def _signals(shown: Shown, page: AnalysisPage) -> Iterator[Html]:
-    """What each signal said by itself, in a figure and in words."""
-    if not shown.logits:
+def _signals(shown: Shown) -> Iterator[Html]:
+    """What each signal adds, in a figure and in words."""
+    if not shown.parts:
         return
     mistake = shown.mistake
-    series = {name: list(map(float, values)) for name, values in shown.logits.items()}
+    series = {name: list(map(float, values)) for name, values in shown.parts.items()}
     first, last = float(shown.times[0]), float(shown.times[-1])
     ticks = [(time, grid.format_time(round(time))) for time in np.linspace(first, last, 3).tolist()]
-    words = [_said(name, value) for name, value in mistake.signals.items()]
+    words = [_sentence(name, value) for name, value in mistake.signals.items()]
     yield plot(
         Plot(
-            title="Logits of each signal by itself",
+            title="What each signal adds to the log-odds",
             description=" ".join(f"{word}." for word in words),
             x=Axis("time in the stream", first, last, ticks),
-            y=spread_axis("logit", [value for values in series.values() for value in values]),
+            y=spread_axis("log-odds", [value for values in series.values() for value in values]),
             lines=[
                 Line(name, _KINDS[place % len(_KINDS)], list(zip(shown.times.tolist(), values, strict=True)))
                 for place, (name, values) in enumerate(series.items())
@@ -381,22 +381,14 @@ def _signals(shown: Shown, page: AnalysisPage) -> Iterator[Html]:
             height=220,
         )
     )
-    weighted = {name: weight for name, weight in page.signals.items() if weight is not None}
-    yield el(
-        "ul",
-        *(
-            el("li", word + (f" (weight {weighted[name]:.2f})" if name in weighted else ""))
-            for name, word in zip(mistake.signals, words, strict=True)
-        ),
-        class_="said",
-    )
+    yield el("ul", *(el("li", word) for word in words), class_="said")
 
 
-def _said(name: str, logit: float | None) -> str:
-    if logit is None:
+def _sentence(name: str, part: float | None) -> str:
+    if part is None:
         return f"{name} is not known there"
-    leaning = "for a highlight" if logit > 0.5 else "against one" if logit < -0.5 else "neither way"
-    return f"{name} speaks {leaning}: {logit:+.1f} on average"
+    leaning = "for a highlight" if part > 0.5 else "against one" if part < -0.5 else "neither way"
+    return f"{name} speaks {leaning}: {part:+.1f} on average"
 
 
 def _card(place: str, title: str, *children: Html) -> Html:

@@ -55,8 +55,8 @@ def side_by_side(result: Retraining) -> Table:
     ]
     for place, tiou in enumerate(TIOUS):
         events = [verdict.events[place] for verdict in verdicts]
-        found = (f"{at.matched} of {at.labelled}, by {at.predicted}" for at in events)
-        rows.append((f"Events found at tIoU {tiou:g}", *found, *nothing))
+        counts = (f"{at.matched} of {at.labelled}, by {at.predicted}" for at in events)
+        rows.append((f"Events found at tIoU {tiou:g}", *counts, *nothing))
     rows += [
         (f"{vod}: AP, events", *(_on_vod(verdict.per_vod[vod]) for verdict in verdicts), *nothing)
         for vod in result.judge

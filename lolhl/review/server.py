@@ -202,6 +202,18 @@ class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="v
         return jobs.start("run", [*options, "--", stream], text.redacted(stream))
 
 
+class _Ran(msgspec.Struct, frozen=True):
+    """What the page needs of what `lolhl run` prints."""
+
+    vod: str
+
+
+class _Retrained(msgspec.Struct, frozen=True):
+    """What the page needs of what `lolhl retrain` prints."""
+
+    nothing_new: bool = False
+
+
 _WANTED = msgspec.json.Decoder(_Retrain | _Run)  # made once, before there are threads: see `lolhl.manifest`
 
 
@@ -306,12 +318,12 @@ class _Site:
         if job.state != "done" or not job.result:
             return values
         if job.verb == "run":
-            values["page"] = index.page_address(str(job.result["vod"]))
+            values["page"] = index.page_address(msgspec.convert(job.result, _Ran).vod)
         if job.verb == "retrain":
             from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
 
             stored = manifest.load(self.root, layout.RETRAINING, Retraining)
-            nothing_new = bool(job.result.get("nothing_new"))
+            nothing_new = msgspec.convert(job.result, _Retrained).nothing_new
             values["table"] = asdict(side_by_side(replace(stored.result, nothing_new=nothing_new)))
         return values
 

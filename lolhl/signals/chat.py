@@ -85,7 +85,7 @@ class ChatSignal:
         """
         video = video_of(source, self.name)
         seconds = video.seconds or float(decode.length(video.path, self.fps).end or 0)
-        frames = grid.first_frame_at(Fraction(str(seconds)), self.fps)
+        frames = grid.instants_in(seconds, self.fps)
         counter = Counter(_lines(video), self.chat.window)
         for first in range(gap.first, frames if gap.stop is None else gap.stop, BATCH):
             numbers = np.arange(first, min(first + BATCH, frames if gap.stop is None else gap.stop))

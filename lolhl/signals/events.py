@@ -69,7 +69,7 @@ class EventsSignal:
         """
         video = video_of(source, self.name)
         seconds = video.seconds or float(decode.length(video.path, self.fps).end or 0)
-        frames = grid.first_frame_at(Fraction(str(seconds)), self.fps)
+        frames = grid.instants_in(seconds, self.fps)
         games = _games(video)
         moments = None if games is None else times_by_column(games.result.events)
         for first in range(gap.first, frames if gap.stop is None else gap.stop, BATCH):

@@ -24,21 +24,21 @@ from lolhl.evaluate.judge import Predictions, ScoredVod
 from lolhl.evaluate.metrics import Ranking, precision_recall
 from lolhl.evaluate.mistakes import false_alarms, misses
 from lolhl.frames.spec import stored_of_all
+from lolhl.highlights.drivers import Parts
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.report.analysis import PARTS, AnalysisPage, Part, Shown, render
 from lolhl.report.pictures import thumbnails
-from lolhl.results import Analysis, Dataset, Model, Vod
+from lolhl.results import Analysis, Dataset, Model, Scoring, Vod
 from lolhl.stages import by_events, methods
 from lolhl.stages.dataset import split_vods_of
 from lolhl.stages.labelled import labelled_vods, media_inputs
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
+from lolhl.stages.scores import load_scored
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
 log = logging.getLogger(__name__)
-
-Logits = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +85,14 @@ def analyse(
     name = methods.resolve(root, model)
     if name in BUILT_IN:
         raise UsageError(f"{name!r} is a method that is built in, and no model: `lolhl compare {name}` judges it")
-    made = manifest.load(root, layout.model(name), Model)
-    judged = _judged(root, name, made, config.vods)
+    bundle = manifest.load(root, layout.model(name), Model)
+    judged = _judged(root, name, bundle, config.vods)
     pages = _with_page(root, judged.labels)
-    inputs = {layout.model(name): made.content_digest(), **judged.inputs}
+    inputs = {layout.model(name): bundle.content_digest(), **judged.inputs}
     inputs |= {"pages": ",".join(pages), "part": judged.part}  # these the page shows, too
     todo, earlier = manifest.plan(root, layout.analysis(name), Analysis, config, inputs, force=force, opened=True)
     if earlier:
-        _publish(root, name, made, earlier)
+        _publish(root, name, bundle, earlier)
         return earlier
     if judged.part != "held-out":
         log.warning("analyse %s: %s", name, PARTS[judged.part])
@@ -101,9 +101,9 @@ def analyse(
     own = seen.predictions[name]
     missed, alarms = misses(own.vods), false_alarms(own.vods)
     worst = [*missed[: config.worst], *alarms[: config.worst]]
-    logits = _logits(root, made, name, sorted({mistake.vod for mistake in worst}))
-    missed = _with_signals(missed, config.worst, seen, logits)
-    alarms = _with_signals(alarms, config.worst, seen, logits)
+    parts = _parts(root, name, sorted({mistake.vod for mistake in worst}))
+    missed = _with_signals(missed, config.worst, seen.fps, parts)
+    alarms = _with_signals(alarms, config.worst, seen.fps, parts)
     bins = reliability_bins(seen.raw.labels, seen.raw.scores)
     result = Analysis(
         model=name,
@@ -120,12 +120,12 @@ def analyse(
         page=layout.analysis_page(name),
     )
     videos = _videos(root, judged.labels)
-    show = _Gallery(root, seen, logits, videos, pages, config)
+    show = _Gallery(root, seen.fps, parts, videos, pages, config)
     html = render(
         AnalysisPage(
             model=name,
-            kind=made.result.kind,
-            signals=_weights(root, made, name),
+            kind=bundle.result.kind,
+            signals=list(bundle.result.signals),
             part=judged.part,
             vods={vod: videos[vod].result.title or vod if vod in videos else vod for vod in judged.labels},
             flattered=judged.flattered,
@@ -137,14 +137,14 @@ def analyse(
             all_misses=len(missed),
             false_alarms=show.all(alarms[: config.worst], at_peak=True),
             all_false_alarms=len(alarms),
-            smooth_seconds=made.result.smooth_seconds,
+            smooth_seconds=bundle.result.smooth_seconds,
             fps=seen.fps,
         )
     ).encode()
     with todo.begin() as begun:
         root.write(result.page, html)
         finished = begun.finish(result, [Output.from_bytes(result.page, html)])
-    _publish(root, name, made, finished)
+    _publish(root, name, bundle, finished)
     return finished
 
 
@@ -156,7 +156,10 @@ def describe(result: Analysis) -> str:
     ]
     lines += [f"{method} is left out: {why}" for method, why in result.left_out.items()]
     for name, mistakes in {"misses": result.misses, "false alarms": result.false_alarms}.items():
-        shown = [f"{one.vod} at {grid.format_time(round(one.start))} ({one.score:.2f})" for one in mistakes[:3]]
+        shown = [
+            f"{mistake.vod} at {grid.format_time(round(mistake.start))} ({mistake.score:.2f})"
+            for mistake in mistakes[:3]
+        ]
         lines.append(f"{len(mistakes)} {name}" + (f", the worst: {', '.join(shown)}" if shown else ""))
     return "\n".join(lines)
 
@@ -179,10 +182,10 @@ class _Judged:
     known: Mapping[str, npt.NDArray[np.bool_]] | None = None
 
 
-def _judged(root: Root, model: str, made: Manifest[Model], named: str | None) -> _Judged:
+def _judged(root: Root, model: str, bundle: Manifest[Model], named: str | None) -> _Judged:
     """The labelled VODs that the model has not learnt from, those that were named, or its validation side."""
-    keys = layout.datasets(made.inputs)
-    datasets = {key: found for key in keys if (found := manifest.intact(root, key, Dataset))}
+    keys = layout.datasets(bundle.inputs)
+    datasets = {key: dataset for key in keys if (dataset := manifest.intact(root, key, Dataset))}
     learnt = {vod for dataset in datasets.values() for vod in dataset.result.vods}
     labelled = labelled_vods(root, named, learnt)
     if labelled:
@@ -192,7 +195,7 @@ def _judged(root: Root, model: str, made: Manifest[Model], named: str | None) ->
         inputs = {key: digest for source in labelled.values() for key, digest in source.inputs.items()}
         judged = _Judged(part, labels, inputs, flattered)
     elif datasets:
-        judged = _validation(root, model, made, datasets)
+        judged = _validation(root, model, bundle, datasets)
     else:
         raise MissingInput(
             f"{root.url} has no labelled VOD with a video or frames: run `lolhl labels FILE`, and `lolhl download … "
@@ -205,10 +208,10 @@ def _judged(root: Root, model: str, made: Manifest[Model], named: str | None) ->
     return judged
 
 
-def _validation(root: Root, model: str, made: Manifest[Model], datasets: Mapping[str, Manifest[Dataset]]) -> _Judged:
+def _validation(root: Root, model: str, bundle: Manifest[Model], datasets: Mapping[str, Manifest[Dataset]]) -> _Judged:
     """The validation side of the dataset that the model learnt from."""
     ((key, described),) = datasets.items()
-    if described.content_digest() != made.result.dataset_digest:
+    if described.content_digest() != bundle.result.dataset_digest:
         raise MissingInput(
             f"{root.url} has no labelled VOD with a video or frames that {model} has not learnt from, and {key} was "
             f"made anew since: label more with `lolhl labels FILE`, or run `{layout.remake(layout.model(model))}`"
@@ -246,7 +249,7 @@ class _Seen:
 
 def _look(root: Root, model: str, judged: _Judged, *, force: bool) -> _Seen:
     """Scores the VODs by the model and by all methods that are built in."""
-    judge, whole = methods.scored(root, model, judged.labels, force=force)
+    judge, whole = methods.score_vods(root, model, judged.labels, force=force)
     known = judged.known
     vods = [vod.only(known[vod.vod]) for vod in whole] if known else whole
     grids = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in whole]
@@ -266,65 +269,40 @@ def _look(root: Root, model: str, judged: _Judged, *, force: bool) -> _Seen:
 
 def _within(predicted: Predictions, vods: Sequence[ScoredVod]) -> Predictions:
     """The predictions of whole VODs, judged where these VODs are known."""
-    return Predictions(predicted.threshold, [one.within(vod) for one, vod in zip(predicted.vods, vods, strict=True)])
+    return Predictions(
+        predicted.threshold, [prediction.within(vod) for prediction, vod in zip(predicted.vods, vods, strict=True)]
+    )
 
 
-def _joined(made: Manifest[Model]) -> bool:
-    """Whether the model joins the logits of signals."""
-    from lolhl.models.joined import JoinedModel  # torch takes seconds to import
-    from lolhl.models.registry import MODELS
+def _parts(root: Root, model: str, vods: Sequence[str]) -> dict[str, Parts]:
+    """VOD → what each signal adds to the log-odds, NaN where it is not known.
 
-    return issubclass(MODELS[made.result.kind], JoinedModel)
-
-
-def _weights(root: Root, made: Manifest[Model], name: str) -> dict[str, float | None]:
-    """The signals of a model. Those of a model that joins them have weights."""
-    if not _joined(made):
-        return dict.fromkeys(made.result.signals)
-    from lolhl.models.bundle import load_bundle
-    from lolhl.models.joined import JoinedModel
-
-    model = load_bundle(root, name).model
-    assert isinstance(model, JoinedModel)
-    return dict(zip(model.widths, model.weights.tolist(), strict=True))
-
-
-def _logits(root: Root, made: Manifest[Model], name: str, vods: Sequence[str]) -> dict[str, Logits]:
-    """VOD → signal → its logits: float32 [T], NaN where it is not known. Nothing of a model that joins no signals."""
-    if not vods or not _joined(made):
-        return {}
-    import torch
-
-    from lolhl.models.bundle import load_bundle
-    from lolhl.models.vod_scorer import VodScorer
-    from lolhl.stages.infer import open_tracks
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    used = load_bundle(root, name)
-    used.model.to(device)
-    logits: dict[str, Logits] = {}
+    Nothing of a model that does not tell its signals apart.
+    """
+    place = layout.judged(model)
+    parts: dict[str, Parts] = {}
     for vod in vods:
-        tracks = open_tracks(root, used, vod)
-        count = max(len(track) for track in tracks.values() if track)
-        logits[vod] = VodScorer.open(used, tracks, device).signal_logits(count)
-    return logits
+        scoring = manifest.load(root, layout.scoring(vod, place), Scoring)
+        if scoring.result.explained_by:
+            stored = load_scored(root, vod, scoring, place).parts  # a signal that is known adds something
+            parts[vod] = {name: np.where(values == 0, np.nan, values) for name, values in stored.items()}
+    return parts
 
 
-def _with_signals(mistakes: Sequence[Mistake], worst: int, seen: _Seen, logits: Mapping[str, Logits]) -> list[Mistake]:
-    """The same mistakes; the worst ones with the mean of each signal's logits within."""
-    fps = seen.fps
-    named = [
-        replace(mistake, signals={name: _mean(values, mistake, fps) for name, values in logits[mistake.vod].items()})
-        if mistake.vod in logits
+def _with_signals(mistakes: Sequence[Mistake], worst: int, fps: Fraction, parts: Mapping[str, Parts]) -> list[Mistake]:
+    """The same mistakes; the worst ones with what each signal adds to the log-odds within, on average."""
+    explained = [
+        replace(mistake, signals={name: _mean(values, mistake, fps) for name, values in parts[mistake.vod].items()})
+        if mistake.vod in parts
         else mistake
         for mistake in mistakes[:worst]
     ]
-    return [*named, *mistakes[worst:]]
+    return [*explained, *mistakes[worst:]]
 
 
-def _mean(logits: npt.NDArray[np.float32], mistake: Mistake, fps: Fraction) -> float | None:
+def _mean(part: npt.NDArray[np.floating], mistake: Mistake, fps: Fraction) -> float | None:
     first, end = (grid.first_frame_at(time, fps) for time in (mistake.start, mistake.stop))
-    known = logits[first : max(end, first + 1)]
+    known = part[first : max(end, first + 1)]
     known = known[np.isfinite(known)]
     return float(known.mean()) if len(known) else None
 
@@ -332,15 +310,15 @@ def _mean(logits: npt.NDArray[np.float32], mistake: Mistake, fps: Fraction) -> f
 def _with_page(root: Root, vods: Iterable[str]) -> list[str]:
     """The VODs that have a page of their own."""
     names = list(vods)
-    found = each(lambda vod: root.stat(layout.page(vod)), names, ahead=MANY)
-    return [vod for vod, stat in zip(names, found, strict=True) if stat]
+    stats = each(lambda vod: root.stat(layout.page(vod)), names, ahead=MANY)
+    return [vod for vod, stat in zip(names, stats, strict=True) if stat]
 
 
 def _videos(root: Root, vods: Iterable[str]) -> dict[str, Manifest[Vod]]:
     """The VODs that have a video."""
     names = list(vods)
-    found = each(lambda vod: manifest.find(root, layout.vod(vod), Vod), names, ahead=MANY)
-    return {vod: stored for vod, stored in zip(names, found, strict=True) if stored}
+    manifests = each(lambda vod: manifest.find(root, layout.vod(vod), Vod), names, ahead=MANY)
+    return {vod: stored for vod, stored in zip(names, manifests, strict=True) if stored}
 
 
 @dataclass(frozen=True)
@@ -348,28 +326,33 @@ class _Gallery:
     """What mistakes are shown with.
 
     Attributes:
-        logits: VOD → signal → float32 [T].
+        fps: of the grid.
+        parts: VOD → signal → what it adds to the log-odds, float [T], NaN where it is not known.
         videos: the VODs that have one.
         pages: the VODs that have a page of their own.
     """
 
     root: Root
-    seen: _Seen
-    logits: Mapping[str, Logits]
+    fps: Fraction
+    parts: Mapping[str, Parts]
     videos: Mapping[str, Manifest[Vod]]
     pages: Sequence[str]
     config: AnalyseConfig
 
     def all(self, mistakes: Sequence[Mistake], *, at_peak: bool) -> list[Shown]:
         """These mistakes with a picture each: of the second of the highest score, or of the middle."""
-        fps = self.seen.fps
-        seconds = [one.peak if at_peak else (one.start + one.stop) / 2 for one in mistakes]
-        pictures = self._pictures([(one.vod, round(at * fps)) for one, at in zip(mistakes, seconds, strict=True)])
-        return [self._shown(one, picture, at) for one, picture, at in zip(mistakes, pictures, seconds, strict=True)]
+        fps = self.fps
+        seconds = [mistake.peak if at_peak else (mistake.start + mistake.stop) / 2 for mistake in mistakes]
+        pictures = self._pictures(
+            [(mistake.vod, round(at * fps)) for mistake, at in zip(mistakes, seconds, strict=True)]
+        )
+        return [
+            self._shown(mistake, picture, at) for mistake, picture, at in zip(mistakes, pictures, seconds, strict=True)
+        ]
 
     def _shown(self, mistake: Mistake, picture: bytes | None, at: float) -> Shown:
-        logits, fps = self.logits.get(mistake.vod, {}), self.seen.fps
-        count = max((len(values) for values in logits.values()), default=0)
+        parts, fps = self.parts.get(mistake.vod, {}), self.fps
+        count = max((len(values) for values in parts.values()), default=0)
         first = max(0, grid.first_frame_at(mistake.start - self.config.around, fps))
         end = min(count, grid.first_frame_at(mistake.stop + self.config.around, fps))
         around = slice(first, end)
@@ -379,7 +362,7 @@ class _Gallery:
             pictured=at,
             page=f"../../{quote(layout.page(mistake.vod))}" if mistake.vod in self.pages else None,
             times=grid.times(count, fps)[around],
-            logits={name: values[around] for name, values in logits.items()} if first < end else {},
+            parts={name: values[around] for name, values in parts.items()} if first < end else {},
         )
 
     def _pictures(self, wanted: Sequence[tuple[str, int]]) -> list[bytes | None]:
@@ -395,12 +378,12 @@ class _Gallery:
             except StorageError as error:
                 log.warning("analyse: there are no pictures of %s: %s", vod, error)
                 continue
-            found = thumbnails(video, self.seen.fps, numbers)
-            pictures |= {(vod, number): picture for number, picture in zip(numbers, found, strict=True)}
+            images = thumbnails(video, self.fps, numbers)
+            pictures |= {(vod, number): image for number, image in zip(numbers, images, strict=True)}
         return [pictures.get(place) for place in wanted]
 
 
-def _publish(root: Root, name: str, made: Manifest[Model], finished: Manifest[Analysis]) -> None:
+def _publish(root: Root, name: str, bundle: Manifest[Model], finished: Manifest[Analysis]) -> None:
     """Gives MLflow the analysis, where runs are tracked. Figures only of VODs that the model has not learnt from."""
     from lolhl.models import tracking
 
@@ -410,7 +393,7 @@ def _publish(root: Root, name: str, made: Manifest[Model], finished: Manifest[An
     files = {"analysis.html": root.read(result.page), "analysis.json": finished.to_bytes()}
     figures = _tracked_figures(result) if result.part == "held-out" else {}
     try:
-        known = tracking.add_analysis(root, made, finished.content_digest(), files, figures)
+        known = tracking.add_analysis(root, bundle, finished.content_digest(), files, figures)
     except LolhlError as error:
         raise LolhlError(
             f"the analysis of {name} is finished, but not published: {error}; the same command repeats it"

@@ -10,8 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import grid, layout, manifest
-from lolhl.errors import UsageError
+from lolhl import layout, manifest
 from lolhl.labels.spans import on_grid
 from lolhl.manifest import Manifest
 from lolhl.models import unsupervised
@@ -19,7 +18,6 @@ from lolhl.results import Games
 from lolhl.storage import Root
 
 NAME = unsupervised.EVENTS
-FPS = Fraction(3)
 VERSION = 1  # of this file: raise it whenever scores change
 
 _HALF = 4.0  # the weight with which a highlight scores some 2/3 of the way from 1/2 to 1
@@ -32,24 +30,13 @@ def load_games(root: Root, vod: str) -> Manifest[Games]:
 
     Raises:
         MissingInput: nobody has asked for them, or the VOD has been stored anew since.
-        UsageError: a model has the name by which this method is called.
     """
-    if root.stat(layout.model(NAME)):
-        raise UsageError(
-            f"{NAME!r} is a method that is built in, and {root.url}/{layout.model(NAME)} a model: train the model "
-            "under another name"
-        )
     return manifest.load(root, layout.games(vod), Games, fresh=True)
 
 
-def scores(games: Games, count: int, fps: Fraction = FPS) -> npt.NDArray[np.float32]:
+def scores(games: Games, count: int, fps: Fraction) -> npt.NDArray[np.float32]:
     """The scores of the first instants of the grid: float32 [count]."""
     values = np.zeros(count, dtype=np.float32)
     for span in games.highlights:
         values[on_grid([span], count, fps)] = 1 - math.exp(-(span.score or 0.0) / _HALF) / 2
     return values
-
-
-def instants(duration: float, fps: Fraction = FPS) -> int:
-    """How many instants of the grid a video has."""
-    return grid.first_frame_at(Fraction(str(duration)), fps)

@@ -7,24 +7,22 @@ in them. Neither the video nor the network is needed.
 import logging
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from lolhl import layout, manifest
 from lolhl.config import setting
 from lolhl.errors import Conflict
 from lolhl.exports import webvtt, youtube
 from lolhl.highlights.amount import AmountConfig, choose
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
-from lolhl.highlights.drivers import Parts, explain
+from lolhl.highlights.drivers import explain
 from lolhl.highlights.intensity import centred_mean
 from lolhl.highlights.naming import named
 from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Games, Highlights, Scoring, Vod
+from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
-from lolhl.tables import read_parts, read_scores
+from lolhl.tables import Scored
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +66,7 @@ def highlights(
     if earlier:
         return earlier
 
-    scores, parts = load_scores(root, vod, scoring), _load_parts(root, vod, scoring)
-    result = _cut(vod, stored.result, scoring.result, scores, parts, config)
+    result = _cut(vod, stored.result, scoring.result, load_scored(root, vod, scoring), config)
     if games:
         result = replace(result, highlights=named(result.highlights, games.result.highlights))
     texts = {name: text.encode() for name, text in _exports(result).items()}
@@ -107,31 +104,8 @@ def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R])
     return stored
 
 
-def load_scores(root: Root, vod: str, scoring: Manifest[Scoring]) -> npt.NDArray[np.float32]:
-    """The probabilities of a VOD on its grid: float32 [n].
-
-    Raises:
-        StorageError: they are gone or damaged.
-    """
-    return read_scores(*_scores_file(root, vod, scoring), scoring.result.frames)
-
-
-def _load_parts(root: Root, vod: str, scoring: Manifest[Scoring]) -> Parts:
-    """What each signal adds to the log-odds, where the scores tell that. Raises as `load_scores`."""
-    signals = scoring.result.explained_by
-    return read_parts(*_scores_file(root, vod, scoring), scoring.result.frames, signals) if signals else {}
-
-
-def _scores_file(root: Root, vod: str, scoring: Manifest[Scoring]) -> tuple[bytes, str, str]:
-    """The file with the scores, its place, and the command that makes it anew."""
-    key = scoring.key_of(layout.scores(vod))
-    redo = f"lolhl infer {scoring.result.model} {vod} --force"
-    return scoring.read(root, key, redo), f"{root.url}/{key}", redo
-
-
-def _cut(
-    vod: str, stored: Vod, scoring: Scoring, scores: npt.NDArray[np.float32], parts: Parts, config: HighlightsConfig
-) -> Highlights:
+def _cut(vod: str, stored: Vod, scoring: Scoring, scored: Scored, config: HighlightsConfig) -> Highlights:
+    scores = scored.probabilities
     # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
     duration = min(stored.duration or float("inf"), float(len(scores) / scoring.fps))
     smooth_seconds = scoring.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
@@ -156,7 +130,7 @@ def _cut(
         duration=duration,
         amount=_amount(config, scoring.habits),
         rule=_rule(limits, smooth_seconds),
-        highlights=explain(highlights, parts, scoring.fps),
+        highlights=explain(highlights, scored.parts, scoring.fps),
         reason=None if highlights else reason_for_none(smoothed, limits),
     )
 

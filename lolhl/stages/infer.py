@@ -9,26 +9,23 @@ Features of a frozen backbone are stored as tracks while they are scored. What i
 stage, is not looked at again.
 """
 
-import io
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import torch
 
 from lolhl import grid, layout, manifest, progress
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest
-from lolhl.models import unsupervised
+from lolhl.models import champion, unsupervised
 from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.network import PICTURES
-from lolhl.models.vod_scorer import Numbers, Scored, Scores, VodScorer
+from lolhl.models.vod_scorer import Numbers, Scores, VodScorer
 from lolhl.results import Scoring
 from lolhl.signals import Signal, fill_track, inputs_of, make_track, measured, stored_track
 from lolhl.signals.pictures import PictureSignal
@@ -46,7 +43,7 @@ from lolhl.signals.source import (
 from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
 from lolhl.storage import Root, check_name
-from lolhl.tables import part_column
+from lolhl.tables import Scored, write_scored
 from lolhl.tracks.filling import End, Gap, Measured, Taken
 from lolhl.tracks.rows import BATCH, Rows, Values, spread, spread_batches
 from lolhl.tracks.scattered import Scattered
@@ -123,10 +120,10 @@ def infer(
         ModelError: the frames are not those that the model was made for.
     """
     check_name(vod, "VOD")
-    if model == unsupervised.NAME:
-        return _without_model(root, vod, config, force=force, place=place)
-    if model == by_events.NAME:
-        return _by_events(root, vod, config, force=force, place=place)
+    built_in = {unsupervised.NAME: _unsupervised, by_events.NAME: _by_events}
+    if model in built_in:
+        champion.check_built_in(root, model)
+        return built_in[model](root, vod, config, force=force, place=place)
     used = load_bundle(root, model)
     model = used.name
     signals = {name: used.open(name) for name in used.signals}
@@ -162,7 +159,7 @@ def infer(
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
-    data = _parquet(scored, used.view.fps)
+    data = write_scored(scored, used.view.fps)
     result = Scoring(
         vod=vod,
         fps=used.view.fps,
@@ -181,85 +178,66 @@ def infer(
     return todo.store(result, {layout.scores(vod, place): data})
 
 
-def open_tracks(root: Root, used: Bundle, vod: str) -> dict[str, Track | None]:
-    """The tracks of every frame of a VOD, of all signals of a model, as `infer` makes them of the same sources.
-
-    Those that are not stored are computed. None for a signal that the VOD has nothing of.
-
-    Raises:
-        LolhlError: as `infer` does.
-    """
-    signals = {name: used.open(name) for name in used.signals}
-    sees = any(signal.view for signal in signals.values())
-    source = choose_source(
-        root,
-        vod,
-        used.view,
-        "auto" if sees else "video",
-        mode="grid",
-        decoder="auto",
-        needed_by=f"model {used.name}",
-    )
-    return {name: _track(signal, _source(source, signal)) for name, signal in signals.items()}
-
-
 def _source(source: Source, signal: Signal) -> Source | None:
     """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
     return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
 
 
-def _without_model(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
+def _unsupervised(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
     """Scores by loudness and chat, see `lolhl.stages.unsupervised`."""
-    without_model.check_name(root)
     source = video_source(root, vod, config.decoder)
     inputs = {**source.inputs, f"models/{unsupervised.NAME}": without_model.DIGEST}
-    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
-    if earlier:
-        return earlier
-    log.warning("infer %s: %s", vod, unsupervised.ADVICE)
-    signals = without_model.measure(source)
-    scores = unsupervised.scores(unsupervised.join(signals, without_model.FPS))
-    data = _parquet(Scored(scores), without_model.FPS)
-    result = Scoring(
-        vod=vod,
-        fps=without_model.FPS,
-        frames=len(scores),
-        source="video",
-        mode="scan" if "motion" in signals else "grid",
-        model=unsupervised.NAME,
-        model_digest=without_model.DIGEST,
-        threshold=0.5,
-        smooth_seconds=0.0,
-        model_metrics=None,
-    )
-    return todo.store(result, {layout.scores(vod, place): data})
+
+    def score() -> tuple[decode.Mode, Scores]:
+        log.warning("infer %s: %s", vod, unsupervised.ADVICE)
+        signals = without_model.measure(source)
+        mode: decode.Mode = "scan" if "motion" in signals else "grid"
+        return mode, unsupervised.scores(unsupervised.join(signals, without_model.FPS))
+
+    return _without_model(root, vod, config, unsupervised.NAME, inputs, score, force=force, place=place)
 
 
 def _by_events(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
     """Scores by what happened in the games, see `lolhl.stages.by_events`."""
     games, source = by_events.load_games(root, vod), video_source(root, vod, config.decoder)
-    inputs = {
-        **source.inputs,
-        layout.games(vod): games.content_digest(),
-        f"models/{by_events.NAME}": by_events.DIGEST,
-    }
+    inputs = {**source.inputs, layout.games(vod): games.content_digest(), f"models/{by_events.NAME}": by_events.DIGEST}
+
+    def score() -> tuple[decode.Mode, Scores]:
+        count = grid.instants_in(source.seconds, without_model.FPS)
+        return "grid", by_events.scores(games.result, count, without_model.FPS)
+
+    return _without_model(root, vod, config, by_events.NAME, inputs, score, force=force, place=place)
+
+
+def _without_model(
+    root: Root,
+    vod: str,
+    config: InferConfig,
+    method: str,
+    inputs: Mapping[str, str],
+    score: Callable[[], tuple[decode.Mode, Scores]],
+    *,
+    force: bool,
+    place: str,
+) -> Manifest[Scoring]:
+    """Stores the scores of a method that is built in, on the usual grid. It is called where they are not there."""
     todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
-    scores = by_events.scores(games.result, by_events.instants(source.seconds))
+    mode, scores = score()
     result = Scoring(
         vod=vod,
-        fps=by_events.FPS,
+        fps=without_model.FPS,
         frames=len(scores),
         source="video",
-        mode="grid",
-        model=by_events.NAME,
-        model_digest=by_events.DIGEST,
+        mode=mode,
+        model=method,
+        model_digest=inputs[f"models/{method}"],
         threshold=0.5,
         smooth_seconds=0.0,
         model_metrics=None,
     )
-    return todo.store(result, {layout.scores(vod, place): _parquet(Scored(scores), by_events.FPS)})
+    return todo.store(result, {layout.scores(vod, place): write_scored(Scored(scores), without_model.FPS)})
 
 
 def _track(signal: Signal, source: Source | None) -> Track | None:
@@ -505,14 +483,3 @@ def look(signal: PictureSignal, vod: str, keys: Callable[[Ending], Iterable[tupl
     taken = Taken(signal.look(pictures(), vod))
     rows = Rows.join(taken)
     return KeyFrames(rows, taken.end)
-
-
-def _parquet(scored: Scored, fps: Fraction) -> bytes:
-    count = len(scored.probabilities)
-    # Two decimals say why a moment was picked, and take little room.
-    parts = {part_column(name): np.round(part, 2) for name, part in scored.parts.items()}
-    columns = {"frame": np.arange(count), "time": grid.times(count, fps), "score": scored.probabilities}
-    table = pl.DataFrame({**columns, **parts})
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    return buffer.getvalue()

@@ -11,7 +11,6 @@ from fractions import Fraction
 import numpy as np
 
 from lolhl import layout, manifest
-from lolhl.errors import UsageError
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
 from lolhl.highlights.intensity import centred_mean
@@ -21,8 +20,8 @@ from lolhl.results import Dataset, Model
 from lolhl.signals.source import VideoSource, video_source
 from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
+from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
-from lolhl.tables import read_scores
 
 _NOISE_SECONDS = 5.0  # window that random scores are averaged over: about the length of a highlight
 
@@ -119,11 +118,7 @@ def resolve(root: Root, name: str) -> str:
         StorageError: the model's manifest is damaged.
     """
     if name in BUILT_IN:
-        if root.stat(layout.model(name)):
-            raise UsageError(
-                f"{name!r} is a method that is built in, and {root.url}/{layout.model(name)} a model: train "
-                "the model under another name"
-            )
+        champion.check_built_in(root, name)
         return name
     name = champion.resolve(root, name)
     manifest.load(root, layout.model(name), Model)
@@ -131,12 +126,12 @@ def resolve(root: Root, name: str) -> str:
 
 
 def predict(root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False) -> Predictions:
-    """The predictions of a model for every frame of these VODs, see `scored`."""
-    judge, vods = scored(root, model, labels, force=force)
+    """The predictions of a model for every frame of these VODs, see `score_vods`."""
+    judge, vods = score_vods(root, model, labels, force=force)
     return judge.predict(vods)
 
 
-def scored(
+def score_vods(
     root: Root, model: str, labels: Mapping[str, Sequence[Span]], *, force: bool = False
 ) -> tuple[Judge, list[ScoredVod]]:
     """How a model's scores become highlights, and its scores of every frame of these VODs.
@@ -156,12 +151,10 @@ def scored(
     vods, judge = [], Judge(0.0, Limits(threshold=0.0))
     for vod, spans in labels.items():
         place = layout.judged(model)
-        scored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
-        scoring, key = scored.result, scored.key_of(layout.scores(vod, place))
-        redo = layout.remake(key)
+        stored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
+        scoring, scored = stored.result, load_scored(root, vod, stored, place)
         judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
-        scores = read_scores(scored.read(root, key, redo), f"{root.url}/{key}", redo, scoring.frames)
-        vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
+        vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scored.probabilities, labels=spans))
     return judge, vods
 
 

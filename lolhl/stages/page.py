@@ -42,7 +42,8 @@ from lolhl.results import (
     Scoring,
     Vod,
 )
-from lolhl.stages.highlights import load_input, load_scores
+from lolhl.stages.highlights import load_input
+from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
 
 _PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
@@ -100,7 +101,7 @@ def page(
     if earlier:
         return earlier
 
-    scores = load_scores(root, vod, scoring)
+    scores = load_scored(root, vod, scoring).probabilities
     labels = load_labels(root, vod, spans.result.duration) if layout.labels(vod) in inputs else None
     learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)

@@ -23,7 +23,8 @@ from lolhl.results import Highlights, Scoring
 from lolhl.review.jobs import Jobs
 from lolhl.review.server import Makers, Session, application
 from lolhl.stages.export import ExportConfig, export_file
-from lolhl.stages.highlights import load_input, load_scores
+from lolhl.stages.highlights import load_input
+from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
 
 log = logging.getLogger(__name__)
@@ -89,10 +90,10 @@ def _feeds(root: Root, vod: str, looked_at: Sequence[Span]) -> list[Feed]:
     """
     spans = manifest.load(root, layout.highlights(vod), Highlights)
     scoring = load_input(root, spans, layout.scoring(vod), Scoring)
-    fps, found = scoring.result.fps, spans.result
-    smoothed = centred_mean(load_scores(root, vod, scoring), fps, found.smooth_seconds)
-    smoothed = smoothed[: int(Fraction(found.duration) * fps)]  # the grid may reach up to a step beyond the end
-    return feeds(vod, smoothed, fps, found.threshold, found.highlights, looked_at)
+    fps, cut = scoring.result.fps, spans.result
+    smoothed = centred_mean(load_scored(root, vod, scoring).probabilities, fps, cut.smooth_seconds)
+    smoothed = smoothed[: int(Fraction(cut.duration) * fps)]  # the grid may reach up to a step beyond the end
+    return feeds(vod, smoothed, fps, cut.threshold, cut.highlights, looked_at)
 
 
 MAKERS = Makers(_export, _feeds)

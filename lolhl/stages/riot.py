@@ -115,15 +115,15 @@ def riot(
     if earlier:
         return earlier
     began = _began(stored.result, config)
-    found = _find(root, open_api(config.region, config.requests), accounts, began, stored.result)
-    if not (found.games or found.remakes):
+    matches = _find(root, open_api(config.region, config.requests), accounts, began, stored.result)
+    if not (matches.games or matches.remakes):
         names = " and ".join(map(str, accounts))
         raise RiotError(
             f"Riot has no game of {names} in {config.region} while VOD {vod} lasts, from "
             f"{datetime.fromtimestamp(began).astimezone().isoformat(timespec='minutes')} on: check --region, --riot-id "
             "and --recorded-at"
         )
-    result, spans = _place(stored.result, found, began, config, rules)
+    result, spans = _place(stored.result, matches, began, config, rules)
     before = manifest.intact(root, layout.games(vod), Games)
     sources = {source_of(game.match) for game in before.result.games} if before else set()
     if not _store_labels(root, vod, spans, sources):
@@ -148,14 +148,14 @@ def _began(vod: Vod, config: RiotConfig) -> float:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Matches:
     """Games with whose they are, and the ids of those that were broken off."""
 
     games: Sequence[tuple[Game, Player, RiotId]]
     remakes: Sequence[str]
 
 
-def _find(root: Root, api: RiotApi, accounts: Sequence[RiotId], began: float, vod: Vod) -> _Found:
+def _find(root: Root, api: RiotApi, accounts: Sequence[RiotId], began: float, vod: Vod) -> _Matches:
     """The games of the accounts that overlap the VOD, each of the first account that plays in it."""
     end = began + vod.duration
     games: dict[str, tuple[Game, Player, RiotId]] = {}
@@ -192,7 +192,7 @@ def _find(root: Root, api: RiotApi, accounts: Sequence[RiotId], began: float, vo
                     break
                 if game.clock.began <= end + _MARGIN:
                     games[match_id] = (game, player, account)
-    return _Found(sorted(games.values(), key=lambda one: one[0].clock.began or 0), sorted(remakes))
+    return _Matches(sorted(games.values(), key=lambda shown: shown[0].clock.began or 0), sorted(remakes))
 
 
 def _fetch(root: Root, api: RiotApi, match_id: str, match: bytes) -> Game | None:
@@ -232,9 +232,9 @@ def _times(match: Match) -> tuple[float, float]:
     return start, (match.info.game_end_timestamp or 0) / 1000 or start + match_seconds(match)
 
 
-def _place(vod: Vod, found: _Found, began: float, config: RiotConfig, rules: Rules) -> tuple[Games, list[Span]]:
+def _place(vod: Vod, matches: _Matches, began: float, config: RiotConfig, rules: Rules) -> tuple[Games, list[Span]]:
     """Where games and events lie in the VOD, and the highlights."""
-    starts = [(game.clock.began or 0.0) - began for game, _, _ in found.games]
+    starts = [(game.clock.began or 0.0) - began for game, _, _ in matches.games]
     first = next((start for start in starts if start >= 0), None)
     if config.game_start is not None and first is None:
         raise UsageError(
@@ -244,7 +244,7 @@ def _place(vod: Vod, found: _Found, began: float, config: RiotConfig, rules: Rul
     shift = config.game_start - first if config.game_start is not None and first is not None else 0.0
     known = KnownVods({vod.vod: vod.duration})
     shown, events, labels = [], [], []
-    for (game, player, account), rough in zip(found.games, starts, strict=True):
+    for (game, player, account), rough in zip(matches.games, starts, strict=True):
         start = rough + shift
 
         def time_of(seconds: float, game: Game = game, start: float = start) -> float:
@@ -269,7 +269,7 @@ def _place(vod: Vod, found: _Found, began: float, config: RiotConfig, rules: Rul
     result = Games(
         vod=vod.vod,
         games=shown,
-        remakes=list(found.remakes),
+        remakes=list(matches.remakes),
         events=sorted(events, key=lambda event: event.time),
         highlights=sorted(labels),
         placed="roughly" if config.game_start is None else "by hand",

@@ -10,8 +10,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lolhl import layout
-from lolhl.errors import UsageError
 from lolhl.models import unsupervised
 from lolhl.models.unsupervised import CHAT_LAG, NAME, VERSION, Known, Signals, Values
 from lolhl.signals import Signal, make_track
@@ -19,7 +17,6 @@ from lolhl.signals.chat import COLUMNS, ChatSignal
 from lolhl.signals.motion import MotionSignal
 from lolhl.signals.sound import LoudnessSignal
 from lolhl.signals.source import VideoSource
-from lolhl.storage import Root
 from lolhl.tracks.recipe import Layout
 from lolhl.vod import decode
 from lolhl.vod.view import View
@@ -31,15 +28,6 @@ SIDE = 64  # pixels of the key frames, where motion is looked at
 _MOSTLY = 0.5  # share of a VOD that must be known, for pictures to be left out
 
 DIGEST = hashlib.sha256(f"{NAME} {VERSION}".encode()).hexdigest()
-
-
-def check_name(root: Root) -> None:
-    """Raises UsageError where a model has the name by which this method is called."""
-    if root.stat(layout.model(NAME)):
-        raise UsageError(
-            f"{NAME!r} is a method that is built in, and {root.url}/{layout.model(NAME)} a model: train the "
-            "model under another name"
-        )
 
 
 def measure(source: VideoSource, fps: Fraction = FPS) -> Signals:

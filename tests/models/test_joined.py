@@ -88,14 +88,15 @@ def test_scores_of_batches_are_those_of_the_whole(kind: str) -> None:
     assert isinstance(model, JoinedModel)
     explained = list(scoring.explained(model, batches, CPU))
     np.testing.assert_allclose(np.concatenate([some for some, _ in explained]), scores, atol=1e-6)
-    log_odds = sum(np.concatenate([parts[name] for _, parts in explained]) for name in WIDTHS) + float(model.bias)
+    parts = {name: np.concatenate([some[name] for _, some in explained]) for name in WIDTHS}
+    log_odds = sum(parts.values()) + float(model.bias)
     np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), scores, atol=1e-5)
-    by_signal = list(scoring.signal_logits(model, batches, CPU))
+    shares = {name: float(weight) * whole.known[name] for name, weight in zip(WIDTHS, model.weights, strict=True)}
     for name, logits in model.signal_logits(tracks, known).items():
-        joined = np.concatenate([some[name] for some in by_signal])
-        np.testing.assert_array_equal(np.isfinite(joined), whole.known[name])
-        expected = logits[0].detach().numpy()[whole.known[name]]
-        np.testing.assert_allclose(joined[whole.known[name]], expected, atol=1e-4)
+        np.testing.assert_array_equal(parts[name] != 0, whole.known[name])
+        share = shares[name] / np.maximum(sum(shares.values()), 1e-6)
+        expected = float(model.scale) * share * logits[0].detach().numpy()
+        np.testing.assert_allclose(parts[name], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("context", [0, 20, None])

@@ -47,12 +47,12 @@ def analysed(name: str = "joined") -> AnalysisPage:
     ranking = predictions.ranking
     missed, alarms = misses(predictions.vods), false_alarms(predictions.vods)
     times = np.arange(300, 600) / 3
-    logits = {"pictures": np.sin(times), name: np.where(times < 130, np.nan, -2.0)}
+    parts = {"pictures": np.sin(times), name: np.where(times < 130, np.nan, -2.0)}
     bins = reliability_bins(ranking.labels, ranking.scores)
     return AnalysisPage(
         model=name,
         kind=name,
-        signals={"pictures": 0.75, name: 0.25},
+        signals=["pictures", name],
         part="held-out",
         vods={name: name},
         methods=compare({name: predictions, "constant": constant}),
@@ -68,7 +68,7 @@ def analysed(name: str = "joined") -> AnalysisPage:
             Shown(
                 mistake=replace(alarms[0], signals={"pictures": 0.9, name: None}),
                 times=times,
-                logits=logits,
+                parts=parts,
             )
         ],
         all_false_alarms=len(alarms),
@@ -104,8 +104,8 @@ def test_the_page_says_what_was_found_and_what_was_not() -> None:
         "The smoothed probability reached 0.05 at 0:04:20 (threshold 0.50). No highlight touches it.",
         "There is no page of it yet: lolhl report joined",
         "joined, 0:02:30 – 0:02:40",
-        "pictures speaks for a highlight: +0.9 on average (weight 0.75)",
-        "joined is not known there (weight 0.25)",
+        "pictures speaks for a highlight: +0.9 on average",
+        "joined is not known there",
         "Minutes for 80%",
     ):
         assert words in page.text

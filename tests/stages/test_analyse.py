@@ -170,7 +170,7 @@ def test_a_model_without_a_new_vod_is_judged_on_its_validation_side(
     assert "chunks of its validation side" in caplog.text
     page = page_of(root, "plain")
     assert "do not say how good it is on other streams" in page
-    assert "Logits of each signal" not in page
+    assert "What each signal adds" not in page
 
 
 @pytest.mark.slow

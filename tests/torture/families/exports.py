@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from lolhl.labels import tables
 from tests.torture.families.values import HOSTILE, TEXTS, set_value
 from tests.torture.families.videos import TITLES, film
 from tests.torture.sandbox import Sandbox, difference
@@ -70,14 +71,14 @@ def _taken_in(sandbox: Sandbox) -> None:
         labelled = sandbox.run("labels", str(sandbox.root / done["key"]), "--format", name, *options)
         sandbox.expect(not labelled.failed, f"what is exported as {name} is refused as labels: {labelled.error}")
         if not labelled.failed:
-            rows = [line.split("\t") for line in (sandbox.root / "labels/v.tsv").read_text().splitlines()[1:]]
-            found = _joined([(_seconds(row[1]), _seconds(row[2])) for row in rows])
-            same = len(found) == len(spans) and all(
+            labels = tables.read_table((sandbox.root / "labels/v.tsv").read_bytes(), "v.tsv")["v"]
+            read = _joined([(span.start, span.stop) for span in labels])
+            same = len(read) == len(spans) and all(
                 abs(a - b) <= 2 / FPS
-                for mine, theirs in zip(found, spans, strict=True)
+                for mine, theirs in zip(read, spans, strict=True)
                 for a, b in zip(mine, theirs, strict=True)
             )
-            sandbox.expect(same, f"{name} gives {found} for {spans}")
+            sandbox.expect(same, f"{name} gives {read} for {spans}")
 
 
 def _joined(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -89,10 +90,6 @@ def _joined(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             joined.append((start, stop))
     return joined
-
-
-def _seconds(text: str) -> float:
-    return sum(float(part) * 60.0**power for power, part in enumerate(reversed(text.split(":"))))
 
 
 def _files(sandbox: Sandbox) -> dict[Path, bytes]:
