@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from lolhl.errors import ModelError
 from lolhl.evaluate.figures import Bin, Reliability
+from lolhl.evaluate.groups import Groups
 
 FOLDS = 5  # of the cross-validation that reliability is measured by
 BINS = 10
@@ -91,24 +92,23 @@ def calibrate(
 def reliability(
     labels: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.floating],
-    groups: npt.NDArray[np.str_],
+    groups: Groups,
     fps: float,
     offset: float = 0.0,
 ) -> Reliability | None:
     """How far calibrated probabilities hold where they were not calibrated: by cross-validation over groups.
 
     Args:
-        groups: str [n], the chunk or VOD of each instant.
+        groups: the chunk or VOD of each instant.
         The others are those of `calibrate`.
 
     Returns:
         None where there are fewer than two groups.
     """
-    names, members = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
+    if len(groups.names) < 2:
         return None
     calibrated = np.empty(len(scores), dtype=np.float64)
-    folds = members % min(FOLDS, len(names))
+    folds = groups.members % min(FOLDS, len(groups.names))
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         calibrated[held] = calibrate(labels[~held], scores[~held], fps, offset).apply(scores[held])

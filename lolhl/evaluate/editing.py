@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl.evaluate.figures import EditingFigures, Estimate, ratio
+from lolhl.evaluate.groups import Groups
 from lolhl.evaluate.judge import Prediction, Predictions, draws_vods
 from lolhl.evaluate.metrics import TIOUS, Resampled, draw, match_spans
 from lolhl.labels.spans import Span, on_grid
@@ -46,8 +47,8 @@ class _Judged:
 
     Attributes:
         seconds: from one frame to the next.
-        scores, inside, called, groups: float, bool, bool, str [frames]: smoothed score, whether labelled and whether in
-            a predicted span, group.
+        scores, inside, called, groups: float, bool, bool [frames]: smoothed score, whether labelled and whether in a
+            predicted span; then the group of each frame.
         labels, label_groups, spans, span_groups: of the events.
         levels: float [labels], the lowest score of the better half of each labelled event's frames; NaN without frames.
     """
@@ -57,7 +58,7 @@ class _Judged:
     scores: npt.NDArray[np.float64]
     inside: npt.NDArray[np.bool_]
     called: npt.NDArray[np.bool_]
-    groups: npt.NDArray[np.str_]
+    groups: Groups
     labels: Sequence[Span]
     label_groups: npt.NDArray[np.str_]
     spans: Sequence[Span]
@@ -90,7 +91,7 @@ class _Judged:
     @property
     def names(self) -> npt.NDArray[np.str_]:
         """Of all groups that there are."""
-        return np.concatenate([self.groups, self.label_groups, self.span_groups])
+        return np.concatenate([self.groups.names, self.label_groups, self.span_groups])
 
 
 def border_errors(vods: Sequence[_Judged], names: npt.NDArray[np.str_], weights: Weights) -> tuple[Figures, Figures]:
@@ -127,7 +128,7 @@ def minutes_to_watch(vods: Sequence[_Judged], names: npt.NDArray[np.str_], weigh
     watched = np.zeros((len(order) + 1, len(names)))  # seconds of each group when the nth event is seen
     for vod in known:
         at = np.searchsorted(-levels, -vod.scores)  # the first event that is seen once the frame is watched
-        np.add.at(watched, (at, np.searchsorted(names, vod.groups)), vod.seconds)
+        np.add.at(watched, (at, vod.groups.among(names)), vod.seconds)
     watched = np.cumsum(watched[:-1], axis=0)
     seen = np.cumsum(weights[:, event_groups], axis=1)
     total = seen[:, -1]
@@ -156,7 +157,7 @@ def called_ratio(vods: Sequence[_Judged], names: npt.NDArray[np.str_], weights: 
     """The time in predicted highlights, divided by the time labelled: above 1 where too much is called."""
     called, labelled = np.zeros(len(names)), np.zeros(len(names))
     for vod in vods:
-        groups = np.searchsorted(names, vod.groups)
+        groups = vod.groups.among(names)
         called += vod.seconds * np.bincount(groups[vod.called], minlength=len(names))
         labelled += vod.seconds * np.bincount(groups[vod.inside], minlength=len(names))
     return _ratios(weights @ called, weights @ labelled)

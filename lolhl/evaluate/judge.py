@@ -15,6 +15,7 @@ import numpy.typing as npt
 from lolhl import grid
 from lolhl.evaluate import metrics
 from lolhl.evaluate.figures import FrameFigures, Judgement, VodFigures
+from lolhl.evaluate.groups import Groups
 from lolhl.evaluate.metrics import TIOUS, EventCounts, Ranking, Resampled
 from lolhl.highlights.amount import choose
 from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, ranked
@@ -128,7 +129,10 @@ class Prediction:
         """The ranking of its known frames, in which each chunk is a group, or the whole VOD."""
         known = slice(None) if self.known is None else self.known
         labels = on_grid(self.labels, len(self.scores), self.fps)
-        return Ranking(labels[known], self.scores[known], self._groups(by_vod=by_vod)[known])
+        groups = self._groups(by_vod=by_vod)
+        if self.known is not None:
+            groups = groups.where(self.known)
+        return Ranking(labels[known], self.scores[known], groups)
 
     def group(self, span: Span, *, by_vod: bool) -> str:
         """The group that a span counts in: that of its middle."""
@@ -136,14 +140,16 @@ class Prediction:
         if by_vod or last < 0:
             return self.vod
         middle = grid.first_frame_at((span.start + span.stop) / 2, self.fps)
-        return str(self._chunks[min(middle, last)])
+        return str(self._chunks.names[self._chunks.members[min(middle, last)]])
 
-    def _groups(self, *, by_vod: bool) -> npt.NDArray[np.str_]:
-        return np.full(len(self.scores), self.vod) if by_vod else self._chunks
+    def _groups(self, *, by_vod: bool) -> Groups:
+        return Groups.of_one(self.vod, len(self.scores)) if by_vod else self._chunks
 
     @cached_property
-    def _chunks(self) -> npt.NDArray[np.str_]:
-        return np.char.add(f"{self.vod}/", chunks(self.labels, len(self.scores), self.fps).astype(str))
+    def _chunks(self) -> Groups:
+        numbers, places = np.unique(chunks(self.labels, len(self.scores), self.fps), return_inverse=True)
+        groups = Groups.from_names([f"{self.vod}/{number}" for number in numbers.tolist()])
+        return Groups(groups.names, groups.members[places])
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ class Predictions:
         return Ranking(
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.groups for part in parts]),
+            Groups.joined([part.groups for part in parts]),
         )
 
     @cached_property
@@ -182,7 +188,7 @@ class Predictions:
         labelled = {vod.vod: vod.labels for vod in self.vods}
         predicted = {vod.vod: vod.spans for vod in self.vods}
         group = {vod.vod: partial(vod.group, by_vod=by_vod) for vod in self.vods}
-        groups = self.ranking.group_names
+        groups = self.ranking.groups.names
         return [metrics.count_events(labelled, predicted, tiou, groups, group) for tiou in TIOUS]
 
 
@@ -261,7 +267,7 @@ def judge(predictions: Predictions) -> Judgement:
         ModelError: a score is NaN or infinite.
     """
     frames = predictions.ranking
-    resampled = predictions.resampled(frames.group_names)
+    resampled = predictions.resampled(frames.groups.names)
     return Judgement(
         frames=metrics.compare(frames.labels, frames.scores, predictions.threshold, frames.groups, resampled=resampled),
         events=[counts.figures() for counts in predictions.events],

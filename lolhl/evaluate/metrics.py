@@ -7,7 +7,6 @@ spans. What figures consist of stands in `lolhl.evaluate.figures`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
 from lolhl.evaluate.figures import Comparison, CurvePoint, EventFigures, FrameFigures, Gain, Interval, ratio
+from lolhl.evaluate.groups import Groups
 from lolhl.labels.spans import Span
 
 TIOUS = (0.3, 0.5)  # overlaps at which events are matched
@@ -32,17 +32,12 @@ class Ranking:
     Attributes:
         labels: bool [n], whether the frame lies in a highlight.
         scores: float [n], higher where a highlight is more probable.
-        groups: str [n], the chunk or VOD of each frame.
+        groups: the chunk or VOD of each frame.
     """
 
     labels: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.float64]
-    groups: npt.NDArray[np.str_]
-
-    @property
-    def group_names(self) -> npt.NDArray[np.str_]:
-        """All groups, ascending: str [g]."""
-        return _coded(self.groups)[0]
+    groups: Groups
 
     def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
         """Average precision, with each of the groups drawn as often as chance will have it.
@@ -55,8 +50,7 @@ class Ranking:
         """
         truth, values = _arrays(self.labels, self.scores)
         weights = draw(len(names), seed, resamples)
-        own_names, members = _coded(self.groups)
-        figures = _weighted_average_precision(truth, values, weights, np.searchsorted(names, own_names)[members])
+        figures = _weighted_average_precision(truth, values, weights, self.groups.among(names))
         return Resampled(average_precision(truth, values), figures, len(names))
 
 
@@ -129,7 +123,7 @@ def frame_figures(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
     threshold: float,
-    groups: npt.ArrayLike | None = None,
+    groups: Groups | None = None,
     *,
     seed: int = 0,
     resamples: int = _RESAMPLES,
@@ -141,9 +135,8 @@ def frame_figures(
         labels: bool [n], whether the frame lies in a highlight.
         scores: float [n], higher where a highlight is more probable.
         threshold: at or above it, a frame is called positive.
-        groups: [n], the chunk or VOD of each frame (any values that can be told apart). Neighbouring
-            frames are alike, so whole groups are resampled for the intervals; without groups, or with
-            only one, there are no intervals.
+        groups: the chunk or VOD of each frame. Neighbouring frames are alike, so whole groups are
+            resampled for the intervals; without groups, or with only one, there are no intervals.
         seed: of the resampling.
         resampled: what `Ranking.resample` of these groups gives, where that is known already.
 
@@ -158,12 +151,11 @@ def frame_figures(
     average_interval = f1_interval = None
     group_count = None
     if groups is not None:
-        _, members = _coded(np.asarray(groups))
-        group_count = int(members.max(initial=-1)) + 1
-        if members.shape != truth.shape:
-            raise ValueError(f"{members.size} groups for {truth.size} frames")
+        group_count = len(groups.names)
+        if len(groups) != truth.size:
+            raise ValueError(f"{len(groups)} groups for {truth.size} frames")
         if group_count > 1:
-            weights = draw(group_count, seed, resamples)
+            weights, members = draw(group_count, seed, resamples), groups.members
             averages = resampled.figures if resampled else _weighted_average_precision(truth, values, weights, members)
             average_interval = _interval(averages)
             f1_interval = _interval(_weighted_f1(truth, called, weights, members))
@@ -220,7 +212,7 @@ def gain(before: Ranking, after: Ranking, *, seed: int = 0, resamples: int = _RE
     Raises:
         ModelError: a score is NaN or infinite.
     """
-    names = np.unique(np.concatenate([before.groups, after.groups]))
+    names = np.union1d(before.groups.names, after.groups.names)
     first, second = (ranking.resample(names, seed=seed, resamples=resamples) for ranking in (before, after))
     return second.gain(first)
 
@@ -296,7 +288,7 @@ def compare(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
     threshold: float,
-    groups: npt.ArrayLike | None = None,
+    groups: Groups | None = None,
     *,
     seed: int = 0,
     resampled: Resampled | None = None,
@@ -401,23 +393,11 @@ class _Counts:
         return ratio(hits, self.called), ratio(hits, self.positives), f1
 
 
-def _coded(groups: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """The groups, ascending, and the place of each frame's group among them: [g] and intp [n].
-
-    Frames of one group lie together, so only the first frame of each run is looked at.
-    """
-    if not len(groups):
-        return groups, np.empty(0, dtype=np.intp)
-    starts = np.append(0, np.flatnonzero(groups[1:] != groups[:-1]) + 1)
-    names, codes = np.unique(groups[starts], return_inverse=True)
-    return names, np.repeat(codes, np.diff(np.append(starts, len(groups))))
-
-
 def _weighted_average_precision(
     truth: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.float64],
     weights: npt.NDArray[np.int64],
-    members: npt.NDArray[np.intp],
+    members: npt.NDArray[np.int32],
 ) -> npt.NDArray[np.float64]:
     """Average precision with each group's frames counted as often as it was drawn: float64 [resamples].
 
@@ -448,7 +428,7 @@ def _weighted_average_precision(
 
 def _cumulated(
     weights: npt.NDArray[np.int64],
-    members: npt.NDArray[np.intp],
+    members: npt.NDArray[np.int32],
     last: npt.NDArray[np.intp],
     counted: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.float64]:
@@ -467,7 +447,7 @@ def _cumulated(
         first = int(last[begin - 1]) + 1 if begin else 0
         frames = slice(first, int(ends[-1]) + 1)
         step = np.searchsorted(ends, np.arange(first, frames.stop))
-        places = (members[frames] * len(ends) + step)[counted[frames]]
+        places = (members[frames].astype(np.intp) * len(ends) + step)[counted[frames]]
         counts = np.bincount(places, minlength=groups * len(ends)).reshape(groups, len(ends))
         total[:, begin : begin + _SLAB] = drawn @ counts
     return np.cumsum(total, axis=1, out=total)
@@ -477,7 +457,7 @@ def _weighted_f1(
     truth: npt.NDArray[np.bool_],
     called: npt.NDArray[np.bool_],
     weights: npt.NDArray[np.int64],
-    members: npt.NDArray[np.intp],
+    members: npt.NDArray[np.int32],
 ) -> npt.NDArray[np.float64]:
     """F1 with each group's frames counted as often as it was drawn: float64 [resamples]; NaN for 0 / 0."""
     matched = weights @ np.bincount(members, truth & called)

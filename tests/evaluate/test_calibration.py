@@ -7,6 +7,7 @@ from scipy.special import expit
 
 from lolhl.errors import ModelError
 from lolhl.evaluate.calibration import Calibration, calibrate, rebalancing_offset, reliability
+from lolhl.evaluate.groups import Groups
 
 FPS = 3.0
 
@@ -64,7 +65,7 @@ def test_scores_that_are_no_numbers_are_refused() -> None:
 
 def test_reliability_is_taken_where_nothing_was_calibrated() -> None:
     labels, scores = instants(20_000, 0.5, -2.0)
-    groups = np.repeat([f"v/{number}" for number in range(20)], 1000)
+    groups = Groups.from_names(np.repeat([f"v/{number}" for number in range(20)], 1000))
     figures = reliability(labels, scores, groups, FPS)
     assert figures
     assert figures.error < 0.02 < 0.2 < figures.raw_error
@@ -73,13 +74,13 @@ def test_reliability_is_taken_where_nothing_was_calibrated() -> None:
     assert all(
         part.labelled == pytest.approx(part.probability, abs=0.1) for part in figures.bins if part.instants > 500
     )
-    assert reliability(labels, scores, np.full(20_000, "v/0"), FPS) is None
+    assert reliability(labels, scores, Groups.of_one("v/0", 20_000), FPS) is None
 
 
 def test_chance_alone_is_not_called_reliable() -> None:
     """Each group says something else of the same scores: what one teaches fails on the next."""
     scores = np.tile([0.2, 0.8], 500)
     labels = np.concatenate([np.tile([False, True], 250), np.tile([True, False], 250)])
-    figures = reliability(labels, scores, np.repeat(["a", "b"], 500), FPS)
+    figures = reliability(labels, scores, Groups.from_names(np.repeat(["a", "b"], 500)), FPS)
     assert figures
     assert figures.error > 0.4

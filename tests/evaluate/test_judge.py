@@ -141,5 +141,6 @@ def test_another_prediction_is_judged_where_a_vod_is_known() -> None:
     assert borders(within.spans) == pytest.approx([20, 31 + 2 / 3, 100, 102, 110, 115])
     own, other = part.uncut().ranking(by_vod=False), within.ranking(by_vod=False)
     assert own.labels.tolist() == other.labels.tolist()
-    assert own.groups.tolist() == other.groups.tolist()
+    assert own.groups.names.tolist() == other.groups.names.tolist()
+    assert own.groups.members.tolist() == other.groups.members.tolist()
     assert own.scores.tolist() == pytest.approx(other.scores.tolist())

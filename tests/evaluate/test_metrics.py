@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, f1_score
 from lolhl.errors import DatasetError, ModelError
 from lolhl.evaluate import metrics
 from lolhl.evaluate.figures import EventFigures, Gain, Interval
+from lolhl.evaluate.groups import Groups
 from lolhl.labels.spans import Span, on_grid
 
 
@@ -41,16 +42,20 @@ def test_by_hand() -> None:
 
 
 def test_what_is_not_defined_is_none() -> None:
-    nothing = metrics.frame_figures([0, 0, 0], [0.1, 0.2, 0.3], 0.5, [0, 1, 2])
+    nothing = metrics.frame_figures([0, 0, 0], [0.1, 0.2, 0.3], 0.5, Groups.from_names([0, 1, 2]))
     assert (nothing.average_precision, nothing.precision, nothing.recall, nothing.f1) == (None, None, None, None)
     assert (nothing.average_precision_interval, nothing.f1_interval) == (None, None)
     wrong = metrics.frame_figures([0, 0], [0.9, 0.1], 0.5)
     assert (wrong.average_precision, wrong.precision, wrong.recall, wrong.f1) == (None, 0.0, None, 0.0)
     missed = metrics.frame_figures([1, 0], [0.2, 0.1], 0.5)
     assert (missed.average_precision, missed.precision, missed.recall, missed.f1) == (1.0, None, 0.0, 0.0)
-    empty = metrics.compare([], [], 0.5, [])
+    empty = metrics.compare([], [], 0.5, Groups.from_names([]))
     assert (empty.model.frames, empty.model.base_rate, empty.random.average_precision) == (0, None, None)
-    for comparison in (empty, metrics.compare([0, 0], [0.1, 0.2], 0.5, [0, 1]), metrics.compare([1], [0.5], 0.5, [0])):
+    for comparison in (
+        empty,
+        metrics.compare([0, 0], [0.1, 0.2], 0.5, Groups.from_names(["a", "b"])),
+        metrics.compare([1], [0.5], 0.5, Groups.of_one("a", 1)),
+    ):
         assert "NaN" not in json.dumps(asdict(comparison))
         assert "nan" not in comparison.table()
 
@@ -70,7 +75,7 @@ def test_lists_of_other_lengths() -> None:
     with pytest.raises(ValueError, match="one length"):
         metrics.frame_figures([0, 1], [0.5], 0.5)
     with pytest.raises(ValueError, match="3 groups for 2 frames"):
-        metrics.frame_figures([0, 1], [0.5, 0.4], 0.5, [0, 1, 2])
+        metrics.frame_figures([0, 1], [0.5, 0.4], 0.5, Groups.from_names([0, 1, 2]))
 
 
 @settings(deadline=None, max_examples=50)
@@ -121,8 +126,8 @@ def test_of_many_frames_resampled_figures_are_within_a_thousandth(decimals: int)
     chunks = np.repeat(np.arange(70), 3_000)
     labels = rng.random(chunks.size) < rng.uniform(0.02, 0.4, 70)[chunks]
     scores = np.round(rng.normal(size=chunks.size) + 1.5 * labels, decimals).astype(np.float64)
-    ranking = metrics.Ranking(labels, scores, np.array([f"v/{chunk:02}" for chunk in range(70)])[chunks])
-    figures = ranking.resample(ranking.group_names, resamples=4).figures
+    ranking = metrics.Ranking(labels, scores, Groups.from_names([f"v/{chunk:02}" for chunk in chunks]))
+    figures = ranking.resample(ranking.groups.names, resamples=4).figures
     for figure, drawn in zip(figures, metrics.draw(70, 0, 4), strict=True):
         exact = average_precision_score(labels, scores, sample_weight=drawn[chunks])
         assert figure == pytest.approx(exact, abs=1e-3)
@@ -131,20 +136,22 @@ def test_of_many_frames_resampled_figures_are_within_a_thousandth(decimals: int)
 
 def test_intervals() -> None:
     labels, scores, chunks = stream()
-    got = metrics.frame_figures(labels, scores, 0.9, chunks, seed=3)
+    got = metrics.frame_figures(labels, scores, 0.9, Groups.from_names(chunks), seed=3)
     for figure, interval in ((got.average_precision, got.average_precision_interval), (got.f1, got.f1_interval)):
         assert interval is not None
         assert figure is not None
         assert interval.low < figure < interval.high
     assert got.groups == 100
-    assert got == metrics.frame_figures(labels, scores, 0.9, [f"v/{chunk:03}" for chunk in chunks], seed=3)
-    assert got != metrics.frame_figures(labels, scores, 0.9, chunks, seed=4)
-    alone = metrics.frame_figures(labels, scores, 0.9, np.arange(9000))
+    assert got == metrics.frame_figures(
+        labels, scores, 0.9, Groups.from_names([f"v/{chunk}" for chunk in chunks]), seed=3
+    )
+    assert got != metrics.frame_figures(labels, scores, 0.9, Groups.from_names(chunks), seed=4)
+    alone = metrics.frame_figures(labels, scores, 0.9, Groups.from_names(np.arange(9000)))
     assert alone.average_precision_interval is not None
     assert got.average_precision_interval is not None
     # Frames of a chunk are alike: as if each were a witness of its own, the interval would be too short.
     assert _width(alone.average_precision_interval) < 0.8 * _width(got.average_precision_interval)
-    one = metrics.frame_figures(labels, scores, 0.9, np.zeros(9000))
+    one = metrics.frame_figures(labels, scores, 0.9, Groups.of_one("a", 9000))
     assert (one.groups, one.average_precision_interval, one.f1_interval) == (1, None, None)
 
 
@@ -160,7 +167,7 @@ def test_intervals_hold_what_they_promise() -> None:
     inside = 0
     for seed in range(200):
         interval = metrics.frame_figures(
-            *stream(9000, seed)[:2], 0.9, stream(9000)[2], resamples=200
+            *stream(9000, seed)[:2], 0.9, Groups.from_names(stream(9000)[2]), resamples=200
         ).average_precision_interval
         assert interval is not None
         inside += interval.low <= truth <= interval.high
@@ -177,7 +184,7 @@ def test_random_ranking_is_the_mean_over_all_orders(n: int, positives: int) -> N
 
 def test_answers_that_know_nothing() -> None:
     labels, scores, chunks = stream()
-    got = metrics.compare(labels, scores, 0.9, chunks)
+    got = metrics.compare(labels, scores, 0.9, Groups.from_names(chunks))
     base = labels.mean()
     assert got.constant.average_precision == pytest.approx(base)
     assert got.constant.f1 == pytest.approx(2 * base / (1 + base))
@@ -192,7 +199,7 @@ def test_answers_that_know_nothing() -> None:
     assert interval.low < base < interval.high
     assert got.model.average_precision is not None
     assert got.model.average_precision > interval.high
-    assert got == metrics.compare(labels, scores, 0.9, chunks)
+    assert got == metrics.compare(labels, scores, 0.9, Groups.from_names(chunks))
     lines = got.table().splitlines()
     assert [line.split("  ")[0] for line in lines[1:4]] == ["model", "constant answer", "random ranking"]
     assert f"{got.model.average_precision:.3f} (" in lines[1]
@@ -266,14 +273,14 @@ def test_labels_judged_as_predictions() -> None:
 def ranking(scores: Any, step: int = 1) -> metrics.Ranking:
     """Of `stream`, at every step-th frame: as a model with a lower frame rate sees it."""
     labels, _, chunks = stream()
-    return metrics.Ranking(labels[::step], np.asarray(scores, dtype=float)[::step], chunks[::step].astype(str))
+    return metrics.Ranking(labels[::step], np.asarray(scores, dtype=float)[::step], Groups.from_names(chunks[::step]))
 
 
 def test_the_gain_is_paired() -> None:
     labels, scores, chunks = stream()
     better = scores + 0.1 * labels
     gain = metrics.gain(ranking(scores), ranking(better))
-    both = [metrics.frame_figures(labels, of, 0.5, chunks) for of in (scores, better)]
+    both = [metrics.frame_figures(labels, of, 0.5, Groups.from_names(chunks)) for of in (scores, better)]
     averages = [of.average_precision for of in both]
     assert gain.value == pytest.approx(averages[1] - averages[0])  # type: ignore[operator]
     assert gain.groups == 100
@@ -308,11 +315,11 @@ def test_models_with_other_frame_rates_are_compared_by_the_same_chunks() -> None
 
 
 def test_a_gain_that_is_not_defined_is_none() -> None:
-    one = metrics.Ranking(np.array([True, False]), np.array([0.9, 0.1]), np.array(["a", "a"]))
+    one = metrics.Ranking(np.array([True, False]), np.array([0.9, 0.1]), Groups.of_one("a", 2))
     assert metrics.gain(one, one) == Gain(0.0, None, 1)
-    none = metrics.Ranking(np.array([False, False]), np.array([0.9, 0.1]), np.array(["a", "b"]))
+    none = metrics.Ranking(np.array([False, False]), np.array([0.9, 0.1]), Groups.from_names(["a", "b"]))
     assert metrics.gain(none, none) == Gain(None, None, 2)
-    bad = metrics.Ranking(np.array([True, False]), np.array([np.nan, 0.1]), np.array(["a", "b"]))
+    bad = metrics.Ranking(np.array([True, False]), np.array([np.nan, 0.1]), Groups.from_names(["a", "b"]))
     with pytest.raises(ModelError):
         metrics.gain(one, bad)
 
