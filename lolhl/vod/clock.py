@@ -127,7 +127,7 @@ def _opened(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _first_time(container: InputContainer, stream: VideoStream) -> int:
     """The first packet's time in ticks; 0 where it has none. FFmpeg knows no start of a .mkv with a single picture."""
     with suppress(FFmpegError):
-        for packet in container.demux(stream):
+        for packet in ffmpeg.packets(container, stream):
             return packet.pts or 0
     return 0
 
@@ -144,7 +144,7 @@ def _clock(video: Path, _size: int, _changed: int) -> Clock:
         until, jumps, has_times = 0.0, False, True
         last: int | None = None
         try:
-            for packet in container.demux(stream):
+            for packet in ffmpeg.packets(container, stream):
                 if not packet.size or packet.is_discard:
                     continue
                 step = 0.0 if packet.dts is None or last is None else float((packet.dts - last) * base)

@@ -108,7 +108,7 @@ class _File:
         self.shared = "mp4" in self.formats and self.stream.frames > 0
         self.lock = threading.Lock()
         self.turn: object = None
-        self._source = self._container.demux(self.stream)
+        self._source = ffmpeg.packets(self._container, self.stream)
 
     def close(self) -> None:
         self._container.close()
@@ -152,7 +152,7 @@ class _File:
         Raises:
             FFmpegError: it cannot be done; the demuxer stays where it was.
         """
-        self._source = self._container.demux(self.stream)
+        self._source = ffmpeg.packets(self._container, self.stream)
         self._container.seek(self.start + tick, stream=self.stream, any_frame=any_packet)
 
     def seek_behind(self, last: "av.Packet[VideoStream]") -> None:
@@ -417,10 +417,10 @@ class Reader:
             following = packets[cut:]
             ticks = sorted({entry.tick for entry in packets if entry.tick is not None})
             end = None
-            if not more and ticks:
-                assert self._last is not None
+            if not more and self._last is not None and (ticks or all(entry.packet.is_discard for entry in packets)):
                 end = sum(self._last)
-                ticks.append(end)
+                if ticks:
+                    ticks.append(end)
             yield _Run(packets[:cut], ticks, self._is_closed(following), end)
             packets = following
 

@@ -12,18 +12,22 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
 from lolhl import machine
 from lolhl.errors import LolhlError, MachineError, ToolMissing, VideoError
 from lolhl.vod import process
+
+S = TypeVar("S", VideoStream, AudioStream)
 
 QUIET = ("-hide_banner", "-nostdin", "-v", "error")
 
@@ -101,6 +105,17 @@ def open_video(video: Path) -> InputContainer:
             raise MachineError(f"{video} cannot be read ({error.strerror}): {machine.advice(error.errno)}") from error
         raise VideoError(_no_video(video, head, f" ({error.strerror})")) from error
     return container
+
+
+def packets(container: InputContainer, stream: S) -> Iterator["av.Packet[S]"]:
+    """The packets of one stream, and an empty one at the end.
+
+    Raises:
+        FFmpegError: the file cannot be read on.
+    """
+    # A damaged file can show one more stream on the way. At the end PyAV looks for it among those it knows.
+    with suppress(IndexError):
+        yield from container.demux(stream)
 
 
 def _no_video(video: Path, head: bytes, why: str) -> str:

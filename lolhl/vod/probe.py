@@ -106,7 +106,7 @@ def _look(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
     """How many packets there are, of the first two; and by how many degrees the first picture is to be turned."""
     count, rotation = 0, None
     with suppress(FFmpegError):  # a damaged video is what can be read of it
-        for packet in islice(container.demux(stream), _TRIED):
+        for packet in islice(ffmpeg.packets(container, stream), _TRIED):
             count += packet.size > 0
             if rotation is None:
                 with suppress(FFmpegError):

@@ -147,7 +147,7 @@ class SoundReader:
             self._is_untouched = False
             try:
                 self._container.seek(round((self._start + start - back) * av.time_base))
-                source = self._container.demux(stream)
+                source = ffmpeg.packets(self._container, stream)
                 first = next((packet for packet in source if packet.size and packet.pts is not None), None)
             except FFmpegError:  # there is nothing so early
                 break
@@ -162,7 +162,7 @@ class SoundReader:
             assert self._stream is not None
             stream = self._stream
         self._is_untouched = False
-        yield from (packet for packet in self._container.demux(stream) if packet.size)
+        yield from (packet for packet in ffmpeg.packets(self._container, stream) if packet.size)
 
 
 class _Run:

@@ -208,6 +208,21 @@ def test_other_containers(tmp_path: Path, ending: str) -> None:
     assert all(a - b in (0, 1) for a, b in zip(exact, found, strict=False))
 
 
+def test_a_stream_that_shows_up_on_the_way_costs_no_picture(tmp_path: Path) -> None:
+    """The head of a .flv tells that it has no sound, which comes all the same after twenty seconds."""
+    pictures = numbered_video(tmp_path / "v.mp4", seconds=30, fps=Fraction(15), sound=False, options=("-bf", "0"))
+    video = tmp_path / "v.flv"
+    inputs = ["-i", pictures, "-itsoffset", "20", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=5"]
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, "-c:v", "copy", "-c:a", "libmp3lame", video], check=True)
+    data = bytearray(video.read_bytes())
+    assert data[4] == 0b101  # pictures and sound
+    data[4] = 0b001
+    video.write_bytes(data)
+    assert all(a - b in (0, 1) for a, b in zip(expected(90, Fraction(15)), numbers(video), strict=True))  # in ms
+    assert len(list(scan(video, THREE))) == len(list(scan(pictures, THREE)))
+    assert probe(video).duration == pytest.approx(30, abs=0.1)
+
+
 @pytest.mark.parametrize("ending", ["mp4", "ts", "mkv"])
 def test_a_scan_gives_the_key_frames(tmp_path: Path, ending: str) -> None:
     video = numbered_video(tmp_path / f"v.{ending}", seconds=25, fps=Fraction(60), size=(128, 128), gop=2)

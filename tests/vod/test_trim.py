@@ -1,4 +1,5 @@
 import subprocess
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,8 +7,10 @@ import av
 import imageio_ffmpeg
 import pytest
 
+from lolhl.vod.cpu import Reader
 from lolhl.vod.probe import probe
 from lolhl.vod.trim import join, trim
+from lolhl.vod.view import View
 from tests.servers.twitch import rendition
 from tests.videos import numbered_video
 from tests.vod.shown import shown
@@ -106,3 +109,16 @@ def test_join(videos: Path, tmp_path: Path) -> None:
     join(videos / "segments" / "index-dvr.m3u8", tmp_path / "all.mp4")
     assert [number for _, number in shown(tmp_path / "all.mp4")] == list(range(24 * 30))
     assert probe(tmp_path / "all.mp4").duration == pytest.approx(24, abs=0.05)
+
+
+def test_a_hidden_key_frame_at_the_end_does_not_lengthen_a_part(tmp_path: Path) -> None:
+    film = numbered_video(tmp_path / "film.mp4", seconds=4 + 1 / 15, fps=Fraction(15), gop=1, sound=False)
+    trim(film, tmp_path / "part.mp4", 1 + 7 / 15, 1 + 7 / 15 + 4 / 3)
+    with av.open(str(tmp_path / "part.mp4")) as part:
+        *_, last, _ = part.demux(video=0)
+        assert last.is_keyframe
+        assert last.is_discard
+    view = View(Fraction(3), 64, "squeeze")
+    with closing(Reader(tmp_path / "part.mp4", view)) as reader:
+        assert len(list(reader.grid(0, None))) == reader.count(0, None) == 4
+        assert reader.end == Fraction(4, 3)

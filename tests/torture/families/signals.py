@@ -44,7 +44,7 @@ def video(
     """Writes a video with sound, which may be longer or shorter than the pictures by some seconds. Returns its name."""
     joint = ":" if "=" in sound else "="
     pictures = ["-f", "lavfi", "-i", f"testsrc2=size=160x96:rate=15:duration={seconds}"]
-    heard = ["-f", "lavfi", "-i", f"{sound}{joint}duration={seconds + longer}"]
+    heard = ["-f", "lavfi", "-i", f"{sound}{joint}duration={max(0.2, seconds + longer)}"]
     sandbox.ffmpeg(*pictures, *heard, *X264, "-g", "15", *options, name)
     return name
 
