@@ -294,6 +294,24 @@ def same_length(sandbox: Sandbox, vod: str, seconds: float) -> None:
         sandbox.expect(count and count <= most, f"{vod}: {mode} has {count} instants in {seconds:g} s, at most {most}")
 
 
+def late_sound(sandbox: Sandbox) -> None:
+    """A .flv whose head tells that it has no sound, which comes all the same."""
+    inputs = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=15:duration=16"]
+    inputs += ["-itsoffset", "10", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=4"]
+    sandbox.ffmpeg(*inputs, *X264, "-g", "15", "-c:a", "libmp3lame", "film.flv")
+    data = bytearray((sandbox.work / "film.flv").read_bytes())
+    data[4] = 1  # pictures alone
+    sandbox.write("film.flv", bytes(data))
+    through(sandbox, "film.flv", seconds=16)
+
+
+def hidden_key_frame(sandbox: Sandbox) -> None:
+    """A part that ends before the last picture of the video, a key frame, which is stored and hidden."""
+    name = film(sandbox, "film.mp4", seconds=4 + 1 / 15)
+    sandbox.succeed("download", name, "--name", "v", "--start", "1.467", "--stop", "2.8")
+    same_length(sandbox, "v", 4 / 3)
+
+
 def spliced(sandbox: Sandbox) -> None:
     """Three .ts files of 3 s one after the other: the timestamps begin again."""
     parts = [film(sandbox, f"part{number}.ts", seconds=3, source=source, sound=True)
@@ -381,6 +399,8 @@ def sound_first(sandbox: Sandbox) -> None:
 
 
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
+    "late-sound": late_sound,
+    "hidden-key-frame": hidden_key_frame,
     "irregular-keys": irregular_keys,
     "one-key-frame": one_key_frame,
     "ragged-end": ragged_end,

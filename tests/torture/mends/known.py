@@ -41,6 +41,10 @@ MENDS = (
         "self._end = None if self._last is None else sum(self._last)",
         "self._end = None if self._last is None else self._last[0]",
     ),
+    mend(
+        1, "hidden-end", "videos:hidden-key-frame", "lolhl/vod/cpu.py",
+        "(ticks or all(entry.packet.is_discard for entry in packets))", "ticks",
+    ),
     # 2: timestamps that start again
     mend(
         2, "restarts", "videos:spliced-ts", "lolhl/vod/clock.py",
@@ -411,6 +415,11 @@ MENDS = (
     format_let_in("webp_pipe", "videos:webp", 14),
     mend(
         14, "page-width", "pages:long-title", "lolhl/report/page.css", " overflow-wrap: anywhere; }", " }",
+    ),
+    mend(
+        13, "late-stream", "videos:late-sound", "lolhl/vod/ffmpeg.py",
+        "    with suppress(IndexError):\n        yield from container.demux(stream)",
+        "    yield from container.demux(stream)",
     ),
     # 15: Volcano
     mend(
