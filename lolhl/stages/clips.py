@@ -113,6 +113,7 @@ def clips(
             clips_from=media.quality if media.pieces else None,
             source_may_come=media.source_may_come,
         )
+        load_input(root, spans, layout.vod(vod), Vod)  # no clip is cut from a video that took the place of this one
         with todo.begin() as begun:
             _clear(root, vod)
             outputs = [Output.upload(root, path, names[name]) for name, path in files.items()]

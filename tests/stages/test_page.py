@@ -13,11 +13,13 @@ from lolhl.labels.store import save_labels
 from lolhl.manifest import Manifest
 from lolhl.results import Clips, Highlights, Report
 from lolhl.stages.clips import ClipsConfig, clips
+from lolhl.stages.download import download
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.page import page
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
+from lolhl.vod import cut
 from tests.stages.report_root import add_scores, bumps, make_root
 from tests.videos import numbered_video
 
@@ -103,6 +105,23 @@ def test_what_was_made_anew_in_the_meantime_is_refused(root: Root) -> None:
     with pytest.raises(Conflict, match=r"scores\.json was made anew since highlights were cut from it: run again"):
         page(root, spans, cut)
     assert page(root, *both(root)).result.highlights[0].start == pytest.approx(16, abs=2)
+
+
+def test_no_clip_is_cut_from_a_video_that_took_the_place_of_its_own(
+    root: Root, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The VOD is downloaded anew after the first of three clips; the new video may have as many bytes as its own."""
+    spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
+    cut_clip = cut.clip
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        cut_clip(*arguments, **options)
+        download(root, str(video), name="v1", force=True)
+
+    monkeypatch.setattr(cut, "clip", interrupted)
+    with pytest.raises(Conflict, match=r"vod\.json was made anew since highlights were cut from it: run again"):
+        clips(root, spans)
+    assert root.stat("highlights/v1/clips.json") is None
 
 
 def both(root: Root) -> tuple[Manifest[Highlights], Manifest[Clips]]:

@@ -212,7 +212,7 @@ def test_a_stream_that_shows_up_on_the_way_costs_no_picture(tmp_path: Path) -> N
     """The head of a .flv tells that it has no sound, which comes all the same after twenty seconds."""
     pictures = numbered_video(tmp_path / "v.mp4", seconds=30, fps=Fraction(15), sound=False, options=("-bf", "0"))
     video = tmp_path / "v.flv"
-    inputs = ["-i", pictures, "-itsoffset", "20", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=5"]
+    inputs = ["-i", str(pictures), "-itsoffset", "20", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=5"]
     subprocess.run(["ffmpeg", "-v", "error", *inputs, "-c:v", "copy", "-c:a", "libmp3lame", video], check=True)
     data = bytearray(video.read_bytes())
     assert data[4] == 0b101  # pictures and sound
