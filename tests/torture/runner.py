@@ -73,10 +73,17 @@ def run(
     return Result(name, problems, time.monotonic() - begun)
 
 
-def run_all(names: Iterable[str], finished: Path, jobs: int, minutes: float) -> Iterator[Result]:
+def run_all(
+    names: Iterable[str], finished: Path, jobs: int, minutes: float, *, code: Path | None = None
+) -> Iterator[Result]:
     """Runs cases until there are no more or the time is over; yields each when it is done.
 
     Whoever leaves the loop, by an interrupt too, ends those that are running.
+
+    Args:
+        names, finished, code: as for `run`.
+        jobs: cases at once.
+        minutes: after which no case begins.
     """
     until = time.monotonic() + minutes * 60
     left = iter(names)
@@ -86,7 +93,7 @@ def run_all(names: Iterable[str], finished: Path, jobs: int, minutes: float) -> 
         try:
             while True:
                 while len(running) < jobs and time.monotonic() < until and (name := next(left, None)):
-                    running.add(threads.submit(run, name, finished, stop=stop))
+                    running.add(threads.submit(run, name, finished, code=code, stop=stop))
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -149,6 +156,8 @@ def _change_to(code: Path) -> None:
     """Imports this project's modules anew, from another checkout; the libraries that it uses stay as they are."""
     for module in [module for module in sys.modules if module.partition(".")[0] in _OWN]:
         del sys.modules[module]
+    # What lolhl adds to the search for modules is added again, and must be there once.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__.partition(".")[0] not in _OWN]
     sys.path.insert(0, str(code))
     importlib.invalidate_caches()
     importlib.import_module("tests.torture.preload")

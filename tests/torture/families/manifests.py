@@ -243,7 +243,7 @@ def jpeg_of_another_size(sandbox: Sandbox) -> None:
 
 def nan_track(sandbox: Sandbox) -> None:
     """A stored track that holds NaN."""
-    key = _here(sandbox, "tracks/**/part-*.npy")
+    key = _here(sandbox, "tracks/a/pictures-*/part-*.npy")
 
     def change(data: bytes) -> bytes:
         import numpy as np
@@ -256,11 +256,12 @@ def nan_track(sandbox: Sandbox) -> None:
 
     sandbox.take()
     path = sandbox.root / key
-    data = change(path.read_bytes())
+    whole = path.read_bytes()
     path.unlink()
-    path.write_bytes(data)
-    done = sandbox.run("train", "n", "--dataset", "d", "--epochs", "1")
+    path.write_bytes(change(whole))
+    done = sandbox.run("train", "n", "--dataset", "d", "--epochs", "1", "--kind", "video")
     sandbox.expect("learning-rate" not in done.error, f"NaN in a stored track: {done.error}")
+    sandbox.expect(path.read_bytes() == whole, f"NaN in a stored track: {done.call} learns from it")
 
 
 MODEL, VOD, FRAMES, SCORES, HIGHLIGHTS, CLIPS, REPORT = (

@@ -307,9 +307,9 @@ def late_sound(sandbox: Sandbox) -> None:
 
 def hidden_key_frame(sandbox: Sandbox) -> None:
     """A part that ends before the last picture of the video, a key frame, which is stored and hidden."""
-    name = film(sandbox, "film.mp4", seconds=4 + 1 / 15)
-    sandbox.succeed("download", name, "--name", "v", "--start", "1.467", "--stop", "2.8")
-    same_length(sandbox, "v", 4 / 3)
+    name = film(sandbox, "film.avi", seconds=8, codec=("-c:v", "mpeg4"), sound=True)
+    sandbox.succeed("download", name, "--name", "v", "--start", "5.483", "--stop", "6.85")
+    same_length(sandbox, "v", 6.85 - 5.483 + 1 / 15)
 
 
 def spliced(sandbox: Sandbox) -> None:

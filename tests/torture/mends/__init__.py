@@ -59,12 +59,18 @@ class Mend:
 
     def take_back(self, folder: Path) -> Path:
         """Makes a copy of this checkout below the folder, without this mend. Returns the copy."""
-        copy = folder / "checkout"
-        for part in _PARTS:
-            if (CHECKOUT / part).is_dir():
-                shutil.copytree(CHECKOUT / part, copy / part, ignore=shutil.ignore_patterns(*_LEFT_OUT))
-            else:
-                shutil.copy2(CHECKOUT / part, copy / part)
+        copy = copy_checkout(folder)
         for edit in self.edits:
             edit.make(copy)
         return copy
+
+
+def copy_checkout(folder: Path) -> Path:
+    """Makes a copy of what cases read of this checkout, below the folder. Returns the copy."""
+    copy = folder / "checkout"
+    for part in _PARTS:
+        if (CHECKOUT / part).is_dir():
+            shutil.copytree(CHECKOUT / part, copy / part, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+        else:
+            shutil.copy2(CHECKOUT / part, copy / part)
+    return copy

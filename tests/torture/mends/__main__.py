@@ -54,9 +54,11 @@ def main() -> int:
 
 def _check(chosen: Sequence[Mend], jobs: int) -> int:
     root, missed = make(finished), 0
-    # A case that finds a fault in the code as it is would find each mend missing.
+    # A case that finds a fault in the code as it is, or in a copy of it, would find each mend missing.
     cases = sorted({mend.case for mend in chosen})
-    failing = {result.case: result.problems[0] for result in run_all(cases, root, jobs, minutes=60) if result.problems}
+    with tempfile.TemporaryDirectory(prefix="torture-mend-") as folder:
+        results = [*run_all(cases, root, jobs, minutes=60, code=mends.copy_checkout(Path(folder)))]
+    failing = {result.case: result.problems[0] for result in results if result.problems}
     for verdict in verdicts([mend for mend in chosen if mend.case not in failing], root, jobs):
         missed += not verdict.is_found
         print(verdict, flush=True)

@@ -119,8 +119,8 @@ MENDS = (
         "        todo.finish(result, [output])\n",
     ),
     mend(
-        6, "announced", "stored:publication-fails", "lolhl/stages/train.py",
-        "        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))\n", "",
+        6, "published-again", "stored:publication-fails", "lolhl/stages/train.py",
+        "            publication.publish(root, name, earlier, config.register, config.alias)\n", "",
     ),
     # 7: files that name other files
     mend(
@@ -326,14 +326,6 @@ MENDS = (
     mend(
         13, "rate-of-scores", "manifests:scores-fps-0", "lolhl/results.py",
         "if not SLOWEST <= self.fps <= FASTEST:", "if False:",
-    ),
-    mend(
-        13, "size-of-models", "manifests:view-size-null", "lolhl/models/bundle.py",
-        "size: Annotated[int, Meta(ge=16, le=2048)]", "size: int | None",
-    ),
-    mend(
-        13, "threshold", "manifests:scores-threshold", "lolhl/results.py",
-        "model_digest: str\n    threshold: Probability", "model_digest: str\n    threshold: float",
     ),
     mend(
         13, "figures", "manifests:scores-figures", "lolhl/results.py", "model_metrics: ModelFigures | None",
