@@ -26,6 +26,7 @@ import lolhl
 from lolhl import layout, manifest
 from lolhl.config import setting
 from lolhl.data import cache, stretches
+from lolhl.data.samples import Contents
 from lolhl.data.stretches import Samples, Side, SplitVod
 from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
 from lolhl.evaluate.calibration import Calibration
@@ -36,9 +37,10 @@ from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, material, publication, tracking
 from lolhl.models.joined import JoinedModel, JoinedSettings
 from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, Fitted, LearnConfig
-from lolhl.models.model import ClipSettings, ModelSettings
+from lolhl.models.material import Lessons
+from lolhl.models.model import ClipSettings, ModelSettings, TrackModel
 from lolhl.models.network import PICTURES, Network
-from lolhl.models.process_group import join_process_group
+from lolhl.models.process_group import ProcessGroup, join_process_group
 from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
@@ -169,6 +171,66 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
             root.delete(checkpoint.key)
     process_group.wait()
 
+    prepared = _prepare(root, name, config, described, process_group)
+    from lolhl.models import training  # takes seconds
+
+    run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
+    prepared.learner.train()  # Lightning keeps the mode that it finds
+    process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
+    lessons, settings = prepared.lessons, config.fit(len(prepared.lessons["train"]), prepared.device)
+    fitted = training.fit(
+        prepared.learner,
+        prepared.contents,
+        lessons["train"],
+        lessons["validation"],
+        settings,
+        checkpoint,
+        process_group,
+        _reporter(name, config.epochs, run),
+    )
+    if run:
+        result = _result(config, described, prepared, fitted)
+        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
+        weights = bundle.weights_bytes(prepared.model, prepared.network)
+        made = todo.store(result, {layout.weights(name): weights})
+        root.delete(checkpoint.key)
+        publication.publish(root, name, made, config.register, config.alias)
+    process_group.wait()
+    return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A model that is ready to learn, and what it learns from.
+
+    Attributes:
+        vods: those of the dataset.
+        sides: their samples.
+        view: what frames are like.
+        device: where all of it lies.
+        network: the backbone, with the model as its head; None for a model that sees no pictures.
+        model: what scores are made by.
+        learner: what learns: the model alone, or the network with it.
+        signals: what the model wants.
+        lessons: what is learnt and judged by, of each side.
+        contents: the values, or the pictures, that lessons point to.
+    """
+
+    vods: Sequence[SplitVod]
+    sides: Mapping[Side, Samples]
+    view: View
+    device: torch.device
+    network: Network | None
+    model: TrackModel
+    learner: Network | TrackModel
+    signals: Mapping[str, Signal]
+    lessons: Lessons
+    contents: Contents
+
+
+def _prepare(
+    root: Root, name: str, config: TrainConfig, described: Manifest[Dataset], process_group: ProcessGroup
+) -> _Prepared:
     split_vods = split_vods_of(root, config.dataset, described)
     sides = _sides(split_vods, root, config.dataset, described)
     vods = sides["train"].vods
@@ -176,7 +238,6 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
     view = next(iter(frames.values())).view
     _check(config, described, sides, frames)
-    from lolhl.models import training  # takes seconds
 
     torch.manual_seed(config.seed)
     local = process_group.rank % process_group.local_world
@@ -184,55 +245,47 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     wanted = config.model.wanted
     network = _network(config, view, device) if PICTURES in wanted else None
     frozen = config.tune == "head"
-    signals = {name: material.open_wanted(name, view, network, device) for name in wanted}
+    signals = {signal: material.open_wanted(signal, view, network, device) for signal in wanted}
     tracks = material.make_tracks(signals if frozen else {}, frames, process_group)
-    model_settings = _with_known_signals(name, config.model, tracks)
-    signals = {signal: signals[signal] for signal in model_settings.wanted}
+    settings = _with_known_signals(name, config.model, tracks)
+    signals = {signal: signals[signal] for signal in settings.wanted}
     tracks = {signal: tracks[signal] for signal in signals if frozen}
     widths = {PICTURES: network.width} if network else {}
     widths |= {signal: material.width(signal, tracks[signal]) for signal in signals if signal != PICTURES}
-    model = MODELS[config.kind](model_settings, widths).to(device)
+    model = MODELS[config.kind](settings, widths).to(device)
     if network:
         network.head = model
-    learner = network if network and not frozen else model
 
-    lessons, instants = material.make_lessons(model_settings, split_vods, sides, frames, frozen=frozen)
+    lessons, instants = material.make_lessons(settings, split_vods, sides, frames, frozen=frozen)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
     place = cache.Place(device, limit, alone=process_group.local_world == 1)
     if frozen:
         contents = material.hold_tracks(f"train {name}", model, tracks, instants, place)
     else:
         contents = material.hold_pictures(f"train {name}", frames, instants, place)
-    run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
+    learner = network if network and not frozen else model
+    return _Prepared(split_vods, sides, view, device, network, model, learner, signals, lessons, contents)
 
-    learner.train()  # Lightning keeps the mode that it finds
-    process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
-    settings = config.fit(len(lessons["train"]), device)
-    show = _reporter(name, config.epochs, run)
-    fitted = training.fit(
-        learner, contents, lessons["train"], lessons["validation"], settings, checkpoint, process_group, show
-    )
-    if run:
-        learner.load_state_dict(fitted.weights)
-        learner.eval().to(device)
-        if isinstance(model, JoinedModel):
-            training.weigh(model, contents, lessons["validation"])
-        raw = training.probabilities(learner, contents, lessons["validation"])
-        marks = habits((vod.spans, float(vod.end / vod.fps)) for vod in split_vods)
-        assert marks  # both sides have highlights
-        # Clip models learn from rebalanced samples, the others from whole stretches as they are.
-        rebalanced = isinstance(config.model, ClipSettings)
-        trained = float(np.mean(sides["train"].label)) if rebalanced else marks.share
-        holdout = described.result.holdout
-        judged = _judge(sides["validation"], raw, view.fps, config.smooth_seconds, marks, trained, holdout)
-        recipes = {name: _recipe(signal, widths[name]) for name, signal in signals.items()}
-        result = _describe(config, model_settings, recipes, network, described, view, fitted, judged)
-        publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
-        made = todo.store(result, {layout.weights(name): bundle.weights_bytes(model, network)})
-        root.delete(checkpoint.key)
-        publication.publish(root, name, made, config.register, config.alias)
-    process_group.wait()
-    return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
+
+def _result(config: TrainConfig, described: Manifest[Dataset], prepared: _Prepared, fitted: Fitted) -> Model:
+    """What the bundle says of the model with the best weights, which it then has."""
+    from lolhl.models import training
+
+    model, learner, validation = prepared.model, prepared.learner, prepared.lessons["validation"]
+    learner.load_state_dict(fitted.weights)
+    learner.eval().to(prepared.device)
+    if isinstance(model, JoinedModel):
+        training.weigh(model, prepared.contents, validation)
+    raw = training.probabilities(learner, prepared.contents, validation)
+    marks = habits((vod.spans, float(vod.end / vod.fps)) for vod in prepared.vods)
+    assert marks  # both sides have highlights
+    # Clip models learn from rebalanced samples, the others from whole stretches as they are.
+    rebalanced = isinstance(config.model, ClipSettings)
+    trained = float(np.mean(prepared.sides["train"].label)) if rebalanced else marks.share
+    holdout = described.result.holdout
+    side, fps = prepared.sides["validation"], prepared.view.fps
+    judged = _judge(side, raw, fps, config.smooth_seconds, marks, trained, holdout)
+    return _describe(config, described, prepared, fitted, judged)
 
 
 def _reporter(name: str, epochs: int, run: tracking.Run | None) -> Callable[[int, Epoch], None]:
@@ -332,10 +385,6 @@ def _network(config: TrainConfig, view: View, device: torch.device) -> Network:
     return network
 
 
-def _recipe(signal: Signal, width: int) -> SignalRecipe:
-    return SignalRecipe(version=signal.version, settings=bundle.recorded_settings(signal), width=width)
-
-
 @dataclass(frozen=True)
 class _Judged:
     """What the validation side says of a model."""
@@ -396,22 +445,22 @@ def _judge(
 
 
 def _describe(
-    config: TrainConfig,
-    settings: ModelSettings,
-    signals: dict[str, SignalRecipe],
-    network: Network | None,
-    described: Manifest[Dataset],
-    view: View,
-    fitted: Fitted,
-    judged: _Judged,
+    config: TrainConfig, described: Manifest[Dataset], prepared: _Prepared, fitted: Fitted, judged: _Judged
 ) -> Model:
+    network, view = prepared.network, prepared.view
     backbone = None
     if network:
         mean, std = ((values[0], values[1], values[2]) for values in network.normalisation.values())
         backbone = BackboneRecipe(name=network.name, mean=mean, std=std)
+    signals = {
+        name: SignalRecipe(
+            version=signal.version, settings=bundle.recorded_settings(signal), width=prepared.model.widths[name]
+        )
+        for name, signal in prepared.signals.items()
+    }
     return Model(
         kind=config.kind,
-        settings=settings.recorded(),
+        settings=prepared.model.settings.recorded(),
         signals=signals,
         backbone=backbone,
         view={"fps": str(view.fps), "size": view.size, "fit": view.fit},
