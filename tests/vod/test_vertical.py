@@ -121,7 +121,8 @@ def test_it_starts_and_stops_with_the_same_pictures_as_an_exact_clip(
         number_in(picture[rows : None if camera else rows + 152]) for picture in pictures(tmp_path / "short.mp4")
     ]
     assert numbers == [read_number(picture) for picture in pictures(tmp_path / "clip.mp4")]
-    assert numbers[0] == -(-start * fps // 1) or name == "a.ts"  # whose first picture is not at 0
+    if name == "a.mp4":  # time 0 is that of its first picture
+        assert numbers[0] == -(-start * fps // 1)
     assert times(tmp_path / "short.mp4") == times(tmp_path / "clip.mp4")
     assert probe(tmp_path / "short.mp4").has_audio
 
@@ -138,7 +139,7 @@ def _films(factory: pytest.TempPathFactory, name: str, fps: Fraction) -> Path:
 def times(video: Path) -> list[Fraction]:
     """When each picture is shown."""
     with av.open(str(video)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+        return [(frame.pts or 0) * (frame.time_base or Fraction(0)) for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize("size", [(641, 361), (321, 241), (90, 160), (64, 48), (48, 480), (2, 2)])
@@ -160,7 +161,7 @@ def test_any_size_gives_the_size_that_is_asked_for(
 def test_the_usual_size_is_that_of_shorts(source: Path, tmp_path: Path) -> None:
     short(source, Span(0, 0.2), tmp_path / "a.mp4", arrange((640, 360), CAMERA))
     info = probe(tmp_path / "a.mp4")
-    assert (info.width, info.height, info.pixel_shape) == (1080, 1920, 1)
+    assert (info.width, info.height, info.pixel_shape) == (1080, 1920, Fraction(1))
 
 
 @pytest.mark.parametrize("degrees", [0, 90])
@@ -346,6 +347,8 @@ def within(box: Box, source: tuple[int, int]) -> bool:
 
 def keeps_shape(seen: Box, drawn: tuple[int, int], pixel_shape: Fraction) -> bool:
     """Whether a circle stays one, as far as whole pairs of pixels allow."""
+    if min(seen.width, seen.height, *drawn) == 2:  # no side is shorter
+        return True
     stretched = float(seen.width * pixel_shape / seen.height / Fraction(*drawn))
     slack = 1.5 * sum(1 / side for side in (seen.width, seen.height, *drawn))
     return 1 - slack <= stretched <= 1 / max(1e-9, 1 - slack)
