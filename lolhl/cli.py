@@ -254,6 +254,8 @@ def _format_report(made: "Manifest[Report]", root: Root, _arguments: Arguments) 
     for highlight in result.highlights[:10]:
         span = f"{grid.format_time(round(highlight.start))} to {grid.format_time(round(highlight.stop))}"
         lines.append(f"  {highlight.rank:3}. {span}  {highlight.reason}")
+    if count := sum(highlight.short is not None for highlight in result.highlights):
+        lines.append(f"shorts: {count} in {root.url}/{layout.highlights_folder(result.vod)}shorts/")
     if agreement := result.labelled:
         lines += ["against its labels:", agreement.frames.table()]
         lines += _format_events(agreement.events)

@@ -80,6 +80,16 @@ def corrections(vod: str) -> str:
     return f"{REVIEWS}{check_name(vod, 'VOD')}.json"
 
 
+def channel_camera(channel: str) -> str:
+    """Where the camera lies in the pictures of a channel. The same channel is written with large letters, too."""
+    return f"cameras/channel-{check_name(channel, 'channel').lower()}.json"
+
+
+def vod_camera(vod: str) -> str:
+    """Where the camera lies in the pictures of a VOD whose channel nobody has named."""
+    return f"cameras/vod-{check_name(vod, 'VOD')}.json"
+
+
 def frames_folder(vod: str) -> str:
     """The folder of all frame sets of a VOD."""
     return _named("frames", vod, "VOD")
@@ -247,6 +257,11 @@ def clips(vod: str) -> str:
     return f"{highlights_folder(vod)}clips.json"
 
 
+def shorts(vod: str) -> str:
+    """The manifest of the vertical videos of a VOD's highlights."""
+    return f"{highlights_folder(vod)}shorts.json"
+
+
 def report(vod: str) -> str:
     """The manifest of a VOD's page."""
     return f"{highlights_folder(vod)}report.json"
@@ -328,6 +343,10 @@ def command(key: str) -> str:
             return f"lolhl dataset {name} …"
         case ["models", name, *_]:
             return f"lolhl train {name} …"
+        case ["cameras", *_]:
+            return "lolhl report … --camera x,y,w,h"
+        case ["highlights", vod, "shorts.json"] | ["highlights", vod, "shorts", *_]:
+            return f"lolhl report {vod} --shorts"
         case ["highlights", vod, file] if file.startswith(("scores.", "scores-")):
             return f"lolhl infer … {vod}"
         case ["highlights", vod, *_]:

@@ -71,6 +71,7 @@ class Vod(Result):
     Attributes:
         source: address or path that it came from.
         twitch_id: None for a video that is not from Twitch.
+        channel: whose stream it is, as in the address of the channel on Twitch; None where nobody says it.
         offset: of its time 0 in the whole video.
         recorded_at: when the recording of the whole video began, as Twitch says; None where nobody says it.
         clock: the timestamp of its time 0, by which other renditions are aligned with this one.
@@ -85,6 +86,7 @@ class Vod(Result):
     title: str | None = None
     source: str
     twitch_id: str | None
+    channel: str | None = None
     offset: Seconds = 0.0
     recorded_at: Annotated[datetime, Meta(tz=True)] | None = None
     clock: float | None = None
@@ -491,8 +493,37 @@ class Clips(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Short:
+    """The vertical video of the highlight of this rank: its key in the root, and that of the video it was cut from."""
+
+    rank: Annotated[int, Meta(ge=1)]
+    key: str
+    video: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shorts(Result):
+    """The vertical videos of a VOD's highlights, in order of time.
+
+    Attributes:
+        channel: whose camera rectangle was used; None for that of the VOD itself.
+        camera: the rectangle, as fractions x,y,w,h of the picture; None where none was set.
+        shorts_from: the quality that they were cut from; None when there are none.
+        source_may_come: see `Clips`.
+    """
+
+    stage = "shorts"
+    vod: str
+    shorts: list[Short]
+    channel: str | None
+    camera: tuple[float, float, float, float] | None
+    shorts_from: Literal["source", "stored"] | None
+    source_may_come: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportedHighlight:
-    """A highlight: its span, the second of its peak, and the key of its clip if there is one."""
+    """A highlight: its span, the second of its peak, and the keys of its clip and of its short if there are such."""
 
     rank: Annotated[int, Meta(ge=1)]
     start: Seconds
@@ -501,6 +532,7 @@ class ReportedHighlight:
     mean: float
     peak: Seconds
     clip: str | None
+    short: str | None = None
     reason: str
 
 

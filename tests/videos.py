@@ -1,6 +1,7 @@
 """Small real videos for tests, made by ffmpeg: pictures that carry their own number."""
 
 import subprocess
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,11 +45,13 @@ def numbered_video(
     gop: float = 2.0,
     sound: bool = True,
     options: tuple[str, ...] = (),
+    painted: Mapping[tuple[int, int, int, int], tuple[int, int, int]] = {},
 ) -> Path:
     """H.264 with B-frames and a key frame every `gop` seconds; picture n carries the number n.
 
     Args:
         options: more output options for ffmpeg, placed last.
+        painted: left, top, width and height of parts of the picture → their colour.
     """
     count = round(seconds * fps)
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
@@ -60,7 +63,10 @@ def numbered_video(
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         for number in range(count):
-            process.stdin.write(numbered_picture(number, *size).tobytes())
+            picture = numbered_picture(number, *size)
+            for (left, top, width, height), colour in painted.items():
+                picture[top : top + height, left : left + width] = colour
+            process.stdin.write(picture.tobytes())
         process.stdin.close()
         assert process.wait() == 0
     return path

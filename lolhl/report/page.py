@@ -37,6 +37,7 @@ SCRIPTS = (
     "player",
     "feeds",
     "exports",
+    "camera",
     "review",
     "summary",
 )
@@ -55,12 +56,14 @@ class PageHighlight:
         picture: JPEG bytes, or None.
         clip: address of the clip, relative to the page, or None.
         label: place, among the labels, of the one that it matches, or None.
+        short: address of the vertical video, as that of the clip.
     """
 
     highlight: Highlight
     picture: bytes | None = None
     clip: str | None = None
     label: int | None = None
+    short: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,7 @@ def _highlight(entry: PageHighlight) -> dict[str, Any]:
         "reason": highlight.reason,
         "picture": picture,
         "clip": entry.clip,
+        "short": entry.short,
         "label": entry.label,
     }
 

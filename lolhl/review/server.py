@@ -30,13 +30,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lolhl import layout, manifest, text
+from lolhl.cameras import camera_key, load_camera, parse_camera, save_camera
 from lolhl.errors import Conflict, ExportError, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.exports.formats import FORMATS
 from lolhl.highlights.feeds import Feed
 from lolhl.labels.spans import Span
 from lolhl.manifest import Output
 from lolhl.report.page import reviewed
-from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
+from lolhl.results import Clips, Highlights, Report, Result, Retraining, Shorts, Vod
 from lolhl.review import index
 from lolhl.review.corrections import (
     MOST,
@@ -127,6 +128,7 @@ def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Sta
         Route("/highlights/{vod}/report.html", _page(site.report)),
         Route("/reviews/{vod}", _change(site.save), methods=["PUT"]),
         Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
+        Route("/cameras/{vod}", _change(site.set_camera), methods=["PUT"]),
         Route("/exports/{vod}/{form}", _download(site.exported), methods=["GET"]),
         Route("/waiting", _values(site.waiting)),
         Route("/jobs", _change(site.begin), methods=["POST"]),
@@ -239,6 +241,7 @@ class _Site:
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
             "feeds": self._feeds(vod, corrections),
+            "camera": self._camera(vod),
             "exports": [
                 {"name": name, "help": form.help, "file": f"{vod}-{form.file}", "url": f"/exports/{quote(vod)}/{name}"}
                 for name, form in FORMATS.items()
@@ -284,6 +287,26 @@ class _Site:
             raise UsageError(f"{len(pairs)} spans are more than {MOST}")
         labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
         return {"labels": len(labels), "key": layout.labels(vod)}
+
+    def set_camera(self, vod: str, body: bytes) -> dict[str, Any]:
+        """Stores where the camera lies in the pictures of a VOD's channel."""
+        self._report(vod)
+        saved = save_camera(self.root, camera_key(vod, self._channel(vod)), parse_camera(body))
+        return {"revision": saved.revision}
+
+    def _camera(self, vod: str) -> dict[str, Any]:
+        """Where the camera lies, and for which VODs that holds. Where it cannot be told the page says why."""
+        try:
+            channel = self._channel(vod)
+            camera, _ = load_camera(self.root, camera_key(vod, channel))
+        except LolhlError as error:
+            return {"problem": text.one_line(str(error))}
+        return {**msgspec.to_builtins(camera), "channel": channel, "url": f"/cameras/{quote(vod)}", "problem": None}
+
+    def _channel(self, vod: str) -> str | None:
+        """Whose camera the VOD's shorts show; None for one of its own."""
+        made = manifest.intact(self.root, layout.shorts(vod), Shorts)
+        return made.result.channel if made else manifest.load(self.root, layout.vod(vod), Vod).result.channel
 
     def exported(self, vod: str, form: str) -> tuple[str, bytes]:
         """The name and the bytes of the file with the highlights of one VOD in this format."""
@@ -336,7 +359,12 @@ class _Site:
         vod = rest.partition("/")[0]
         manifests: dict[str, type[Result]] = {layout.vod(vod): Vod} if place == "vods" else {}
         if place == "highlights":
-            manifests = {layout.highlights(vod): Highlights, layout.clips(vod): Clips, layout.report(vod): Report}
+            manifests = {
+                layout.highlights(vod): Highlights,
+                layout.clips(vod): Clips,
+                layout.shorts(vod): Shorts,
+                layout.report(vod): Report,
+            }
         for manifest_key, kind in manifests.items():
             stored = manifest.intact(self.root, manifest_key, kind)
             yield from stored.outputs if stored else []

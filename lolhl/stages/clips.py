@@ -8,45 +8,38 @@ import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lolhl import grid, layout, manifest, progress
-from lolhl.config import Config, setting
-from lolhl.errors import ExportError, TwitchError, VideoError, VodNotFound
+from lolhl.config import setting
+from lolhl.errors import ExportError, VideoError
 from lolhl.exports import edl
 from lolhl.exports.cut_list import Cut, CutList
 from lolhl.exports.media import describe
 from lolhl.highlights.cut import Highlight
-from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Clip, Clips, Highlights, Vod
+from lolhl.stages.footage import Footage, FootageConfig, Piece, find_footage
 from lolhl.stages.highlights import load_input
-from lolhl.stages.source_clips import has_source, stretches
 from lolhl.storage import Root
 from lolhl.vod import cut
 from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
 
-_ROUNDING = 0.0005  # seconds
 _REEL, _EDIT_LIST, _STORED_EDIT_LIST = "reel.mp4", "exports/highlights.edl", "exports/highlights-stored.edl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipsConfig(Config):
+class ClipsConfig(FootageConfig):
     """How clips are cut."""
 
     clips: Literal["copy", "exact", "none"] = setting(
         "copy",
         "how to cut clips: copy is fast and starts at the key frame before, exact encodes anew, as copy does where "
         "the video's codec fits into no .mp4",
-    )
-    clips_from: Literal["source", "stored"] = setting(
-        "source",
-        "source: clips of a Twitch VOD that is stored in a smaller rendition are cut from stretches that are fetched "
-        "in source quality; stored: nothing is fetched",
     )
     clips_top: int | None = setting(
         None, "cut clips of so many of the best highlights only (default: of all)", at_least=0
@@ -94,7 +87,7 @@ def clips(
         return earlier
 
     chosen = [] if config.clips == "none" else spans.result.highlights[: config.clips_top]
-    media = _media(root, stored, sorted(chosen, key=lambda highlight: highlight.span), config)
+    media = find_footage(root, stored, chosen, config, "clips")
     if earlier and media.source_may_come:  # these clips are there
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
@@ -123,80 +116,7 @@ def clips(
             return begun.finish(result, outputs)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A highlight, and the video that it is cut from, whose time 0 is second `begin` of the stored video."""
-
-    highlight: Highlight
-    key: str
-    video: Path
-    begin: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The video's name, as an editor shows it."""
-        return PurePosixPath(self.key).name
-
-    @property
-    def span(self) -> Span:
-        """The highlight in seconds of this video. Times from Twitch are exact only to the microsecond."""
-        slack = _ROUNDING if self.begin else 0.0
-        span = self.highlight.span
-        start, stop = (max(0.0, seconds - self.begin - slack) for seconds in (span.start, span.stop))
-        return Span(start, stop, span.name, span.score)
-
-
-@dataclass(frozen=True)
-class _Media:
-    """What clips are cut from.
-
-    Attributes:
-        pieces: the pieces, in order of time.
-        quality: the quality of their videos.
-        source_may_come: the source was wanted, could not be had, and another run may get it.
-    """
-
-    pieces: list[_Piece]
-    quality: Literal["source", "stored"]
-    source_may_come: bool = False
-
-
-def _media(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight], config: ClipsConfig) -> _Media:
-    """The source for all chosen highlights, or the stored video for all, since a reel cannot mix them."""
-    if config.clips_from == "stored" or not chosen or not has_source(vod):
-        return _stored(root, vod, chosen)
-    try:
-        pieces = stretches(root, vod, [highlight.span for highlight in chosen])
-    except TwitchError as error:
-        may_come = not isinstance(error, VodNotFound)
-        log.warning("%s", error)
-        log.warning(
-            "report %s: clips are cut from the stored %s, in %d x %d%s",
-            vod.result.vod,
-            "video" if vod.result.rendition is None else vod.result.rendition.name,
-            vod.result.width,
-            vod.result.height,
-            "; the same command tries to get the source again" if may_come else "",
-        )
-        return replace(_stored(root, vod, chosen), source_may_come=may_come)
-    files = {stretch.key: root.local(stretch.key) for stretch in pieces}
-    return _Media(
-        [
-            _Piece(highlight, stretch.key, files[stretch.key], stretch.start)
-            for highlight, stretch in zip(chosen, pieces, strict=True)
-        ],
-        "source",
-    )
-
-
-def _stored(root: Root, vod: Manifest[Vod], chosen: Sequence[Highlight]) -> _Media:
-    if not chosen:
-        return _Media([], "stored")
-    video = vod.local(root, vod.result.video, f"lolhl download … --name {vod.result.vod} --force")
-    return _Media([_Piece(highlight, vod.result.video, video) for highlight in chosen], "stored")
-
-
-def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str, Path]:
+def _cut(vod: str, media: Footage, config: ClipsConfig, folder: Path) -> dict[str, Path]:
     """Cuts clips. Returns name → file.
 
     Where one clip cannot be a copy, all are encoded anew, since a reel cannot mix them.
@@ -218,7 +138,7 @@ def _cut(vod: str, media: _Media, config: ClipsConfig, folder: Path) -> dict[str
     return files
 
 
-def _join(media: _Media, files: dict[str, Path], config: ClipsConfig, folder: Path) -> list[int]:
+def _join(media: Footage, files: dict[str, Path], config: ClipsConfig, folder: Path) -> list[int]:
     """Joins clips to the reel, and puts it among the files. Returns the ranks of its clips, in its order."""
     clip_files = {piece.highlight.rank: files[_clip_name(piece.highlight)] for piece in media.pieces}
     if not config.reel or not clip_files:
@@ -249,7 +169,7 @@ def _fitting(lengths: Mapping[int, float], seconds: float) -> list[int]:
     return ranks or [next(iter(lengths))]
 
 
-def _cut_clips(media: _Media, folder: Path, *, exact: bool) -> dict[str, Path]:
+def _cut_clips(media: Footage, folder: Path, *, exact: bool) -> dict[str, Path]:
     files: dict[str, Path] = {}
     with progress.bar("clips", sum(piece.highlight.span.duration for piece in media.pieces), "s") as advance:
         for piece in media.pieces:
@@ -265,12 +185,12 @@ def _clip_name(highlight: Highlight) -> str:
     return f"clips/highlight-{highlight.rank:03}_{hours}h{minutes}m{seconds}s.mp4"
 
 
-def _edit_lists(root: Root, stored: Manifest[Vod], spans: Highlights, media: _Media) -> dict[str, bytes]:
+def _edit_lists(root: Root, stored: Manifest[Vod], spans: Highlights, media: Footage) -> dict[str, bytes]:
     """Edit lists for video editors: name → bytes. A list of the source has a list of the stored video beside it."""
     if not spans.highlights or not stored.result.fps:
         return {}
     video = stored.local(root, stored.result.video, f"lolhl download … --name {spans.vod} --force")
-    whole = [_Piece(highlight, stored.result.video, video) for highlight in spans.highlights]
+    whole = [Piece(highlight, stored.result.video, video) for highlight in spans.highlights]
     lists = {_EDIT_LIST: whole}
     if media.quality == "source":
         lists = {_EDIT_LIST: media.pieces, _STORED_EDIT_LIST: whole}
@@ -281,7 +201,7 @@ def _edit_lists(root: Root, stored: Manifest[Vod], spans: Highlights, media: _Me
     return texts
 
 
-def _cut_list(stored: Vod, spans: Highlights, pieces: Sequence[_Piece]) -> CutList:
+def _cut_list(stored: Vod, spans: Highlights, pieces: Sequence[Piece]) -> CutList:
     videos = {piece.key: piece for piece in pieces}
     media = {key: describe(piece.video, piece.name, piece.name, spans.duration) for key, piece in videos.items()}
     cuts = [

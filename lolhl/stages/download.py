@@ -153,6 +153,7 @@ def _result(vod: str, origin: "_Origin", fetched: "_Fetched", info: VideoInfo) -
         title=fetched.title,
         source=origin.source,
         twitch_id=fetched.twitch_id,
+        channel=fetched.channel,
         offset=fetched.offset,
         recorded_at=fetched.recorded_at,
         clock=fetched.clock,
@@ -200,6 +201,7 @@ class _Fetched:
     sha256: str | None = None
     offset: float = 0.0
     twitch_id: str | None = None
+    channel: str | None = None
     recorded_at: datetime | None = None
     clock: float | None = None
     rendition: twitch.Rendition | None = None
@@ -279,6 +281,7 @@ class _OnTwitch:
             title=vod.title,
             offset=round(offset, 6),
             twitch_id=vod.id,
+            channel=vod.channel,
             recorded_at=vod.recorded_at,
             clock=segments.clock,
             rendition=rendition,

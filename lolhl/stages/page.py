@@ -40,6 +40,7 @@ from lolhl.results import (
     Report,
     ReportedHighlight,
     Scoring,
+    Shorts,
     Vod,
 )
 from lolhl.stages.highlights import load_input
@@ -64,6 +65,7 @@ def page(
     cut: Manifest[Clips],
     config: PageConfig = PageConfig(),
     *,
+    upright: Manifest[Shorts] | None = None,
     force: bool = False,
 ) -> Manifest[Report]:
     """Makes highlights/<vod>/report.html.
@@ -72,6 +74,7 @@ def page(
         root: where the data lies.
         spans: the highlights of a VOD.
         cut: their clips.
+        upright: their vertical videos, where there are any.
         config: see `PageConfig`.
         force: redo what is done.
 
@@ -95,6 +98,8 @@ def page(
         layout.highlights(vod): spans.content_digest(),
         layout.clips(vod): cut.content_digest(),
     }
+    if upright:
+        inputs[layout.shorts(vod)] = upright.content_digest()
     if root.stat(layout.labels(vod)):
         inputs[layout.labels(vod)] = hashlib.sha256(root.read(layout.labels(vod))).hexdigest()
     todo, earlier = manifest.plan(root, layout.report(vod), Report, config, inputs, force=force, opened=True)
@@ -105,10 +110,11 @@ def page(
     labels = load_labels(root, vod, spans.result.duration) if layout.labels(vod) in inputs else None
     learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
+    videos = _Videos.of(cut.result, upright.result if upright else None)
     pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
     content = replace(
         _content(stored.result, scoring.result, spans.result, scores, config),
-        highlights=_shown(vod, spans.result.highlights, pictures, labels, cut.result),
+        highlights=_shown(vod, spans.result.highlights, pictures, labels, videos),
         labels=labels,
         agreement=agreement_summary(agreement) if agreement else None,
         tables=[
@@ -119,11 +125,24 @@ def page(
         ],
         files=_files(vod, spans, cut),
     )
-    result = _result(vod, stored.result, spans.result, cut.result, agreement)
+    result = _result(vod, stored.result, spans.result, cut.result, videos, agreement)
     html = render(content).encode()
     with todo.begin() as begun:
         root.write(result.page, html)
         return begun.finish(result, [Output.from_bytes(result.page, html)])
+
+
+@dataclass(frozen=True)
+class _Videos:
+    """The keys of clips and of vertical videos, by the ranks of their highlights."""
+
+    clips: dict[int, str]
+    shorts: dict[int, str]
+
+    @classmethod
+    def of(cls, cut: Clips, upright: Shorts | None) -> "_Videos":
+        shorts = {short.rank: short.key for short in upright.shorts} if upright else {}
+        return cls({clip.rank: clip.key for clip in cut.clips}, shorts)
 
 
 def _model_tables(scoring: Scoring) -> Iterator[Table]:
@@ -172,14 +191,16 @@ def _shown(
     spans: Sequence[Highlight],
     pictures: Sequence[bytes | None],
     labels: Sequence[Span] | None,
-    cut: Clips,
+    videos: "_Videos",
 ) -> list[PageHighlight]:
-    """The highlights with their pictures, their clips, and the labels that they match."""
-    addresses = {clip.rank: _address(vod, clip.key) for clip in cut.clips}
+    """The highlights with their pictures, their videos, and the labels that they match."""
+    clips, shorts = ({rank: _address(vod, key) for rank, key in keys.items()} for keys in (videos.clips, videos.shorts))
     pairs = metrics.match_spans(labels or [], [highlight.span for highlight in spans], metrics.TIOUS[0])
     matches = {place: label for label, place in pairs}
     return [
-        PageHighlight(highlight, picture, addresses.get(highlight.rank), matches.get(place))
+        PageHighlight(
+            highlight, picture, clips.get(highlight.rank), matches.get(place), short=shorts.get(highlight.rank)
+        )
         for place, (highlight, picture) in enumerate(zip(spans, pictures, strict=True))
     ]
 
@@ -222,8 +243,9 @@ def _content(
     )
 
 
-def _result(vod: str, stored: Vod, spans: Highlights, cut: Clips, agreement: Agreement | None) -> Report:
-    keys = {clip.rank: clip.key for clip in cut.clips}
+def _result(
+    vod: str, stored: Vod, spans: Highlights, cut: Clips, videos: "_Videos", agreement: Agreement | None
+) -> Report:
     return Report(
         vod=vod,
         title=stored.title,
@@ -240,7 +262,8 @@ def _result(vod: str, stored: Vod, spans: Highlights, cut: Clips, agreement: Agr
                 score=highlight.peak,
                 mean=highlight.mean,
                 peak=highlight.peak_time,
-                clip=keys.get(highlight.rank),
+                clip=videos.clips.get(highlight.rank),
+                short=videos.shorts.get(highlight.rank),
                 reason=highlight.reason,
             )
             for highlight in spans.highlights

@@ -1,7 +1,7 @@
-"""report: the scores of a VOD → its highlights: a table, clips, a reel, exports, a page.
+"""report: the scores of a VOD → its highlights: a table, clips, a reel, vertical videos, exports, a page.
 
-Three stages, one after the other: `highlights` cuts spans, `clips` cuts videos and may use the network, `page` shows
-both. Each has a manifest and settings of its own, and does nothing where it is done already.
+Four stages, one after the other: `highlights` cuts spans, `clips` and `shorts` cut videos and may use the network,
+`page` shows them all. Each has a manifest and settings of its own, and does nothing where it is done already.
 """
 
 from dataclasses import dataclass
@@ -11,22 +11,23 @@ from lolhl import layout, manifest
 from lolhl.config import Config, settings
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest, R
-from lolhl.results import Clips, Highlights, Report
+from lolhl.results import Clips, Highlights, Report, Shorts
 from lolhl.stages.clips import ClipsConfig, clips
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.page import PageConfig, page
+from lolhl.stages.shorts import ShortsConfig, shorts
 from lolhl.storage import Root
 
 C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportConfig(PageConfig, ClipsConfig, HighlightsConfig):
-    """How highlights are cut from scores, clips from videos, and how the page is drawn."""
+class ReportConfig(PageConfig, ShortsConfig, ClipsConfig, HighlightsConfig):
+    """How highlights are cut from scores, clips and shorts from videos, and how the page is drawn."""
 
 
 def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force: bool = False) -> Manifest[Report]:
-    """Makes highlights/<vod>/: highlights.tsv, report.html, clips/, reel.mp4 and exports/.
+    """Makes highlights/<vod>/: highlights.tsv, report.html, clips/, reel.mp4, shorts/ and exports/.
 
     Args:
         root: where the data lies.
@@ -46,9 +47,12 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     """
     spans = highlights(root, vod, _part(HighlightsConfig, config), force=force)
     cut = clips(root, spans, _part(ClipsConfig, config), force=force)
-    shown = page(root, spans, cut, _part(PageConfig, config), force=force)
+    upright = shorts(root, spans, _part(ShortsConfig, config), force=force)
+    shown = page(root, spans, cut, _part(PageConfig, config), upright=upright, force=force)
     _check_unchanged(root, layout.highlights(vod), Highlights, spans)
     _check_unchanged(root, layout.clips(vod), Clips, cut)
+    if upright:
+        _check_unchanged(root, layout.shorts(vod), Shorts, upright)
     return shown
 
 

@@ -151,13 +151,14 @@ STAGES: dict[str, Stage] = {
         shareable=True,
     ),
     "report": Stage(
-        "cut highlights from scores: page, clips, reel, exports",
+        "cut highlights from scores: page, clips, reel, shorts, exports",
         image="infer",
         words=(Word("vod", "names of VODs with scores", many=True),),
         settings=("ReportConfig",),
         shareable=True,
         epilog="examples:\n  lolhl report 1886367077\n  lolhl report 1886367077 --minutes 10\n"
-        "  lolhl report 1886367077 --share 8% --clips exact",
+        "  lolhl report 1886367077 --share 8% --clips exact\n"
+        "  lolhl report 1886367077 --shorts --camera 0.75,0.7,0.25,0.3",
     ),
     "review": Stage(
         "serve a page on this machine: begin streams, correct their highlights, learn from that",

@@ -33,12 +33,13 @@ _STILL_RATE = 10  # pictures a second of a clip in which nothing moves
 _TICK = Fraction(1, 1000)  # seconds: containers round times to as little as that
 
 
-def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
+def clip(video: Path, span: Span, target: Path, *, exact: bool, pictures: str = ffmpeg.EVEN) -> None:
     """Writes [start, stop) of the video as an .mp4, with its sound if it has any.
 
     Args:
         exact: True encodes anew (H.264, AAC); False copies, from the key frame at or before the start. Where no
             picture begins in the span, an exact clip shows the one before.
+        pictures: the filter graph that an exact clip's pictures go through. Each keeps its time.
 
     Raises:
         UsageError: the span is empty.
@@ -52,10 +53,10 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool) -> None:
     begin = max(Fraction(0), start if exact else key_frame.decoded - _TICK)
     with _finished(target) as unfinished:
         arguments = [*_from(video, begin, key_frame), "-t", _ffmpeg_time(stop - begin)]
-        arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(["-vf", ffmpeg.EVEN, *_EXACT] if exact else _COPY), *_PLAIN]
+        arguments += ["-map", "0:V:0", "-map", "0:a:0?", *(["-vf", pictures, *_EXACT] if exact else _COPY), *_PLAIN]
         ffmpeg.run(arguments, video, unfinished)
         if exact and not _has_picture(unfinished):
-            ffmpeg.run(_still(video, start, stop, key_frame), video, unfinished)
+            ffmpeg.run(_still(video, start, stop, key_frame, pictures), video, unfinished)
 
 
 def _has_picture(clip: Path) -> bool:
@@ -65,11 +66,11 @@ def _has_picture(clip: Path) -> bool:
     return False
 
 
-def _still(video: Path, start: Fraction, stop: Fraction, key_frame: "_KeyFrame") -> list[str]:
+def _still(video: Path, start: Fraction, stop: Fraction, key_frame: "_KeyFrame", pictures: str) -> list[str]:
     """Arguments for a span in which no picture begins: the one before it stays on screen."""
     seek = max(Fraction(0), key_frame.decoded - _SEEK_MARGIN)
     begin = f"{float(start - seek):.6f}"
-    picture = f"fps={_STILL_RATE}:start_time={begin}:round=up,setpts=PTS-{begin}/TB,{ffmpeg.EVEN}"
+    picture = f"fps={_STILL_RATE}:start_time={begin}:round=up,setpts=PTS-{begin}/TB,{pictures}"
     sound = f"atrim=start={begin},asetpts=PTS-{begin}/TB"
     arguments = [*_sought(video, seek), "-t", _ffmpeg_time(stop - start), "-map", "0:V:0", "-map", "0:a:0?"]
     return [*arguments, *_EXACT, "-vf", picture, "-af", sound, *_PLAIN]

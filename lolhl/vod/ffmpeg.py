@@ -230,6 +230,13 @@ def _works(program: str) -> bool:
     return done.returncode == 0 and done.stdout.startswith(b"ffmpeg version")
 
 
+@functools.cache
+def has_filter(name: str) -> bool:
+    """Whether the ffmpeg that is used has the filter of this name."""
+    lines = process.run([path(), "-hide_banner", "-filters"], *process.GPU).stdout.decode(errors="replace").splitlines()
+    return any(line.split()[1:2] == [name] for line in lines)
+
+
 def reason(stderr: bytes) -> str:
     """What ffmpeg says of its failure, in one line."""
     lines = [_SPEAKER.sub("", line).strip() for line in stderr.decode(errors="replace").splitlines()]

@@ -30,7 +30,8 @@ class VideoInfo:
     `fps` is the average rate, whatever the file claims, and 0 when nobody knows; `duration` is the container's in
     hundredths, 0 when it does not say or claims more than 30 years; `video_duration` is that of the pictures alone,
     exact, and 0 when the file does not say. `channels` and `sample_rate` (Hz) are those of the first sound, 0 without
-    one. `timecode` is that of the first picture, as cameras and programs for editing embed it.
+    one. `timecode` is that of the first picture, as cameras and programs for editing embed it. `pixel_shape` is the
+    width of a pixel over its height, as shown.
     """
 
     duration: float
@@ -45,6 +46,7 @@ class VideoInfo:
     channels: int = 0
     sample_rate: int = 0
     timecode: str | None = None
+    pixel_shape: Fraction = Fraction(1)
 
 
 def probe(video: Path) -> VideoInfo:
@@ -63,11 +65,12 @@ def probe(video: Path) -> VideoInfo:
         stream = pictures[0]
         duration, start_time = container.duration or 0, container.start_time or 0
         width, height = stream.codec_context.width, stream.codec_context.height
+        pixel_shape = stream.sample_aspect_ratio or Fraction(1)
         count, rotation = _look(container, stream)
         if count == 1 and container.format.name in _MAY_BE_STILL:
             raise VideoError(ffmpeg.still_picture(video))
         if rotation in (90, 270):
-            width, height = height, width
+            width, height, pixel_shape = height, width, 1 / pixel_shape
         sound = next(filter(_is_known, container.streams.audio), None)
         return VideoInfo(
             duration=(duration + _HUNDREDTHS // 2) // _HUNDREDTHS / 100 if 0 < duration <= _LONGEST else 0.0,
@@ -82,6 +85,7 @@ def probe(video: Path) -> VideoInfo:
             channels=sound.codec_context.channels if sound else 0,
             sample_rate=sound.codec_context.sample_rate if sound else 0,
             timecode=_timecode(container, stream),
+            pixel_shape=pixel_shape,
         )
 
 

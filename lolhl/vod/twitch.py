@@ -38,6 +38,7 @@ _ADDRESS = re.compile(r"(?:https?://)?((?:[\w-]+\.)*twitch\.tv)(/[^?#]*)?(?:[?#]
 _HOSTS = ("twitch.tv", "www.twitch.tv", "m.twitch.tv", "go.twitch.tv")
 _VOD_PATH = re.compile(r"/(?:videos|\w+/v|\w+/video)/([0-9]{1,20})/?", re.ASCII)
 _QUALITY = re.compile(r"([0-9]{2,5})p([0-9]{1,3})?", re.ASCII)  # 360p, 720p60; without a rate it is 30
+_CHANNEL = re.compile(r"[a-z0-9_]{1,30}")
 _RESOLUTION = re.compile(r"([0-9]{1,5})x([0-9]{1,5})", re.ASCII)
 _SEGMENT = re.compile(r"[0-9]+\.(?!tmp$)\w+", re.ASCII)
 _TOKEN = "LOLHL_TWITCH_TOKEN"  # noqa: S105 - the name of the variable
@@ -57,6 +58,7 @@ class TwitchVod:
         renditions: those with pictures, at least one.
         chapters: in seconds of the VOD; each named as on Twitch, mostly by the game.
         recorded_at: when the recording began; None where Twitch does not say it.
+        channel: whose it is, as in the channel's address; None where Twitch does not say it.
     """
 
     id: str
@@ -65,6 +67,7 @@ class TwitchVod:
     renditions: tuple[Rendition, ...]
     chapters: list[Span]
     recorded_at: datetime | None = None
+    channel: str | None = None
 
     def rendition(self, quality: str) -> Rendition:
         """The rendition of this quality: "source", or a name that people or Twitch give it.
@@ -163,6 +166,7 @@ def describe(vod: str) -> TwitchVod:
         renditions=renditions,
         chapters=[_chapter(chapter) for chapter in answer["chapters"]],
         recorded_at=_moment(answer.get("recordedAt")),
+        channel=_channel(answer.get("owner")) or _channel(answer.get("creator")),
     )
 
 
@@ -173,6 +177,12 @@ def _moment(text: Any) -> datetime | None:
     except (ValueError, TypeError):
         return None
     return moment if moment.tzinfo else None
+
+
+def _channel(user: Any) -> str | None:
+    """The name in the address of a user's channel. None for what is no name, since the VOD is there without it."""
+    login = user.get("login") if isinstance(user, dict) else None
+    return login if isinstance(login, str) and _CHANNEL.fullmatch(login) else None
 
 
 def _rendition(playlist: dict[str, Any]) -> Rendition:

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lolhl import layout, manifest
+from lolhl.cameras import Camera, load_camera
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.results import Retraining
@@ -174,6 +175,71 @@ def test_a_highlight_plays(page: Page) -> None:
     while not page.locator("#video").evaluate("(video) => video.currentTime > 0 && !video.error"):
         assert time.monotonic() < deadline
         page.wait_for_timeout(100)
+
+
+def camera_fields(page: Page) -> list[Locator]:
+    section = page.get_by_role("region", name="Camera for shorts")
+    return [section.get_by_label(f"{side} (%)") for side in ("Left", "Top", "Width", "Height")]
+
+
+def test_a_camera_is_drawn_on_the_picture_and_kept(page: Page, root: Root) -> None:
+    section = page.get_by_role("region", name="Camera for shorts")
+    section.get_by_role("button", name="Show the picture at the cursor").click()
+    still = page.locator("#still")
+    expect(still).to_be_visible()
+    deadline = time.monotonic() + 30
+    while not still.locator("video").evaluate("(video) => video.readyState > 1 && video.paused && !video.seeking"):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
+    still.scroll_into_view_if_needed()
+    box = still.bounding_box()
+    assert box
+    assert box["width"] / box["height"] == pytest.approx(320 / 240, abs=0.02)
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.9)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.7)
+    page.mouse.move(box["x"] + box["width"] * 1.1, box["y"] + box["height"] * 0.6)  # beyond the picture
+    page.mouse.up()
+    wanted = [70, 60, 30, 30]
+    assert [float(field.input_value()) for field in camera_fields(page)] == pytest.approx(wanted, abs=0.6)
+    section.get_by_role("button", name="Save the camera").click()
+    expect(section.get_by_role("status")).to_contain_text("Saved for this stream. `lolhl report stream --shorts`")
+    stored = load_camera(root, "cameras/vod-stream.json")[0]
+    assert stored.rectangle == pytest.approx([share / 100 for share in wanted], abs=0.006)
+    page.reload()
+    assert [float(field.input_value()) for field in camera_fields(page)] == pytest.approx(wanted, abs=0.6)
+
+
+def test_a_camera_is_set_by_keys_alone(page: Page, root: Root) -> None:
+    section = page.get_by_role("region", name="Camera for shorts")
+    camera_fields(page)[0].focus()
+    for number in ("75", "70", "50", "30"):
+        page.keyboard.type(number)
+        page.keyboard.press("Tab")
+    page.get_by_role("button", name="Save the camera").press("Enter")
+    expect(section.get_by_role("alert")).to_have_text("The rectangle reaches beyond the picture.")
+    expect(camera_fields(page)[2]).to_have_attribute("aria-invalid", "true")
+    assert list(root.list("cameras/")) == []
+    camera_fields(page)[2].fill("25")
+    page.get_by_role("button", name="Save the camera").press("Enter")
+    expect(section.get_by_role("status")).to_contain_text("Saved for this stream.")
+    assert load_camera(root, "cameras/vod-stream.json")[0].rectangle == (0.75, 0.7, 0.25, 0.3)
+    page.get_by_role("button", name="No camera").press("Enter")
+    expect(section.get_by_role("status")).to_contain_text("there is no camera in this stream")
+    assert load_camera(root, "cameras/vod-stream.json")[0] == Camera(2, None)
+
+
+def test_the_second_of_two_tabs_keeps_no_camera(page: Page, root: Root) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    for tab, width in ((page, "20"), (other, "30")):
+        for field, number in zip(camera_fields(tab), ("0", "0", width, "20"), strict=True):
+            field.fill(number)
+        tab.get_by_role("button", name="Save the camera").click()
+        section = tab.get_by_role("region", name="Camera for shorts")
+        expect(section).to_contain_text("Saved for this stream." if tab is page else "Not saved: the camera was set")
+    stored = load_camera(root, "cameras/vod-stream.json")[0]
+    assert stored.rectangle == pytest.approx((0, 0, 0.2, 0.2))
 
 
 def test_learning_says_first_which_corrections_are_no_labels(page: Page, root: Root) -> None:

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl import layout
+from lolhl.cameras import load_camera
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.review.corrections import load_corrections
 from lolhl.review.server import parse_range
 from lolhl.stages.export import ExportConfig, export
+from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from tests.review.served import Served, serving
 
@@ -207,6 +209,68 @@ def test_a_job_is_begun_and_cancelled_by_the_page_alone(served: Served) -> None:
     assert served.known("DELETE", "/jobs/1").status == 403
     assert served.known("DELETE", "/jobs/1", x_lolhl_review="1").status == 404
     assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
+
+
+def test_a_camera_is_kept_for_the_channel_and_comes_back_with_the_page(served: Served, root: Root) -> None:
+    def camera() -> dict[str, object]:
+        text = served.known("GET", PAGE).text
+        return dict(json.loads(text.partition('id="review">')[2].partition("</script>")[0])["camera"])
+
+    before = camera()
+    assert (before["revision"], before["rectangle"], before["channel"]) == (0, None, None)
+    saved = served.put(str(before["url"]), {"revision": 0, "rectangle": [0.75, 0.7, 0.25, 0.3]})
+    assert (saved.status, json.loads(saved.body)) == (200, {"revision": 1})
+    assert camera()["rectangle"] == [0.75, 0.7, 0.25, 0.3]
+    assert load_camera(root, "cameras/vod-stream.json")[0].revision == 1
+    late = served.put(str(before["url"]), {"revision": 0, "rectangle": None})
+    assert late.status == 409
+    assert "load the page again" in late.text
+    assert camera()["rectangle"] == [0.75, 0.7, 0.25, 0.3]
+    assert served.put(str(before["url"]), {"revision": 1, "rectangle": None}).status == 200
+    assert (camera()["revision"], camera()["rectangle"]) == (2, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[" * 100_000,
+        b'{"revision": -1}',
+        b'{"revision": 0, "rectangle": [0, 0, 1]}',
+        b'{"revision": 0, "rectangle": [0, 0, 1, 1.1]}',
+        b'{"revision": 0, "rectangle": [0, 0, 1e999, 1]}',
+        b'{"revision": 0, "rectangle": [0.5, 0.5, 0.001, 0.5]}',
+        b'{"revision": 0, "rectangle": [0, 0, 1, 1], "channel": "x"}',
+    ],
+)
+def test_what_is_no_camera_is_refused_in_one_line(served: Served, root: Root, body: bytes) -> None:
+    refused = served.known("PUT", "/cameras/stream", body, x_lolhl_review="1")
+    assert (refused.status, refused.text.count("\n")) == (400, 1)
+    assert list(root.list("cameras/")) == []
+
+
+def test_a_camera_is_set_by_the_page_alone_and_for_a_vod_that_is_there(served: Served, root: Root) -> None:
+    body = b'{"revision": 0, "rectangle": [0, 0, 0.5, 0.5]}'
+    assert served.known("PUT", "/cameras/stream", body).status == 403
+    assert served.ask("PUT", "/cameras/stream", body, x_lolhl_review="1").status == 401
+    for vod in ("none", "..", "%2e%2e", "a%2Fb", "%00"):
+        assert served.known("PUT", f"/cameras/{vod}", body, x_lolhl_review="1").status in (400, 404, 405)
+    assert list(root.list("cameras/")) == []
+
+
+def test_a_damaged_camera_is_told_and_leaves_the_page(served: Served, root: Root) -> None:
+    root.write("cameras/vod-stream.json", b"{")
+    text = served.known("GET", PAGE).text
+    assert "set the camera anew" in text
+    assert served.put("/cameras/stream", {"revision": 0, "rectangle": None}).status == 500
+    assert root.read("cameras/vod-stream.json") == b"{"
+
+
+def test_shorts_are_given_out(served: Served, root: Root) -> None:
+    made = report(root, "stream", ReportConfig(clips="none", shorts=True, shorts_top=1, shorts_height=320))
+    (key,) = [highlight.short for highlight in made.result.highlights if highlight.short]
+    answer = served.known("GET", f"/{key}")
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "video/mp4", root.read(key))
 
 
 def test_labels_are_put_in_place(served: Served, root: Root) -> None:

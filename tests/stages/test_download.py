@@ -113,6 +113,7 @@ def test_a_twitch_vod(
         "title": "LCK Finals: T1 vs GEN",
         "source": ADDRESS,
         "twitch_id": ID,
+        "channel": "lck",
         "offset": 0.0,
         "recorded_at": "2024-09-08T08:00:00Z",
         "clock": pytest.approx(61.4, abs=0.1),

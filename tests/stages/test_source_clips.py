@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import opentimelineio as otio
 import pytest
 
-from lolhl import results
+from lolhl import layout, manifest, results
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest
 from lolhl.stages.download import DownloadConfig, download
@@ -25,6 +25,7 @@ from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
+from lolhl.vod.probe import probe
 from tests.servers.seaweedfs import seaweedfs
 from tests.servers.twitch import Twitch, Vod, rendition, twitch
 from tests.stages.report_root import add_scores, bumps
@@ -194,6 +195,22 @@ def test_twitch_that_fails_changes_the_clips_only(root: Root, server: Twitch) ->
     assert changed == clips | {f"highlights/{ID}/{name}" for name in ("clips.json", "report.json", "report.html")}
     assert report(root, ID, config(clips_from="stored")).result.highlights[0].clip
     assert root.read(f"highlights/{ID}/highlights.json") == cut_first[f"highlights/{ID}/highlights.json"]
+
+
+def test_shorts_are_cut_from_the_source_too(root: Root, server: Twitch) -> None:
+    scored(root, server)
+    wanted = config(clips="none", shorts=True, shorts_height=320)
+    server.faults.status["/video"] = 503
+    report(root, ID, wanted)
+    first = manifest.load(root, layout.shorts(ID), results.Shorts).result
+    assert (first.shorts_from, first.source_may_come) == ("stored", True)
+    server.faults.status.clear()
+    report(root, ID, wanted)
+    made = manifest.load(root, layout.shorts(ID), results.Shorts).result
+    assert (made.shorts_from, made.source_may_come, made.channel) == ("source", False, "lck")
+    for short in made.shorts:
+        assert probe(root.local(short.key)).fps == 60
+        assert short.video.startswith(f"vods/{ID}/source/")
 
 
 class _Asked(threading.Event):

@@ -114,6 +114,7 @@ def test_describe(vod: Vod, serve: Serve) -> None:
         ),
         chapters=[Span(0, 10, "Just Chatting"), Span(10, 24, "League of Legends")],
         recorded_at=datetime(2024, 9, 8, 8, tzinfo=UTC),
+        channel="lck",
     )
     assert said.rendition("160p") == said.rendition("160p30") == said.renditions[1]
     assert said.rendition("source") == said.rendition("1080p60") == said.renditions[0]

@@ -166,6 +166,7 @@ if (review) {
   follow();
   showExports(review.exports);
   showFeeds(review.feeds);
+  showCamera(review.camera);
   $('back').href = '/';
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });

@@ -36,7 +36,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "report a": (
         "--threshold", "--smooth-seconds", "--low-ratio", "--pad-before", "--pad-after", "--merge-gap", "--min-length",
         "--max-length", "--split-above", "--valley", "--top", "--minutes", "--share", "--clips-top", "--clips",
-        "--intensity-seconds",
+        "--intensity-seconds", "--camera", "--channel", "--shorts-top", "--shorts-height", "--shorts-share",
+        "--shorts-loudness", "--shorts-font",
     ),
     "retrain": ("--like", "--judge", "--tolerance"),
     "compare m t random": ("--vods", "--name"),
@@ -47,7 +48,7 @@ NAMES = (
     "download a.mp4 --name {}", "extract {}", "dataset {} a", "dataset n {}", "train {} --dataset d --epochs 1",
     "train n --dataset {}", "infer {} a", "infer t {}", "report {}", "labels {}", "download {}", "extract a --root {}",
     "run a.mp4 --model {}", "labels a.tsv --vod {}", "retrain --like {}", "{} a", "extract a {}",
-    "compare {} --vods a", "compare m --vods {}", "analyse {}",
+    "compare {} --vods a", "compare m --vods {}", "analyse {}", "report a --channel {}",
 )  # fmt: skip
 
 

@@ -26,7 +26,8 @@ def page(sandbox: Sandbox, title: str, chapters: tuple[str, ...] = ()) -> None:
     manifest.unlink()
     manifest.write_bytes(set_value(data, spans, "result", "chapters"))
     sandbox.succeed("infer", "t", "v", "--source", "video")
-    sandbox.succeed("report", "v", "--threshold", "0", "--clips", "none")
+    shorts = ("--shorts", "--shorts-top", "1", "--shorts-height", "320", "--shorts-title", "{title}")
+    sandbox.succeed("report", "v", "--threshold", "0", "--clips", "none", *shorts)
     _check(sandbox, browser, (sandbox.root / "highlights/v/report.html").as_uri())
 
 

@@ -20,6 +20,7 @@ from tests.torture.sandbox import AT_ONCE, Sandbox, difference
 
 _STARTS_WITHIN = 30.0  # seconds
 _PLANTED = b"planted beside the manifests"
+_WRITTEN = ("reviews/", "labels/", "cameras/")
 GOOD = {"revision": 0, "spans": [{"start": 7.0, "stop": 13.5, "verdict": "accepted", "was": [7.0, 13.0]}]}
 _CLIMBS = (
     "/planted.txt",
@@ -106,7 +107,7 @@ def serving(sandbox: Sandbox) -> Iterator[Server]:
     (sandbox.root / "planted.txt").write_bytes(_PLANTED)
     (sandbox.root / "highlights/a/planted.html").write_bytes(_PLANTED)
     (sandbox.folder / "planted.txt").write_bytes(_PLANTED)
-    before = {key: value for key, value in sandbox.contents().items() if not key.startswith(("reviews/", "labels/"))}
+    before = {key: value for key, value in sandbox.contents().items() if not key.startswith(_WRITTEN)}
     running = sandbox.start("review", "--no-browser")
     address = _address(running)
     if address is None:
@@ -128,7 +129,7 @@ def serving(sandbox: Sandbox) -> Iterator[Server]:
         running.signal(signal.SIGINT)
         done = sandbox.wait(running, limit=AT_ONCE)
     sandbox.expect(done.code == 0, f"{done.call}: Ctrl-C ends it with {done.code}: {done.error}")
-    after = {key: value for key, value in sandbox.contents().items() if not key.startswith(("reviews/", "labels/"))}
+    after = {key: value for key, value in sandbox.contents().items() if not key.startswith(_WRITTEN)}
     sandbox.expect(after == before, f"requests have changed the root: {difference(before, after)}")
     _check_saved(sandbox, server)
 
@@ -190,7 +191,7 @@ def draw(sandbox: Sandbox) -> None:
     rng = sandbox.rng
     with serving(sandbox) as server:
         for _ in range(rng.randrange(10, 40)):
-            match rng.randrange(6):
+            match rng.randrange(7):
                 case 0:
                     path = rng.choice(("/", "/vods/", "/highlights/", "/open/", "/reviews/", "/vods/a/", "/%"))
                     text = rng.choice(TEXTS).encode(errors="surrogateescape")
@@ -213,6 +214,9 @@ def draw(sandbox: Sandbox) -> None:
                 case 4:
                     spans = json.dumps([[rng.choice(HOSTILE), 5], [7, 9]]).encode()
                     server.ask("PUT", "/labels/a", rng.choice((spans, damage_bytes(rng, b"[[1, 2], [3.5, 7]]"))))
+                case 5:
+                    camera = json.dumps({"revision": 0, "rectangle": [0.1, 0.2, rng.choice(HOSTILE), 0.3]}).encode()
+                    server.ask("PUT", "/cameras/a", rng.choice((camera, mutate(rng, b'{"revision": 0}'))))
                 case _:
                     request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nCookie: {server.cookie}\r\n\r\n"
                     server.raw(damage_bytes(rng, request.encode()))

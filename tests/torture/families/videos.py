@@ -130,9 +130,10 @@ def through(sandbox: Sandbox, name: str, *, seconds: float | Length | None = Non
         length = seconds if isinstance(seconds, Length) else Length(seconds, seconds)
         sandbox.expect(length.fits(lasts, slack), f"{name}: {counts['extract']} frames, {lasts:g} s, of {length}")
     sandbox.result("infer", "t", "v", "--source", "video", "--force")
-    reported = sandbox.result("report", "v", "--threshold", "0", "--clips", clips, "--force")
+    shorts = ("--shorts", "--shorts-top", "1", "--shorts-height", "320")
+    reported = sandbox.result("report", "v", "--threshold", "0", "--clips", clips, *shorts, "--force")
     if reported is None and clips == "copy":
-        exact = sandbox.result("report", "v", "--threshold", "0", "--clips", "exact", "--force")
+        exact = sandbox.result("report", "v", "--threshold", "0", "--clips", "exact", *shorts, "--force")
         sandbox.expect(exact is None, f"{name}: no report with --clips copy, though --clips exact works")
         sandbox.expect(seconds is None, f"{name}: no report of a sound video")
     elif reported is None:
