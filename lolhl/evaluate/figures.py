@@ -132,8 +132,8 @@ class PictureParts:
         covered: the same where the whole picture looks as the stream usually does.
         regions: named region → what it adds.
         superpixels: place in the picture, as "top left" → what the superpixels there add.
-        regions_fit, superpixels_fit: the share of the differences between the tries that these numbers explain; None
-            where nothing makes a difference.
+        regions_fit, superpixels_fit: the share of the differences between the tries that these numbers explain, see
+            `lolhl.explain.lime`; None where nothing makes a difference.
         tries: pictures that were tried, of both kinds.
     """
 

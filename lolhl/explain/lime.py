@@ -31,7 +31,8 @@ class Weights:
 
     Attributes:
         parts: what each part adds to the log-odds where it is shown: float64 [n].
-        fit: the share of the differences between the tries that the line explains; None where they do not differ.
+        fit: the share of the differences between the tries that the line explains, of each try by a line that has not
+            seen it; None where they do not differ.
         tries: how many pictures were scored.
     """
 
@@ -85,7 +86,7 @@ def weigh_parts(score: Score, picture: Picture, cover: Picture, segments: Segmen
             return_input_shape=False,
         )
     parts = line.reshape(-1).double().numpy()
-    return Weights(parts, _fit(parts, torch.stack(shown), np.concatenate(scores)), tries)
+    return Weights(parts, _fit(torch.stack(shown), np.concatenate(scores)), tries)
 
 
 def _covers(count: int, tries: int) -> Iterator[Tensor]:
@@ -107,10 +108,13 @@ def _similarity(shown: Tensor) -> Tensor:
     return torch.exp(-(covered**2) / (2 * _WIDTH**2))[None]
 
 
-def _fit(parts: npt.NDArray[np.float64], shown: Tensor, scores: npt.NDArray[np.floating]) -> float | None:
-    """The weighted R² of the line."""
+def _fit(shown: Tensor, scores: npt.NDArray[np.floating]) -> float | None:
+    """The weighted R² of the line, for each try of the line that the other tries give (PRESS, Allen 1974)."""
     counted = np.array([float(_similarity(flags)) for flags in shown])
-    errors = scores - shown.double().numpy() @ parts
+    rows = np.hstack([shown.double().numpy(), np.ones((len(shown), 1))])
+    penalty = _PENALTY * np.diag([*np.ones(shown.shape[1]), 0.0])
+    hat = rows @ np.linalg.solve((rows.T * counted) @ rows + penalty, rows.T * counted)
+    errors = (scores - hat @ scores) / np.maximum(1e-9, 1 - np.diag(hat))
     differences = np.average((scores - np.average(scores, weights=counted)) ** 2, weights=counted)
-    left = np.average((errors - np.average(errors, weights=counted)) ** 2, weights=counted)
+    left = np.average(errors**2, weights=counted)
     return float(max(0.0, 1 - left / differences)) if differences > 1e-12 else None

@@ -13,6 +13,7 @@ NOTHING = 0.005  # of log-odds: what adds less says nothing, and rounds to 0.00
 _AS_MUCH = 0.1  # of what the strongest part adds: what adds less is not named
 _NAMED = 3  # parts for it, and parts against it
 _FOR, _AGAINST = (40, 110, 255), (255, 120, 0)  # which also those tell apart who see no red or no green
+_OBLONG = 4  # times as wide as high, or as high as wide, a picture is drawn at most
 _STRONGEST = 0.65  # of the colour, where a part adds most
 
 
@@ -63,22 +64,26 @@ def summed(segments: Segments, weights: Sequence[float] | npt.NDArray[np.floatin
     return by_name
 
 
-def coloured(picture: Picture, segments: Segments, weights: npt.NDArray[np.floating]) -> Picture:
+def coloured(picture: Picture, segments: Segments, weights: npt.NDArray[np.floating], shape: float = 1.0) -> Picture:
     """The picture in grey, its parts in blue where they speak for it, in orange where against, with their borders.
 
     Args:
-        picture: uint8 [height, width, 3].
+        picture: uint8 [S, S, 3].
         weights: of each part, [n].
+        shape: width / height that it is drawn in, within reason.
 
     Returns:
-        uint8 [2 height, 2 width, 3].
+        uint8 [2 S / shape, 2 S, 3].
     """
     strongest = max(float(np.abs(weights).max(initial=0.0)), NOTHING)
     share = (_STRONGEST * np.abs(weights) / strongest)[segments.places][..., None]
     colours = np.where(weights[:, None] > 0, _FOR, _AGAINST)[segments.places]
     grey = picture.mean(-1, keepdims=True)
     mixed = grey * (1 - share) + colours * share
-    large, places = np.repeat(np.repeat(mixed, 2, 0), 2, 1), np.repeat(np.repeat(segments.places, 2, 0), 2, 1)
+    size = len(picture)
+    width, height = 2 * size, round(2 * size / min(max(shape, 1 / _OBLONG), _OBLONG))
+    pixels = np.ix_(np.arange(height) * size // height, np.arange(width) * size // width)
+    large, places = mixed[pixels], segments.places[pixels]
     border = np.zeros(places.shape, dtype=bool)
     border[:-1] |= places[:-1] != places[1:]
     border[:, :-1] |= places[:, :-1] != places[:, 1:]

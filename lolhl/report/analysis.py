@@ -50,13 +50,11 @@ class ExplainedPicture:
     Attributes:
         figures: the numbers.
         regions, superpixels: JPEG bytes of the picture, whose parts have colours.
-        shape: width / height in which they are shown.
     """
 
     figures: PictureParts
     regions: bytes
     superpixels: bytes
-    shape: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -428,7 +426,7 @@ def _picture_parts(explained: ExplainedPicture) -> Iterator[Html]:
     ):
         address = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
         text = f"{figures.vod} at {at}, its {what} in colours. {in_words(parts)}"
-        yield el("img", src=address, alt=text, class_="parts", width=320, height=round(320 / explained.shape))
+        yield el("img", src=address, alt=text, class_="parts")
     fits = ((figures.regions_fit, "the regions"), (figures.superpixels_fit, "the superpixels"))
     shares = [f"{what} explain {fit:.0%}" for fit, what in fits if fit is not None]
     yield el(

@@ -24,6 +24,7 @@ from lolhl.evaluate.figures import Mistake
 from lolhl.evaluate.judge import Predictions, ScoredVod
 from lolhl.evaluate.metrics import Ranking, precision_recall
 from lolhl.evaluate.mistakes import false_alarms, misses
+from lolhl.explain.moments import Moment, parse_moments
 from lolhl.explain.regions import digest, parse_regions, shipped
 from lolhl.explain.words import in_words
 from lolhl.frames.spec import stored_of_all
@@ -38,7 +39,6 @@ from lolhl.stages.dataset import split_vods_of
 from lolhl.stages.labelled import labelled_vods, media_inputs
 from lolhl.stages.labels import read_plain
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
-from lolhl.stages.picture_parts import Moment, explain_moments, parse_moments
 from lolhl.stages.scores import load_scored
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
@@ -109,6 +109,8 @@ def analyse(
         DatasetError: no highlight is labelled there.
         LolhlError: as `infer` does; or MLflow fails. Then the page is finished, and the same call repeats the rest.
     """
+    from lolhl.stages.picture_parts import explain_moments  # takes seconds
+
     regions = parse_regions(read_plain(Path(config.regions)), config.regions) if config.regions else shipped()
     chosen = parse_moments(config.moments) if config.moments else []
     name = methods.resolve(root, model)

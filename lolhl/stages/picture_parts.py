@@ -10,9 +10,10 @@ import numpy.typing as npt
 import torch
 
 from lolhl import grid, layout, manifest, progress
-from lolhl.errors import StorageError, UsageError, VideoError
+from lolhl.errors import StorageError, VideoError
 from lolhl.evaluate.figures import PictureParts
 from lolhl.explain import lime
+from lolhl.explain.moments import Moment
 from lolhl.explain.regions import Region, cut
 from lolhl.explain.segments import superpixels
 from lolhl.explain.words import coloured, summed
@@ -27,7 +28,7 @@ from lolhl.signals import make_track, stored_track
 from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import FrameSource, Pictures, Source, choose_source
 from lolhl.stages.infer import InferConfig, infer, source_for, track_from
-from lolhl.storage import Root, check_name
+from lolhl.storage import Root
 from lolhl.tracks.rows import Values
 from lolhl.tracks.track import Track
 from lolhl.vod import decode
@@ -38,30 +39,6 @@ log = logging.getLogger(__name__)
 _USUAL = 15  # pictures whose median is what a stream usually shows
 _SHAPE = 16 / 9  # of pictures whose video is gone
 _QUALITY = 85
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A second of a VOD."""
-
-    vod: str
-    seconds: float
-
-
-def parse_moments(text: str) -> list[Moment]:
-    """Moments such as "1863051677@0:12:30,final@75.5".
-
-    Raises:
-        UsageError: it is none.
-    """
-    moments = []
-    for part in text.split(","):
-        vod, at, time = part.strip().rpartition("@")
-        if not at or not vod:
-            raise UsageError(f"--moments {part.strip()[:80]!r}: write VOD@h:mm:ss, and commas between several")
-        check_name(vod, "VOD")
-        moments.append(Moment(vod, grid.parse_time(time)))
-    return moments
 
 
 def explain_moments(
@@ -221,9 +198,9 @@ def explain(
         superpixels_fit=by_place.fit,
         tries=by_name.tries + by_place.tries,
     )
+    shape = vod.shape if view.fit == "squeeze" else 1.0
     return ExplainedPicture(
         figures=figures,
-        regions=encode(coloured(picture, named, by_name.parts), _QUALITY),
-        superpixels=encode(coloured(picture, small, by_place.parts), _QUALITY),
-        shape=vod.shape if view.fit == "squeeze" else 1.0,
+        regions=encode(coloured(picture, named, by_name.parts, shape), _QUALITY),
+        superpixels=encode(coloured(picture, small, by_place.parts, shape), _QUALITY),
     )

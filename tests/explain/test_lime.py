@@ -69,6 +69,15 @@ def test_what_is_no_line_fits_badly() -> None:
     assert fit < 0.3
 
 
+def test_what_is_chance_fits_badly_however_many_parts_there_are() -> None:
+    chance = np.random.default_rng(3)
+    segments = superpixels(chance.integers(0, 255, (48, 48, 3), dtype=np.uint8))
+    picture, cover = np.full((48, 48, 3), 255, dtype=np.uint8), np.zeros((48, 48, 3), dtype=np.uint8)
+    fit = weigh_parts(lambda pictures: chance.normal(size=len(pictures)), picture, cover, segments, 128).fit
+    assert fit is not None
+    assert fit < 0.1
+
+
 def test_superpixels_find_the_place_that_counts() -> None:
     picture = np.random.default_rng(1).integers(0, 90, (48, 48, 3), dtype=np.uint8)
     picture[40:, 40:] = 255

@@ -37,12 +37,21 @@ def test_parts_of_one_name_count_together() -> None:
 
 
 def test_parts_are_blue_for_it_and_orange_against_it_and_grey_where_they_do_not_count() -> None:
-    picture = np.full((6, 9, 3), (90, 60, 30), dtype=np.uint8)
-    segments = Segments(["a", "b", "c"], np.repeat(np.arange(3), 3)[None].repeat(6, 0))
+    picture = np.full((9, 9, 3), (90, 60, 30), dtype=np.uint8)
+    segments = Segments(["a", "b", "c"], np.repeat(np.arange(3), 3)[None].repeat(9, 0))
     drawn = coloured(picture, segments, np.array([2.0, 0.0, -1.0]))
-    assert drawn.shape == (12, 18, 3)
+    assert drawn.shape == (18, 18, 3)
     (for_red, _, for_blue), middle, (against_red, _, against_blue) = drawn[3, [1, 8, 15]].astype(int)
     assert for_blue > for_red + 100
     assert against_red > against_blue + 40
     assert middle.tolist() == [60, 60, 60]
     assert drawn[3, 5].tolist() == [255, 255, 255]  # the border of the first part
+
+
+@pytest.mark.parametrize(("shape", "size"), [(2.0, (9, 18)), (0.5, (36, 18)), (1000.0, (4, 18))])
+def test_a_picture_is_drawn_in_the_shape_in_which_it_is_shown(shape: float, size: tuple[int, int]) -> None:
+    picture = np.zeros((9, 9, 3), dtype=np.uint8)
+    picture[-1, -1] = 255
+    drawn = coloured(picture, Segments(["a"], np.zeros((9, 9), dtype=np.int64)), np.array([0.0]), shape)
+    assert drawn.shape == (*size, 3)
+    assert drawn[-1, -1].tolist() == [255] * 3

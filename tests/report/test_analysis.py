@@ -57,7 +57,6 @@ def analysed(name: str = "joined") -> AnalysisPage:
         ),
         regions=picture(),
         superpixels=picture(),
-        shape=16 / 9,
     )  # fmt: skip
     return AnalysisPage(
         model=name,

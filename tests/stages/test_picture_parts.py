@@ -11,6 +11,7 @@ import pytest
 
 from lolhl import cli, grid, layout, manifest
 from lolhl.errors import UsageError
+from lolhl.explain.moments import Moment, parse_moments
 from lolhl.explain.regions import REST, shipped
 from lolhl.labels.spans import Span
 from lolhl.labels.store import save_labels
@@ -23,7 +24,7 @@ from lolhl.stages.analyse import AnalyseConfig, analyse
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
-from lolhl.stages.picture_parts import Moment, explain_moments, parse_moments
+from lolhl.stages.picture_parts import explain_moments
 from lolhl.stages.scores import load_scored
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
