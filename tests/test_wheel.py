@@ -15,6 +15,7 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from email.parser import HeaderParser
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -90,11 +91,11 @@ def asked_for(wheel: Path) -> Iterator[metadata.Distribution]:
                     waiting.append(other)
 
 
-def described(wheel: Path) -> "metadata.PackageMetadata":
+def described(wheel: Path) -> Message:
     """The METADATA of a wheel."""
     with zipfile.ZipFile(wheel) as packed:
         (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
-        return HeaderParser().parsestr(packed.read(name).decode())  # type: ignore[return-value]
+        return HeaderParser().parsestr(packed.read(name).decode())
 
 
 def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
