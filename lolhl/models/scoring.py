@@ -117,7 +117,7 @@ def replaced_logits(
     tracks, known = _tensors(instants, device)
     at_once = max(1, _VALUES // tracks[signal].numel())
     logits = []
-    for piece in torch.from_numpy(rows).to(device).float().split(at_once):
+    for piece in torch.from_numpy(rows).to(device).float().split(at_once):  # type: ignore[no-untyped-call]
         batch = {name: values.expand(len(piece), -1, -1) for name, values in tracks.items()}
         batch[signal] = batch[signal].clone()
         batch[signal][:, place] = piece

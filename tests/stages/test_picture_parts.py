@@ -66,9 +66,9 @@ def add_corners(root: Root, folder: Path, name: str, seed: int) -> list[str]:
         for kind in ("red", "green")
     )
     seconds = SLOT * SLOTS
-    calm = f"gradients=s=160x96:r=6:d={seconds}:seed={seed}:speed=0.02:c0=0x1c4a2c:c1=0x2c3a70"
+    calm = f"gradients=s=160x96:r=6:d={seconds}:seed=1:speed=0.00001:c0=0x1c4a2c:c1=0x2c3a70"  # all else stays
     fields = f"drawbox=x=iw*0.86:y=ih*0.74:w=iw:h=ih:color=red:t=fill:enable='{red}'"
-    fields += f",drawbox=x=0:y=ih*0.75:w=iw*0.2:h=ih:color=lime:t=fill:enable='{green}',noise=alls=4:allf=t"
+    fields += f",drawbox=x=0:y=ih*0.75:w=iw*0.2:h=ih:color=lime:t=fill:enable='{green}'"
     path = folder / f"{name}.mp4"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", calm, "-f", "lavfi"]
     command += ["-i", f"sine=frequency=300:duration={seconds}", "-vf", fields, "-c:a", "aac", "-c:v", "libx264"]
