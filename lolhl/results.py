@@ -25,6 +25,7 @@ from lolhl.evaluate.figures import (
     Judgement,
     MethodFigures,
     Mistake,
+    PictureParts,
     Reliability,
 )
 from lolhl.grid import FASTEST, SLOWEST
@@ -608,6 +609,7 @@ class Analysis(Result):
         bins: of its calibrated probabilities, as they are.
         calibration_error: of these; None where nothing was judged.
         misses, false_alarms: all of them, worst first. The signals of the first ones are known, see `Mistake`.
+        pictures: what drove the score of some of the first ones, part by part.
         page: key in the root.
     """
 
@@ -623,6 +625,7 @@ class Analysis(Result):
     calibration_error: float | None
     misses: list[Mistake]
     false_alarms: list[Mistake]
+    pictures: list[PictureParts] = field(default_factory=list)
     page: str
 
 

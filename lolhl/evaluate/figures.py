@@ -121,6 +121,33 @@ class Mistake:
     signals: dict[str, float | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PictureParts:
+    """What the parts of one picture add to the log-odds of its instant, see `lolhl.explain`.
+
+    Attributes:
+        vod: its name.
+        seconds: the time of the instant.
+        log_odds: of the instant, before they are calibrated.
+        covered: the same where the whole picture looks as the stream usually does.
+        regions: named region → what it adds.
+        superpixels: place in the picture, as "top left" → what the superpixels there add.
+        regions_fit, superpixels_fit: the share of the differences between the tries that these numbers explain, see
+            `lolhl.explain.lime`; None where nothing makes a difference.
+        tries: pictures that were tried, of both kinds.
+    """
+
+    vod: str
+    seconds: float
+    log_odds: float
+    covered: float
+    regions: dict[str, float]
+    superpixels: dict[str, float]
+    regions_fit: float | None
+    superpixels_fit: float | None
+    tries: int
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A figure and its interval, by bootstrap over the groups of the frames, where there are several."""

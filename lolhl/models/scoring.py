@@ -13,8 +13,10 @@ from lolhl.models.model import ClipModel, Known, TrackModel, Tracks
 
 Probabilities = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
+Logits = npt.NDArray[np.float64]
 
 _BATCH = 512
+_VALUES = 8_000_000  # numbers of a signal that a model is given at once
 
 
 class Instants(NamedTuple):
@@ -94,6 +96,33 @@ def explained(
         probabilities = torch.sigmoid(parts.sum(-1) + model.bias).float().cpu().numpy()
         columns = parts.float().cpu().numpy()
         yield np.asarray(probabilities), {name: columns[:, number] for number, name in enumerate(model.heads)}
+
+
+@torch.no_grad()
+def replaced_logits(
+    model: TrackModel, instants: Instants, place: int, signal: str, rows: Floats, device: torch.device
+) -> Logits:
+    """The logit at one instant, with each of other rows of a signal in place of its own.
+
+    Args:
+        model: in evaluation mode, on `device`.
+        instants: of a stretch, as far as the logit depends on them.
+        place: of the instant within.
+        signal: whose row is another one.
+        rows: floating [n, D].
+
+    Returns:
+        float64 [n].
+    """
+    tracks, known = _tensors(instants, device)
+    at_once = max(1, _VALUES // tracks[signal].numel())
+    logits = []
+    for piece in torch.from_numpy(rows).to(device).float().split(at_once):  # type: ignore[no-untyped-call]
+        batch = {name: values.expand(len(piece), -1, -1) for name, values in tracks.items()}
+        batch[signal] = batch[signal].clone()
+        batch[signal][:, place] = piece
+        logits.append(model(batch, {name: flags.expand(len(piece), -1) for name, flags in known.items()})[:, place])
+    return np.asarray(torch.cat(logits).double().cpu().numpy())
 
 
 def _of_windows(

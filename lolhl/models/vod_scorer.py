@@ -21,6 +21,8 @@ from lolhl.tracks.track import Track
 Scores = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 
+_FARTHEST = 60.0  # seconds on each side
+
 
 @dataclass(frozen=True)
 class VodScorer:
@@ -66,6 +68,31 @@ class VodScorer:
         batches = (np.arange(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
         return self._scores(self._instants(self._values(numbers)) for numbers in batches)
 
+    def around(self, number: int, count: int) -> range:
+        """The instants, of so many, that the score of one of them depends on.
+
+        A model that wants the whole VOD is given the minutes around: what is farther away hardly counts.
+        """
+        context = self.used.model.settings.context
+        context = round(_FARTHEST * self.used.view.fps) if context is None else context
+        return range(max(0, number - context), min(count, number + context + 1))
+
+    def log_odds(self, pictures: Values, first: int, number: int, others: Values) -> scoring.Logits:
+        """The log-odds of an instant with each of other pictures in place of its own, before they are calibrated.
+
+        Args:
+            pictures: features of the stretch that `around` names: [n, D].
+            first: number of its first instant.
+            number: of the instant.
+            others: features of the other pictures: [m, D].
+
+        Returns:
+            float64 [m].
+        """
+        (instants,) = self._beside([pictures], first)
+        rows = self._instants({PICTURES: others}).values[PICTURES]
+        return scoring.replaced_logits(self.used.model, instants, number - first, PICTURES, rows, self.device)
+
     def _scores(self, batches: Iterable[Instants]) -> Scored:
         model, calibration = self.used.model, self.used.calibration
         if not isinstance(model, JoinedModel):
@@ -74,8 +101,7 @@ class VodScorer:
         by_signal = {name: np.concatenate([part[name] for part in parts]) for name in model.heads}
         return Scored(calibration.apply(np.concatenate(raw)), by_signal)
 
-    def _beside(self, pictures: Iterable[Values]) -> Iterator[Instants]:
-        first = 0
+    def _beside(self, pictures: Iterable[Values], first: int = 0) -> Iterator[Instants]:
         for values in pictures:
             numbers = np.arange(first, first + len(values))
             first += len(values)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from lolhl import grid
 from lolhl.evaluate.editing import SEEN
-from lolhl.evaluate.figures import Bin, CurvePoint, Estimate, MethodFigures, Mistake, format_figure
+from lolhl.evaluate.figures import Bin, CurvePoint, Estimate, MethodFigures, Mistake, PictureParts, format_figure
 from lolhl.evaluate.metrics import TIOUS
+from lolhl.explain.words import in_words, signed
 from lolhl.report.element import Html, el, escaped, join
 from lolhl.report.page import policy_hash, style
 from lolhl.report.svg import Axis, Line, Mark, Plot, bars, plot, spread_axis, unit_axis
@@ -43,6 +44,20 @@ _STEPS = 10  # rows of the table of the curve
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplainedPicture:
+    """What the parts of a picture add to its score.
+
+    Attributes:
+        figures: the numbers.
+        regions, superpixels: JPEG bytes of the picture, whose parts have colours.
+    """
+
+    figures: PictureParts
+    regions: bytes
+    superpixels: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """A mistake on the page.
 
@@ -53,6 +68,7 @@ class Shown:
         page: address of the page of its stream, relative to this one; None where there is none yet.
         times: float64 [n], seconds, of the instants around it.
         parts: signal → float [n], what it adds to the log-odds at these instants, NaN where it is not known.
+        explained: what drove the score of the frame, where that was looked into.
     """
 
     mistake: Mistake
@@ -61,6 +77,7 @@ class Shown:
     page: str | None = None
     times: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     parts: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    explained: ExplainedPicture | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +95,7 @@ class AnalysisPage:
         bins: of its calibrated probabilities.
         calibration_error: of these; None without an instant.
         misses, false_alarms: the worst of each, and how many there are in all.
+        chosen: pictures of moments that were asked for.
         smooth_seconds: over which scores were averaged.
         fps: of the grid.
     """
@@ -96,6 +114,7 @@ class AnalysisPage:
     all_misses: int
     false_alarms: Sequence[Shown]
     all_false_alarms: int
+    chosen: Sequence[ExplainedPicture] = ()
     smooth_seconds: float
     fps: Fraction
 
@@ -149,6 +168,8 @@ def _sections(page: AnalysisPage) -> Iterator[Html]:
             page.false_alarms,
             page,
         ),
+        _chosen(page.chosen) if page.chosen else None,
+        _method(page) if any(_explained(page)) else None,
     )
     yield el(
         "footer",
@@ -326,6 +347,7 @@ def _mistake(shown: Shown, page: AnalysisPage, *, is_miss: bool) -> Html:
             el("h3", f"{mistake.vod}, {start} – {stop}"),
             el("p", _reason(mistake, page, is_miss=is_miss)),
             *_signals(shown),
+            *(_picture_parts(shown.explained) if shown.explained else ()),
             el("p", _link(shown), class_="quiet"),
             class_="text",
         ),
@@ -389,6 +411,85 @@ def _sentence(name: str, part: float | None) -> str:
         return f"{name} is not known there"
     leaning = "for a highlight" if part > 0.5 else "against one" if part < -0.5 else "neither way"
     return f"{name} speaks {leaning}: {part:+.1f} on average"
+
+
+def _picture_parts(explained: ExplainedPicture) -> Iterator[Html]:
+    """What the parts of a picture add, in words and as pictures in colours."""
+    figures = explained.figures
+    at = grid.format_time(round(figures.seconds))
+    words = in_words(figures.regions)
+    yield el("h4", f"What in the picture at {at} drove it")
+    yield el("p", words)
+    for picture, what, parts in (
+        (explained.regions, "regions", figures.regions),
+        (explained.superpixels, "superpixels", figures.superpixels),
+    ):
+        address = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+        text = f"{figures.vod} at {at}, its {what} in colours. {in_words(parts)}"
+        yield el("img", src=address, alt=text, class_="parts")
+    fits = ((figures.regions_fit, "the regions"), (figures.superpixels_fit, "the superpixels"))
+    shares = [f"{what} explain {fit:.0%}" for fit, what in fits if fit is not None]
+    yield el(
+        "p",
+        f"Log-odds are {figures.log_odds:.2f} here, and would be {figures.covered:.2f} if the whole picture looked as "
+        f"the stream usually does."
+        + (f" Of the differences between the tries, {' and '.join(shares)}." if shares else ""),
+        class_="quiet",
+    )
+    strongest = max(map(abs, figures.regions.values()), default=0.0)
+    rows = [(name, signed(weight, min(strongest, 0.1))) for name, weight in figures.regions.items()]
+    yield _folded("The regions in numbers", ("Region", "Adds to the log-odds"), rows)
+
+
+def _chosen(pictures: Sequence[ExplainedPicture]) -> Html:
+    """The moments that were asked for."""
+    cards = [
+        el(
+            "li",
+            el(
+                "div",
+                el("h3", f"{picture.figures.vod}, {grid.format_time(round(picture.figures.seconds))}"),
+                *_picture_parts(picture),
+                class_="text",
+            ),
+            class_="mistake",
+        )
+        for picture in pictures
+    ]
+    return el(
+        "section", el("h2", "Moments that were asked for", id="chosen"), el("ol", *cards, class_="mistakes"),
+        aria_labelledby="chosen",
+    )  # fmt: skip
+
+
+def _explained(page: AnalysisPage) -> list[ExplainedPicture]:
+    """All pictures of the page that are explained."""
+    shown = [mistake.explained for mistake in (*page.misses, *page.false_alarms)]
+    return [*(picture for picture in shown if picture), *page.chosen]
+
+
+def _method(page: AnalysisPage) -> Html:
+    """How to read the pictures in colours."""
+    tries = _explained(page)[0].figures.tries
+    return _card(
+        "parts",
+        "How to read the pictures in colours",
+        el(
+            "p",
+            el("span", "Blue", class_="key for"),
+            " parts speak for a highlight, ",
+            el("span", "orange", class_="key against"),
+            " ones against it, in this one picture: the stronger the colour, the more. All other pictures and signals "
+            "stay as they are, so a model that sees more than one picture is moved less than one that sees it alone.",
+        ),
+        el(
+            "p",
+            f"By LIME: in {tries} copies of the picture, parts are covered by what the stream usually shows there (the "
+            "median of pictures from all of it), and the model scores each copy. A part adds what the line that fits "
+            "these log-odds best says of it. Log-odds are those before calibration, as of the signals.",
+            class_="quiet",
+        ),
+    )
 
 
 def _card(place: str, title: str, *children: Html) -> Html:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -23,16 +24,20 @@ from lolhl.evaluate.figures import Mistake
 from lolhl.evaluate.judge import Predictions, ScoredVod
 from lolhl.evaluate.metrics import Ranking, precision_recall
 from lolhl.evaluate.mistakes import false_alarms, misses
+from lolhl.explain.moments import Moment, parse_moments
+from lolhl.explain.regions import digest, parse_regions, shipped
+from lolhl.explain.words import in_words
 from lolhl.frames.spec import stored_of_all
 from lolhl.highlights.drivers import Parts
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
-from lolhl.report.analysis import PARTS, AnalysisPage, Part, Shown, render
+from lolhl.report.analysis import PARTS, AnalysisPage, ExplainedPicture, Part, Shown, render
 from lolhl.report.pictures import thumbnails
 from lolhl.results import Analysis, Dataset, Model, Scoring, Vod
 from lolhl.stages import by_events, methods
 from lolhl.stages.dataset import split_vods_of
 from lolhl.stages.labelled import labelled_vods, media_inputs
+from lolhl.stages.labels import read_plain
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
 from lolhl.stages.scores import load_scored
 from lolhl.storage import MANY, Root, each
@@ -58,6 +63,28 @@ class AnalyseConfig(Config):
         at_least=1,
         at_most=600,
     )
+    explain: int = setting(
+        2,
+        "misses, and false alarms, of which the page shows what in their picture drove the score",
+        at_least=0,
+        at_most=100,
+    )
+    tries: int = setting(
+        128,
+        "pictures with covered parts that are tried for it, by regions and as many by superpixels",
+        at_least=16,
+        at_most=100_000,
+    )
+    moments: str | None = setting(
+        None, "other moments whose pictures are explained too: VOD@h:mm:ss, with commas between several"
+    )
+    # What the file holds is among the inputs.
+    regions: str | None = setting(
+        None,
+        "file with the regions of the picture, such as minimap and kill feed, in TOML (default: "
+        "lolhl/explain/regions.toml)",
+        neutral=True,
+    )
 
 
 def analyse(
@@ -78,10 +105,14 @@ def analyse(
 
     Raises:
         MissingInput: the model does not exist, or there is nothing to judge it on.
-        UsageError: the name is that of a method that is built in, or none.
+        UsageError: the name is that of a method that is built in, or none; or the file of regions is none.
         DatasetError: no highlight is labelled there.
         LolhlError: as `infer` does; or MLflow fails. Then the page is finished, and the same call repeats the rest.
     """
+    from lolhl.stages.picture_parts import explain_moments  # takes seconds
+
+    regions = parse_regions(read_plain(Path(config.regions)), config.regions) if config.regions else shipped()
+    chosen = parse_moments(config.moments) if config.moments else []
     name = methods.resolve(root, model)
     if name in BUILT_IN:
         raise UsageError(f"{name!r} is a method that is built in, and no model: `lolhl compare {name}` judges it")
@@ -90,6 +121,7 @@ def analyse(
     pages = _with_page(root, judged.labels)
     inputs = {layout.model(name): bundle.content_digest(), **judged.inputs}
     inputs |= {"pages": ",".join(pages), "part": judged.part}  # these the page shows, too
+    inputs |= {} if regions == shipped() else {"regions": digest(regions)}
     todo, earlier = manifest.plan(root, layout.analysis(name), Analysis, config, inputs, force=force, opened=True)
     if earlier:
         _publish(root, name, bundle, earlier)
@@ -104,6 +136,9 @@ def analyse(
     parts = _parts(root, name, sorted({mistake.vod for mistake in worst}))
     missed = _with_signals(missed, config.worst, seen.fps, parts)
     alarms = _with_signals(alarms, config.worst, seen.fps, parts)
+    wanted = [_pictured(mistake, at_peak=False) for mistake in missed[: min(config.worst, config.explain)]]
+    wanted += [_pictured(mistake, at_peak=True) for mistake in alarms[: min(config.worst, config.explain)]]
+    explained = explain_moments(root, name, list(dict.fromkeys([*wanted, *chosen])), regions, config.tries)
     bins = reliability_bins(seen.raw.labels, seen.raw.scores)
     result = Analysis(
         model=name,
@@ -117,10 +152,11 @@ def analyse(
         calibration_error=calibration_error(bins) if bins else None,
         misses=missed,
         false_alarms=alarms,
+        pictures=[picture.figures for picture in explained.values()],
         page=layout.analysis_page(name),
     )
     videos = _videos(root, judged.labels)
-    show = _Gallery(root, seen.fps, parts, videos, pages, config)
+    show = _Gallery(root, seen.fps, parts, videos, pages, explained, config)
     html = render(
         AnalysisPage(
             model=name,
@@ -137,6 +173,7 @@ def analyse(
             all_misses=len(missed),
             false_alarms=show.all(alarms[: config.worst], at_peak=True),
             all_false_alarms=len(alarms),
+            chosen=[explained[moment] for moment in chosen if moment in explained],
             smooth_seconds=bundle.result.smooth_seconds,
             fps=seen.fps,
         )
@@ -161,6 +198,10 @@ def describe(result: Analysis) -> str:
             for mistake in mistakes[:3]
         ]
         lines.append(f"{len(mistakes)} {name}" + (f", the worst: {', '.join(shown)}" if shown else ""))
+    lines += [
+        f"{picture.vod} at {grid.format_time(round(picture.seconds))}: {in_words(picture.regions)}"
+        for picture in result.pictures
+    ]
     return "\n".join(lines)
 
 
@@ -307,6 +348,11 @@ def _mean(part: npt.NDArray[np.floating], mistake: Mistake, fps: Fraction) -> fl
     return float(known.mean()) if len(known) else None
 
 
+def _pictured(mistake: Mistake, *, at_peak: bool) -> Moment:
+    """The moment that is shown of a mistake: the second of the highest score, or the middle."""
+    return Moment(mistake.vod, mistake.peak if at_peak else (mistake.start + mistake.stop) / 2)
+
+
 def _with_page(root: Root, vods: Iterable[str]) -> list[str]:
     """The VODs that have a page of their own."""
     names = list(vods)
@@ -330,6 +376,7 @@ class _Gallery:
         parts: VOD → signal → what it adds to the log-odds, float [T], NaN where it is not known.
         videos: the VODs that have one.
         pages: the VODs that have a page of their own.
+        explained: what drove the scores of some moments.
     """
 
     root: Root
@@ -337,20 +384,19 @@ class _Gallery:
     parts: Mapping[str, Parts]
     videos: Mapping[str, Manifest[Vod]]
     pages: Sequence[str]
+    explained: Mapping[Moment, ExplainedPicture]
     config: AnalyseConfig
 
     def all(self, mistakes: Sequence[Mistake], *, at_peak: bool) -> list[Shown]:
-        """These mistakes with a picture each: of the second of the highest score, or of the middle."""
-        fps = self.fps
-        seconds = [mistake.peak if at_peak else (mistake.start + mistake.stop) / 2 for mistake in mistakes]
-        pictures = self._pictures(
-            [(mistake.vod, round(at * fps)) for mistake, at in zip(mistakes, seconds, strict=True)]
-        )
+        """These mistakes with a picture each, see `_pictured`."""
+        moments = [_pictured(mistake, at_peak=at_peak) for mistake in mistakes]
+        pictures = self._pictures([(moment.vod, round(moment.seconds * self.fps)) for moment in moments])
         return [
-            self._shown(mistake, picture, at) for mistake, picture, at in zip(mistakes, pictures, seconds, strict=True)
+            self._shown(mistake, picture, moment)
+            for mistake, picture, moment in zip(mistakes, pictures, moments, strict=True)
         ]
 
-    def _shown(self, mistake: Mistake, picture: bytes | None, at: float) -> Shown:
+    def _shown(self, mistake: Mistake, picture: bytes | None, moment: Moment) -> Shown:
         parts, fps = self.parts.get(mistake.vod, {}), self.fps
         count = max((len(values) for values in parts.values()), default=0)
         first = max(0, grid.first_frame_at(mistake.start - self.config.around, fps))
@@ -359,10 +405,11 @@ class _Gallery:
         return Shown(
             mistake=mistake,
             picture=picture,
-            pictured=at,
+            pictured=moment.seconds,
             page=f"../../{quote(layout.page(mistake.vod))}" if mistake.vod in self.pages else None,
             times=grid.times(count, fps)[around],
             parts={name: values[around] for name, values in parts.items()} if first < end else {},
+            explained=self.explained.get(moment),
         )
 
     def _pictures(self, wanted: Sequence[tuple[str, int]]) -> list[bytes | None]:

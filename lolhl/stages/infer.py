@@ -137,7 +137,7 @@ def infer(
         decoder=config.decoder,
         needed_by=f"model {model}",
     )
-    sources = {name: _source(source, signal) for name, signal in signals.items()}
+    sources = {name: source_for(signal, source) for name, signal in signals.items()}
     inputs = {f"models/{model}": used.digest, **source.inputs}
     for name, measured_source in sources.items():
         inputs |= inputs_of(signals[name], measured_source) if measured_source else {}
@@ -148,7 +148,7 @@ def infer(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     used.model.to(device)
     signal = signals.pop(PICTURES, None)
-    tracks = {name: _track(other, sources[name]) for name, other in signals.items()}
+    tracks = {name: track_from(sources[name], other) for name, other in signals.items()}
     scorer = VodScorer.open(used, tracks, device)
     if not isinstance(signal, PictureSignal):
         mode, scored = _without_pictures(scorer, source)
@@ -178,7 +178,7 @@ def infer(
     return todo.store(result, {layout.scores(vod, place): data})
 
 
-def _source(source: Source, signal: Signal) -> Source | None:
+def source_for(signal: Signal, source: Source) -> Source | None:
     """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
     return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
 
@@ -240,7 +240,7 @@ def _without_model(
     return todo.store(result, {layout.scores(vod, place): write_scored(Scored(scores), without_model.FPS)})
 
 
-def _track(signal: Signal, source: Source | None) -> Track | None:
+def track_from(source: Source | None, signal: Signal) -> Track | None:
     """The track of a signal other than pictures. None where there is nothing to measure it from."""
     if source is None:
         return None

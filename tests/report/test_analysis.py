@@ -14,12 +14,13 @@ from playwright.sync_api import expect
 
 from lolhl.evaluate.calibration import calibration_error, reliability_bins
 from lolhl.evaluate.compare import compare
+from lolhl.evaluate.figures import PictureParts
 from lolhl.evaluate.judge import Judge, ScoredVod
 from lolhl.evaluate.metrics import precision_recall
 from lolhl.evaluate.mistakes import false_alarms, misses
 from lolhl.highlights.cut import Limits
 from lolhl.labels.spans import Span, on_grid
-from lolhl.report.analysis import AnalysisPage, Shown, render
+from lolhl.report.analysis import AnalysisPage, ExplainedPicture, Shown, render
 from lolhl.report.element import Html, el
 from lolhl.report.svg import spread_axis
 from tests.browser import chromium
@@ -49,6 +50,14 @@ def analysed(name: str = "joined") -> AnalysisPage:
     times = np.arange(300, 600) / 3
     parts = {"pictures": np.sin(times), name: np.where(times < 130, np.nan, -2.0)}
     bins = reliability_bins(ranking.labels, ranking.scores)
+    explained = ExplainedPicture(
+        figures=PictureParts(
+            vod=name, seconds=265.0, log_odds=-0.5, covered=-1.25, regions={name: 0.75, "minimap": -0.25, "chat": 0.0},
+            superpixels={"top left": 0.5, "middle": -0.75}, regions_fit=0.9, superpixels_fit=None, tries=256,
+        ),
+        regions=picture(),
+        superpixels=picture(),
+    )  # fmt: skip
     return AnalysisPage(
         model=name,
         kind=name,
@@ -60,7 +69,13 @@ def analysed(name: str = "joined") -> AnalysisPage:
         bins=bins,
         calibration_error=calibration_error(bins),
         misses=[
-            Shown(mistake=missed[0], picture=picture(), pictured=265.0, page=f"../../highlights/{name}/report.html"),
+            Shown(
+                mistake=missed[0],
+                picture=picture(),
+                pictured=265.0,
+                page=f"../../highlights/{name}/report.html",
+                explained=explained,
+            ),
             Shown(mistake=missed[1]),
         ],
         all_misses=len(missed),
@@ -72,6 +87,7 @@ def analysed(name: str = "joined") -> AnalysisPage:
             )
         ],
         all_false_alarms=len(alarms),
+        chosen=[replace(explained, figures=replace(explained.figures, seconds=10.0, regions={}))],
         smooth_seconds=2.0,
         fps=FPS,
     )  # fmt: skip
@@ -113,6 +129,28 @@ def test_the_page_says_what_was_found_and_what_was_not() -> None:
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert any(label.startswith("Precision-recall curve of frames. Average precision ") for label in labels)
     assert any("pictures speaks for a highlight" in label for label in labels)
+
+
+def test_the_page_says_what_in_a_picture_drove_its_score() -> None:
+    page = Text(render(analysed()))
+    for words in (
+        "What in the picture at 0:04:25 drove it The joined speaks for it (+0.8), the minimap against it (−0.2).",
+        "Log-odds are -0.50 here, and would be -1.25 if the whole picture looked as the stream usually does.",
+        "Of the differences between the tries, the regions explain 90%.",
+        "Region Adds to the log-odds joined +0.75 minimap −0.25 chat +0.00",
+        "Moments that were asked for joined, 0:00:10",
+        "No part of the picture speaks for it or against it.",
+        "in 256 copies of the picture",
+    ):
+        assert words in page.text
+    texts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    assert texts[1:3] == [
+        "joined at 0:04:25, its regions in colours. The joined speaks for it (+0.8), the minimap against it (−0.2).",
+        "joined at 0:04:25, its superpixels in colours. "
+        "The middle speaks against it (−0.8), the top left for it (+0.5).",
+    ]
+    without = replace(analysed(), misses=[], false_alarms=[], chosen=[])
+    assert "How to read the pictures in colours" not in render(without)
 
 
 def test_the_points_of_the_curve_lie_where_their_numbers_are() -> None:
@@ -176,6 +214,9 @@ def test_a_browser_draws_it_without_a_complaint(scheme: str, width: int, tmp_pat
         assert line != "none"
         expect(page.get_by_role("img", name="Precision-recall curve of frames")).to_be_visible()
         expect(page.get_by_role("region", name="The worst misses")).to_be_visible()
+        parts = page.get_by_role("img", name="its regions in colours").first
+        expect(parts).to_be_visible()
+        assert parts.evaluate("image => image.clientWidth / image.clientHeight") == pytest.approx(16 / 9, rel=0.02)
         page.get_by_text("The curve in numbers").click()
         expect(page.get_by_role("cell", name="0.800").first).to_be_visible()
     assert wrong == []

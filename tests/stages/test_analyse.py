@@ -101,8 +101,13 @@ def test_a_model_on_a_vod_that_it_has_not_learnt_from(root: Root, capsys: pytest
     tree = Tree(page)
     assert "<script" not in page
     shown = min(3, len(result.misses)) + min(3, len(result.false_alarms))
-    pictures = [image for image in tree.all("img") if str(image["src"]).startswith("data:image/jpeg;base64,")]
+    images = tree.all("img")
+    assert all(str(image["src"]).startswith("data:image/jpeg;base64,") for image in images)
+    pictures = [image for image in images if image.get("class") != "parts"]
     assert len(pictures) == shown
+    explained = min(2, len(result.misses)) + min(2, len(result.false_alarms))
+    assert len(result.pictures) == explained
+    assert len(images) - len(pictures) == 2 * explained
     assert pictures[0]["alt"] == "b at 0:00:03"
     links = [link["href"] for link in tree.all("a") if "report.html" in str(link["href"])]
     assert len(links) == shown
@@ -111,7 +116,7 @@ def test_a_model_on_a_vod_that_it_has_not_learnt_from(root: Root, capsys: pytest
     figures = [figure for figure in tree.all("svg") if figure.get("role") == "img"]
     assert len(figures) == 3 + shown
     assert all(figure["aria-label"] for figure in figures)
-    assert len(tree.all("table")) == 4
+    assert len(tree.all("table")) == 4 + explained
 
 
 @pytest.mark.slow
