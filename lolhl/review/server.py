@@ -39,7 +39,6 @@ from lolhl.report.page import reviewed
 from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
 from lolhl.review import index
 from lolhl.review.corrections import (
-    MOST,
     Corrections,
     load_corrections,
     parse_corrections,
@@ -104,11 +103,12 @@ class Makers:
     """What stages make for the page, and nobody stores.
 
     Attributes:
-        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, and the name of the format.
+        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, the name of the format, and
+            whether the highlights are those that were corrected, and not the model's.
         feeds: what of a VOD is worth looking at first. Given are the root, the VOD, and what was looked at.
     """
 
-    export: Callable[[Root, str, str], bytes]
+    export: Callable[[Root, str, str, bool], bytes]
     feeds: Callable[[Root, str, Sequence[Span]], list[Feed]]
 
 
@@ -128,6 +128,7 @@ def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Sta
         Route("/reviews/{vod}", _change(site.save), methods=["PUT"]),
         Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
         Route("/exports/{vod}/{form}", _download(site.exported), methods=["GET"]),
+        Route("/exports/{vod}/{form}/as-found", _download(site.exported_as_found), methods=["GET"]),
         Route("/waiting", _values(site.waiting)),
         Route("/jobs", _change(site.begin), methods=["POST"]),
         Route("/jobs/last", _values(site.job)),
@@ -250,6 +251,7 @@ class _Site:
         """What is worth looking at first. Where that cannot be told the page is shown without it, and says why."""
         looked_at = [Span(span.start, span.stop) for span in corrections.spans]
         looked_at += [Span(*span.was) for span in corrections.spans if span.was]
+        looked_at += [Span(start, stop) for start, stop in corrections.looked_at]
         try:
             feeds = self.makers.feeds(self.root, vod, looked_at)
         except LolhlError as error:
@@ -274,22 +276,25 @@ class _Site:
         return {"revision": saved.revision}
 
     def label(self, vod: str, body: bytes) -> dict[str, Any]:
-        """Puts the spans, [[start, stop], …] in seconds, in place of the VOD's labels."""
-        duration = self._report(vod).result.duration
-        try:
-            pairs = msgspec.json.decode(body, type=list[tuple[float, float]])
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise UsageError(f"these are no spans: {str(error)[:200]}") from error
-        if len(pairs) > MOST:
-            raise UsageError(f"{len(pairs)} spans are more than {MOST}")
-        labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
-        return {"labels": len(labels), "key": layout.labels(vod)}
+        """Makes labels of the corrections of one VOD."""
+        report = self._report(vod).result
+        found = [Span(highlight.start, highlight.stop) for highlight in report.highlights]
+        labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, found)
+        seconds = None if labels.looked_at is None else sum(span.duration for span in labels.looked_at)
+        return {"labels": len(labels.spans), "looked_at": seconds, "key": layout.labels(vod)}
 
     def exported(self, vod: str, form: str) -> tuple[str, bytes]:
-        """The name and the bytes of the file with the highlights of one VOD in this format."""
+        """The name and the bytes of the file with the highlights of one VOD in this format, as they were corrected."""
+        return self._exported(vod, form, corrected=True)
+
+    def exported_as_found(self, vod: str, form: str) -> tuple[str, bytes]:
+        """The same, with the highlights as the model has found them."""
+        return self._exported(vod, form, corrected=False)
+
+    def _exported(self, vod: str, form: str, *, corrected: bool) -> tuple[str, bytes]:
         if form not in FORMATS:
             raise NotFound(f"there is no format {form!r}: there are {', '.join(FORMATS)}")
-        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.makers.export(self.root, vod, form)
+        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.makers.export(self.root, vod, form, corrected)
 
     def waiting(self) -> dict[str, Any]:
         """The streams with corrections that their labels do not say."""

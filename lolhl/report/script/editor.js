@@ -55,6 +55,7 @@ $('add-missed').addEventListener('click', () => missedLabels().forEach((label) =
 $('undo').addEventListener('click', () => {
   for (const item of items) if (item.was) Object.assign(item, { start: item.was[0], stop: item.was[1], removed: false, accepted: false });
   items.splice(0, items.length, ...items.filter((item) => item.was));
+  marked.length = 0;
   renderList();
   draw();
   touched();

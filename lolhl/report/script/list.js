@@ -31,7 +31,7 @@ function card(item) {
     item.undecided ? null : item.removed ? el('span', {}, 'removed')
       : item.was && item.accepted && !changed(item) ? el('span', { class: 'yes' }, '✓ accepted')
       : item.was && changed(item) ? el('span', {}, 'moved')
-      : data.labels ? el('span', { class: labelled ? 'yes' : 'no' }, labelled ? '✓ labelled' : 'not labelled') : null,
+      : data.labels && isJudged(item) ? el('span', { class: labelled ? 'yes' : 'no' }, labelled ? '✓ labelled' : 'not labelled') : null,
     video ? icon() : null);
   const share = el('i');
   if (item.score != null) share.style.setProperty('--share', `${Math.min(100, item.score * 100)}%`);
@@ -118,8 +118,10 @@ function renderChanges() {
   const fresh = items.filter((item) => !item.was && !item.removed).length;
   const moved = items.filter((item) => item.was && !item.removed && changed(item)).length;
   const parts = [[removed, 'removed'], [moved, 'moved'], [fresh, 'added']].filter(([count]) => count).map(([count, what]) => `${count} ${what}`);
-  $('changes').textContent = parts.length ? `Changes: ${parts.join(', ')}. ${kept().length} highlights will be saved.` : `No changes yet. ${kept().length} highlights will be saved.`;
+  const will = review ? `${items.filter((item) => verdictOn(item) === 'accepted').length} highlights accepted.` : `${kept().length} highlights will be saved.`;
+  $('changes').textContent = `${parts.length ? `Changes: ${parts.join(', ')}` : 'No changes yet'}. ${will}`;
   const accepted = items.filter((item) => item.was && item.accepted && !changed(item)).length;
   $('undo').disabled = parts.length + accepted === 0;
   renderFeed();
+  sayWhatIsExported();
 }
