@@ -2,9 +2,9 @@
 
 datasets/<name>/stretches.parquet has a row for each stretch: vod (str), first and end (int64, instants of the VOD's
 grid, half open) and side (str, "train", "validation" or, where nobody has looked at it, "unseen"). spans.parquet has a
-row for each labelled span: vod (str), start and stop (float64, seconds). Rows of both are in order of VOD and time. What
-lies in no stretch was dropped by the guard between the sides. Which instants train is decided when they are read, see
-`samples`.
+row for each labelled span: vod (str), start and stop (float64, seconds). Rows of both are in order of VOD and time.
+What lies in no stretch was dropped by the guard between the sides. Which instants train is decided when they are read,
+see `samples`.
 """
 
 import io

@@ -210,10 +210,13 @@ def test_a_job_is_begun_and_cancelled_by_the_page_alone(served: Served) -> None:
 
 
 def test_labels_are_put_in_place(served: Served, root: Root) -> None:
-    stored = served.put("/labels/stream", [[7, 13.5], [12, 20], [40, 60.4]])
+    spans = [{"start": a, "stop": b, "verdict": "accepted"} for a, b in ((7, 13.5), (12, 20), (40, 60.4))]
+    stored = served.put("/labels/stream", {"spans": spans})
     assert (stored.status, json.loads(stored.body)["labels"]) == (200, 2)
+    assert json.loads(stored.body)["looked_at"] == pytest.approx(23 + 25)
     assert [(span.start, span.stop) for span in load_labels(root, "stream", 60)] == [(7, 20), (40, 60)]
-    assert served.put("/labels/stream", [[70, 80]]).status == 400
+    assert served.put("/labels/stream", {"looked_at": [[70, 80]]}).status == 400
+    assert served.put("/labels/stream", {}).status == 400
     assert served.put("/labels/stream", "x").status == 400
     assert len(load_labels(root, "stream", 60)) == 2
 

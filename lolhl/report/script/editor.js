@@ -7,6 +7,8 @@ function moveItem(item, start, stop, gesture = null) {
   touched(gesture);
 }
 
+const widen = (item) => moveItem(item, Math.max(0, item.start - 1), Math.min(end, item.stop + 1));
+
 function toggle(item) {
   if (item.was) {
     Object.assign(item, { removed: !item.removed, accepted: false });

@@ -75,7 +75,8 @@ function editor(item) {
   return el('div', { class: 'edit' }, row('start', 'Start'), row('stop', 'Stop'), problem,
     item.undecided || (item.was && !item.removed && !item.accepted) ? el('button', { type: 'button', onclick: () => { judge(item, true); } }, 'Accept') : null,
     item.undecided ? el('button', { type: 'button', onclick: () => { judge(item, false); } }, 'Reject')
-      : el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : 'Remove'));
+      : el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : review ? 'Reject' : 'Remove'),
+    item.removed && !item.undecided ? null : el('button', { type: 'button', 'aria-label': `Widen ${nameOf(item)} by one second on each side`, onclick: () => { widen(item); } }, 'Widen'));
 }
 
 function renderList() {
@@ -118,7 +119,8 @@ function renderChanges() {
   const fresh = items.filter((item) => !item.was && !item.removed).length;
   const moved = items.filter((item) => item.was && !item.removed && changed(item)).length;
   const parts = [[removed, 'removed'], [moved, 'moved'], [fresh, 'added']].filter(([count]) => count).map(([count, what]) => `${count} ${what}`);
-  const will = review ? `${items.filter((item) => verdictOn(item) === 'accepted').length} highlights accepted.` : `${kept().length} highlights will be saved.`;
+  const count = items.filter((item) => verdictOn(item) === 'accepted').length;
+  const will = review ? `${count} highlight${count === 1 ? '' : 's'} accepted.` : `${kept().length} highlights will be saved.`;
   $('changes').textContent = `${parts.length ? `Changes: ${parts.join(', ')}` : 'No changes yet'}. ${will}`;
   const accepted = items.filter((item) => item.was && item.accepted && !changed(item)).length;
   $('undo').disabled = parts.length + accepted === 0;

@@ -87,7 +87,7 @@ async function useAsLabels() {
   try {
     const stored = await ask('PUT', review.labels_url, corrections());
     const part = stored.looked_at === null ? '' : ` They stand for the ${length(stored.looked_at)} that you have looked at; the rest teaches nothing.`;
-    $('changes').replaceChildren(`${stored.labels} highlight${stored.labels === 1 ? ' is' : 's are'} the labels of this stream now.${part} “Learn from this” below learns from them.`);
+    $('changes').replaceChildren(`The labels of this stream are ${stored.labels} highlight${stored.labels === 1 ? '' : 's'} now.${part} “Learn from this” below learns from them.`);
     return true;
   } catch (error) {
     note(`The labels are not saved: ${error.message}`, true);
@@ -124,7 +124,7 @@ const KEYS = {
   i: () => { const item = chosen(); if (item && here() < item.stop) moveItem(item, here(), item.stop); },
   o: () => { const item = chosen(); if (item && here() > item.start) moveItem(item, item.start, here()); },
   n: () => add(Math.max(0, here() - REACH), Math.min(end, here() + 2)),
-  w: () => { const item = chosen(); if (item) moveItem(item, Math.max(0, item.start - 1), Math.min(end, item.stop + 1)); },
+  w: () => { const item = chosen(); if (item) widen(item); },
   b: () => {
     const item = chosen();
     if (!item || item.undecided || here() <= item.start || here() >= item.stop) return;
