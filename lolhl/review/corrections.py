@@ -159,11 +159,16 @@ def labels_of(
         for number, span in enumerate(corrections.spans, start=1)
         if span.verdict == "accepted" and span.start < duration
     ]
-    if before and before.looked_at is None and has_a_person_s(before.spans):
+    if before and stands_for_all(before):
         return VodLabels(merge([*accepted, *_staying(before.spans, corrections, duration)]))
     stretches = looked_at(corrections, duration, highlights)
     is_whole = len(stretches) == 1 and stretches[0].duration >= duration - _SLACK
     return VodLabels(merge(accepted), None if is_whole else stretches)
+
+
+def stands_for_all(labels: VodLabels) -> bool:
+    """Whether a person has labelled a VOD as a whole."""
+    return labels.looked_at is None and has_a_person_s(labels.spans)
 
 
 def looked_at(corrections: Corrections, duration: float, highlights: Sequence[Span] = ()) -> list[Span]:

@@ -30,10 +30,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lolhl import layout, manifest, text
-from lolhl.errors import Conflict, ExportError, LolhlError, MissingInput, NotFound, UsageError
+from lolhl.errors import Conflict, ExportError, LabelError, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.exports.formats import FORMATS
 from lolhl.highlights.feeds import Feed
 from lolhl.labels.spans import Span
+from lolhl.labels.store import stored_labels
 from lolhl.manifest import Output
 from lolhl.report.page import reviewed
 from lolhl.results import Clips, Highlights, Report, Result, Retraining, Vod
@@ -44,6 +45,7 @@ from lolhl.review.corrections import (
     parse_corrections,
     save_as_labels,
     save_corrections,
+    stands_for_all,
 )
 from lolhl.review.jobs import Busy, Job, Jobs
 from lolhl.storage import Root, check_name
@@ -239,6 +241,7 @@ class _Site:
             **msgspec.to_builtins(corrections),
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
+            "labelled_whole": self._is_labelled_whole(vod),
             "feeds": self._feeds(vod, corrections),
             "exports": [
                 {"name": name, "help": form.help, "file": f"{vod}-{form.file}", "url": f"/exports/{quote(vod)}/{name}"}
@@ -246,6 +249,14 @@ class _Site:
             ],
         }
         return reviewed(html_bytes.decode(), review)
+
+    def _is_labelled_whole(self, vod: str) -> bool:
+        """Whether a person has labelled all of the VOD; not where its labels are damaged."""
+        try:
+            labels = stored_labels(self.root, vod)
+        except LabelError:
+            return False
+        return labels is not None and stands_for_all(labels)
 
     def _feeds(self, vod: str, corrections: Corrections) -> dict[str, Any]:
         """What is worth looking at first. Where that cannot be told the page is shown without it, and says why."""

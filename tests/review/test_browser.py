@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from lolhl import layout, manifest
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.spans import Span
-from lolhl.labels.store import load_labels, read_labels
+from lolhl.labels.store import load_labels, read_labels, save_labels
 from lolhl.results import Retraining
 from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.stages.export import ExportConfig, export
@@ -192,6 +192,22 @@ def test_who_has_looked_at_all_of_it_labels_the_whole_stream(page: Page, root: R
     labels, _ = read_labels(root, "stream", 60)
     assert labels.looked_at is None
     assert [(span.start, span.stop) for span in labels.spans] == sorted([cut["h1"], cut["h3"]])
+
+
+def test_labels_of_a_whole_stream_stay_where_nothing_is_corrected(page: Page, root: Root) -> None:
+    cut = borders(root)
+    save_labels(root, "stream", [Span(1, 3), Span(*cut["h1"])])
+    page.reload()
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.locator("#looked")).to_contain_text("The labels of this stream stand for all of it")
+    choose(page, "h1")
+    page.keyboard.press("x")
+    choose(page, "h3")
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Use as labels").click()
+    expect(page.locator("#changes")).to_contain_text("The labels of this stream are 2 highlights now. “Learn")
+    labels, _ = read_labels(root, "stream", 60)
+    assert (labels.spans, labels.looked_at) == ([Span(1, 3), Span(*cut["h3"])], None)
 
 
 def test_what_was_looked_at_is_marked_by_keys_undone_redone_and_saved(page: Page, root: Root) -> None:

@@ -35,7 +35,7 @@ function showLookedAt() {
   const seconds = lookedAtStretches.reduce((sum, [start, stop]) => sum + stop - start, 0);
   const all = isAllMarked();
   $('looked').textContent = all ? 'You have looked at all of it.'
-    : `You have looked at ${length(seconds)} of ${length(data.duration)}. What you have not looked at teaches nothing.`;
+    : `You have looked at ${length(seconds)} of ${length(data.duration)}. ${review.labelled_whole ? 'The labels of this stream stand for all of it, and stay where you change nothing.' : 'What you have not looked at teaches nothing.'}`;
   $('look-all').setAttribute('aria-pressed', String(all));
 }
 

@@ -86,6 +86,8 @@ async function save(options = {}) {
 async function useAsLabels() {
   try {
     const stored = await ask('PUT', review.labels_url, corrections());
+    review.labelled_whole = stored.looked_at === null;
+    showLookedAt();
     const part = stored.looked_at === null ? '' : ` They stand for the ${length(stored.looked_at)} that you have looked at; the rest teaches nothing.`;
     $('changes').replaceChildren(`The labels of this stream are ${stored.labels} highlight${stored.labels === 1 ? '' : 's'} now.${part} “Learn from this” below learns from them.`);
     return true;
