@@ -138,7 +138,7 @@ def _row(stream: Stream) -> str:
         "extracted" if stream.extracted else _NOTHING,
         f"by {stream.scored_by}" if stream.scored_by else _NOTHING,
         _NOTHING if stream.highlights is None else f"{stream.highlights} highlights",
-        "damaged" if stream.corrections is None else looked_at if stream.corrections else _NOTHING,
+        "damaged" if stream.corrections is None else looked_at if stream.corrections or stream.waiting else _NOTHING,
         "labelled" if stream.labelled else _NOTHING,
     ]
     return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"

@@ -127,7 +127,7 @@ def _turns(
     streams: Sequence[Stream], names: Sequence[str], given: Mapping[str, Corrections]
 ) -> Iterator[tuple[Stream, Moment]]:
     """The moments of all lists: the first one of each list and stream, then the second ones, and so on."""
-    lists = []
+    lists: list[tuple[Stream, Sequence[Moment]]] = []
     for stream in streams:
         known = looked_at(given[stream.vod], stream.duration)
         made = feeds(stream.vod, stream.smoothed, stream.fps, stream.threshold, stream.highlights, known)
@@ -218,7 +218,8 @@ def run(
         for budget in minutes:
             if budget * 60 >= sum(stream.duration for stream in streams):
                 continue
-            labels, names = {}, {}
+            labels: dict[str, dict[str, VodLabels]] = {}
+            names: dict[str, str] = {}
             for way in ways:
                 labels[way] = by_lists(streams, WAYS[way], budget * 60) if WAYS[way] else in_order(streams, budget * 60)
                 names[way] = f"{prefix}-{way.replace(' ', '-')}-{budget:g}"

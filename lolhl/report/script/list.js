@@ -123,7 +123,7 @@ function renderChanges() {
   const will = review ? `${count} highlight${count === 1 ? '' : 's'} accepted.` : `${kept().length} highlights will be saved.`;
   $('changes').textContent = `${parts.length ? `Changes: ${parts.join(', ')}` : 'No changes yet'}. ${will}`;
   const accepted = items.filter((item) => item.was && item.accepted && !changed(item)).length;
-  $('undo').disabled = parts.length + accepted === 0;
+  $('undo').disabled = parts.length + accepted + marked.length === 0;
   renderFeed();
   sayWhatIsExported();
 }
