@@ -130,7 +130,7 @@ def save_as_labels(
         LabelError: nothing was looked at, or a span lies outside of the video.
     """
     _check_within(corrections, duration)
-    labels = labels_of(corrections, stored_labels(root, vod), duration, highlights)
+    labels = labels_of(vod, corrections, stored_labels(root, vod), duration, highlights)
     if labels.looked_at == []:
         raise LabelError(
             "nothing was looked at yet: accept or reject a highlight first, or say that you have looked at all of it"
@@ -140,7 +140,7 @@ def save_as_labels(
 
 
 def labels_of(
-    corrections: Corrections, before: VodLabels | None, duration: float, highlights: Sequence[Span] = ()
+    vod: str, corrections: Corrections, before: VodLabels | None, duration: float, highlights: Sequence[Span] = ()
 ) -> VodLabels:
     """The labels that corrections make.
 
@@ -149,13 +149,14 @@ def labels_of(
     replaced: earlier corrections, which are among the present ones, and the events of games.
 
     Args:
-        before: the labels that the VOD has.
+        vod: the VOD's name.
+        before: the labels that it has.
         duration: of its video, in seconds.
         highlights: of the VOD, as they were found.
     """
-    known = KnownVods({"": duration})
+    known = KnownVods({vod: duration})
     accepted = [
-        checked(Span(span.start, span.stop), "", known, f"span {number}")
+        checked(_of(span), vod, known, f"span {number}")
         for number, span in enumerate(corrections.spans, start=1)
         if span.verdict == "accepted" and span.start < duration
     ]
@@ -189,8 +190,8 @@ def looked_at(corrections: Corrections, duration: float, highlights: Sequence[Sp
         before = max([other.stop for other in others if other.stop <= span.start], default=0.0)
         after = min([other.start for other in others if other.start >= span.stop], default=duration)
         stretches.append(Span(max(before, span.start - ROUND, 0.0), min(after, span.stop + ROUND, duration)))
-    known = KnownVods({"": duration})
-    return merge(checked(span, "", known, "what was looked at") for span in stretches if span.duration > _SAME)
+    in_millis = [borders((span.start, span.stop)) for span in stretches]
+    return merge(Span(start / 1000, stop / 1000) for start, stop in in_millis if start < stop)
 
 
 def unlabelled(corrections: Corrections, labels: VodLabels | None, duration: float) -> int:

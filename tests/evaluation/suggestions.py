@@ -119,7 +119,9 @@ def by_lists(streams: Sequence[Stream], names: Sequence[str], seconds: float) ->
         if not looked:
             break
     return {
-        stream.vod: labels_of(given[stream.vod], None, stream.duration) for stream in streams if given[stream.vod].spans
+        stream.vod: labels_of(stream.vod, given[stream.vod], None, stream.duration)
+        for stream in streams
+        if given[stream.vod].spans
     }
 
 

@@ -71,10 +71,10 @@ def borders(spans: Sequence[Span] | None) -> list[tuple[float, float]] | None:
 
 def test_corrections_are_labels_of_what_was_looked_at() -> None:
     corrections = Corrections(spans=(accepted(100, 110), rejected(200, 210)), looked_at=((300, 400),))
-    labels = labels_of(corrections, None, 1000)
+    labels = labels_of("v", corrections, None, 1000)
     assert borders(labels.spans) == [(100, 110)]
     assert borders(labels.looked_at) == [(100 - ROUND, 110 + ROUND), (200 - ROUND, 210 + ROUND), (300, 400)]
-    again = labels_of(Corrections(spans=(accepted(500, 510),)), labels, 1000)  # what was taken back is gone
+    again = labels_of("v", Corrections(spans=(accepted(500, 510),)), labels, 1000)  # what was taken back is gone
     assert borders(again.spans) == [(500, 510)]
     assert borders(again.looked_at) == [(500 - ROUND, 510 + ROUND)]
 
@@ -89,7 +89,7 @@ def test_a_highlight_without_a_verdict_is_not_cut_into() -> None:
 
 def test_who_has_looked_at_all_labels_the_whole_stream() -> None:
     corrections = Corrections(spans=(accepted(100, 110),), looked_at=((0, 999.8),))
-    assert labels_of(corrections, None, 1000) == VodLabels([Span(100, 110)])
+    assert labels_of("v", corrections, None, 1000) == VodLabels([Span(100, 110)])
 
 
 def test_labels_of_a_whole_stream_stay_where_corrections_say_nothing() -> None:
@@ -103,14 +103,14 @@ def test_labels_of_a_whole_stream_stay_where_corrections_say_nothing() -> None:
         ),
         looked_at=((430, 500),),
     )
-    labels = labels_of(corrections, before, 1000)
+    labels = labels_of("v", corrections, before, 1000)
     assert borders(labels.spans) == [(20, 30), (98, 108), (300, 315), (400, 430), (600, 610), (700, 710)]
     assert labels.looked_at is None
 
 
 def test_labels_of_games_are_no_person_s() -> None:
     before = VodLabels([Span(20, 30, source="riot EUW1_1")])
-    labels = labels_of(Corrections(spans=(accepted(100, 110),)), before, 1000)
+    labels = labels_of("v", Corrections(spans=(accepted(100, 110),)), before, 1000)
     assert (borders(labels.spans), borders(labels.looked_at)) == ([(100, 110)], [(95, 115)])
 
 
