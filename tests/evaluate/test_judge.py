@@ -150,7 +150,7 @@ def test_where_nobody_has_looked_nothing_is_judged() -> None:
         vod="a",
         fps=FPS,
         scores=scored("a").scores.astype(np.float64),
-        spans=[Span(30, 40), Span(58, 66), Span(72, 79), Span(150, 160)],
+        spans=[Span(30, 40), Span(58, 66), Span(72, 79), Span(150, 159)],
         labels=[Span(70, 80)],
     )
     whole = Predictions(0.5, [prediction])

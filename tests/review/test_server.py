@@ -156,7 +156,7 @@ def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> No
     assert waiting() == []
     served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
     assert waiting() == [{"vod": "stream", "title": "A stream", "page": PAGE, "corrections": 1}]
-    served.put("/labels/stream", [[ACCEPTED["start"], ACCEPTED["stop"]]])
+    served.put("/labels/stream", {"spans": [ACCEPTED]})
     assert waiting() == []
 
 
