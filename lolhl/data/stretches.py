@@ -198,7 +198,7 @@ def to_files(dataset: str, vods: Sequence[SplitVod]) -> dict[str, bytes]:
     """
     names = pl.Series([vod.vod for vod in vods], dtype=pl.String)
     parts = [
-        sorted((*part, side) for side, stretches in {**vod.sides, _UNSEEN: vod.unseen}.items() for part in stretches)
+        sorted((*part, side) for side, stretches in [*vod.sides.items(), (_UNSEEN, vod.unseen)] for part in stretches)
         for vod in vods
     ]
     borders = np.array([(first, end) for vod in parts for first, end, _ in vod], dtype=np.int64).reshape(-1, 2)

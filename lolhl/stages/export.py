@@ -213,9 +213,9 @@ def _with_media(
     stretches = {video: _stretch(root, vod, video, config) for video in {*videos.values()}}
     in_source, others = [], []
     for cut in cuts:
-        media, begin = stretches[videos[cut.rank]] if cut.rank in videos else (None, 0.0)
-        if media and (cut.rank not in changed or _holds(media, begin, cut)):
-            in_source.append(replace(cut, media=media, begin=begin))
+        stretch = stretches[videos[cut.rank]] if cut.rank in videos else None
+        if stretch and (cut.rank not in changed or _holds(*stretch, cut)):
+            in_source.append(replace(cut, media=stretch[0], begin=stretch[1]))
         else:
             others.append(cut)
     if others:
