@@ -200,7 +200,11 @@ def _format_result(made: "Manifest[Any]", _root: Root, _arguments: Arguments) ->
 
 
 def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Arguments) -> list[Line]:
-    return [(f"{vod.vod}: {vod.labels} labels, {vod.seconds:.0f} s in all", asdict(vod)) for vod in stored]
+    def line(vod: "Imported") -> str:
+        part = "" if vod.looked_at is None else f", of {vod.looked_at:.0f} s that were looked at"
+        return f"{vod.vod}: {vod.labels} labels, {vod.seconds:.0f} s in all{part}"
+
+    return [(line(vod), asdict(vod)) for vod in stored]
 
 
 def _format_riot(made: "Manifest[Games]", _root: Root, _arguments: Arguments) -> list[Line]:
@@ -224,7 +228,11 @@ def _format_riot(made: "Manifest[Games]", _root: Root, _arguments: Arguments) ->
 
 def _format_export(files: "Iterable[Exported]", root: Root, _arguments: Arguments) -> list[Line]:
     return [
-        (f"{file.vod}: {file.highlights} highlights as {file.format}: {root.url}/{file.key}", asdict(file))
+        (
+            f"{file.vod}: {file.highlights} {'corrected ' * file.corrected}highlights as {file.format}: "
+            f"{root.url}/{file.key}",
+            asdict(file),
+        )
         for file in files
     ]
 

@@ -252,10 +252,11 @@ class FrameCount:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Frames that are not learnt from, by the reason."""
+    """Frames that are not learnt from, by the reason. Those that nobody has looked at are counted nowhere else."""
 
     guard: FrameCount
     rebalancing: FrameCount
+    not_looked_at: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,16 +77,29 @@ def by_chunks(
 
 
 def by_chunks_of(
-    labelled: Stretch, fps: Fraction, *, validation: float, guard_seconds: float, seed: int
+    labelled: Stretch,
+    fps: Fraction,
+    *,
+    validation: float,
+    guard_seconds: float,
+    seed: int,
+    known: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int8]:
-    """The side of each frame of one VOD: int8 [frames], see `by_chunks`."""
-    side = np.full(labelled.labels.size, TRAIN)
-    least = round(float(min(3 * guard_seconds * fps, validation * labelled.labels.size)))
-    blocks = _blocks(labelled.chunks, least)
+    """The side of each frame of one VOD: int8 [frames], see `by_chunks`.
+
+    Args:
+        known: bool [frames], those that are split; the others are dropped. None for all.
+    """
+    frames = np.arange(labelled.labels.size) if known is None else np.flatnonzero(known)
+    labels = labelled.labels[frames]
+    least = round(float(min(3 * guard_seconds * fps, validation * frames.size)))
+    blocks = _blocks(labelled.chunks[frames], least)
     sizes = [stop - start for start, stop in blocks]
-    positives = [int(np.count_nonzero(labelled.labels[start:stop])) for start, stop in blocks]
+    positives = [int(np.count_nonzero(labels[start:stop])) for start, stop in blocks]
+    side = np.full(labelled.labels.size, DROPPED)
+    side[frames] = TRAIN
     for index in _chosen(sizes, positives, validation, _rng(seed, labelled.vod)):
-        side[slice(*blocks[index])] = VALIDATION
+        side[frames[slice(*blocks[index])]] = VALIDATION
     return guarded(side, fps, guard_seconds)
 
 

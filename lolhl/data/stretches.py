@@ -1,9 +1,10 @@
 """What a dataset holds: for each VOD its labelled spans, and the unbroken stretches of time on either side.
 
 datasets/<name>/stretches.parquet has a row for each stretch: vod (str), first and end (int64, instants of the VOD's
-grid, half open) and side (str, "train" or "validation"). spans.parquet has a row for each labelled span: vod (str),
-start and stop (float64, seconds). Rows of both are in order of VOD and time. What lies in no stretch was dropped by
-the guard between the sides. Which instants train is decided when they are read, see `samples`.
+grid, half open) and side (str, "train", "validation" or, where nobody has looked at it, "unseen"). spans.parquet has a
+row for each labelled span: vod (str), start and stop (float64, seconds). Rows of both are in order of VOD and time.
+What lies in no stretch was dropped by the guard between the sides. Which instants train is decided when they are read,
+see `samples`.
 """
 
 import io
@@ -26,6 +27,7 @@ from lolhl.tables import read_table
 
 Side = Literal["train", "validation"]
 SIDES: tuple[Side, ...] = ("train", "validation")
+_UNSEEN = "unseen"
 
 _STRETCHES = {"vod": pl.String, "first": pl.Int64, "end": pl.Int64, "side": pl.String}
 _SPANS = {"vod": pl.String, "start": pl.Float64, "stop": pl.Float64}
@@ -66,35 +68,42 @@ class SplitVod:
         spans: what is labelled, in order of time, without overlaps.
         sides: for each side the first instant and the end of each of its stretches, in order of time. It is empty
             where the VOD has nothing on this side.
+        unseen: likewise the stretches that nobody has looked at. They lie on no side, and models may see them around
+            what they learn from.
     """
 
     vod: str
     fps: Fraction
     spans: Sequence[Span]
     sides: Mapping[Side, Sequence[tuple[int, int]]]
+    unseen: Sequence[tuple[int, int]] = ()
 
     @classmethod
-    def from_sides(cls, vod: str, fps: Fraction, spans: Sequence[Span], sides: npt.NDArray[np.int8]) -> "SplitVod":
+    def from_sides(
+        cls,
+        vod: str,
+        fps: Fraction,
+        spans: Sequence[Span],
+        sides: npt.NDArray[np.int8],
+        known: npt.NDArray[np.bool_] | None = None,
+    ) -> "SplitVod":
         """A VOD after the split.
 
         Args:
             sides: the side of each instant: int8 [n], see `lolhl.data.split`.
+            known: bool [n], the instants that somebody has looked at; None for all.
         """
-        borders = [0, *(np.flatnonzero(np.diff(sides)) + 1).tolist(), len(sides)]
-        runs = [(first, end) for first, end in pairwise(borders) if first < end]
         return cls(
             vod,
             fps,
             spans,
-            {
-                "train": [(first, end) for first, end in runs if sides[first] == split.TRAIN],
-                "validation": [(first, end) for first, end in runs if sides[first] == split.VALIDATION],
-            },
+            {"train": _runs(sides == split.TRAIN), "validation": _runs(sides == split.VALIDATION)},
+            [] if known is None else _runs(~known),
         )
 
     @property
     def end(self) -> int:
-        """The number of the first instant after all its stretches."""
+        """The number of the first instant after all stretches of its sides."""
         return max((end for stretches in self.sides.values() for _, end in stretches), default=0)
 
     def stretches(self, side: Side) -> list[LabelledStretch]:
@@ -104,6 +113,12 @@ class SplitVod:
         """
         labels = on_grid(self.spans, self.end, self.fps)
         return [LabelledStretch(self.vod, first, labels[first:end]) for first, end in self.sides[side]]
+
+
+def _runs(chosen: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First instant and end of each run of instants that are chosen: bool [n]."""
+    edges = np.flatnonzero(np.diff(np.pad(chosen.astype(np.int8), 1))).reshape(-1, 2)
+    return [(first, end) for first, end in edges.tolist()]
 
 
 @dataclass(frozen=True)
@@ -182,7 +197,10 @@ def to_files(dataset: str, vods: Sequence[SplitVod]) -> dict[str, bytes]:
         vods: in order of names.
     """
     names = pl.Series([vod.vod for vod in vods], dtype=pl.String)
-    parts = [sorted((*part, side) for side in SIDES for part in vod.sides[side]) for vod in vods]
+    parts = [
+        sorted((*part, side) for side, stretches in [*vod.sides.items(), (_UNSEEN, vod.unseen)] for part in stretches)
+        for vod in vods
+    ]
     borders = np.array([(first, end) for vod in parts for first, end, _ in vod], dtype=np.int64).reshape(-1, 2)
     times = np.array([(span.start, span.stop) for vod in vods for span in vod.spans]).reshape(-1, 2)
     stretches = {
@@ -232,7 +250,7 @@ def from_files(
         redo,
         {
             "VODs that the dataset does not have": pl.col("vod").is_in(sorted(vods)),
-            "a side that is neither train nor validation": pl.col("side").is_in(SIDES),
+            "a side that is neither train nor validation": pl.col("side").is_in([*SIDES, _UNSEEN]),
             "instants that no video has": first.is_between(0, _LONGEST) & end.is_between(0, _LONGEST),
             "stretches without an instant": first < end,
             "stretches that overlap or are out of order": _follows("first", "end"),
@@ -254,9 +272,14 @@ def from_files(
     for vod, start, stop in labelled.iter_rows():
         spans_by_vod.setdefault(vod, []).append(Span(start, stop))
     sides_by_vod: dict[str, dict[Side, list[tuple[int, int]]]] = {}
+    unseen_by_vod: dict[str, list[tuple[int, int]]] = {}
     for vod, begin, behind, side in parts.iter_rows():
-        sides_by_vod.setdefault(vod, {"train": [], "validation": []})[side].append((begin, behind))
-    return [SplitVod(vod, fps, spans_by_vod.get(vod, []), sides) for vod, sides in sides_by_vod.items()]
+        sides = sides_by_vod.setdefault(vod, {"train": [], "validation": []})
+        (unseen_by_vod.setdefault(vod, []) if side == _UNSEEN else sides[side]).append((begin, behind))
+    return [
+        SplitVod(vod, fps, spans_by_vod.get(vod, []), sides, unseen_by_vod.get(vod, []))
+        for vod, sides in sides_by_vod.items()
+    ]
 
 
 def _follows(begin: str, end: str) -> pl.Expr:

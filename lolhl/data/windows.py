@@ -1,7 +1,8 @@
 """Windows of unbroken stretches, for models that see more than a clip.
 
 A window has some instants that count, and around them as many as the model's context. None of them lies beyond the
-stretch: the model takes what is there for the end of the VOD. So no side of a dataset sees anything of the other one.
+stretch, and what nobody has looked at beside it: the model takes what is there for the end of the VOD. So no side of a
+dataset sees anything of the other one.
 """
 
 from collections.abc import Sequence
@@ -25,10 +26,13 @@ class HeldStretch:
     Attributes:
         row: the row of the first instant. Those of the others follow it.
         labels: bool [n], whether each instant lies in a highlight.
+        before, after: how many instants without a label are held before and after them, to be seen around them.
     """
 
     row: int
     labels: npt.NDArray[np.bool_]
+    before: int = 0
+    after: int = 0
 
 
 class WindowDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -49,16 +53,21 @@ class WindowDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __init__(self, stretches: Sequence[HeldStretch], context: int | None) -> None:
         counted, around = (WHOLE, 0) if context is None else (COUNTED, context)
         longest = max((len(stretch.labels) for stretch in stretches), default=1)
-        counted, around = min(counted, longest), min(around, longest)
+        outside = max((max(stretch.before, stretch.after) for stretch in stretches), default=0)
+        counted, around = min(counted, longest), min(around, longest + outside)
         self.truth = np.concatenate([np.empty(0, np.bool_), *(stretch.labels for stretch in stretches)])
         self._labels = torch.from_numpy(self.truth).float()
         windows, number = [], 0
         for stretch in stretches:
             count = len(stretch.labels)
-            windows += [(first, count, stretch.row, number) for first in range(0, count, counted)]
+            windows += [
+                (first, count, stretch.row, number, -stretch.before, count + stretch.after)
+                for first in range(0, count, counted)
+            ]
             number += count
-        # First instant in the stretch, instants of the stretch, its first row and number: int64 [windows, 4].
-        self._windows = torch.tensor(windows, dtype=torch.int64).view(-1, 4)
+        # First instant in the stretch, instants of the stretch, its first row and number, and the first instant and the
+        # end of what is held: int64 [windows, 6].
+        self._windows = torch.tensor(windows, dtype=torch.int64).view(-1, 6)
         self._places = torch.arange(-around, counted + around)  # from the first that counts
         self.length = len(self._places)
         self._counts = (self._places >= 0) & (self._places < counted)
@@ -67,9 +76,10 @@ class WindowDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return len(self._windows)
 
     def __getitem__(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        first, count, row, number = self._windows[numbers].unbind(1)
+        first, count, row, number, begin, end = self._windows[numbers].unbind(1)
         places = first[:, None] + self._places
-        exists = (places >= 0) & (places < count[:, None])
+        exists = (places >= begin[:, None]) & (places < end[:, None])
         rows = torch.where(exists, row[:, None] + places, -1)
-        instants = torch.where(exists & self._counts, number[:, None] + places, -1)
+        counts = self._counts & (places >= 0) & (places < count[:, None])
+        instants = torch.where(counts, number[:, None] + places, -1)
         return rows, self._labels[instants.clamp(min=0)], instants

@@ -4,7 +4,7 @@ Intervals come from a bootstrap over groups of frames: chunks of 30 s that no la
 `lolhl.labels.chunks`), or whole VODs where there are `VODS_ENOUGH`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
@@ -125,6 +125,20 @@ class Prediction:
         scores = self.scores[: len(vod.scores)]
         return replace(self, scores=scores, spans=spans, labels=vod.labels, known=vod.known)
 
+    def looked_at(self, stretches: Sequence[Span]) -> "Prediction":
+        """The same prediction, judged on what somebody has looked at.
+
+        A highlight counts where its middle was looked at, as it is: what lies round it was known to the method.
+        """
+        known = on_grid(stretches, len(self.scores), self.fps)
+        middles = [(span.start + span.stop) / 2 for span in self.spans]
+        spans = [
+            span
+            for span, middle in zip(self.spans, middles, strict=True)
+            if any(stretch.start <= middle < stretch.stop for stretch in stretches)
+        ]
+        return replace(self, spans=spans, known=known)
+
     def ranking(self, *, by_vod: bool) -> Ranking:
         """The ranking of its known frames, in which each chunk is a group, or the whole VOD."""
         known = slice(None) if self.known is None else self.known
@@ -163,6 +177,17 @@ class Predictions:
     threshold: float
     vods: Sequence[Prediction]
     _resampled: dict[tuple[str, ...], Resampled] = field(default_factory=dict, repr=False, compare=False)
+
+    def looked_at(self, stretches: Mapping[str, Sequence[Span] | None]) -> "Predictions":
+        """The same predictions, judged on what somebody has looked at of each VOD.
+
+        Args:
+            stretches: VOD → what was looked at; None for all of it.
+        """
+        if not any(known is not None for known in stretches.values()):
+            return self
+        vods = [vod if (known := stretches[vod.vod]) is None else vod.looked_at(known) for vod in self.vods]
+        return Predictions(self.threshold, vods)
 
     def resampled(self, groups: npt.NDArray[np.str_]) -> Resampled:
         """The average precision of all frames in resamples of these groups, which are computed once."""

@@ -31,6 +31,8 @@ class Format:
         looks_like: whether a text begins as its files do; None for the one that its endings stand for otherwise.
         counts_frames: whether it counts frames, and has to be told how many a second has.
         of_games: whether it tells of a game and not of highlights, so that its labels are weaker than a person's.
+        looked_at: reads what a file says that somebody has looked at, of VODs of which not all was; None where files of
+            this format cannot say it.
     """
 
     help: str
@@ -39,15 +41,26 @@ class Format:
     looks_like: Callable[[str], bool] | None = None
     counts_frames: bool = False
     of_games: bool = False
+    looked_at: Callable[[LabelFile], Labels] | None = None
+
+
+_OF_SPREADSHEETS = ",;\t"  # they take ; where the comma is in numbers
 
 
 def _read_tsv(file: LabelFile) -> Labels:
     return tables.read_table(file.data, file.name, file.known, vod=file.vod)
 
 
+def _looked_at_tsv(file: LabelFile) -> Labels:
+    return tables.read_looked_at(file.data, file.name, file.known, vod=file.vod)
+
+
 def _read_csv(file: LabelFile) -> Labels:
-    # Spreadsheets take ; where the comma is in numbers.
-    return tables.read_table(file.data, file.name, file.known, separators=",;\t", vod=file.vod)
+    return tables.read_table(file.data, file.name, file.known, separators=_OF_SPREADSHEETS, vod=file.vod)
+
+
+def _looked_at_csv(file: LabelFile) -> Labels:
+    return tables.read_looked_at(file.data, file.name, file.known, separators=_OF_SPREADSHEETS, vod=file.vod)
 
 
 def _read_label_studio(file: LabelFile) -> Labels:
@@ -56,8 +69,13 @@ def _read_label_studio(file: LabelFile) -> Labels:
 
 _TEXT = (".csv", ".txt", ".tsv")
 FORMATS: dict[str, Format] = {
-    "tsv": Format("table with the columns vid_id, start, stop (h:mm:ss[.fff] or seconds)", (".tsv", ".txt"), _read_tsv),
-    "csv": Format("the same, with commas or semicolons", (".csv",), _read_csv),
+    "tsv": Format(
+        "table with the columns vid_id, start, stop (h:mm:ss[.fff] or seconds)",
+        (".tsv", ".txt"),
+        _read_tsv,
+        looked_at=_looked_at_tsv,
+    ),
+    "csv": Format("the same, with commas or semicolons", (".csv",), _read_csv, looked_at=_looked_at_csv),
     "label-studio": Format("its JSON export with TimelineLabels", (".json",), _read_label_studio, counts_frames=True),
     "json": Format("what `export` writes", (".json",), plain_json.read, plain_json.looks_like),
     "twitch-markers": Format(

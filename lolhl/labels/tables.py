@@ -3,6 +3,9 @@
 The first line names the columns: `vid_id`, `start`, `stop`, and perhaps `name`, `score` and `source` (where a label
 comes from that no person gave); other columns are passed over. Times are h:mm:ss[.fff], mm:ss or seconds from the
 start of the VOD's video.
+
+A row with `yes` in the column `looked_at` is no highlight, but a stretch that somebody has looked at. Where a VOD has
+such rows nothing is known of the rest of it. Without any, all of it was looked at.
 """
 
 import csv
@@ -18,12 +21,14 @@ from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
 _NEEDED = ("vid_id", "start", "stop")
+_LOOKED_AT = "looked_at"
+_NO = ("", "no")
 
 
 def read_table(
     data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
 ) -> dict[str, list[Span]]:
-    """The spans of each VOD, in order of time, overlaps merged.
+    """The highlights of each VOD, in order of time, overlaps merged. `read_looked_at` gives what the file says besides.
 
     Args:
         data: the file's bytes: UTF-8, or UTF-16 with its mark, as spreadsheets write.
@@ -36,11 +41,33 @@ def read_table(
         LabelError: a row is malformed, empty, inverted, out of the video or of an unknown VOD;
             the message begins with "file:line".
     """
+    return _read(data, name, known, separators, vod)[0]
+
+
+def read_looked_at(
+    data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
+) -> dict[str, list[Span]]:
+    """The stretches that were looked at, of each VOD of which the file says it, in order of time, overlaps merged.
+
+    Highlights were looked at in any case, so they lie in these stretches. Arguments and errors are as of `read_table`.
+    """
+    highlights, stretches = _read(data, name, known, separators, vod)
+    return {
+        row_vod: merge(Span(span.start, span.stop) for span in (*spans, *highlights[row_vod]))
+        for row_vod, spans in stretches.items()
+    }
+
+
+def _read(
+    data: bytes, name: str, known: KnownVods, separators: str, vod: str | None
+) -> tuple[dict[str, list[Span]], dict[str, list[Span]]]:
+    """The highlights of each VOD, merged, and the stretches that were looked at of those that have any."""
     rows = _rows(decoded(data, name), name, separators)
     place, header = next(rows, (f"{name}:1", []))
     needed = _NEEDED if vod is None else _NEEDED[1:]
     columns = _columns([cell.strip().lower() for cell in header], needed, place)
     spans_by_vod: dict[str, list[Span]] = defaultdict(list)
+    looked_at_by_vod: dict[str, list[Span]] = defaultdict(list)
     if vod is not None:
         check_vod(vod, known, name)
         spans_by_vod[vod] = []
@@ -59,22 +86,32 @@ def read_table(
             _score(cells.get("score", ""), place),
             " ".join(cells.get("source", "").split()) or None,
         )
-        spans_by_vod[row_vod].append(checked(span, row_vod, known, place))
-    return {row_vod: merge(spans) for row_vod, spans in spans_by_vod.items()}
+        highlights = spans_by_vod[row_vod]
+        is_stretch = _is_stretch(cells.get(_LOOKED_AT, ""), place)
+        (looked_at_by_vod[row_vod] if is_stretch else highlights).append(checked(span, row_vod, known, place))
+    return {row_vod: merge(spans) for row_vod, spans in spans_by_vod.items()}, looked_at_by_vod
 
 
-def write_table(vod: str, spans: Iterable[Span]) -> bytes:
-    """The table of one VOD's spans, tab separated; `name`, `score` and `source` are written where a span has them."""
-    spans = list(spans)
+def write_table(vod: str, spans: Iterable[Span], looked_at: Iterable[Span] | None = None) -> bytes:
+    """The table of one VOD's spans, tab separated; `name`, `score` and `source` are written where a span has them.
+
+    Args:
+        looked_at: the stretches that were looked at, at least one. None for all of the VOD.
+    """
+    spans, partly = list(spans), looked_at is not None
     named, scored = any(span.name != "highlight" for span in spans), any(span.score is not None for span in spans)
     sourced = any(span.source is not None for span in spans)
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n")
-    table.writerow([*_NEEDED, *["name"] * named, *["score"] * scored, *["source"] * sourced])
+    table.writerow([*_NEEDED, *["name"] * named, *["score"] * scored, *["source"] * sourced, *[_LOOKED_AT] * partly])
     for span in spans:
         row = [vod, format_time(span.start), format_time(span.stop)]
         score = "" if span.score is None else f"{span.score:.6g}"
-        table.writerow([*row, *[span.name] * named, *[score] * scored, *[span.source or ""] * sourced])
+        table.writerow([*row, *[span.name] * named, *[score] * scored, *[span.source or ""] * sourced, *[""] * partly])
+    for span in looked_at or ():
+        table.writerow(
+            [vod, format_time(span.start), format_time(span.stop), *[""] * (named + scored + sourced), "yes"]
+        )
     return text.getvalue().encode()
 
 
@@ -101,11 +138,21 @@ def _columns(header: Sequence[str], needed: Sequence[str], place: str) -> dict[s
         raise LabelError(f"{place}: no column {' and '.join(missing)}: the first line must name {', '.join(needed)}")
     if "vid_id" in header and "vid_id" not in needed:
         raise LabelError(f"{place}: the file names its VODs in the column vid_id: do not give one VOD for all rows")
-    columns = [*needed, "name", "score", "source"]
+    columns = [*needed, "name", "score", "source", _LOOKED_AT]
     twice = [column for column in columns if header.count(column) > 1]
     if twice:
         raise LabelError(f"{place}: the column {twice[0]} stands there twice")
     return {column: header.index(column) for column in columns if column in header}
+
+
+def _is_stretch(text: str, place: str) -> bool:
+    """Whether the row is a stretch that was looked at, and no highlight."""
+    if text.lower() not in ("yes", *_NO):
+        raise LabelError(
+            f"{place}: {_LOOKED_AT} {text[:40]!r} is neither yes nor empty: write yes in the row of a stretch that was "
+            "looked at, and nothing in that of a highlight"
+        )
+    return text.lower() not in _NO
 
 
 def _time(text: str, column: str, place: str) -> float:

@@ -11,7 +11,7 @@ from lolhl.backbones.encoder import Encoder
 from lolhl.backbones.feature_runtime import open_runtime
 from lolhl.data import cache
 from lolhl.data.samples import ClipDataset, Clips, Contents, rows, wanted
-from lolhl.data.stretches import SIDES, Samples, Side, SplitVod
+from lolhl.data.stretches import SIDES, LabelledStretch, Samples, Side, SplitVod
 from lolhl.data.windows import HeldStretch, WindowDataset
 from lolhl.errors import DatasetError, UsageError
 from lolhl.frames.frameset import FrameSet
@@ -102,14 +102,30 @@ def make_lessons(
     lessons: dict[Side, list[HeldStretch]] = {side: [] for side in SIDES}
     for vod in vods:
         parts = {side: vod.stretches(side) for side in SIDES}
-        shown = [np.arange(part.first, part.end) for part in itertools.chain(*parts.values())]
-        held[vod.vod] = np.sort(np.concatenate(shown))
+        around = {part.first: _unseen_around(vod, part, settings.context) for part in itertools.chain(*parts.values())}
+        shown = [
+            np.arange(part.first - around[part.first][0], part.end + around[part.first][1])
+            for part in itertools.chain(*parts.values())
+        ]
+        held[vod.vod] = np.unique(np.concatenate(shown)) if shown else np.empty(0, np.int64)
         for side in SIDES:
             for part in parts[side]:
                 row = begins + int(np.searchsorted(held[vod.vod], part.first))
-                lessons[side].append(HeldStretch(row, part.labels))
+                lessons[side].append(HeldStretch(row, part.labels, *around[part.first]))
         begins += len(held[vod.vod])
     return {side: WindowDataset(lessons[side], settings.context) for side in SIDES}, held
+
+
+def _unseen_around(vod: SplitVod, part: LabelledStretch, context: int | None) -> tuple[int, int]:
+    """How many instants that nobody has looked at a window may show before and after a stretch of labelled ones.
+
+    A model that sees all of a VOD learns from the stretch alone.
+    """
+    if context is None:
+        return 0, 0
+    before = next((part.first - first for first, end in vod.unseen if end == part.first), 0)
+    after = next((end - part.end for first, end in vod.unseen if first == part.end), 0)
+    return min(before, context), min(after, context)
 
 
 def _clips(offsets: tuple[int, ...], side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:

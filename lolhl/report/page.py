@@ -34,6 +34,7 @@ SCRIPTS = (
     "timeline",
     "list",
     "editor",
+    "looked",
     "player",
     "feeds",
     "exports",
@@ -100,6 +101,7 @@ class Report:
         highlights: best first.
         reason: why there are none, when there are none.
         labels: None when nobody labelled the VOD.
+        looked_at: the stretches that somebody has looked at; None for all of it, and where there are no labels.
         chapters: with their names.
         agreement: one figure against the labels and what it is, for the summary.
         tables: figures of the model, and of this VOD against its labels.
@@ -124,6 +126,7 @@ class Report:
     highlights: Sequence[PageHighlight] = ()
     reason: str | None
     labels: Sequence[Span] | None = None
+    looked_at: Sequence[Span] | None = None
     chapters: Sequence[Span]
     agreement: tuple[str, str] | None = None
     tables: Sequence[Table] = ()
@@ -206,6 +209,7 @@ def _data(report: Report) -> dict[str, Any]:
         "together": {"seconds": together, "percent": 100 * together / max(report.duration, 1.0)},
         "reason": report.reason,
         "labels": None if report.labels is None else [_span(span) for span in report.labels],
+        "looked_at": None if report.looked_at is None else [[span.start, span.stop] for span in report.looked_at],
         "chapters": [_span(span) for span in report.chapters],
         "agreement": {"value": report.agreement[0], "note": report.agreement[1]} if report.agreement else None,
         "tables": [asdict(table) for table in report.tables],

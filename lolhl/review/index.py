@@ -10,7 +10,7 @@ from urllib.parse import quote
 from lolhl import layout, manifest
 from lolhl.errors import LolhlError, StorageError
 from lolhl.grid import format_time
-from lolhl.labels.store import load_labels
+from lolhl.labels.store import stored_labels
 from lolhl.models import champion, unsupervised
 from lolhl.report.page import joined_script, policy_hash, style
 from lolhl.results import Report, Scoring, Vod
@@ -69,8 +69,7 @@ def _stream(root: Root, vod: str, extracted: bool) -> Stream:
         return Stream(vod, vod, None)
     scoring = manifest.intact(root, layout.scoring(vod), Scoring)
     report = manifest.intact(root, layout.report(vod), Report)
-    labelled = root.stat(layout.labels(vod)) is not None
-    corrections, waiting = _corrections(root, vod, stored.result.duration, labelled)
+    corrections, waiting = _corrections(root, vod, stored.result.duration)
     return Stream(
         vod=vod,
         title=stored.result.title or vod,
@@ -80,17 +79,17 @@ def _stream(root: Root, vod: str, extracted: bool) -> Stream:
         highlights=len(report.result.highlights) if report else None,
         corrections=corrections,
         waiting=waiting if report else 0,  # without a page nobody can make labels of them
-        labelled=labelled,
+        labelled=root.stat(layout.labels(vod)) is not None,
     )
 
 
-def _corrections(root: Root, vod: str, duration: float, labelled: bool) -> tuple[int | None, int]:
+def _corrections(root: Root, vod: str, duration: float) -> tuple[int | None, int]:
     """How many corrections there are, and how many of them the labels do not say."""
     try:
         corrections, _ = load_corrections(root, vod)
-        if not corrections.spans:
+        if not (corrections.spans or corrections.looked_at):
             return 0, 0
-        return len(corrections.spans), unlabelled(corrections, load_labels(root, vod) if labelled else [], duration)
+        return len(corrections.spans), unlabelled(corrections, stored_labels(root, vod), duration)
     except LolhlError:  # the page of the stream says what is wrong
         return None, 0
 
@@ -139,7 +138,7 @@ def _row(stream: Stream) -> str:
         "extracted" if stream.extracted else _NOTHING,
         f"by {stream.scored_by}" if stream.scored_by else _NOTHING,
         _NOTHING if stream.highlights is None else f"{stream.highlights} highlights",
-        "damaged" if stream.corrections is None else looked_at if stream.corrections else _NOTHING,
+        "damaged" if stream.corrections is None else looked_at if stream.corrections or stream.waiting else _NOTHING,
         "labelled" if stream.labelled else _NOTHING,
     ]
     return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"

@@ -31,21 +31,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lolhl import layout, manifest, text
 from lolhl.cameras import camera_key, load_camera, parse_camera, save_camera
-from lolhl.errors import Conflict, ExportError, LolhlError, MissingInput, NotFound, UsageError
+from lolhl.errors import Conflict, ExportError, LabelError, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.exports.formats import FORMATS
 from lolhl.highlights.feeds import Feed
 from lolhl.labels.spans import Span
+from lolhl.labels.store import stored_labels
 from lolhl.manifest import Output
 from lolhl.report.page import reviewed
 from lolhl.results import Clips, Highlights, Report, Result, Retraining, Shorts, Vod
 from lolhl.review import index
 from lolhl.review.corrections import (
-    MOST,
     Corrections,
     load_corrections,
     parse_corrections,
     save_as_labels,
     save_corrections,
+    stands_for_all,
 )
 from lolhl.review.jobs import Busy, Job, Jobs
 from lolhl.storage import Root, check_name
@@ -105,11 +106,12 @@ class Makers:
     """What stages make for the page, and nobody stores.
 
     Attributes:
-        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, and the name of the format.
+        export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, the name of the format, and
+            whether the highlights are those that were corrected, and not the model's.
         feeds: what of a VOD is worth looking at first. Given are the root, the VOD, and what was looked at.
     """
 
-    export: Callable[[Root, str, str], bytes]
+    export: Callable[[Root, str, str, bool], bytes]
     feeds: Callable[[Root, str, Sequence[Span]], list[Feed]]
 
 
@@ -130,6 +132,7 @@ def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Sta
         Route("/labels/{vod}", _change(site.label), methods=["PUT"]),
         Route("/cameras/{vod}", _change(site.set_camera), methods=["PUT"]),
         Route("/exports/{vod}/{form}", _download(site.exported), methods=["GET"]),
+        Route("/exports/{vod}/{form}/as-found", _download(site.exported_as_found), methods=["GET"]),
         Route("/waiting", _values(site.waiting)),
         Route("/jobs", _change(site.begin), methods=["POST"]),
         Route("/jobs/last", _values(site.job)),
@@ -240,6 +243,7 @@ class _Site:
             **msgspec.to_builtins(corrections),
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
+            "labelled_whole": self._is_labelled_whole(vod),
             "feeds": self._feeds(vod, corrections),
             "camera": self._camera(vod),
             "exports": [
@@ -249,10 +253,19 @@ class _Site:
         }
         return reviewed(html_bytes.decode(), review)
 
+    def _is_labelled_whole(self, vod: str) -> bool:
+        """Whether a person has labelled all of the VOD; not where its labels are damaged."""
+        try:
+            labels = stored_labels(self.root, vod)
+        except LabelError:
+            return False
+        return labels is not None and stands_for_all(labels)
+
     def _feeds(self, vod: str, corrections: Corrections) -> dict[str, Any]:
         """What is worth looking at first. Where that cannot be told the page is shown without it, and says why."""
         looked_at = [Span(span.start, span.stop) for span in corrections.spans]
         looked_at += [Span(*span.was) for span in corrections.spans if span.was]
+        looked_at += [Span(start, stop) for start, stop in corrections.looked_at]
         try:
             feeds = self.makers.feeds(self.root, vod, looked_at)
         except LolhlError as error:
@@ -277,16 +290,12 @@ class _Site:
         return {"revision": saved.revision}
 
     def label(self, vod: str, body: bytes) -> dict[str, Any]:
-        """Puts the spans, [[start, stop], …] in seconds, in place of the VOD's labels."""
-        duration = self._report(vod).result.duration
-        try:
-            pairs = msgspec.json.decode(body, type=list[tuple[float, float]])
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise UsageError(f"these are no spans: {str(error)[:200]}") from error
-        if len(pairs) > MOST:
-            raise UsageError(f"{len(pairs)} spans are more than {MOST}")
-        labels = save_as_labels(self.root, vod, [Span(start, stop) for start, stop in pairs], duration)
-        return {"labels": len(labels), "key": layout.labels(vod)}
+        """Makes labels of the corrections of one VOD."""
+        report = self._report(vod).result
+        found = [Span(highlight.start, highlight.stop) for highlight in report.highlights]
+        labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, found)
+        seconds = None if labels.looked_at is None else sum(span.duration for span in labels.looked_at)
+        return {"labels": len(labels.spans), "looked_at": seconds, "key": layout.labels(vod)}
 
     def set_camera(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores where the camera lies in the pictures of a VOD's channel."""
@@ -309,10 +318,17 @@ class _Site:
         return made.result.channel if made else manifest.load(self.root, layout.vod(vod), Vod).result.channel
 
     def exported(self, vod: str, form: str) -> tuple[str, bytes]:
-        """The name and the bytes of the file with the highlights of one VOD in this format."""
+        """The name and the bytes of the file with the highlights of one VOD in this format, as they were corrected."""
+        return self._exported(vod, form, corrected=True)
+
+    def exported_as_found(self, vod: str, form: str) -> tuple[str, bytes]:
+        """The same, with the highlights as the model has found them."""
+        return self._exported(vod, form, corrected=False)
+
+    def _exported(self, vod: str, form: str, *, corrected: bool) -> tuple[str, bytes]:
         if form not in FORMATS:
             raise NotFound(f"there is no format {form!r}: there are {', '.join(FORMATS)}")
-        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.makers.export(self.root, vod, form)
+        return f"{check_name(vod, 'VOD')}-{FORMATS[form].file}", self.makers.export(self.root, vod, form, corrected)
 
     def waiting(self) -> dict[str, Any]:
         """The streams with corrections that their labels do not say."""

@@ -7,7 +7,7 @@ lie below scores/<model>/<vod>/, where `compare` and `retrain` find them too.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
@@ -214,6 +214,7 @@ class _Judged:
         inputs: the digests of what is read of them.
         flattered: those that the model has learnt from.
         known: VOD → which of its instants are judged: bool [n]. None for all of each.
+        looked_at: VOD → what somebody has looked at, on which alone it is judged; None for all of it.
     """
 
     part: Part
@@ -221,6 +222,7 @@ class _Judged:
     inputs: Mapping[str, str]
     flattered: Sequence[str] = ()
     known: Mapping[str, npt.NDArray[np.bool_]] | None = None
+    looked_at: Mapping[str, Sequence[Span] | None] = field(default_factory=dict)
 
 
 def _judged(root: Root, model: str, bundle: Manifest[Model], named: str | None) -> _Judged:
@@ -234,7 +236,8 @@ def _judged(root: Root, model: str, bundle: Manifest[Model], named: str | None) 
         part: Part = "named" if flattered else "held-out" if len(datasets) == len(keys) else "unknown"
         labels = {vod: source.spans for vod, source in labelled.items()}
         inputs = {key: digest for source in labelled.values() for key, digest in source.inputs.items()}
-        judged = _Judged(part, labels, inputs, flattered)
+        looked_at = {vod: source.looked_at for vod, source in labelled.items()}
+        judged = _Judged(part, labels, inputs, flattered, looked_at=looked_at)
     elif datasets:
         judged = _validation(root, model, bundle, datasets)
     else:
@@ -293,8 +296,9 @@ def _look(root: Root, model: str, judged: _Judged, *, force: bool) -> _Seen:
     judge, whole = methods.score_vods(root, model, judged.labels, force=force)
     known = judged.known
     vods = [vod.only(known[vod.vod]) for vod in whole] if known else whole
-    grids = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in whole]
-    predictions, left_out = {model: judge.predict(vods)}, {}
+    looked_at = {vod.vod: judged.looked_at.get(vod.vod) for vod in whole}
+    grids = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores), looked_at[vod.vod]) for vod in whole]
+    predictions, left_out = {model: judge.predict(vods).looked_at(looked_at)}, {}
     for name, method in BUILT_IN.items():
         if name == by_events.NAME and not any(root.stat(layout.games(vod.vod)) for vod in grids):
             continue  # nobody has to ask Riot for games, so that they are not missed
@@ -304,8 +308,9 @@ def _look(root: Root, model: str, judged: _Judged, *, force: bool) -> _Seen:
             left_out[name] = str(error)
             log.warning("analyse %s: %s is left out: %s", model, name, error)
             continue
-        predictions[name] = _within(predicted, vods) if known else predicted
-    return _Seen(predictions, left_out, Predictions(0.0, [vod.uncut() for vod in vods]).ranking, vods[0].fps)
+        predictions[name] = (_within(predicted, vods) if known else predicted).looked_at(looked_at)
+    raw = Predictions(0.0, [vod.uncut() for vod in vods]).looked_at(looked_at)
+    return _Seen(predictions, left_out, raw.ranking, vods[0].fps)
 
 
 def _within(predicted: Predictions, vods: Sequence[ScoredVod]) -> Predictions:

@@ -15,7 +15,6 @@ from lolhl.errors import DatasetError, MissingInput
 from lolhl.evaluate.compare import compare as compare_predictions
 from lolhl.evaluate.compare import table
 from lolhl.evaluate.judge import Predictions
-from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
 from lolhl.results import MethodComparison, Model, Vod
 from lolhl.stages import methods
@@ -86,7 +85,7 @@ def compare(
     flattered = {method: sorted(vods & labels.keys()) for method, vods in learnt.items() if vods & labels.keys()}
     for method, vods in flattered.items():
         log.warning("compare: %s has learnt from %s: its figures there flatter it", method, ", ".join(vods))
-    predictions = _predictions(root, compared, labels, force=force)
+    predictions = _predictions(root, compared, labelled, force=force)
     references = list(dict.fromkeys([compared[0], *BASELINES]))
     result = MethodComparison(
         name=name,
@@ -128,19 +127,26 @@ def _models(root: Root, compared: Sequence[str]) -> dict[str, str]:
 
 
 def _predictions(
-    root: Root, compared: Sequence[str], labels: Mapping[str, Sequence[Span]], *, force: bool
+    root: Root, compared: Sequence[str], labelled: Mapping[str, Labelled], *, force: bool
 ) -> dict[str, Predictions]:
     """The predictions of each method. Built-in methods use the grid of the first model, or else the usual one."""
+    labels = {vod: source.spans for vod, source in labelled.items()}
+    looked_at = {vod: source.looked_at for vod, source in labelled.items()}
     models = [method for method in compared if method not in BUILT_IN]
     predictions = {model: methods.predict(root, model, labels, force=force) for model in models}
     if models:
-        vods = [LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores)) for vod in predictions[models[0]].vods]
+        vods = [
+            LabelledVod(vod.vod, vod.labels, vod.fps, len(vod.scores), looked_at[vod.vod])
+            for vod in predictions[models[0]].vods
+        ]
     else:
-        vods = list(each(lambda vod: _whole(root, vod, labels[vod]), labels, ahead=MANY))
-    return predictions | {method: BUILT_IN[method](root, vods) for method in compared if method in BUILT_IN}
+        vods = list(each(lambda vod: _whole(root, vod, labelled[vod]), labels, ahead=MANY))
+    predictions |= {method: BUILT_IN[method](root, vods) for method in compared if method in BUILT_IN}
+    return {method: predicted.looked_at(looked_at) for method, predicted in predictions.items()}
 
 
-def _whole(root: Root, vod: str, labels: Sequence[Span]) -> LabelledVod:
+def _whole(root: Root, vod: str, source: Labelled) -> LabelledVod:
     fps = ExtractConfig().fps
     stored = manifest.load(root, layout.vod(vod), Vod)
-    return LabelledVod(vod, labels, fps, grid.first_frame_at(stored.result.duration, fps))
+    frames = grid.first_frame_at(stored.result.duration, fps)
+    return LabelledVod(vod, source.spans, fps, frames, source.looked_at)

@@ -2,7 +2,7 @@
 
 First the split, then the guard between its sides (see `lolhl.data.split`). Which frames of the training side are
 learnt from, so that enough of them lie in highlights, is decided when they are read (see `lolhl.data.stretches`).
-The validation side stays as streams are.
+The validation side stays as streams are. What nobody has looked at, as the labels tell, lies on neither side.
 """
 
 import logging
@@ -21,7 +21,7 @@ from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
 from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
 from lolhl.labels.spans import Span, on_grid
-from lolhl.labels.store import read_labels
+from lolhl.labels.store import VodLabels, read_labels
 from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
 from lolhl.storage import MANY, Root, check_name, check_new, each
@@ -173,6 +173,7 @@ class Source:
         frames: how many instants its grid has.
         spans: what is labelled.
         frames_digest, labels_digest: of the frame set's manifest, and of the file of labels.
+        looked_at: the stretches that somebody has looked at; None for all of it.
     """
 
     vod: str
@@ -180,6 +181,11 @@ class Source:
     spans: Sequence[Span]
     frames_digest: str = ""
     labels_digest: str = ""
+    looked_at: Sequence[Span] | None = None
+
+    def known(self, fps: Fraction) -> npt.NDArray[np.bool_] | None:
+        """Which instants were looked at: bool [frames]. None for all."""
+        return VodLabels(self.spans, self.looked_at).known(self.frames, fps)
 
 
 @dataclass(frozen=True)
@@ -187,8 +193,9 @@ class Assigned:
     """A VOD after the split, with its counts of frames and of those in highlights: (all, positive).
 
     Attributes:
-        natural, guard: of all frames, and of those that the guard dropped.
+        natural, guard: of all frames that were looked at, and of those that the guard dropped.
         train, validation: of the two sides, before the rebalancing.
+        not_looked_at: how many frames nobody has looked at.
     """
 
     split: SplitVod
@@ -197,6 +204,7 @@ class Assigned:
     validation: tuple[int, int]
     guard: tuple[int, int]
     events: EventCount
+    not_looked_at: int = 0
 
 
 def assign(
@@ -211,9 +219,10 @@ def assign(
         config: see `DatasetConfig`.
     """
     if held == []:
-        counts = {source.vod: (source.frames, int(_labels(source, fps).sum())) for source in sources}
+        counts = {source.vod: _natural(source, fps) for source in sources}
         held = list(split.choose_vods(counts, validation=config.validation, seed=config.seed))
     for source in sources:
+        known = source.known(fps)
         if held is None:
             side = split.by_chunks_of(
                 split.stretch(source.vod, source.spans, source.frames, fps, config.chunk_seconds),
@@ -221,29 +230,45 @@ def assign(
                 validation=config.validation,
                 guard_seconds=config.guard_seconds,
                 seed=config.seed,
+                known=known,
             )
         else:
             side = np.full(source.frames, split.VALIDATION if source.vod in held else split.TRAIN)
-        yield _assigned(source, side, fps)
+            side[~_all(source, known)] = split.DROPPED
+        yield _assigned(source, side, fps, known)
 
 
 def _source(root: Root, vod: str, spec: FrameSpec) -> Source:
     """Reads what is needed of a VOD."""
     frames = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
-    spans, digest = read_labels(root, vod)
-    return Source(vod, frames.result.frames, spans, frames.content_digest(), digest)
+    labels, digest = read_labels(root, vod)
+    return Source(vod, frames.result.frames, labels.spans, frames.content_digest(), digest, labels.looked_at)
 
 
 def _labels(source: Source, fps: Fraction) -> npt.NDArray[np.bool_]:
     return on_grid(source.spans, source.frames, fps)
 
 
-def _assigned(source: Source, side: npt.NDArray[np.int8], fps: Fraction) -> Assigned:
+def _all(source: Source, known: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    """Which instants were looked at, spelt out: bool [frames]."""
+    return np.ones(source.frames, dtype=bool) if known is None else known
+
+
+def _natural(source: Source, fps: Fraction) -> tuple[int, int]:
+    """How many frames were looked at, and how many of these lie in highlights."""
+    known = _all(source, source.known(fps))
+    return int(known.sum()), int(_labels(source, fps)[known].sum())
+
+
+def _assigned(
+    source: Source, side: npt.NDArray[np.int8], fps: Fraction, known: npt.NDArray[np.bool_] | None
+) -> Assigned:
     """
     Args:
         side: int8 [frames], as `lolhl.data.split` gives it.
+        known: bool [frames], which of them were looked at; None for all.
     """
-    labels = _labels(source, fps)
+    labels, seen = _labels(source, fps), _all(source, known)
 
     def count(chosen: npt.NDArray[np.bool_]) -> tuple[int, int]:
         return int(chosen.sum()), int(labels[chosen].sum())
@@ -258,11 +283,12 @@ def _assigned(source: Source, side: npt.NDArray[np.int8], fps: Fraction) -> Assi
         log.warning("VOD %s: %d of %d labelled events have no frame", source.vod, len(firsts) - len(shown), len(firsts))
     validation = int((side[shown] == split.VALIDATION).sum())
     return Assigned(
-        split=SplitVod.from_sides(source.vod, fps, source.spans, side),
-        natural=(source.frames, int(labels.sum())),
+        split=SplitVod.from_sides(source.vod, fps, source.spans, side, known),
+        natural=_natural(source, fps),
         train=count(side == split.TRAIN),
         validation=count(side == split.VALIDATION),
-        guard=count(side == split.DROPPED),
+        guard=count((side == split.DROPPED) & seen),
+        not_looked_at=int((~seen).sum()),
         events=EventCount(train=len(shown) - validation, validation=validation, without_frame=len(firsts) - len(shown)),
     )
 
@@ -286,8 +312,12 @@ def table(result: Dataset) -> str:
     ]
     if len(result.per_vod) > _SHOWN:
         lines.append(f"… and {len(result.per_vod) - _SHOWN:,} more VODs: dataset.json has them all")
+    looked_at = "all frames"
+    if result.dropped.not_looked_at:
+        lines.append(f"nobody has looked at {result.dropped.not_looked_at:,} more frames: they lie on neither side")
+        looked_at = "the frames that were looked at"
     lines.append(
-        f"{_percent(result.natural.rate)} of all frames are positive; {result.holdout} are held out, "
+        f"{_percent(result.natural.rate)} of {looked_at} are positive; {result.holdout} are held out, "
         f"and frames of the two sides lie at least {result.guard_seconds:g} s apart"
     )
     return "\n".join(lines)
@@ -363,7 +393,7 @@ def _counts(parts: Sequence[Assigned], share: float) -> dict[str, VodCounts]:
             train_before=_count(train + part.guard[0], positives + part.guard[1]),
             train=_count(positives + kept, positives),
             validation=_count(*part.validation),
-            dropped=Dropped(_count(*part.guard), _count(train - positives - kept, 0)),
+            dropped=Dropped(_count(*part.guard), _count(train - positives - kept, 0), part.not_looked_at),
             events=part.events,
         )
     return counts
@@ -379,7 +409,11 @@ def _sum(parts: Sequence[SideCounts]) -> SideCounts:
         train_before=total(part.train_before for part in parts),
         train=total(part.train for part in parts),
         validation=total(part.validation for part in parts),
-        dropped=Dropped(total(part.dropped.guard for part in parts), total(part.dropped.rebalancing for part in parts)),
+        dropped=Dropped(
+            total(part.dropped.guard for part in parts),
+            total(part.dropped.rebalancing for part in parts),
+            sum(part.dropped.not_looked_at for part in parts),
+        ),
     )
 
 

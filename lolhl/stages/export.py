@@ -2,10 +2,13 @@
 
 The files refer to the stored video, or to the stretches in source quality that `report` cut its clips from. They are
 made anew each time, since they name folders of this machine; nothing in lolhl reads them, so they have no manifest.
+
+Highlights that an editor has corrected on the review page are exported as he left them.
 """
 
+import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -16,8 +19,10 @@ from lolhl.errors import ExportError, MissingInput, UsageError
 from lolhl.exports.cut_list import Cut, CutList, Media, with_handles
 from lolhl.exports.formats import FORMATS, Format
 from lolhl.exports.media import address_in, describe
+from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest
 from lolhl.results import Clips, Highlights, SourceStretch, Vod
+from lolhl.review.corrections import Corrections, borders, load_corrections
 from lolhl.stages.highlights import load_input
 from lolhl.storage import Root
 from lolhl.timecode import Rate
@@ -26,6 +31,7 @@ from lolhl.vod.probe import probe
 log = logging.getLogger(__name__)
 
 _ALL = "all"
+_ROUNDING = 0.1  # seconds that borders may miss a stretch by, whose length is one of whole frames
 _FORMATS_HELP = "; ".join(f"{name}: {format.help}" for name, format in FORMATS.items())
 
 
@@ -46,6 +52,11 @@ class ExportConfig(Config):
         at_least=0,
         at_most=600,
     )
+    corrections: bool = setting(
+        True,
+        "highlights as they were corrected on the review page: without those that were rejected, with the borders that "
+        "were moved, and with those that were added, which come last by rank; otherwise as the model found them",
+    )
     top: int | None = setting(None, "only so many of the best highlights (default: all)", at_least=1)
     media_folder: str | None = setting(
         None,
@@ -56,12 +67,17 @@ class ExportConfig(Config):
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written: its VOD, format, key in the root, and how many highlights it has."""
+    """A file that was written: its VOD, format, key in the root, and how many highlights it has.
+
+    Attributes:
+        corrected: whether they are other than the model found them.
+    """
 
     vod: str
     format: str
     key: str
     highlights: int
+    corrected: bool = False
 
 
 def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[Exported]:
@@ -83,7 +99,8 @@ def export(root: Root, vod: str, config: ExportConfig = ExportConfig()) -> list[
         StorageError, VideoError: a video is gone, changed, or cannot be opened.
     """
     names = [*FORMATS] if config.format == _ALL else [config.format]
-    return list(_write(root, _cut_list(root, vod, config, names), names))
+    cut_list, is_corrected = _cut_list(root, vod, config, names)
+    return list(_write(root, cut_list, names, is_corrected=is_corrected))
 
 
 def export_file(root: Root, vod: str, config: ExportConfig) -> bytes:
@@ -96,22 +113,27 @@ def export_file(root: Root, vod: str, config: ExportConfig) -> bytes:
     if config.format == _ALL:
         raise UsageError(f"one format at a time: {', '.join(FORMATS)}")
     form = FORMATS[config.format]
-    cut_list = _cut_list(root, vod, config, [config.format])
+    cut_list, _ = _cut_list(root, vod, config, [config.format])
     _check(form, cut_list)
     return form.write(cut_list)
 
 
-def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) -> CutList:
-    """What these formats are written from."""
+def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) -> tuple[CutList, bool]:
+    """What these formats are written from, and whether it is other than the model found it."""
     spans = manifest.load(root, layout.highlights(vod), Highlights, fresh=True)
     stored = load_input(root, spans, layout.vod(vod), Vod)
-    if not spans.result.highlights:
-        raise ExportError(f"VOD {vod} has no highlights: {spans.result.reason or 'none were cut'}")
+    cuts = [Cut(highlight.span, highlight.rank, highlight.reason) for highlight in spans.result.highlights]
+    corrections = load_corrections(root, vod)[0] if config.corrections else Corrections()
+    corrected = _corrected(cuts, corrections, spans.result.duration)
+    if not corrected:
+        reason = "all were rejected on the review page" if cuts else spans.result.reason or "none were cut"
+        raise ExportError(f"VOD {vod} has no highlights: {reason}")
+    changed = {cut.rank for cut in corrected} - {cut.rank for cut in corrected if cut in cuts}
+    is_corrected = corrected != cuts
     clip_list = _clips(root, spans)
-    chosen = sorted(spans.result.highlights[: config.top], key=lambda highlight: highlight.span)
-    cuts = [Cut(highlight.span, highlight.rank, highlight.reason) for highlight in chosen]
+    cuts = sorted(corrected[: config.top], key=lambda cut: cut.span)
     if any(FORMATS[name].needs_media for name in names):
-        cuts = _with_media(root, stored, clip_list, cuts, config)
+        cuts = _with_media(root, stored, clip_list, cuts, changed, config)
     reel = _reel(root, clip_list, spans.result) if any(FORMATS[name].needs_reel for name in names) else ()
     return CutList(
         vod=vod,
@@ -121,7 +143,32 @@ def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) 
         rate=Rate.nearest(stored.result.fps) if stored.result.fps else None,
         cuts=with_handles(cuts, config.handles, spans.result.duration),
         reel=tuple(reel),
+    ), is_corrected
+
+
+def _corrected(cuts: Sequence[Cut], corrections: Corrections, duration: float) -> list[Cut]:
+    """The highlights as their editor left them, in order of rank. Those that he added come last, in order of time."""
+    verdicts = {borders(span.was): span for span in corrections.spans if span.was}
+    kept = []
+    for cut in cuts:
+        verdict = verdicts.get(borders((cut.span.start, cut.span.stop)))
+        if verdict is None:
+            kept.append(cut)
+        elif verdict.verdict == "accepted":
+            kept.append(replace(cut, span=replace(cut.span, start=verdict.start, stop=min(verdict.stop, duration))))
+    added = sorted(
+        (span.start, min(span.stop, duration))
+        for span in corrections.spans
+        if span.verdict == "accepted" and not span.was and span.start < duration
     )
+    ranks = itertools.count(len(cuts) + 1)
+    return [
+        *kept,
+        *(
+            Cut(Span(*times, f"highlight {rank}"), rank, "added by hand")
+            for times, rank in zip(added, ranks, strict=False)
+        ),
+    ]
 
 
 def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:
@@ -132,9 +179,21 @@ def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:
 
 
 def _with_media(
-    root: Root, stored: Manifest[Vod], clip_list: Manifest[Clips] | None, cuts: Sequence[Cut], config: ExportConfig
+    root: Root,
+    stored: Manifest[Vod],
+    clip_list: Manifest[Clips] | None,
+    cuts: Sequence[Cut],
+    changed: Set[int],
+    config: ExportConfig,
 ) -> list[Cut]:
-    """The cuts with the videos that they refer to. Cuts that were never fetched in source quality refer to none."""
+    """The cuts with the videos that they refer to.
+
+    Cuts that were never fetched in source quality refer to none. Those that an editor has added, or widened beyond what
+    was fetched, refer to the stored video, unless the source was asked for.
+
+    Args:
+        changed: the ranks of the cuts that an editor has added or moved.
+    """
     vod = stored.result
     from_source = clip_list is not None and clip_list.result.clips_from == "source"
     if config.media == "source" and not from_source:
@@ -142,22 +201,35 @@ def _with_media(
             f"VOD {vod.vod} has no clips in source quality: run `lolhl report {vod.vod} --clips-from source` first, or "
             "export with --media stored"
         )
+
+    def stored_media() -> Media:
+        return _describe(root, stored, vod.video, layout.remake(layout.vod(vod.vod)), vod.duration, config)
+
     if config.media == "stored" or not from_source:
-        redo = layout.remake(layout.vod(vod.vod))
-        media = _describe(root, stored, vod.video, redo, vod.duration, config)
+        media = stored_media()
         return [replace(cut, media=media) for cut in cuts]
     assert clip_list
     videos = {clip.rank: clip.video for clip in clip_list.result.clips}
     stretches = {video: _stretch(root, vod, video, config) for video in {*videos.values()}}
-    in_source = [
-        replace(cut, media=stretches[videos[cut.rank]][0], begin=stretches[videos[cut.rank]][1])
-        for cut in cuts
-        if cut.rank in videos
-    ]
-    others = [cut for cut in cuts if cut.rank not in videos]
+    in_source, others = [], []
+    for cut in cuts:
+        stretch = stretches[videos[cut.rank]] if cut.rank in videos else None
+        if stretch and (cut.rank not in changed or _holds(*stretch, cut)):
+            in_source.append(replace(cut, media=stretch[0], begin=stretch[1]))
+        else:
+            others.append(cut)
     if others:
         log.info("export %s: %d highlights have no clip in source quality", vod.vod, len(others))
+    if config.media == "auto" and changed & {cut.rank for cut in others}:
+        whole = stored_media()
+        others = [replace(cut, media=whole) if cut.rank in changed else cut for cut in others]
     return sorted([*in_source, *others], key=lambda cut: cut.span)
+
+
+def _holds(media: Media, begin: float, cut: Cut) -> bool:
+    """Whether a stretch in source quality holds the whole highlight, which may be wider than when its clip was cut."""
+    length = media.frames / media.rate.fps
+    return cut.span.start > begin - _ROUNDING and cut.span.stop < begin + float(length) + _ROUNDING
 
 
 def _stretch(root: Root, vod: Vod, video: str, config: ExportConfig) -> tuple[Media, float]:
@@ -187,7 +259,7 @@ def _reel(root: Root, clip_list: Manifest[Clips] | None, spans: Highlights) -> I
         yield names[rank], probe(path).duration
 
 
-def _write(root: Root, cut_list: CutList, names: Sequence[str]) -> Iterator[Exported]:
+def _write(root: Root, cut_list: CutList, names: Sequence[str], *, is_corrected: bool) -> Iterator[Exported]:
     for name in names:
         form = FORMATS[name]
         key = f"{layout.highlights_folder(cut_list.vod)}exports/{form.file}"
@@ -201,7 +273,8 @@ def _write(root: Root, cut_list: CutList, names: Sequence[str]) -> Iterator[Expo
             root.delete(key)  # of an earlier export, which had other highlights
             continue
         root.write(key, data)
-        yield Exported(cut_list.vod, name, key, len(cut_list.pieces if form.needs_media else cut_list.cuts))
+        count = len(cut_list.pieces if form.needs_media else cut_list.cuts)
+        yield Exported(cut_list.vod, name, key, count, is_corrected)
 
 
 def _check(form: Format, cut_list: CutList) -> None:

@@ -2,8 +2,9 @@
 
 A VOD that the last retraining held out stays held out. Of the VODs that are new since then, each whose name's hash
 lies in the lowest fifth is added. If that gives none, the VOD with the lowest hash is held out. If it gives all, the
-one with the highest hash is learnt from. VODs without a labelled highlight are not chosen, and those whose labels come
-from the events of games only where no person has labelled one. `--judge` names others, which then stay held out.
+one with the highest hash is learnt from. VODs without a labelled highlight are not chosen. Those whose labels come from
+the events of games, and those of which a person has looked at a part, are chosen only where no person has labelled a
+whole one. `--judge` names others, which then stay held out.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ def held_out(
     named: str | None,
     judged: Sequence[str] = (),
     learnt: Sequence[str] = (),
-    of_games: Collection[str] = (),
+    weak: Collection[str] = (),
 ) -> list[str]:
     """The VODs to judge on, by the rule above: at least one, and never all.
 
@@ -30,14 +31,14 @@ def held_out(
         labels: the labels of all VODs.
         named: the VODs, with commas between. None to choose them.
         judged, learnt: the VODs that the last retraining held out, and those that it learnt from.
-        of_games: the VODs whose labels no person gave.
+        weak: the VODs whose labels no person gave, or of which a person has looked at a part.
 
     Raises:
         UsageError: a VOD that is named has no labels, or all are named.
         DatasetError: none of them has a labelled highlight.
     """
     if named is None:
-        held = _chosen(labels, judged, learnt, of_games)
+        held = _chosen(labels, judged, learnt, weak)
     else:
         held = {check_name(vod.strip(), "VOD") for vod in named.split(",")}
         if unknown := sorted(held - labels.keys()):
@@ -52,11 +53,11 @@ def held_out(
     return sorted(held)
 
 
-def _chosen(labels: Labels, judged: Sequence[str], learnt: Sequence[str], of_games: Collection[str]) -> set[str]:
+def _chosen(labels: Labels, judged: Sequence[str], learnt: Sequence[str], weak: Collection[str]) -> set[str]:
     held, known = {*judged} & labels.keys(), {*learnt}
     candidates = sorted((vod for vod in labels if labels[vod] and vod not in held), key=_hash)
-    of_people = [vod for vod in candidates if vod not in of_games]
-    candidates = of_people if of_people or held else candidates
+    whole = [vod for vod in candidates if vod not in weak]
+    candidates = whole if whole or held else candidates
     held |= {vod for vod in candidates if vod not in known and _hash(vod) < HELD_OUT}
     if not held:  # rather one that no champion has learnt from
         held = {*sorted(candidates, key=lambda vod: vod in known)[:1]}

@@ -13,10 +13,15 @@ from lolhl.storage import MANY, Root, check_name, each
 
 @dataclass(frozen=True)
 class Labelled:
-    """A labelled VOD: its spans, and the digests of these and of what its scores are made of."""
+    """A labelled VOD: its spans, what was looked at of it, and the digests of these and of what its scores are made of.
+
+    Attributes:
+        looked_at: None where all of it was.
+    """
 
     spans: Sequence[Span]
     inputs: Mapping[str, str]
+    looked_at: Sequence[Span] | None = None
 
 
 def labelled_vods(root: Root, named: str | None, learnt: Set[str]) -> dict[str, Labelled]:
@@ -49,8 +54,9 @@ def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) 
     """
     if skip and not frame_sets and root.stat(layout.vod(vod)) is None:
         return None
-    spans, digest = read_labels(root, vod)
-    return Labelled(spans, {layout.labels(vod): digest, **media_inputs(root, vod, frame_sets)})
+    labels, digest = read_labels(root, vod)
+    inputs = {layout.labels(vod): digest, **media_inputs(root, vod, frame_sets)}
+    return Labelled(labels.spans, inputs, labels.looked_at)
 
 
 def media_inputs(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> dict[str, str]:

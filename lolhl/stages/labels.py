@@ -22,7 +22,7 @@ from lolhl.labels.file import GameOptions, LabelFile
 from lolhl.labels.formats import FORMATS, guess
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
-from lolhl.labels.store import has_a_person_s, joined, save_labels, stored_labels
+from lolhl.labels.store import VodLabels, has_a_person_s, joined, parse_labels, save_labels, stored_labels
 from lolhl.labels.tables import write_table
 from lolhl.results import Vod
 from lolhl.storage import MANY, Root, each
@@ -88,12 +88,17 @@ class LabelsConfig(Config):
 
 @dataclass(frozen=True)
 class Imported:
-    """What the import did for one VOD: labels and seconds that it has now, and labels that it had before."""
+    """What the import did for one VOD: labels and seconds that it has now, and labels that it had before.
+
+    Attributes:
+        looked_at: seconds that were looked at, where the file says that not all was.
+    """
 
     vod: str
     labels: int
     seconds: float
     before: int | None
+    looked_at: float | None = None
 
 
 def labels(
@@ -122,15 +127,17 @@ def labels(
     if not labelled:
         raise LabelError(f"{file}: it has no labels: to say that a stream has no highlights, name it with --vod")
     if FORMATS[form].of_games:
-        labelled = {vod: _of_a_game(root, file, vod, spans, force) for vod, spans in labelled.items()}
+        labelled = {
+            vod: VodLabels(_of_a_game(root, file, vod, list(labels.spans), force)) for vod, labels in labelled.items()
+        }
     return [_store(root, vod, labelled[vod], force) for vod in sorted(labelled)]
 
 
 def _of_a_game(root: Root, file: Path, vod: str, spans: list[Span], force: bool) -> list[Span]:
     """The labels of a VOD with those of a game. With `force` they take the place of a person's."""
     stored = stored_labels(root, vod)
-    if not has_a_person_s(stored):
-        return joined(stored or [], spans)
+    if stored is None or not has_a_person_s(stored.spans):
+        return joined(list(stored.spans) if stored else [], spans)
     if not force:
         raise UsageError(
             f"{file}: VOD {vod} has labels that a person gave, and the events of a game say less: to have these "
@@ -139,7 +146,7 @@ def _of_a_game(root: Root, file: Path, vod: str, spans: list[Span], force: bool)
     return spans
 
 
-def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict[str, list[Span]]]:
+def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict[str, VodLabels]]:
     """The file's format, and its labels."""
     form = None if config.format == _AUTO else config.format
     if form is None and file.suffix.lower() not in {
@@ -170,7 +177,9 @@ def _read(file: Path, config: LabelsConfig, known: KnownVods) -> tuple[str, dict
         raise UsageError(
             f"{file}: --game-start, --player, --match and --rules are for the timeline of a game, and this is {form}"
         )
-    return form, FORMATS[form].read(label_file)
+    looked_at_of = FORMATS[form].looked_at
+    looked_at = looked_at_of(label_file) if looked_at_of else {}
+    return form, {vod: VodLabels(spans, looked_at.get(vod)) for vod, spans in FORMATS[form].read(label_file).items()}
 
 
 def _attached(path: str | None) -> tuple[str, bytes] | None:
@@ -205,15 +214,25 @@ def _known(root: Root, config: LabelsConfig) -> KnownVods:
     return KnownVods(durations, rates, recorded, allows_unknown=config.allow_unknown or not durations)
 
 
-def _store(root: Root, vod: str, spans: list[Span], force: bool) -> Imported:
-    key, data = layout.labels(vod), write_table(vod, spans)
+def _count(root: Root, vod: str, data: bytes) -> int:
+    """How many labels a VOD's file has: how many rows, where somebody has damaged it."""
+    try:
+        return len(parse_labels(root, vod, data).spans)
+    except LabelError:
+        return max(0, len(data.splitlines()) - 1)
+
+
+def _store(root: Root, vod: str, labelled: VodLabels, force: bool) -> Imported:
+    spans, looked_at = labelled.spans, labelled.looked_at
+    key, data = layout.labels(vod), write_table(vod, spans, looked_at)
     earlier = root.read(key) if root.stat(key) else None
-    before = None if earlier is None else max(0, len(earlier.splitlines()) - 1)
-    done = Imported(vod, len(spans), sum(span.duration for span in spans), before)
+    before = None if earlier is None else _count(root, vod, earlier)
+    seconds = None if looked_at is None else sum(span.duration for span in looked_at)
+    done = Imported(vod, len(spans), sum(span.duration for span in spans), before, seconds)
     if earlier == data and not force:
         log.info("labels: done already (%s)", key)
         return done
-    save_labels(root, vod, spans)
+    save_labels(root, vod, spans, looked_at)
     replaced = "" if before is None else f", in place of {before}"
     log.info("labels: VOD %s has %d labels now, %.0f s%s", vod, done.labels, done.seconds, replaced)
     return done

@@ -28,12 +28,22 @@ _NOISE_SECONDS = 5.0  # window that random scores are averaged over: about the l
 
 @dataclass(frozen=True)
 class LabelledVod:
-    """A VOD to judge on, with its labels and the number of instants of its grid."""
+    """A VOD to judge on, with its labels and the number of instants of its grid.
+
+    Attributes:
+        looked_at: what somebody has looked at, on which alone it is judged; None for all of it.
+    """
 
     vod: str
     labels: Sequence[Span]
     fps: Fraction
     frames: int
+    looked_at: Sequence[Span] | None = None
+
+    @property
+    def judged(self) -> int:
+        """How many instants were looked at."""
+        return self.frames if self.looked_at is None else int(on_grid(self.looked_at, self.frames, self.fps).sum())
 
 
 Method = Callable[[Root, Sequence[LabelledVod]], Predictions]
@@ -54,7 +64,7 @@ def random(_root: Root, vods: Sequence[LabelledVod]) -> Predictions:
         scores = (ranks + 1) / max(1, vod.frames)  # even from 0 to 1
         answers.append(ScoredVod(vod=vod.vod, fps=vod.fps, scores=scores, labels=vod.labels))
     labelled = sum(int(on_grid(vod.labels, vod.frames, vod.fps).sum()) for vod in vods)
-    share = labelled / max(1, sum(vod.frames for vod in vods))
+    share = labelled / max(1, sum(vod.judged for vod in vods))
     return Judge(0.0, Limits(threshold=1 - share)).predict(answers)
 
 

@@ -17,7 +17,7 @@ from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
-from lolhl.labels.store import has_a_person_s, load_labels
+from lolhl.labels.store import VodLabels, has_a_person_s, read_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import unsupervised
 from lolhl.report.page import Link, PageHighlight, Table, render
@@ -107,15 +107,16 @@ def page(
         return earlier
 
     scores = load_scored(root, vod, scoring).probabilities
-    labels = load_labels(root, vod, spans.result.duration) if layout.labels(vod) in inputs else None
+    labels = read_labels(root, vod, spans.result.duration)[0] if layout.labels(vod) in inputs else None
     learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
     videos = _Videos.of(cut.result, upright.result if upright else None)
     pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
     content = replace(
         _content(stored.result, scoring.result, spans.result, scores, config),
-        highlights=_shown(vod, spans.result.highlights, pictures, labels, videos),
-        labels=labels,
+        highlights=_shown(vod, spans.result.highlights, pictures, labels.spans if labels else None, videos),
+        labels=labels.spans if labels else None,
+        looked_at=labels.looked_at if labels else None,
         agreement=agreement_summary(agreement) if agreement else None,
         tables=[
             *([agreement_table(agreement)] if agreement else []),
@@ -163,18 +164,22 @@ def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[D
 
 
 def _agreement(
-    vod: str, labels: Sequence[Span], cut: Highlights, scores: npt.NDArray[np.float32], fps: Fraction, learnt: bool
+    vod: str, labels: VodLabels, cut: Highlights, scores: npt.NDArray[np.float32], fps: Fraction, learnt: bool
 ) -> Agreement:
-    """How well the highlights agree with the labels; `learnt`: the model was trained on this VOD."""
+    """How well the highlights agree with the labels, where somebody has looked.
+
+    Args:
+        learnt: the model was trained on this VOD.
+    """
     spans = [highlight.span for highlight in cut.highlights]
     smoothed = centred_mean(scores, fps, cut.smooth_seconds)
-    prediction = Prediction(vod=vod, fps=fps, scores=smoothed, spans=spans, labels=labels)
-    judgement = judge(Predictions(cut.threshold, [prediction]))
+    prediction = Prediction(vod=vod, fps=fps, scores=smoothed, spans=spans, labels=labels.spans)
+    judgement = judge(Predictions(cut.threshold, [prediction]).looked_at({vod: labels.looked_at}))
     return Agreement(
         events=judgement.events,
         frames=judgement.frames,
         model_learnt_from_this=learnt,
-        labels_of_games=not has_a_person_s(list(labels)),
+        labels_of_games=not has_a_person_s(labels.spans),
     )
 
 

@@ -106,7 +106,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         config.judge,
         judged=last.result.judge if last else (),
         learnt=last.result.learn if last else (),
-        of_games={vod for vod, source in labelled.items() if source.of_games},
+        weak={vod for vod, source in labelled.items() if source.of_games or source.in_part},
     )
     if weak := [vod for vod in judge if labelled[vod].of_games]:
         log.warning(
@@ -126,7 +126,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
     labels = {vod: parse_labels(root, vod, source.data) for vod, source in labelled.items()}
-    unseen = {vod: labels[vod] for vod in judge}
+    unseen = {vod: labels[vod].spans for vod in judge}
+    looked_at = {vod: labels[vod].looked_at for vod in judge}
     learnt = {vod: frames[vod] for vod in labels if vod not in unseen}
     model = _learn(root, learnt, read, settings, like, force)
     # A run that was killed after it had promoted finds its own work: then the champion before is the rival.
@@ -139,7 +140,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         before = tuple(former for former in before if former.model not in unusable)
     rival = before[-1].model if before else None
     names = dict.fromkeys([model, *([rival] if rival else [])])
-    predictions = {name: methods.predict(root, name, unseen, force=force) for name in names}
+    predictions = {name: methods.predict(root, name, unseen, force=force).looked_at(looked_at) for name in names}
     figures = {method.method: method for method in compare(predictions, [rival] if rival else [])}
     decision = _decide(figures[model], rival, config.tolerance)
 
@@ -157,8 +158,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         flattered=sorted(methods.learnt_from(root, rival) & {*judge}) if rival else [],
         challenger=_verdict(figures[model]),
         rival=_verdict(figures[rival]) if rival else None,
-        labels=_listed(labels),
-        changes=_changes(last.result if last else None, labels),
+        labels=_listed({vod: labels[vod].spans for vod in labels}),
+        changes=_changes(last.result if last else None, {vod: labels[vod].spans for vod in labels}),
         report=report,
         nothing_new=False,
     )
@@ -177,6 +178,7 @@ class _Labelled:
         data, digest: the file of its labels, and the sha256 of that.
         marked: the spans of it in any form.
         of_games: no person gave them.
+        in_part: somebody has looked at a part of the VOD alone.
         frame_sets: those that there are, best first.
     """
 
@@ -184,6 +186,7 @@ class _Labelled:
     digest: str
     marked: Sequence[object]
     of_games: bool
+    in_part: bool
     frame_sets: Sequence[FrameSpec]
 
 
@@ -212,11 +215,12 @@ def _read_labels(
     digest = hashlib.sha256(data).hexdigest()
     # What the last retraining has read is not parsed again before it is clear that something else is new.
     known = last.result.labels.get(vod) if last and last.inputs.get(layout.labels(vod)) == digest else None
-    marked: Sequence[object] = parse_labels(root, vod, data) if known is None else known
-    # Files that people write name no source, and are not parsed for this.
-    names_source = b"source" in data.partition(b"\n")[0].lower()
-    of_games = names_source and not has_a_person_s(parse_labels(root, vod, data))
-    return _Labelled(data, digest, marked, of_games, frame_sets)
+    marked: Sequence[object] = parse_labels(root, vod, data).spans if known is None else known
+    # Most files name neither a source nor what was looked at, and are not parsed for this.
+    head = data.partition(b"\n")[0].lower()
+    of_games = b"source" in head and not has_a_person_s(parse_labels(root, vod, data).spans)
+    in_part = b"looked_at" in head and parse_labels(root, vod, data).looked_at is not None
+    return _Labelled(data, digest, marked, of_games, in_part, frame_sets)
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ def review(root: Root, config: ReviewConfig = ReviewConfig()) -> Reviewed:
     return Reviewed(sorted(vod for vod, etag in after.items() if before.get(vod) != etag))
 
 
-def _export(root: Root, vod: str, form: str) -> bytes:
-    return export_file(root, vod, ExportConfig(format=form))
+def _export(root: Root, vod: str, form: str, corrected: bool) -> bytes:
+    return export_file(root, vod, ExportConfig(format=form, corrections=corrected))
 
 
 def _feeds(root: Root, vod: str, looked_at: Sequence[Span]) -> list[Feed]:

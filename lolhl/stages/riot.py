@@ -291,9 +291,10 @@ def _store_labels(root: Root, vod: str, spans: list[Span], before: set[str]) -> 
         before: sources of labels that an earlier run stored, which are replaced.
     """
     stored = stored_labels(root, vod)
-    if has_a_person_s(stored):
+    earlier = list(stored.spans) if stored else []
+    if stored and has_a_person_s(earlier):
         return False
-    labels = joined(stored or [], spans, before)
+    labels = joined(earlier, spans, before)
     if labels:
         save_labels(root, vod, labels)
     elif stored:  # an empty file would say that a person saw no highlight

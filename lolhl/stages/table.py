@@ -166,7 +166,8 @@ STAGES: dict[str, Stage] = {
         settings=("ReviewConfig",),
         forced=False,
         epilog="Open the address that it prints; Ctrl-C ends it. Corrections lie below reviews/.\n"
-        "The button “Use as labels” makes labels of them. “Learn from this” runs `lolhl retrain`.\n\n"
+        "The button “Use as labels” makes labels of them, for what was looked at.\n"
+        "“Learn from this” runs `lolhl retrain`.\n\n"
         "example:\n  lolhl review",
     ),
     "export": Stage(
@@ -176,7 +177,9 @@ STAGES: dict[str, Stage] = {
         settings=("ExportConfig",),
         shareable=True,
         forced=False,
-        epilog="examples:\n  lolhl export 1863051677\n  lolhl export 1863051677 --format fcpxml --handles 2\n"
+        epilog="Highlights that were corrected on the review page are exported as they were left there;\n"
+        "--no-corrections gives those of the model.\n\n"
+        "examples:\n  lolhl export 1863051677\n  lolhl export 1863051677 --format fcpxml --handles 2\n"
         "  lolhl export 1863051677 --format fcp7 --media stored --media-folder 'D:\\vods\\1863051677'",
     ),
     "compare": Stage(

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -277,11 +277,10 @@ def _result(config: TrainConfig, described: Manifest[Dataset], prepared: _Prepar
     if isinstance(model, JoinedModel):
         training.weigh(model, prepared.contents, validation)
     raw = training.probabilities(learner, prepared.contents, validation)
-    marks = habits((vod.spans, float(vod.end / vod.fps)) for vod in prepared.vods)
-    assert marks  # both sides have highlights
+    marks, share = _habits(prepared.vods, described.result)
     # Clip models learn from rebalanced samples, the others from whole stretches as they are.
     rebalanced = isinstance(config.model, ClipSettings)
-    trained = float(np.mean(prepared.sides["train"].label)) if rebalanced else marks.share
+    trained = float(np.mean(prepared.sides["train"].label)) if rebalanced else share
     holdout = described.result.holdout
     side, fps = prepared.sides["validation"], prepared.view.fps
     judged = _judge(side, raw, fps, config.smooth_seconds, marks, trained, holdout)
@@ -383,6 +382,20 @@ def _network(config: TrainConfig, view: View, device: torch.device) -> Network:
         network.backbone.requires_grad_(False)
     network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def _habits(vods: Sequence[SplitVod], dataset: Dataset) -> tuple[Habits, float]:
+    """How highlights are labelled in the whole dataset, and the share of highlights in the time that was looked at.
+
+    People look first where they expect highlights. So how much of the time is labelled is told by VODs that were looked
+    at as wholes, where these have highlights.
+    """
+    whole = [(vod.spans, float(vod.end / vod.fps)) for vod in vods if not vod.unseen]
+    in_part = [(vod.spans, dataset.per_vod[vod.vod].natural.frames / float(vod.fps)) for vod in vods if vod.unseen]
+    marks = habits([*whole, *in_part])
+    assert marks  # both sides have highlights
+    of_whole = habits(whole)
+    return (replace(marks, share=of_whole.share) if of_whole else marks), marks.share
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lolhl import grid
-from lolhl.data.split import DROPPED, TRAIN, VALIDATION, Stretch, by_chunks, by_vods, guarded, stretch
+from lolhl.data.split import DROPPED, TRAIN, VALIDATION, Stretch, by_chunks, by_chunks_of, by_vods, guarded, stretch
 from lolhl.labels.spans import Span, merge
 from lolhl.labels.tables import read_table
 from tests.labels.real import OWN, real_labels
@@ -183,3 +183,19 @@ def test_named_vods() -> None:
     stretches = [marked(600, (10, 50), vod=vod) for vod in "abc"]
     sides = by_vods(stretches, validation=0.15, seed=0, named=["b", "c"])
     assert {vod: int(side[0]) for vod, side in sides.items()} == {"a": TRAIN, "b": VALIDATION, "c": VALIDATION}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_nobody_has_looked_at_lies_on_neither_side_and_the_share_is_of_the_rest(seed: int) -> None:
+    labelled = marked(3600, *((start + 10, start + 20) for start in range(600, 1800, 60)))
+    known = np.zeros(labelled.labels.size, dtype=bool)
+    known[600 * 3 : 1800 * 3] = True
+    side = by_chunks_of(labelled, FPS, validation=0.2, guard_seconds=10, seed=seed, known=known)
+    assert (side[~known] == DROPPED).all()
+    assert 0.15 < (side[known] == VALIDATION).mean() < 0.25
+    for which in (TRAIN, VALIDATION):
+        assert 0 < labelled.labels[side == which].mean() < 1
+    everything = np.ones(labelled.labels.size, dtype=bool)
+    whole = by_chunks([labelled], FPS, validation=0.2, guard_seconds=10, seed=seed)["a"]
+    again = by_chunks_of(labelled, FPS, validation=0.2, guard_seconds=10, seed=seed, known=everything)
+    assert again.tolist() == whole.tolist()

@@ -89,3 +89,14 @@ def test_samples_of_several_vods_are_in_order_and_know_their_vod() -> None:
             assert {*samples.frame[rows].tolist()} <= instants
         assert sum(rows.stop - rows.start for rows in samples.by_vod().values()) == len(samples)
     assert train.label.mean() == pytest.approx(0.3, abs=0.002)
+
+
+def test_what_nobody_has_looked_at_is_told_and_has_no_sample() -> None:
+    sides = np.repeat(np.array([DROPPED, TRAIN, DROPPED, VALIDATION, DROPPED]), [30, 12, 6, 12, 15])
+    known = np.repeat(np.array([False, True, False]), [30, 30, 15])
+    vod = SplitVod.from_sides("a", FPS, [Span(11, 12)], sides, known)
+    assert (vod.unseen, vod.end) == ([(0, 30), (60, 75)], 60)
+    files = to_files("d", [vod])
+    assert from_files([*files.values()], ["a"], FPS, ("stretches", "spans"), "lolhl dataset") == [vod]
+    assert training_samples([vod], 0.3, 0).frame.min() >= 30
+    assert validation_samples([vod]).frame.tolist() == list(range(48, 60))

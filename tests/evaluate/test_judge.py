@@ -144,3 +144,26 @@ def test_another_prediction_is_judged_where_a_vod_is_known() -> None:
     assert own.groups.names.tolist() == other.groups.names.tolist()
     assert own.groups.members.tolist() == other.groups.members.tolist()
     assert own.scores.tolist() == pytest.approx(other.scores.tolist())
+
+
+def test_where_nobody_has_looked_nothing_is_judged() -> None:
+    prediction = Prediction(
+        vod="a",
+        fps=FPS,
+        scores=scored("a").scores.astype(np.float64),
+        spans=[Span(30, 40), Span(58, 66), Span(72, 79), Span(150, 159)],
+        labels=[Span(70, 80)],
+    )
+    whole = Predictions(0.5, [prediction])
+    assert whole.looked_at({"a": None}) is whole
+    part = whole.looked_at({"a": [Span(60, 90), Span(155, 158)]})
+    assert part.vods[0].spans == [Span(58, 66), Span(72, 79)]  # as they are, where their middle was looked at
+    figures = judge(part)
+    assert figures.frames.model.frames == (30 + 3) * 3
+    assert (figures.events[0].labelled, figures.events[0].predicted, figures.events[0].matched) == (1, 2, 1)
+    assert figures.per_vod["a"].average_precision == pytest.approx(
+        metrics.average_precision(
+            on_grid([Span(70, 80)], 720, FPS)[on_grid([Span(60, 90), Span(155, 158)], 720, FPS)],
+            prediction.scores[on_grid([Span(60, 90), Span(155, 158)], 720, FPS)],
+        )
+    )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lolhl.errors import LabelError
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span, merge
-from lolhl.labels.tables import read_table, write_table
+from lolhl.labels.tables import read_looked_at, read_table, write_table
 from tests.labels.real import OWN, real_labels
 
 HEAD = b"vid_id\tstart\tstop\n"
@@ -168,3 +168,36 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         with contextlib.suppress(LabelError):  # any other error fails
             found = read_table(head + data, "x.tsv")
         assert all(span.start < span.stop for spans in found.values() for span in spans)
+
+
+PARTLY = b"""vid_id\tstart\tstop\tlooked_at
+a\t1:00\t1:10\t
+a\t0:50\t1:05\tyes
+a\t5:00\t6:00\tYes
+b\t1:00\t2:00\tno
+"""
+
+
+def test_what_was_looked_at_is_no_highlight_and_highlights_were_looked_at() -> None:
+    assert read_table(PARTLY, "x.tsv") == {"a": [Span(60, 70)], "b": [Span(60, 120)]}
+    assert read_looked_at(PARTLY, "x.tsv") == {"a": [Span(50, 70), Span(300, 360)]}
+    rejected = HEAD.replace(b"\n", b"\tlooked_at\n") + b"a\t1\t2\tyes\n"
+    assert (read_table(rejected, "x.tsv"), read_looked_at(rejected, "x.tsv")) == ({"a": []}, {"a": [Span(1, 2)]})
+
+
+def test_files_that_do_not_say_it_were_looked_at_as_wholes() -> None:
+    assert read_looked_at(OWN, "own.tsv") == {}
+    assert read_looked_at(HEAD.replace(b"\n", b"\tlooked_at\n") + b"a\t1\t2\t\n", "x.tsv") == {}
+    assert write_table("a", [Span(1, 2)], None) == write_table("a", [Span(1, 2)]) == HEAD + b"a\t0:00:01\t0:00:02\n"
+
+
+@given(spans, spans.filter(bool))
+def test_what_was_looked_at_is_read_back(marked: list[Span], stretches: list[Span]) -> None:
+    looked_at = merge([*marked, *stretches])
+    data = write_table("a", merge(marked), looked_at)
+    assert (read_table(data, "x.tsv"), read_looked_at(data, "x.tsv")) == ({"a": merge(marked)}, {"a": looked_at})
+
+
+def test_a_cell_that_is_neither_yes_nor_empty() -> None:
+    with pytest.raises(LabelError, match=r"x.tsv:2: looked_at 'maybe' is neither yes nor empty: write yes"):
+        read_table(HEAD.replace(b"\n", b"\tlooked_at\n") + b"a\t1\t2\tmaybe\n", "x.tsv")

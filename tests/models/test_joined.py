@@ -120,6 +120,15 @@ def test_windows_count_each_instant_once_and_end_with_their_stretch(context: int
         assert int(shown.max()) == min(last, int(numbers.max()) + around)
 
 
+def test_windows_show_what_nobody_has_looked_at_round_a_stretch_and_count_it_not() -> None:
+    stretches = [HeldStretch(105, np.ones(10, bool), before=5, after=20), HeldStretch(135, np.zeros(4, bool))]
+    dataset = WindowDataset(stretches, 20)
+    rows, labels, instants = dataset[torch.arange(len(dataset))]
+    assert [window[window >= 0].tolist() for window in instants] == [list(range(10)), list(range(10, 14))]
+    assert [window[window >= 0].tolist() for window in rows] == [list(range(100, 135)), list(range(135, 139))]
+    assert labels[instants >= 0].tolist() == [1.0] * 10 + [0.0] * 4
+
+
 @pytest.mark.parametrize("settings", [TcnSettings(**SETTINGS), GruSettings(**SETTINGS)], ids=["tcn", "gru"])
 def test_joined_signals_are_no_worse_than_the_better_one_and_a_missing_one_costs_no_more(
     settings: TcnSettings | GruSettings,

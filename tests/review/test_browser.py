@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -17,14 +18,18 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from lolhl import layout, manifest
 from lolhl.cameras import Camera, load_camera
 from lolhl.exports.formats import FORMATS
-from lolhl.labels.store import load_labels
+from lolhl.labels.spans import Span
+from lolhl.labels.store import load_labels, read_labels, save_labels
 from lolhl.results import Retraining
 from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.stages.export import ExportConfig, export
+from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
+from lolhl.vod import ffmpeg
 from tests.browser import chromium
 from tests.review.served import Served, serving
 from tests.review.silent import silent_server
+from tests.stages.report_root import bumps, make_root
 from tests.streams import action_video, add_stream, some_spans
 
 expect.set_options(timeout=30_000)  # a page waits for its server, and that for two cores that others use too
@@ -37,9 +42,9 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, served: Served) -> Iterator[Page]:
+def opened(browser: Browser, served: Served, **device: Any) -> Iterator[Page]:
     """The list of streams. No request leaves the server, and no script fails."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **device})
     context.set_default_timeout(15_000)
     asked: list[str] = []
     errors: list[str] = []
@@ -158,14 +163,85 @@ def test_the_second_of_two_tabs_says_that_it_is_old(page: Page, root: Root) -> N
     other.close(run_before_unload=False)
 
 
-def test_labels_are_made_of_what_is_kept(page: Page, root: Root) -> None:
+def test_labels_are_made_of_what_was_looked_at(page: Page, root: Root) -> None:
+    cut = borders(root)
+    choose(page, "h1")
+    page.keyboard.press("a")
+    choose(page, "h2")
+    page.keyboard.press("x")
+    seconds = sum(stop - start + 10 for start, stop in (cut["h1"], cut["h2"]))
+    expect(page.locator("#looked")).to_contain_text(f"You have looked at {seconds:.0f} s of 1 min 00 s.")
+    page.get_by_role("button", name="Use as labels").click()
+    expect(page.locator("#changes")).to_contain_text("The labels of this stream are 1 highlight now.")
+    expect(page.locator("#changes")).to_contain_text(f"They stand for the {seconds:.0f} s that you have looked at")
+    labels, _ = read_labels(root, "stream", 60)
+    assert labels.spans == [Span(*cut["h1"])]
+    stretches = sorted((cut["h1"], cut["h2"]))
+    assert labels.looked_at == [Span(round(start - 5, 3), round(stop + 5, 3)) for start, stop in stretches]
+
+
+def test_who_has_looked_at_all_of_it_labels_the_whole_stream(page: Page, root: Root) -> None:
     cut = borders(root)
     choose(page, "h2")
     page.keyboard.press("x")
+    everything = page.get_by_role("button", name="I have looked at all of it")
+    everything.press("Enter")
+    expect(everything).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#looked")).to_have_text("You have looked at all of it.")
+    expect(page.locator("#h3")).to_contain_text("accepted")
     page.get_by_role("button", name="Use as labels").click()
-    expect(page.locator("#changes")).to_contain_text("The 2 highlights are the labels of this stream now.")
-    kept = sorted([cut["h1"], cut["h3"]])
-    assert [(span.start, span.stop) for span in load_labels(root, "stream", 60)] == kept
+    expect(page.locator("#changes")).to_contain_text("The labels of this stream are 2 highlights now. “Learn")
+    labels, _ = read_labels(root, "stream", 60)
+    assert labels.looked_at is None
+    assert [(span.start, span.stop) for span in labels.spans] == sorted([cut["h1"], cut["h3"]])
+
+
+def test_labels_of_a_whole_stream_stay_where_nothing_is_corrected(page: Page, root: Root) -> None:
+    cut = borders(root)
+    save_labels(root, "stream", [Span(1, 3), Span(*cut["h1"])])
+    page.reload()
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.locator("#looked")).to_contain_text("The labels of this stream stand for all of it")
+    choose(page, "h1")
+    page.keyboard.press("x")
+    choose(page, "h3")
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Use as labels").click()
+    expect(page.locator("#changes")).to_contain_text("The labels of this stream are 2 highlights now. “Learn")
+    labels, _ = read_labels(root, "stream", 60)
+    assert (labels.spans, labels.looked_at) == ([Span(1, 3), Span(*cut["h3"])], None)
+
+
+def test_what_was_looked_at_is_marked_by_keys_undone_redone_and_saved(page: Page, root: Root) -> None:
+    choose(page, "h3")
+    page.keyboard.press("+")
+    page.keyboard.press("v")
+    expect(page.locator("#looked")).to_contain_text("You have looked at 3")
+    expect_saved(page)
+    ((start, stop),) = load_corrections(root, "stream")[0].looked_at
+    assert stop - start == pytest.approx(30)
+    cut = borders(root)["h3"]
+    assert start <= cut[0] < cut[1] <= stop
+    assert verdicts(root)  # what is shown there is accepted
+    page.keyboard.press("Control+z")
+    expect(page.locator("#looked")).to_contain_text("You have looked at 0 s")
+    expect_saved(page)
+    assert load_corrections(root, "stream")[0].looked_at == ()
+    assert verdicts(root) == []
+    page.keyboard.press("e")
+    expect(page.locator("#looked")).to_have_text("You have looked at all of it.")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+y")
+    expect_saved(page)
+    assert load_corrections(root, "stream")[0].looked_at == ((0, 60),)
+    page.reload()
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.locator("#looked")).to_have_text("You have looked at all of it.")
+    page.keyboard.press("e")  # takes the mark back, and no verdict
+    expect(page.get_by_role("button", name="I have looked at all of it")).to_have_attribute("aria-pressed", "false")
+    expect_saved(page)
+    assert load_corrections(root, "stream")[0].looked_at == ()
+    assert [verdict for *_, verdict in verdicts(root)] == ["accepted"] * 3
 
 
 def test_a_highlight_plays(page: Page) -> None:
@@ -250,9 +326,9 @@ def test_learning_says_first_which_corrections_are_no_labels(page: Page, root: R
     expect(offer).to_contain_text("this stream: 1 correction")
     expect(offer.get_by_role("button", name="Use as labels, then learn")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#changes")).to_contain_text("The 3 highlights are the labels of this stream now.")
+    expect(page.locator("#changes")).to_contain_text("The labels of this stream are 1 highlight now.")
     expect(offer).to_be_hidden()
-    assert len(load_labels(root, "stream", 60)) == 3
+    assert len(load_labels(root, "stream", 60)) == 1
     failure = page.locator("#job [role=status]")
     expect(failure).to_contain_text("Learning failed", timeout=60_000)
     expect(failure).to_contain_text("has 1 labelled VODs with a video, and retraining needs two")
@@ -346,9 +422,33 @@ def test_highlights_are_downloaded_for_other_programs(page: Page, root: Root, tm
     download.value.save_as(tmp_path / "cuts.csv")
     (written,) = export(root, "stream", ExportConfig(format="llc-csv"))
     assert (tmp_path / "cuts.csv").read_bytes() == root.read(written.key)
-    expect(page.locator("#exported")).to_have_text("stream-losslesscut.csv is downloaded.")
+    expect(page.locator("#exported")).to_contain_text("stream-losslesscut.csv is downloaded")
     formats.filter(has_text="those of the reel").click()
     expect(page.locator("#exported")).to_contain_text("There is no youtube-reel: VOD stream has no reel")
+
+
+def test_buttons_export_what_was_corrected_and_what_was_found_if_asked(page: Page, root: Root, tmp_path: Path) -> None:
+    def exported() -> list[tuple[float, float]]:
+        with page.expect_download() as download:
+            page.locator("#formats button", has_text="LosslessCut's segments").click()
+        download.value.save_as(tmp_path / "cuts.csv")
+        rows = [line.split(",") for line in (tmp_path / "cuts.csv").read_text().splitlines()]
+        return [(float(start), float(stop)) for start, stop, *_ in rows]
+
+    cut = borders(root)
+    what = page.locator("#what-is-exported")
+    expect(what).to_have_text("The 3 highlights as kills found them.")
+    choose(page, "h2")
+    page.keyboard.press("x")
+    choose(page, "h1")
+    page.keyboard.press("w")  # and at once, before it is saved:
+    assert exported() == sorted([(cut["h1"][0] - 1, cut["h1"][1] + 1), cut["h3"]])
+    expect(what).to_have_text("The 2 highlights as you left them: 1 rejected left out, 1 moved.")
+    expect(page.locator("#exported")).to_contain_text("with the highlights as you left them.")
+    page.get_by_label("as the model found them").check()
+    assert exported() == sorted(cut.values())
+    expect(what).to_have_text("The 3 highlights as kills found them.")
+    expect(page.locator("#exported")).to_contain_text("with the highlights as kills found them.")
 
 
 def next_moment(page: Page) -> Locator:
@@ -389,22 +489,23 @@ def test_a_moment_without_a_verdict_is_neither_kept_nor_saved(page: Page, root: 
     expect(proposed).to_have_count(1)
     moments.nth(1).get_by_role("button").click()
     expect(proposed).to_have_count(1)
-    expect(page.locator("#changes")).to_have_text("No changes yet. 3 highlights will be saved.")
+    expect(page.locator("#changes")).to_have_text("No changes yet. 0 highlights accepted.")
     page.get_by_role("button", name="Use as labels").click()
-    expect(page.locator("#changes")).to_contain_text("The 3 highlights are the labels")
+    expect(page.locator("#saving")).to_contain_text("The labels are not saved: nothing was looked at yet")
+    assert root.stat(layout.labels("stream")) is None
     assert verdicts(root) == []
     page.keyboard.press("x")
     expect(page.locator("#feed-note")).to_have_text("That was the last one of this list.")
     moments.nth(0).get_by_role("button").click()
     page.keyboard.press("a")
-    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 4 highlights will be saved.")
+    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 1 highlight accepted.")
     expect_saved(page)
     assert [verdict for *_, verdict in sorted(verdicts(root), key=lambda span: span[2])] == ["accepted", "rejected"]
     page.reload()
     page.get_by_role("button", name="Random").click()
     expect(moments).to_have_count(0)
     page.get_by_role("button", name="Correct by hand").click()
-    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 4 highlights will be saved.")
+    expect(page.locator("#changes")).to_have_text("Changes: 1 added. 1 highlight accepted.")
     choose(page, "h1")
     page.keyboard.press("a")
     expect_saved(page)
@@ -418,9 +519,112 @@ def test_a_verdict_on_a_moment_of_a_list_is_undone(page: Page, root: Root) -> No
     expect_saved(page)
     assert len(verdicts(root)) == 1
     page.keyboard.press("Control+z")
-    expect(page.locator("#changes")).to_have_text("No changes yet. 3 highlights will be saved.")
+    expect(page.locator("#changes")).to_have_text("No changes yet. 0 highlights accepted.")
     expect_saved(page)
     assert verdicts(root) == []
+
+
+def test_all_lists_are_gone_through_by_the_keyboard_alone(browser: Browser, served: Served, root: Root) -> None:
+    with opened(browser, served) as page:
+        page.goto(f"{served.url}/highlights/stream/report.html")
+        note, proposed = page.locator("#feed-note"), page.locator("#highlights > li.selected")
+        page.keyboard.press("f")  # which begins to correct, too
+        expect(next_moment(page)).to_be_visible()
+        page.keyboard.press("p")
+        expect(page.locator("#player")).to_be_visible()
+        page.keyboard.press("f")  # passes one by
+        seen = 0
+        while True:
+            expect(proposed).to_have_count(1)
+            page.keyboard.press("ax"[seen % 2])
+            seen += 1
+            if page.locator("#moments li[aria-current]").count() == 0:
+                page.keyboard.press("f")
+                if note.text_content() == "That was the last one of all lists.":
+                    break
+        expect_saved(page)
+        saved = verdicts(root)
+        assert len(saved) == seen >= 4
+        assert {verdict for *_, verdict in saved} == {"accepted", "rejected"}
+        page.get_by_role("button", name="Use as labels").press("Enter")
+        expect(page.locator("#changes")).to_contain_text("The labels of this stream are")
+    labels, _ = read_labels(root, "stream", 60)
+    assert labels.looked_at
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 3}
+
+
+def check_fits(page: Page) -> None:
+    """Nothing is wider than the screen, and what is tapped is no smaller than a finger."""
+    wide = page.locator("html").evaluate("(page) => page.scrollWidth")
+    assert wide == 390
+    small = [
+        (button.text_content(), box)
+        for button in page.locator("button:visible, .button:visible, select:visible").all()
+        if (box := button.bounding_box()) and min(box["width"], box["height"]) < 39.9
+    ]
+    assert small == []
+
+
+def test_highlights_are_corrected_on_a_phone(browser: Browser, served: Served, root: Root) -> None:
+    cut = borders(root)
+    with opened(browser, served, **PHONE) as page:
+        check_fits(page)
+        page.get_by_role("link", name="A stream").tap()
+        expect(page.get_by_role("heading", level=1)).to_have_text("A stream")
+        check_fits(page)
+        page.get_by_role("button", name="Correct by hand").tap()
+        check_fits(page)
+        page.locator("#h1").get_by_role("button", name="Accept").tap()
+        expect(page.locator("#h1")).to_contain_text("accepted")
+        page.locator("#h2").get_by_role("button", name="Reject").tap()
+        expect(page.locator("#h2")).to_contain_text("removed")
+        page.locator("#h3").get_by_role("button", name="Widen").tap()
+        expect(page.locator("#h3")).to_contain_text("moved")
+        expect_saved(page)
+        page.locator("#h1").get_by_role("button", name="Play").tap()
+        expect(page.locator("#player")).to_be_visible()
+        check_fits(page)
+        page.get_by_role("button", name="Close the player").tap()
+        page.get_by_role("button", name="Random").tap()
+        page.locator("#moments button").first.tap()
+        page.locator("#highlights > li.selected").get_by_role("button", name="Reject").tap()
+        expect_saved(page)
+        check_fits(page)
+    wider = (cut["h3"][0] - 1, cut["h3"][1] + 1)
+    expected = {(*cut["h1"], "accepted"), (*cut["h2"], "rejected"), (*wider, "accepted")}
+    assert expected < {*verdicts(root)}
+    assert len(verdicts(root)) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_three_hundred_corrections_by_keys_are_all_saved_and_none_waits(browser: Browser, tmp_path: Path) -> None:
+    count, root = 300, open_root(str(tmp_path / "root"))
+    film = tmp_path / "long.mp4"
+    source = f"testsrc=s=64x48:r=1:d={20 * count + 20}"
+    subprocess.run([ffmpeg.path(), *ffmpeg.QUIET, "-f", "lavfi", "-i", source, "-g", "10", str(film)], check=True)
+    peaks = [(20.0 * number + 20, 0.6 + number / 1000, 8.0) for number in range(count)]
+    make_root(root, "stream", film, bumps(20.0 * count + 20, peaks))
+    report(root, "stream", ReportConfig(clips="none", min_length=4))
+    cut = sorted(borders(root).items(), key=lambda item: item[1])
+    assert len(cut) == count
+    with serving(root) as served, opened(browser, served) as page:
+        page.get_by_role("link", name="A stream").click()
+        page.get_by_role("button", name="Correct by hand").click()
+        choose(page, cut[0][0])
+        keys, waits = ["x" if number % 3 == 0 else "a" for number in range(count)], []
+        for key in keys:
+            begun = time.perf_counter()
+            page.keyboard.press(key)
+            page.locator("#chart").evaluate("() => new Promise((drawn) => { requestAnimationFrame(() => drawn()); })")
+            waits.append(time.perf_counter() - begun)
+        expect_saved(page)
+    assert max(waits) < 1
+    assert sorted(waits)[count // 2] < 0.3
+    names = {"x": "rejected", "a": "accepted"}
+    assert verdicts(root) == [(*span, names[key]) for key, (_, span) in zip(keys, cut, strict=True)]
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def test_how_far_each_stream_is(root: Root) -> None:
     assert (odd.vod, odd.duration) == ("odd", None)
     assert (stream.title, stream.extracted, stream.scored_by, stream.highlights) == ("A stream", False, "kills", 3)
     assert (stream.corrections, stream.waiting, stream.labelled) == (2, 1, True)
+    root.delete(layout.labels("stream"))  # then what was rejected is no label either
+    assert [stream.waiting for stream in streams(root)] == [0, 0, 2]
 
 
 def test_a_damaged_file_of_corrections_hides_no_stream(root: Root) -> None:

@@ -158,7 +158,7 @@ def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> No
     assert waiting() == []
     served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
     assert waiting() == [{"vod": "stream", "title": "A stream", "page": PAGE, "corrections": 1}]
-    served.put("/labels/stream", [[ACCEPTED["start"], ACCEPTED["stop"]]])
+    served.put("/labels/stream", {"spans": [ACCEPTED]})
     assert waiting() == []
 
 
@@ -274,10 +274,13 @@ def test_shorts_are_given_out(served: Served, root: Root) -> None:
 
 
 def test_labels_are_put_in_place(served: Served, root: Root) -> None:
-    stored = served.put("/labels/stream", [[7, 13.5], [12, 20], [40, 60.4]])
+    spans = [{"start": a, "stop": b, "verdict": "accepted"} for a, b in ((7, 13.5), (12, 20), (40, 60.4))]
+    stored = served.put("/labels/stream", {"spans": spans})
     assert (stored.status, json.loads(stored.body)["labels"]) == (200, 2)
+    assert json.loads(stored.body)["looked_at"] == pytest.approx(23 + 25)
     assert [(span.start, span.stop) for span in load_labels(root, "stream", 60)] == [(7, 20), (40, 60)]
-    assert served.put("/labels/stream", [[70, 80]]).status == 400
+    assert served.put("/labels/stream", {"looked_at": [[70, 80]]}).status == 400
+    assert served.put("/labels/stream", {}).status == 400
     assert served.put("/labels/stream", "x").status == 400
     assert len(load_labels(root, "stream", 60)) == 2
 

@@ -424,3 +424,40 @@ def test_the_rules_hold_on_the_real_labels(context: float) -> None:
         assert held.height / frames.height == pytest.approx(0.15, abs=0.01)
         assert held["label"].mean() == pytest.approx(frames["label"].mean(), rel=0.03)
         assert train["label"].mean() == pytest.approx(0.30, abs=0.001)
+
+
+def test_what_nobody_has_looked_at_is_on_neither_side(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    """Six hours of which twenty minutes were looked at: without that being told, the rest would be negative."""
+    caplog.set_level(logging.INFO)
+    extracted(root, "whole", 1800, every(100, 14, 1800))
+    extracted(root, "part", 6 * 3600, None)
+    accepted = [Span(start + 5, start + 20) for start in range(600, 3600, 200)]
+    rejected = [Span(start + 105, start + 120) for start in range(600, 3600, 200)]
+    looked_at = [Span(span.start - 5, span.stop + 5) for span in sorted([*accepted, *rejected])]
+    save_labels(root, "part", accepted, looked_at)
+    made = dataset(root, "d", ["whole", "part"])
+    samples = samples_of(root, made, "d").filter(vod="part")
+    seen = on_grid(looked_at, 6 * 3600 * 3, Fraction(3))
+    assert seen[samples["frame"].to_numpy()].all()
+    assert samples["label"].to_list() == on_grid(accepted, 6 * 3600 * 3, Fraction(3))[samples["frame"]].tolist()
+    for side in ("train", "validation"):
+        assert samples.filter(split=side)["label"].n_unique() == 2  # what was rejected teaches and judges too
+    counts = made.result.per_vod["part"]
+    assert (counts.natural.frames, counts.dropped.not_looked_at) == (int(seen.sum()), int((~seen).sum()))
+    assert made.result.dropped.not_looked_at == counts.dropped.not_looked_at
+    assert made.result.per_vod["whole"].dropped.not_looked_at == 0
+    assert f"nobody has looked at {counts.dropped.not_looked_at:,} more frames" in caplog.text
+    (stored,) = [vod for vod in stored_vods(root, made, "d") if vod.vod == "part"]
+    assert sum(end - first for first, end in stored.unseen) == int((~seen).sum())
+    save_labels(root, "part", accepted)
+    assert dataset(root, "d", ["whole", "part"]).result.per_vod["part"].natural.frames == 6 * 3600 * 3
+
+
+def test_held_out_vods_are_judged_where_they_were_looked_at(root: Root) -> None:
+    for vod in "abcde":
+        extracted(root, vod, 900, every(100, 14, 900))
+    save_labels(root, "e", [Span(107, 121)], [Span(100, 200)])
+    made = dataset(root, "d", list("abcde"), DatasetConfig(holdout="e"))
+    assert made.result.holdout == "vods"
+    held = samples_of(root, made, "d").filter(split="validation")
+    assert held["frame"].to_list() == list(range(300, 600))

@@ -1,5 +1,7 @@
 """The stage export, on real videos."""
 
+import csv
+import io
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -8,9 +10,11 @@ from urllib.parse import unquote, urlsplit
 import opentimelineio as otio
 import pytest
 from lxml import etree
+from msgspec.structs import replace
 
 from lolhl.errors import ExportError, MissingInput, UsageError
 from lolhl.exports.formats import FORMATS
+from lolhl.review.corrections import Correction, load_corrections, save_corrections
 from lolhl.stages.export import ExportConfig, Exported, export, export_file
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
@@ -142,3 +146,61 @@ def test_a_bucket_names_no_folder(film: Path, tmp_path: Path, monkeypatch: pytes
         assert 'src="video.mov"' in root.read(file.key).decode()
         (file,) = export(root, "v1", ExportConfig(format="fcpxml", media_folder="/videos"))
         assert 'src="file:///videos/video.mov"' in root.read(file.key).decode()
+
+
+def corrected(root: Folder, *corrections: Correction) -> None:
+    earlier, _ = load_corrections(root, "v1")
+    save_corrections(root, "v1", replace(earlier, spans=corrections), SECONDS)
+
+
+def cut_list(root: Folder, **settings: object) -> list[tuple[float, float, str]]:
+    """Start, stop and name of each highlight, as a spreadsheet reads them."""
+    (file,) = export(root, "v1", ExportConfig(**{"format": "csv", **settings}))  # type: ignore[arg-type]
+    rows = csv.DictReader(io.StringIO(text(root, file)))
+    return [(float(row["start_seconds"]), float(row["stop_seconds"]), row["name"]) for row in rows]
+
+
+def test_what_an_editor_corrected_is_exported_as_he_left_it(root: Folder) -> None:
+    made = highlights(root, "v1", HighlightsConfig(min_length=4)).result.highlights
+    found = {highlight.rank: (highlight.span.start, highlight.span.stop) for highlight in made}
+    as_found = [(*found[rank], f"highlight {rank}") for rank in (1, 3, 2)]
+    assert cut_list(root) == as_found
+    corrected(
+        root,
+        Correction(*found[1], "rejected", was=found[1]),
+        Correction(found[2][0] - 2, found[2][1] + 1.5, "accepted", was=found[2]),
+        Correction(20.5, 26, "accepted"),
+        Correction(22, 24, "rejected"),  # a moment of a list
+        Correction(40, 44, "accepted", was=(39, 45)),  # of a highlight that was cut otherwise then
+    )
+    assert cut_list(root) == [
+        (20.5, 26, "highlight 4"),
+        (*found[3], "highlight 3"),
+        (found[2][0] - 2, found[2][1] + 1.5, "highlight 2"),
+    ]
+    assert cut_list(root, corrections=False) == as_found
+    assert [name for *_, name in cut_list(root, top=2)] == ["highlight 3", "highlight 2"]
+    (file,) = export(root, "v1", ExportConfig(format="otio"))
+    assert (file.highlights, file.corrected) == (3, True)
+    timeline = otio.adapters.read_from_string(text(root, file), "otio_json")
+    clips = list(timeline.video_tracks()[0].find_clips())
+    first = 10 * 107892
+    assert [clip.source_range.start_time.value - first for clip in clips] == [
+        round(Fraction(start) * NTSC) for start in (20.5, found[3][0], found[2][0] - 2)
+    ]
+    assert export(root, "v1", ExportConfig(format="otio", corrections=False))[0].corrected is False
+
+
+def test_what_was_rejected_as_a_whole_cannot_be_exported(root: Folder) -> None:
+    made = highlights(root, "v1", HighlightsConfig(min_length=4)).result.highlights
+    spans = [(highlight.span.start, highlight.span.stop) for highlight in made]
+    corrected(root, *(Correction(*span, "rejected", was=span) for span in spans))
+    with pytest.raises(ExportError, match="VOD v1 has no highlights: all were rejected on the review page"):
+        export(root, "v1")
+    assert len(cut_list(root, corrections=False)) == 3
+
+
+def test_where_a_model_finds_nothing_what_an_editor_added_is_exported(root: Folder) -> None:
+    highlights(root, "v1", HighlightsConfig(threshold=0.99))
+    corrected(root, Correction(50, 60.4, "accepted"))
+    assert cut_list(root) == [(50, 60, "highlight 1")]

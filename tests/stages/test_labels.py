@@ -8,7 +8,7 @@ import pytest
 
 from lolhl.errors import LabelError, MissingInput, UsageError
 from lolhl.labels.spans import Span
-from lolhl.labels.store import load_labels
+from lolhl.labels.store import VodLabels, load_labels, read_labels
 from lolhl.stages.labels import Imported, LabelsConfig, labels
 from lolhl.storage import Root, open_root
 from tests.labels.real import OWN, real_labels
@@ -262,3 +262,15 @@ def test_what_only_games_have_is_refused_for_other_files(root: Root, tmp_path: P
         labels(root, file, LabelsConfig(player="1"))
     with pytest.raises(LabelError, match=r"a.tsv: this is no timeline of Match-V5"):
         labels(root, file, LabelsConfig(format="riot-timeline", vod="a"))
+
+
+def test_what_was_looked_at_goes_with_the_labels(root: Root, tmp_path: Path) -> None:
+    downloaded(root, "a", 600)
+    file = write(tmp_path / "a.csv", b"vid_id,start,stop,looked_at\na,1:00,1:10,\na,0:50,1:20,yes\na,5:00,6:00,yes\n")
+    assert labels(root, file) == [Imported("a", 1, 10.0, None, 90.0)]
+    read, _ = read_labels(root, "a")
+    assert read == VodLabels([Span(60, 70)], [Span(50, 80), Span(300, 360)])
+    assert labels(root, write(tmp_path / "a.tsv", b"vid_id\tstart\tstop\na\t0:01\t0:02\n")) == [
+        Imported("a", 1, 1.0, 1)
+    ]
+    assert read_labels(root, "a")[0] == VodLabels([Span(1, 2)])

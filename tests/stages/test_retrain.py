@@ -25,7 +25,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels, save_labels
 from lolhl.models import champion
 from lolhl.models.champion import Champion
-from lolhl.results import LabelChange, Model, Retraining, Scoring
+from lolhl.results import Dataset, LabelChange, Model, Retraining, Scoring
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
@@ -341,6 +341,22 @@ def test_labels_of_games_are_learnt_from_and_judge_only_by_name(
 
 
 @pytest.mark.slow
+def test_what_was_looked_at_in_part_is_learnt_from_there_and_judges_by_name_there(ready: Root, tmp_path: Path) -> None:
+    root = copy(ready, tmp_path)
+    labels, part = load_labels(root, "c"), Span(0, 60)
+    save_labels(root, "c", [span for span in labels if span.stop <= part.stop], [part])
+    result = retrain(root, LIKE_M).result
+    assert "c" in result.learn
+    learnt = manifest.load(root, layout.dataset(result.model), Dataset).result
+    assert learnt.per_vod["c"].natural.frames == 60 * 3
+    assert learnt.dropped.not_looked_at == learnt.per_vod["c"].dropped.not_looked_at > 0
+    judged = retrain(root, RetrainConfig(like="m", judge="c")).result
+    assert judged.judge == ["c"]
+    assert judged.challenger.frames.model.frames == 60 * 3
+    assert judged.challenger.events[0].labelled == sum(span.stop <= part.stop for span in labels)
+
+
+@pytest.mark.slow
 def test_a_first_champion_must_beat_chance_and_settings_are_defaults(streams: Root, tmp_path: Path) -> None:
     root = copy(streams, tmp_path)
     save_labels(root, "a", beside(load_labels(root, "a")))
@@ -390,15 +406,15 @@ def test_about_a_fifth_is_held_out() -> None:
     assert 160 < len(held) < 240
 
 
-def test_what_games_tell_judges_only_where_no_person_has_labelled() -> None:
+def test_what_games_tell_or_was_looked_at_in_part_judges_only_where_no_person_has_labelled_a_whole_one() -> None:
     vods = [f"vod-{number}" for number in range(100)]
     people = held_out(some(vods), None)
     weak = people[:3]
-    assert {*weak} & {*held_out(some(vods), None, of_games=weak)} == set()
-    assert {*people} - {*weak} <= {*held_out(some(vods), None, of_games=weak)}
-    assert held_out(some(vods), None, of_games=vods) == people
-    assert held_out(some(vods), None, of_games=set(vods) - {"vod-7"}) == ["vod-7"]
-    assert held_out(some(vods), weak[0], of_games=weak) == weak[:1]  # who names it may
+    assert {*weak} & {*held_out(some(vods), None, weak=weak)} == set()
+    assert {*people} - {*weak} <= {*held_out(some(vods), None, weak=weak)}
+    assert held_out(some(vods), None, weak=vods) == people
+    assert held_out(some(vods), None, weak=set(vods) - {"vod-7"}) == ["vod-7"]
+    assert held_out(some(vods), weak[0], weak=weak) == weak[:1]  # who names it may
 
 
 def test_what_cannot_be_judged_on_is_refused() -> None:

@@ -20,6 +20,7 @@ import pytest
 from lolhl import layout, manifest, results
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest
+from lolhl.review.corrections import Correction, Corrections, save_corrections
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.highlights import HighlightsConfig, highlights
@@ -336,3 +337,27 @@ def test_exports_refer_to_the_source_or_to_the_stored_video(root: Root, server: 
         assert clip.media_reference.available_range.duration.value > clip.source_range.duration.value
     (file,) = export(root, ID, ExportConfig(format="edl", media="stored"))
     assert root.read(file.key).count(b"FROM CLIP NAME: video.mp4") == len(made.result.highlights)
+
+
+def test_what_an_editor_added_or_widened_beyond_the_source_refers_to_the_stored_video(
+    root: Root, server: Twitch
+) -> None:
+    scored(root, server)
+    first, second = sorted((found.start, found.stop) for found in report(root, ID, config()).result.highlights)
+    spans = (
+        Correction(first[0] - 1, first[1], "accepted", was=first),  # the stretch has 5 s before and after
+        Correction(second[0] - 15, second[1], "accepted", was=second),
+        Correction(30, 34, "accepted"),
+    )
+    save_corrections(root, ID, Corrections(spans=spans), SECONDS)
+    (file,) = export(root, ID, ExportConfig(format="otio"))
+    timeline = otio.adapters.read_from_string(root.read(file.key).decode(), "otio_json")
+    clips = list(timeline.video_tracks()[0].find_clips())
+    names = [Path(unquote(urlsplit(clip.media_reference.target_url).path)).name for clip in clips]
+    assert names[0] != "video.mp4"
+    assert names[1:] == ["video.mp4", "video.mp4"]
+    seconds = [float(clip.source_range.duration.to_seconds()) for clip in clips]
+    widths = sorted((span.start, span.stop - span.start) for span in spans)
+    assert seconds == pytest.approx([width for _, width in widths], abs=0.05)
+    (file,) = export(root, ID, ExportConfig(format="otio", media="source"))
+    assert file.highlights == 1

@@ -6,6 +6,7 @@ const GUTTER = 62;
 const PLOT = 190;
 const lanes = [{ name: 'Found', kind: 'found' }];
 if (data.labels) lanes.push({ name: 'Labels', kind: 'labels' });
+if (review) lanes.push({ name: 'Looked at', kind: 'looked' });
 if (data.chapters.length) lanes.push({ name: 'Chapters', kind: 'chapters' });
 const LANE = 24;
 const HEIGHT = PLOT + 12 + lanes.length * LANE + 26;
@@ -167,6 +168,13 @@ function drawChart() {
       for (const label of labels) {
         const x = toX(label.start, width);
         context.fillRect(x, laneTop + 5, Math.max(2, toX(label.stop, width) - x), LANE - 10);
+      }
+    }
+    if (lane.kind === 'looked') {
+      context.fillStyle = colours.quiet;
+      for (const [start, stop] of lookedAtStretches) {
+        const x = toX(start, width);
+        context.fillRect(x, laneTop + 9, Math.max(2, toX(stop, width) - x), LANE - 18);
       }
     }
     if (lane.kind === 'chapters') data.chapters.forEach((chapter, number) => drawChapter(context, chapter, number, laneTop, width));

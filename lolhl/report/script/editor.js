@@ -7,6 +7,8 @@ function moveItem(item, start, stop, gesture = null) {
   touched(gesture);
 }
 
+const widen = (item) => moveItem(item, Math.max(0, item.start - 1), Math.min(end, item.stop + 1));
+
 function toggle(item) {
   if (item.was) {
     Object.assign(item, { removed: !item.removed, accepted: false });
@@ -55,6 +57,7 @@ $('add-missed').addEventListener('click', () => missedLabels().forEach((label) =
 $('undo').addEventListener('click', () => {
   for (const item of items) if (item.was) Object.assign(item, { start: item.was[0], stop: item.was[1], removed: false, accepted: false });
   items.splice(0, items.length, ...items.filter((item) => item.was));
+  marked.length = 0;
   renderList();
   draw();
   touched();

@@ -7,8 +7,7 @@ const itemOf = (moment) => items.find((item) => (moment.rank === null ? item.id 
 
 function verdictOf(moment) {
   const item = itemOf(moment);
-  if (!item || item.undecided) return null;
-  return item.removed ? 'rejected' : item.accepted ? 'accepted' : null;
+  return item ? verdictOn(item) : null;
 }
 
 function goTo(moment) {
@@ -36,9 +35,26 @@ function goOn(item) {
   feed.at = null;
   if (next) goTo(next);
   else renderFeed();
+  if (next && !$('player').hidden) play(playable(itemOf(next)));
   if (inList) $('moments').querySelector('[aria-current] button')?.focus();
   $('feed-note').textContent = next ? '' : 'That was the last one of this list.';
   return true;
+}
+
+/** Goes to the next moment without a verdict, in this list or in one after it: for who does not leave the keyboard. */
+function nextMoment() {
+  for (let list = feed.chosen; list < feed.lists.length; list += 1) {
+    const { moments } = feed.lists[list];
+    const from = list === feed.chosen && feed.at ? moments.indexOf(feed.at) + 1 : 0;
+    const next = moments.slice(from).find((moment) => verdictOf(moment) === null);
+    if (next) {
+      feed.chosen = list;
+      $('feed-note').textContent = '';
+      goTo(next);
+      return;
+    }
+  }
+  $('feed-note').textContent = 'That was the last one of all lists.';
 }
 
 function renderFeed() {

@@ -31,7 +31,7 @@ function card(item) {
     item.undecided ? null : item.removed ? el('span', {}, 'removed')
       : item.was && item.accepted && !changed(item) ? el('span', { class: 'yes' }, '✓ accepted')
       : item.was && changed(item) ? el('span', {}, 'moved')
-      : data.labels ? el('span', { class: labelled ? 'yes' : 'no' }, labelled ? '✓ labelled' : 'not labelled') : null,
+      : data.labels && isJudged(item) ? el('span', { class: labelled ? 'yes' : 'no' }, labelled ? '✓ labelled' : 'not labelled') : null,
     video ? icon() : null);
   const share = el('i');
   if (item.score != null) share.style.setProperty('--share', `${Math.min(100, item.score * 100)}%`);
@@ -76,7 +76,8 @@ function editor(item) {
   return el('div', { class: 'edit' }, row('start', 'Start'), row('stop', 'Stop'), problem,
     item.undecided || (item.was && !item.removed && !item.accepted) ? el('button', { type: 'button', onclick: () => { judge(item, true); } }, 'Accept') : null,
     item.undecided ? el('button', { type: 'button', onclick: () => { judge(item, false); } }, 'Reject')
-      : el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : 'Remove'));
+      : el('button', { type: 'button', onclick: () => { toggle(item); } }, item.removed ? 'Put back' : review ? 'Reject' : 'Remove'),
+    item.removed && !item.undecided ? null : el('button', { type: 'button', 'aria-label': `Widen ${nameOf(item)} by one second on each side`, onclick: () => { widen(item); } }, 'Widen'));
 }
 
 function renderList() {
@@ -119,8 +120,11 @@ function renderChanges() {
   const fresh = items.filter((item) => !item.was && !item.removed).length;
   const moved = items.filter((item) => item.was && !item.removed && changed(item)).length;
   const parts = [[removed, 'removed'], [moved, 'moved'], [fresh, 'added']].filter(([count]) => count).map(([count, what]) => `${count} ${what}`);
-  $('changes').textContent = parts.length ? `Changes: ${parts.join(', ')}. ${kept().length} highlights will be saved.` : `No changes yet. ${kept().length} highlights will be saved.`;
+  const count = items.filter((item) => verdictOn(item) === 'accepted').length;
+  const will = review ? `${count} highlight${count === 1 ? '' : 's'} accepted.` : `${kept().length} highlights will be saved.`;
+  $('changes').textContent = `${parts.length ? `Changes: ${parts.join(', ')}` : 'No changes yet'}. ${will}`;
   const accepted = items.filter((item) => item.was && item.accepted && !changed(item)).length;
-  $('undo').disabled = parts.length + accepted === 0;
+  $('undo').disabled = parts.length + accepted + marked.length === 0;
   renderFeed();
+  sayWhatIsExported();
 }

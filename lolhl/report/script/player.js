@@ -19,6 +19,16 @@ function play(media) {
   $('player-close').focus({ preventScroll: true });
 }
 
+/** Plays the chosen highlight, or stops and goes on where it plays. */
+function playOrPause() {
+  const item = items.find((highlight) => highlight.id === state.selected);
+  const media = item && playable(item);
+  if (!media) return;
+  if ($('player').hidden || playing.title !== media.title || playing.from !== media.from) play(media);
+  else if (video.paused) video.play().catch(() => {});
+  else video.pause();
+}
+
 function closePlayer() {
   video.pause();
   $('player').hidden = true;

@@ -1,11 +1,11 @@
 // Steps that can be undone, verdicts by keys, and saving to the server that the page comes from, if it comes from one.
 
-const review = JSON.parse($('review').textContent);
 const copies = (spans) => spans.map((item) => ({ ...item }));
+const snapshot = () => ({ items: copies(items), marked: [...marked] });
 const unmatched = []; // corrections of highlights that were cut otherwise then: they stay as they are
 const past = [];
 const future = [];
-let present = [];
+let present = { items: [], marked: [] };
 let gesture = null;
 let revision = 0;
 let timer = null;
@@ -16,9 +16,10 @@ let refused = false;
 function touched(name = null) {
   if (name === null || name !== gesture) past.push(present);
   gesture = name;
-  present = copies(items);
+  present = snapshot();
   future.length = 0;
   state.saved = false;
+  showLookedAt();
   scheduleSave();
 }
 
@@ -27,19 +28,19 @@ function step(from, to) {
   to.push(present);
   present = from.pop();
   gesture = null;
-  items.splice(0, items.length, ...copies(present));
+  items.splice(0, items.length, ...copies(present.items));
+  marked.splice(0, marked.length, ...present.marked);
   state.saved = false;
+  showLookedAt();
   renderList();
   draw();
   scheduleSave();
 }
 
-/** What is saved: each span that was looked at. Those that are not in it were not looked at. */
+/** What is saved: each span with a verdict, and the stretches that were marked as looked at. */
 function corrections() {
-  const judged = items.filter((item) => (item.removed && !item.undecided) || item.accepted).map((item) => ({
-    start: item.start, stop: item.stop, verdict: item.removed ? 'rejected' : 'accepted', was: item.was,
-  }));
-  return [...judged, ...unmatched];
+  const judged = items.filter(verdictOn).map((item) => ({ start: item.start, stop: item.stop, verdict: verdictOn(item), was: item.was }));
+  return { revision, spans: [...judged, ...unmatched], looked_at: marked };
 }
 
 function takeUp(spans) {
@@ -68,7 +69,7 @@ function scheduleSave(delay = 250) {
 async function save(options = {}) {
   if (saving || refused) return;
   const sent = present;
-  saving = ask('PUT', review.corrections_url, { revision, spans: corrections() }, options);
+  saving = ask('PUT', review.corrections_url, corrections(), options);
   try {
     revision = (await saving).revision;
     state.saved = sent === present;
@@ -81,11 +82,14 @@ async function save(options = {}) {
   if (!state.saved) scheduleSave(timer === null && !refused ? 1500 : 250);
 }
 
-/** Whether the kept highlights have become the labels. */
+/** Whether the corrections have become the labels. */
 async function useAsLabels() {
   try {
-    const stored = await ask('PUT', review.labels_url, kept().map((item) => [item.start, item.stop]));
-    $('changes').replaceChildren(`The ${stored.labels} highlights are the labels of this stream now. “Learn from this” below learns from them.`);
+    const stored = await ask('PUT', review.labels_url, corrections());
+    review.labelled_whole = stored.looked_at === null;
+    showLookedAt();
+    const part = stored.looked_at === null ? '' : ` They stand for the ${length(stored.looked_at)} that you have looked at; the rest teaches nothing.`;
+    $('changes').replaceChildren(`The labels of this stream are ${stored.labels} highlight${stored.labels === 1 ? '' : 's'} now.${part} “Learn from this” below learns from them.`);
     return true;
   } catch (error) {
     note(`The labels are not saved: ${error.message}`, true);
@@ -122,7 +126,7 @@ const KEYS = {
   i: () => { const item = chosen(); if (item && here() < item.stop) moveItem(item, here(), item.stop); },
   o: () => { const item = chosen(); if (item && here() > item.start) moveItem(item, item.start, here()); },
   n: () => add(Math.max(0, here() - REACH), Math.min(end, here() + 2)),
-  w: () => { const item = chosen(); if (item) moveItem(item, Math.max(0, item.start - 1), Math.min(end, item.stop + 1)); },
+  w: () => { const item = chosen(); if (item) widen(item); },
   b: () => {
     const item = chosen();
     if (!item || item.undecided || here() <= item.start || here() >= item.stop) return;
@@ -133,6 +137,10 @@ const KEYS = {
     draw();
     touched();
   },
+  e: () => { if (review) lookedAtAll(); },
+  v: () => { if (review) lookedAt(state.a, state.b); },
+  f: () => { if (review) nextMoment(); },
+  p: () => playOrPause(),
   m: () => {
     const item = chosen();
     const next = item && !item.undecided && kept().find((highlight) => highlight !== item && highlight.start >= item.start);
@@ -147,8 +155,9 @@ const KEYS = {
 };
 
 document.addEventListener('keydown', (event) => {
-  if (!state.correcting || event.target.matches('input, textarea, select')) return;
   const key = event.key.toLowerCase();
+  if (event.target.matches('input:not([type="checkbox"]), textarea, select')) return;
+  if (!state.correcting && !(review && key === 'f')) return; // which begins to correct
   if (event.ctrlKey || event.metaKey) {
     if (key !== 'z' && key !== 'y') return;
     if (key === 'y' || event.shiftKey) step(future, past);
@@ -160,8 +169,11 @@ document.addEventListener('keydown', (event) => {
 
 if (review) {
   revision = review.revision;
+  marked.push(...review.looked_at);
   takeUp(review.spans);
   $('save').textContent = 'Use as labels';
+  for (const node of document.querySelectorAll('.served')) node.hidden = false;
+  for (const node of document.querySelectorAll('.alone')) node.hidden = true;
   showLearning({ vod: data.vod, settled, useAsLabels });
   follow();
   showExports(review.exports);
@@ -171,4 +183,5 @@ if (review) {
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });
 }
-present = copies(items);
+present = snapshot();
+showLookedAt();

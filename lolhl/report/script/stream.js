@@ -11,12 +11,18 @@ const end = Math.max(data.duration, 1);
 const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
 let added = 0;
 const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
+const review = JSON.parse($('review').textContent); // null where the page comes from no server
+const marked = []; // start and stop of stretches that the editor has marked as looked at
 const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
 
+const verdictOn = (item) => (item.removed && !item.undecided ? 'rejected' : item.accepted ? 'accepted' : null);
 const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);
 const changed = (item) => item.removed || !item.was || item.start !== item.was[0] || item.stop !== item.was[1];
 const at = (values, seconds) => values[Math.min(values.length - 1, Math.max(0, Math.floor(seconds / data.step + 1e-6)))];
 const chapterAt = (seconds) => data.chapters.find((chapter) => chapter.start <= seconds && seconds < chapter.stop);
+
+/** Whether labels speak of this highlight: those of a part of the stream say nothing of the rest. */
+const isJudged = (item) => !data.looked_at || data.looked_at.some(([start, stop]) => start <= (item.start + item.stop) / 2 && (item.start + item.stop) / 2 < stop);
 
 /** Labels without a highlight. Which label a highlight matches was decided where the figures are computed. */
 const missedLabels = () => labels.filter((label) => !items.some((item) => !item.removed && item.label === label.number));
