@@ -1,0 +1,171 @@
+"""Reads the digits of a clock on a small piece of a picture, and looks for clocks on a whole one.
+
+The networks are PP-OCR's, Apache-2.0 as the package rapidocr that holds them. They are computed by onnxruntime. Both are
+optional: `pip install 'lolhl[clock]'`. Of the package only its files are used: it is not imported, and fetches nothing.
+"""
+
+import importlib
+import importlib.metadata
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import Interpolation
+
+from lolhl.errors import ToolMissing
+from lolhl.vod.view import Picture
+
+VERSION = 1  # of this file: raise it whenever it reads other clocks than before
+
+_PACKAGE, _ENGINE = "rapidocr", "onnxruntime"
+_HEIGHT = 48  # pixels of a line of text
+_WIDEST = 6.0  # times as wide as high is a line at most: a clock has some three
+_LETTERS = {**{digit: digit for digit in "0123456789"}, ":": ":", "：": ":"}
+_CLOCK = re.compile(r"(\d{1,2}):?([0-5]\d)", re.ASCII)  # small pictures lose the colon now and then
+_SURE = 0.3  # the least probability of a letter
+_LOOKED_AT = 1280  # pixels: the width of a picture in which text is looked for
+_LEAST_HIGH, _MOST_HIGH = 0.008, 0.06  # of the picture: the height of a clock's digits
+_TEXT = 0.3  # the probability from which on a pixel belongs to text, as in PP-OCR
+_GROWTH = 0.6  # of its height, by which what is marked as text is smaller than that on each side
+
+
+@dataclass(frozen=True)
+class Box:
+    """A piece of a picture, in fractions of its width and height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def of(self, picture: Picture) -> Picture:
+        """This piece of a picture: uint8 [h, w], at least one pixel."""
+        height, width = picture.shape
+        left, top = min(width - 1, round(self.x * width)), min(height - 1, round(self.y * height))
+        right, bottom = round((self.x + self.width) * width), round((self.y + self.height) * height)
+        return picture[top : max(top + 1, bottom), left : max(left + 1, right)]
+
+
+def missing() -> str | None:
+    """What must be installed for clocks to be read. None where it is there."""
+    try:
+        importlib.import_module(_ENGINE)
+        _model("rec")
+    except (ImportError, ToolMissing):
+        return "pip install 'lolhl[clock]'"
+    return None
+
+
+def clock_of(text: str) -> int | None:
+    """The seconds that a clock with this text shows. 1234 is 12:34 without its colon. None where it is no clock."""
+    match = _CLOCK.fullmatch(text)
+    return int(match[1]) * 60 + int(match[2]) if match else None
+
+
+def read_clock(piece: Picture) -> int | None:
+    """The seconds that the clock on this piece of a picture shows. None where nothing on it looks like a clock.
+
+    Args:
+        piece: uint8 [h, w], grey: little more than the clock itself.
+
+    Raises:
+        ToolMissing: the networks are not installed.
+    """
+    height, width = piece.shape
+    if height < 4 or width > _WIDEST * height:
+        return None
+    session, numbers, letters = _recogniser()
+    line = _scaled(piece, max(_HEIGHT, round(_HEIGHT * width / height)), _HEIGHT)
+    (answer,) = session.run(None, {session.get_inputs()[0].name: _as_input(line)})
+    # Greedy decoding of connectionist temporal classification (Graves et al. 2006), of digits and colons alone.
+    scores = answer[0][:, numbers]
+    best = scores.argmax(axis=1)
+    is_letter = (best > 0) & np.concatenate([[True], best[1:] != best[:-1]])
+    if not is_letter.any() or scores.max(axis=1)[is_letter].min() < _SURE:
+        return None
+    return clock_of("".join(letters[number] for number in best[is_letter]))
+
+
+def text_boxes(picture: Picture) -> list[Box]:
+    """Pieces of a picture with text as small and short as a clock's.
+
+    Args:
+        picture: uint8 [H, W], grey.
+
+    Raises:
+        ToolMissing: the networks are not installed.
+    """
+    from scipy import ndimage
+
+    height, width = picture.shape
+    wide, high = _LOOKED_AT, max(32, round(_LOOKED_AT * height / width / 32) * 32)
+    session = _session("det")
+    (answer,) = session.run(None, {session.get_inputs()[0].name: _as_input(_scaled(picture, wide, high))})
+    marked, _ = ndimage.label(answer[0, 0] > _TEXT)
+    boxes = []
+    for rows, columns in ndimage.find_objects(marked):
+        tall, long = rows.stop - rows.start, columns.stop - columns.start
+        grown = _GROWTH * tall
+        if _LEAST_HIGH <= (tall + 2 * grown) / high <= _MOST_HIGH and tall <= long + grown <= _WIDEST * tall:
+            left, top = max(0.0, columns.start - grown), max(0.0, rows.start - grown)
+            right, bottom = min(wide, columns.stop + grown), min(high, rows.stop + grown)
+            boxes.append(Box(left / wide, top / high, (right - left) / wide, (bottom - top) / high))
+    return boxes
+
+
+def _scaled(picture: Picture, width: int, height: int) -> Picture:
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+    scaled = frame.reformat(width, height, interpolation=Interpolation.BICUBIC)
+    return np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+
+
+def _as_input(picture: Picture) -> npt.NDArray[np.float32]:
+    """float32 [1, 3, h, w] from -1 to 1: the networks are for colours."""
+    values = picture.astype(np.float32) / 127.5 - 1
+    return np.ascontiguousarray(np.broadcast_to(values, (1, 3, *values.shape)))
+
+
+@lru_cache(maxsize=1)
+def _recogniser() -> tuple[Any, npt.NDArray[np.int64], Sequence[str]]:
+    """The network, the places of blank, digits and colons in what it says, and these letters."""
+    session = _session("rec")
+    alphabet = ["", *session.get_modelmeta().custom_metadata_map["character"].splitlines()]
+    numbers = [number for number, letter in enumerate(alphabet) if number == 0 or letter in _LETTERS]
+    return session, np.array(numbers), [_LETTERS.get(alphabet[number], "") for number in numbers]
+
+
+@lru_cache(maxsize=2)
+def _session(kind: str) -> Any:
+    path = _model(kind)
+    try:
+        onnxruntime = importlib.import_module(_ENGINE)
+    except ImportError:
+        raise _not_installed() from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # several threads read clocks side by side
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _model(kind: str) -> Path:
+    """The file of a network: "det" finds text, "rec" reads it."""
+    try:
+        files = importlib.metadata.files(_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise _not_installed() from None
+    for file in files:
+        if file.suffix == ".onnx" and f"_{kind}_" in file.name:
+            return Path(str(file.locate()))
+    raise _not_installed()
+
+
+def _not_installed() -> ToolMissing:
+    return ToolMissing(
+        "the game's clock is not read, since rapidocr and onnxruntime are not there: pip install 'lolhl[clock]'"
+    )
