@@ -237,8 +237,8 @@ def _format_riot(made: "Manifest[Games]", _root: Root, _arguments: Arguments) ->
         lines.append("the VOD has labels that a person gave, which stay as they are")
     if result.placed == "roughly":
         lines.append(
-            f"where the games lie goes by the clocks of Twitch and Riot; {ROUGH}: `lolhl clock` or --game-start says it "
-            "better"
+            f"where the games lie goes by the clocks of Twitch and Riot; {ROUGH}: `lolhl clock` or --game-start says "
+            "it better"
         )
     if result.placed == "by the clock":
         lines.append("the games are placed by the clock on the pictures")

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lolhl.signals.clock_text import Box
 
+CORNER = Box(0.955, 0.0, 0.045, 0.036)
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 
@@ -41,7 +42,7 @@ class Played:
 class Look:
     """What a clock looks like. `box` is where it stands, in fractions of the picture."""
 
-    box: Box = Box(0.955, 0.0, 0.045, 0.036)
+    box: Box = CORNER
     font: str = "DejaVuSans-Bold.ttf"
     colour: tuple[int, int, int] = (225, 220, 200)
     ground: tuple[int, int, int, int] = (12, 30, 34, 235)

@@ -6,6 +6,7 @@ reading shares. A pause makes the offset greater, and the game goes on from the 
 and has another offset, such as a replay, is no game, since the game's own offset comes again after it.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -220,7 +221,7 @@ def _without_enclosed(lines: Sequence[_Line]) -> list[_Line]:
                 continue
             begin, end = max(line.begin, other.begin), min(line.end, other.end)
             own, others = line.within(begin, end), other.within(begin, end)
-            if own < others or line.begin > other.begin and line.end < other.end:
+            if own < others or (line.begin > other.begin and line.end < other.end):
                 line = line.without(begin, end)
             elif _is_voted(shorter := other.without(begin, end)):
                 kept[place] = shorter
@@ -276,7 +277,7 @@ def _game(game: Sequence[_Line], looks: Sequence[Reading], earliest: float, seco
     stop = seconds if goes_on else min(seconds, _between_looks(looks, last, 1))
     start = min(max(begin, earliest, 0.0), stop)
     pauses = []
-    for before, after in zip(game, game[1:], strict=False):
+    for before, after in itertools.pairwise(game):
         longer = after.offset - before.offset
         if longer > _TOLERANCE:
             standing = _standing(before, after, looks)

@@ -98,6 +98,7 @@ class Report:
         reason: why there are none, when there are none.
         labels: None when nobody labelled the VOD.
         chapters: with their names.
+        games: that the video shows, with what is known of each.
         agreement: one figure against the labels and what it is, for the summary.
         tables: figures of the model, and of this VOD against its labels.
         files: beside the page.
@@ -122,6 +123,7 @@ class Report:
     reason: str | None
     labels: Sequence[Span] | None = None
     chapters: Sequence[Span]
+    games: Sequence[Span] = ()
     agreement: tuple[str, str] | None = None
     tables: Sequence[Table] = ()
     files: Sequence[Link] = ()
@@ -204,6 +206,7 @@ def _data(report: Report) -> dict[str, Any]:
         "reason": report.reason,
         "labels": None if report.labels is None else [_span(span) for span in report.labels],
         "chapters": [_span(span) for span in report.chapters],
+        "games": [_span(span) for span in report.games],
         "agreement": {"value": report.agreement[0], "note": report.agreement[1]} if report.agreement else None,
         "tables": [asdict(table) for table in report.tables],
         "files": [asdict(link) for link in report.files],

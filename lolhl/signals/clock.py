@@ -1,8 +1,8 @@
 """clock: what the game's clock on the picture shows, float16 [T, 3].
 
 Minutes, seconds, and how many seconds ago the picture with this clock appeared. Key frames are looked at, one about
-every 20 s, and some more where a clock begins, ends or jumps. An instant is known where the last picture that was looked
-at shows a clock. So a misread one is known too: `lolhl.matches.clock` lets readings vote.
+every 20 s, and some more where a clock begins, ends or jumps. An instant is known where the last picture that was
+looked at shows a clock. So a misread one is known too: `lolhl.matches.clock` lets readings vote.
 
 Where the clock lies on the picture is given, or found: where pairs of pictures show one that runs with the video.
 """
@@ -22,7 +22,7 @@ from lolhl.errors import UsageError
 from lolhl.matches.clock import STEP, Reading, agree
 from lolhl.signals import clock_text
 from lolhl.signals.clock_text import Box, read_clock, text_boxes
-from lolhl.signals.source import Source, VideoSource, video_of
+from lolhl.signals.source import Source, video_of
 from lolhl.tracks.filling import End, Gap, Measured
 from lolhl.tracks.recipe import Layout
 from lolhl.tracks.rows import Rows
@@ -58,12 +58,11 @@ def parse_box(text: str) -> Box:
         box = Box(*numbers)
     except (ValueError, TypeError):
         box = Box(-1, -1, -1, -1)
-    if not (
-        0 <= box.x < 1 and 0 <= box.y < 1 and 0 < box.width <= 1 - box.x + 1e-6 and 0 < box.height <= 1 - box.y + 1e-6
-    ):
+    is_inside = box.x >= 0 and box.y >= 0 and box.x + box.width <= 1 + 1e-6 and box.y + box.height <= 1 + 1e-6
+    if not (is_inside and box.width > 0 and box.height > 0):
         raise UsageError(
-            f"--box {text[:60]!r} is no piece of a picture: give left, top, width and height as fractions of it, such as "
-            "0.9646,0.0019,0.0313,0.0259"
+            f"--box {text[:60]!r} is no piece of a picture: give left, top, width and height as fractions of it, such "
+            "as 0.9646,0.0019,0.0313,0.0259"
         )
     return box
 
@@ -138,9 +137,7 @@ def readings_of(track: Track) -> list[Reading]:
             looked = Reading(round(time - (0.0 if clock is None else age), 2), clock)
             last = readings[-1] if readings else None
             same = last and last.clock == clock and (clock is None or abs(looked.time - last.time) < 1)
-            if not same:
-                readings.append(looked)
-            elif clock is None and looked.time - readings[-1].time >= STEP:
+            if not same or (clock is None and looked.time - readings[-1].time >= STEP):
                 readings.append(looked)
     return readings
 

@@ -1,7 +1,7 @@
 """Reads the digits of a clock on a small piece of a picture, and looks for clocks on a whole one.
 
-The networks are PP-OCR's, Apache-2.0 as the package rapidocr that holds them. They are computed by onnxruntime. Both are
-optional: `pip install 'lolhl[clock]'`. Of the package only its files are used: it is not imported, and fetches nothing.
+The networks are PP-OCR's, Apache-2.0 as the package rapidocr that holds them, and onnxruntime computes them. Both are
+optional: `pip install 'lolhl[clock]'`. Of rapidocr only files are used: it is not imported, and fetches nothing.
 """
 
 import importlib
@@ -50,16 +50,6 @@ class Box:
         left, top = min(width - 1, round(self.x * width)), min(height - 1, round(self.y * height))
         right, bottom = round((self.x + self.width) * width), round((self.y + self.height) * height)
         return picture[top : max(top + 1, bottom), left : max(left + 1, right)]
-
-
-def missing() -> str | None:
-    """What must be installed for clocks to be read. None where it is there."""
-    try:
-        importlib.import_module(_ENGINE)
-        _model("rec")
-    except (ImportError, ToolMissing):
-        return "pip install 'lolhl[clock]'"
-    return None
 
 
 def clock_of(text: str) -> int | None:

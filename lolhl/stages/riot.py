@@ -240,7 +240,7 @@ def _times(match: Match) -> tuple[float, float]:
 
 
 def _clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
-    """The games that the clock on the pictures tells. None where nobody has read it, or not since the VOD was stored."""
+    """The games that the clock on the pictures tells. None where it was not read since the VOD was stored."""
     key = layout.clock(vod.result.vod)
     clock = manifest.find(root, key, Clock)
     if clock and clock.inputs.get(layout.vod(vod.result.vod)) != vod.content_digest():
@@ -273,8 +273,8 @@ def _starts(
         first = next((start for start in rough if start >= 0), None)
         if first is None:
             raise UsageError(
-                f"--game-start {format_time(config.game_start)}: no game begins in VOD {vod.vod}: leave it out, or give "
-                "--recorded-at"
+                f"--game-start {format_time(config.game_start)}: no game begins in VOD {vod.vod}: leave it out, or "
+                "give --recorded-at"
             )
         return [start + config.game_start - first for start in rough], "by hand"
     games = [game for game, _, _ in matches.games]

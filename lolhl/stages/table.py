@@ -101,7 +101,7 @@ STAGES: dict[str, Stage] = {
     ),
     "clock": Stage(
         "read the game's clock on a VOD's pictures, and tell where its games begin, pause and end",
-        image="extract",
+        image="infer",
         words=(Word("vod", "names of downloaded VODs", many=True),),
         settings=("ClockConfig",),
         shareable=True,

@@ -339,7 +339,7 @@ class Reader:
                 yield time, self._picture(frame)
 
     def key_at(self, seconds: float) -> tuple[float, Picture] | None:
-        """The last key frame at or before a time, else the first one, in its own size: its time, and the picture in grey.
+        """The last key frame at or before a time, else the first one: its time, and its picture, grey, in its own size.
 
         Returns:
             Seconds, and uint8 [height, width]. None where there is no key frame, or it cannot be decoded.

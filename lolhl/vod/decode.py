@@ -198,14 +198,14 @@ def scan(
 
 
 Look = Callable[[float], tuple[float, Picture] | None]
-"""Takes seconds. Returns the last key frame at or before: its time, and uint8 [height, width], grey, in its own size."""
+"""Takes seconds. Returns the last key frame at or before: its time, and uint8 [height, width], grey."""
 
 
 def look_at_keys(video: Path, parts: Iterable[Item], work: Callable[[Look, Item], Made]) -> Iterator[Made]:
     """Yields what `work` makes of each part, in order. Several threads call it, with what gives it key frames.
 
-    Only what it asks for is read and decoded. Nothing is yielded of a file that cannot be searched, or does not say when
-    its key frames appear.
+    Only what it asks for is read and decoded, in the size that it has. Nothing is yielded of a file that cannot be
+    searched, or does not say when its key frames appear.
 
     Raises:
         VideoError: the file cannot be opened, or holds no pictures.

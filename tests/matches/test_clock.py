@@ -1,6 +1,7 @@
 """Games by readings of their clock, whatever was misread, paused, replayed or lost."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -47,7 +48,7 @@ def streams(draw: st.DrawFn) -> list[Played]:
         shares = sorted(draw(st.lists(st.floats(0, 1), max_size=2)))
         pauses = [(share * clock, draw(st.floats(60, 900))) for share in shares]
         marks = [0.0, *(clock for clock, _ in pauses), clock]
-        apart = all(after - before > 200 for before, after in zip(marks, marks[1:], strict=False))
+        apart = all(after - before > 200 for before, after in pairwise(marks))
         played.append(Played(at, clock, tuple(pauses) if apart else ()))
         at = played[-1].stop + draw(st.floats(60, 900))
     return played
@@ -70,7 +71,7 @@ def test_games_are_those_that_were_played_whatever_was_misread(played: list[Play
         assert len(game.pauses) == len(expected.pauses)
         for pause, (_, lasts) in zip(game.pauses, expected.pauses, strict=True):
             assert abs(pause.seconds - lasts) <= 1.6
-    assert all(before.stop <= after.start for before, after in zip(games, games[1:], strict=False))
+    assert all(before.stop <= after.start for before, after in pairwise(games))
 
 
 @given(st.lists(st.tuples(st.floats(0, 7200), st.none() | st.integers(0, 5999)), max_size=200))
