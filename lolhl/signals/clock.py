@@ -38,7 +38,9 @@ _CLOSEST = 0.5  # seconds between looks at least where a clock begins or ends
 _SEARCHED = (6, 24)  # moments at which a clock is searched for: at least, at most
 _APART = 60.0  # seconds between them, up to the most
 _PAIR = 10.0  # seconds between the two pictures of a moment
-_ENOUGH = 1 / 4  # of the moments with a clock in its usual place, for other places not to be searched
+_ENOUGH = 1 / 4  # of the moments with a clock in its usual place, for few moments to be searched for others
+_COMPARED = 6  # moments at which other places are searched all the same
+_LEAST = 2  # moments with a clock, for there to be one
 _PADDING = 0.3  # of its height, round a clock that was found
 _NEAR = 0.02  # of the picture: how far the right edges or the middles of one clock lie apart
 
@@ -221,16 +223,23 @@ def find_box(video: Path, seconds: float) -> Box | None:
     """
     count = min(_SEARCHED[1], max(_SEARCHED[0], int(seconds / _APART)))
     moments = [(number + 0.5) * seconds / count for number in range(count)]
-    votes = Counter(box for boxes in decode.look_at_keys(video, moments, _usual) for box in boxes)
+    by_moment = list(decode.look_at_keys(video, moments, _usual))
+    votes = Counter(box for boxes in by_moment for box in boxes)
     usual = max(USUAL, key=lambda box: votes[box])
-    if votes[usual] >= _ENOUGH * count:
-        return usual
-    found = [box for boxes in decode.look_at_keys(video, moments, _anywhere) for box in boxes]
+    # Where a usual place is right, some moments say whether another piece of the picture would fit better.
+    shown = [moment for moment, boxes in zip(moments, by_moment, strict=False) if usual in boxes]
+    searched = shown[:_COMPARED] if len(shown) >= _ENOUGH * count else moments
+    found = [box for boxes in decode.look_at_keys(video, searched, _anywhere) for box in boxes]
     groups = [[other for other in found if _is_same_place(box, other)] for box in found]
     best = max(groups, key=len, default=[])
-    if max(len(best), votes[usual]) < 2:
-        return None
-    return usual if votes[usual] >= len(best) else _around(best)
+    places = [usual, *([_around(best)] if best else [])]
+    pairs = Counter(
+        box
+        for boxes in decode.look_at_keys(video, moments, lambda look, moment: _running(look, moment, lambda _: places))
+        for box in boxes
+    )
+    chosen = max(places, key=lambda box: pairs[box])
+    return chosen if pairs[chosen] >= _LEAST else None
 
 
 def _usual(look: Look, moment: float) -> list[Box]:

@@ -27,7 +27,8 @@ _PACKAGE, _ENGINE = "rapidocr", "onnxruntime"
 _HEIGHT = 48  # pixels of a line of text
 _WIDEST = 6.0  # times as wide as high is a line at most: a clock has some three
 _LETTERS = {**{digit: digit for digit in "0123456789"}, ":": ":", "：": ":"}
-_CLOCK = re.compile(r"(\d{1,2}):?([0-5]\d)", re.ASCII)  # small pictures lose the colon now and then
+# Small pictures lose the colon now and then, or show it as a stroke: 1234 and 12134 are 12:34.
+_CLOCK = re.compile(r"(\d{1,2}):?([0-5]\d)|(\d\d)1([0-5]\d)", re.ASCII)
 _SURE = 0.3  # the least probability of a letter
 _LOOKED_AT = 1280  # pixels: the width of a picture in which text is looked for
 _LEAST_HIGH, _MOST_HIGH = 0.008, 0.06  # of the picture: the height of a clock's digits
@@ -53,9 +54,12 @@ class Box:
 
 
 def clock_of(text: str) -> int | None:
-    """The seconds that a clock with this text shows. 1234 is 12:34 without its colon. None where it is no clock."""
+    """The seconds that a clock with this text shows, perhaps without its colon. None where it is no clock."""
     match = _CLOCK.fullmatch(text)
-    return int(match[1]) * 60 + int(match[2]) if match else None
+    if not match:
+        return None
+    minutes, seconds = (group for group in match.groups() if group)
+    return int(minutes) * 60 + int(seconds)
 
 
 def read_clock(piece: Picture) -> int | None:

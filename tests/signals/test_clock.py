@@ -49,6 +49,7 @@ def true_clock(time: float) -> int | None:
     ("text", "seconds"),
     [
         *[("12:34", 754), ("1234", 754), ("123", 83), ("0:07", 7), ("00:00", 0), ("61:05", 3665), ("12:60", None)],
+        *[("12134", 754), ("2138", 1298), ("02138", 158), ("12234", None), ("12:134", None), ("121345", None)],
         *[("", None), ("12", None), ("1:2", None), ("112:34", None), (":34", None), ("12::34", None)],
     ],
 )
@@ -109,9 +110,10 @@ def test_the_track_of_a_video_with_games(root: Root) -> None:
     readings = readings_of(track)
     right = [reading.clock == true_clock(reading.time) for reading in readings]
     assert np.mean(right) > 0.95
-    window = track.read(3 * 100, 3 * 101)
+    window = track.read(3 * 100, 3 * 120)
     assert window.known.all()
-    assert window.values[0, :2].tolist() == [1, 18 - window.values[0, 2]] or window.values[0, 0] == 1
+    shown = window.values.astype(float) @ [60, 1, 1]
+    assert np.abs(shown - (np.arange(300, 360) / 3 - GAMES[0].start)).max() < 1.1
 
 
 def test_a_track_that_was_interrupted_goes_on_to_the_same_rows(root: Root) -> None:
@@ -125,8 +127,11 @@ def test_a_track_that_was_interrupted_goes_on_to_the_same_rows(root: Root) -> No
     assert [part.output for part in make_track(signal, source, "grid").parts] == expected
 
 
-def test_the_usual_place_is_looked_at_first_and_then_all_others(video: Path, tmp_path: Path) -> None:
-    assert find_box(video, SECONDS) in USUAL
+def test_the_place_of_the_clock_is_found(video: Path, tmp_path: Path) -> None:
+    corner = find_box(video, SECONDS)
+    assert corner is not None
+    assert abs(corner.x + corner.width / 2 - 0.9775) < 0.02
+    assert corner.y + corner.height < 0.06
     moved = Look(box=Box(0.55, 0.12, 0.055, 0.05), font="DejaVuSans.ttf", leading_zero=False)
     other = clock_video(tmp_path / "other.mp4", [Played(5, 290)], seconds=300, fps=2, size=(854, 480), look=moved)
     box = find_box(other, 300)
