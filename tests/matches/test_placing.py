@@ -30,7 +30,8 @@ def test_without_the_clock_nothing_is_known() -> None:
 
 
 def test_another_s_game_says_nothing() -> None:
-    assert starts_by_clock([game(1, 1300)], [588], [shown(4000, 1800)]) is None
+    assert starts_by_clock([game(1, 1300)], [588], [shown(650, 1800)]) is None  # it lasts longer
+    assert starts_by_clock([game(1, 1300)], [588], [shown(4000, 700)]) is None  # it is elsewhere, and shorter
 
 
 def test_pauses_before_what_is_shown_are_known_by_riot() -> None:

@@ -11,8 +11,13 @@ from lolhl.results import Clock
 from lolhl.signals import clock_text
 from lolhl.stages.clock import ClockConfig, clock
 from lolhl.stages.download import download
+from lolhl.stages.riot import RiotConfig, riot
 from lolhl.storage import Root, open_root
 from tests.clocks import Played, clock_video
+from tests.matches import made
+from tests.matches.made import BEGAN, kill, pause_end
+from tests.servers.riot import KEY
+from tests.servers.riot import riot as riot_server
 
 pytest.importorskip("onnxruntime", reason="reading clocks needs lolhl[clock]")
 
@@ -71,3 +76,28 @@ def test_a_vod_that_nobody_has(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="run `lolhl download"):
         clock(open_root(str(tmp_path)), "v")
     assert layout.command("clocks/v.json") == "lolhl clock v"
+
+
+def test_riot_s_events_lie_where_the_stream_shows_them(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way, with a stream that is 40 s later than the clocks of Twitch and Riot say."""
+    lag, (_, played) = 40, GAMES
+    zero = BEGAN - (played.start - lag)  # of the video, in Unix time
+    paused = pause_end(120, BEGAN + 120 + 70)
+    with riot_server() as server:
+        monkeypatch.setenv("LOLHL_RIOT_URL", server.url)
+        monkeypatch.setenv("LOLHL_RIOT_KEY", KEY)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        server.add(
+            made.match(match_id="EUW1_1", seconds=400),
+            made.timeline(paused, kill(60, 1, 6), kill(200, 1, 7), match_id="EUW1_1", seconds=400),
+            "europe",
+        )
+        config = RiotConfig(recorded_at=zero)
+        rough = riot(root, "v", "Me#EUW", config).result
+        assert (rough.placed, rough.games[0].start) == ("roughly", pytest.approx(played.start - lag, abs=0.01))
+        clock(root, "v")
+        placed = riot(root, "v", "Me#EUW", config).result
+    assert placed.placed == "by the clock"
+    kills = [event.time for event in placed.events if event.kind == "kill"]
+    assert kills == pytest.approx([played.start + 60, played.start + 70 + 200], abs=1)
