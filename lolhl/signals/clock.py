@@ -7,6 +7,7 @@ looked at shows a clock. So a misread one is known too: `lolhl.matches.clock` le
 Where the clock lies on the picture is given, or found: where pairs of pictures show one that runs with the video.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def readings_of(track: Track) -> list[Reading]:
     readings: list[Reading] = []
     for rows in track.rows():
         for time, (minutes, seconds, age) in zip(rows.times.tolist(), rows.values.tolist(), strict=True):
-            clock = None if minutes != minutes else int(minutes) * 60 + int(seconds)
+            clock = None if math.isnan(minutes) else int(minutes) * 60 + int(seconds)
             looked = Reading(round(time - (0.0 if clock is None else age), 2), clock)
             last = readings[-1] if readings else None
             same = last and last.clock == clock and (clock is None or abs(looked.time - last.time) < 1)
@@ -194,7 +195,7 @@ class _Looks:
 def _read(look: Look, box: Box, time: float) -> Reading:
     """What is read on the last key frame at or before this time."""
     key = look(time)
-    return Reading(time, None) if key is None else Reading(key[0], read_clock(box.of(key[1])))
+    return Reading(time, None) if key is None else Reading(key[0], read_clock(box.cut(key[1])))
 
 
 def _closer(look: Look, box: Box, low: Reading, high: Reading) -> list[Reading]:
@@ -229,8 +230,8 @@ def find_box(video: Path, seconds: float) -> Box | None:
     # Where a usual place is right, some moments say whether another piece of the picture would fit better.
     shown = [moment for moment, boxes in zip(moments, by_moment, strict=False) if usual in boxes]
     searched = shown[:_COMPARED] if len(shown) >= _ENOUGH * count else moments
-    found = [box for boxes in decode.look_at_keys(video, searched, _anywhere) for box in boxes]
-    groups = [[other for other in found if _is_same_place(box, other)] for box in found]
+    running = [box for boxes in decode.look_at_keys(video, searched, _anywhere) for box in boxes]
+    groups = [[other for other in running if _is_same_place(box, other)] for box in running]
     best = max(groups, key=len, default=[])
     places = [usual, *([_around(best)] if best else [])]
     pairs = Counter(
@@ -261,8 +262,8 @@ def _running(look: Look, moment: float, places: Callable[[Picture], Sequence[Box
 
 def _agreeing(first: tuple[float, Picture], second: tuple[float, Picture], boxes: Sequence[Box]) -> Iterator[Box]:
     for box in boxes:
-        reading = Reading(first[0], read_clock(box.of(first[1])))
-        if reading.clock is not None and agree(reading, Reading(second[0], read_clock(box.of(second[1])))):
+        reading = Reading(first[0], read_clock(box.cut(first[1])))
+        if reading.clock is not None and agree(reading, Reading(second[0], read_clock(box.cut(second[1])))):
             yield box
 
 

@@ -45,7 +45,7 @@ class Box:
     width: float
     height: float
 
-    def of(self, picture: Picture) -> Picture:
+    def cut(self, picture: Picture) -> Picture:
         """This piece of a picture: uint8 [h, w], at least one pixel."""
         height, width = picture.shape
         left, top = min(width - 1, round(self.x * width)), min(height - 1, round(self.y * height))

@@ -40,7 +40,7 @@ _GROUNDS = ((12, 30, 34, 235), (0, 0, 0, 160), (40, 40, 60, 255))
 
 @dataclass(frozen=True)
 class Rendition:
-    """Picture size, and the mean bit rate at 2 pictures a second, by which a key frame has as many bits as on Twitch."""
+    """Picture size, and the mean bit rate at 2 pictures a second: key frames have as many bits as on Twitch."""
 
     height: int
     rate: str
@@ -55,7 +55,7 @@ RENDITIONS = (Rendition(360, "250k"), Rendition(480, "500k"), Rendition(720, "12
 
 @dataclass
 class Counts:
-    """What was read and found of the streams of one rendition. `borders`: how far each is off, in seconds."""
+    """What was read of the streams of one rendition. `borders`: how far each is off, in seconds."""
 
     streams: int = 0
     whole: int = 0
@@ -151,15 +151,15 @@ def _stream(folder: Path, number: int, rendition: Rendition, counts: Counts, bac
     )  # fmt: skip
     root = open_root(str(folder / f"root-{number}-{rendition.height}"))
     download(root, str(path), name="v")
-    found = clock(root, "v").result
+    shown = clock(root, "v").result
     _count_readings(root, played, counts)
     counts.streams += 1
-    counts.games += len(found.games)
-    borders = _borders(found, played)
-    counts.whole += len(found.games) == len(played) and max(borders) <= GOAL_BORDER
+    counts.games += len(shown.games)
+    borders = _borders(shown, played)
+    counts.whole += len(shown.games) == len(played) and max(borders, default=60.0) <= GOAL_BORDER
     counts.borders += borders
     off = [round(border, 1) for border in borders]
-    print(f"{path.name}: {len(found.games)} of {len(played)} games, borders off by {off} s", flush=True)
+    print(f"{path.name}: {len(shown.games)} of {len(played)} games, borders off by {off} s", flush=True)
 
 
 def _count_readings(root: Root, played: Sequence[Played], counts: Counts) -> None:
@@ -172,11 +172,11 @@ def _count_readings(root: Root, played: Sequence[Played], counts: Counts) -> Non
         counts.wrong += reading.clock is not None and reading.clock != expected
 
 
-def _borders(found: Clock, played: Sequence[Played]) -> list[float]:
-    """How far the borders are off of those games that were found, in seconds."""
+def _borders(shown: Clock, played: Sequence[Played]) -> list[float]:
+    """How far the borders are off of those games that are shown, in seconds."""
     off = []
     for game in played:
-        near = min(found.games, key=lambda shown: abs(shown.start - game.start), default=None)
+        near = min(shown.games, key=lambda shown: abs(shown.start - game.start), default=None)
         if near and abs(near.start - game.start) < 60:
             off += [abs(near.start - game.start), abs(near.stop - game.stop)]
     return off

@@ -81,15 +81,15 @@ def test_the_clocks_of_a_real_game_are_read_where_they_usually_are(height: int) 
         picture = Image.new("L", (1920, 1080))
         picture.paste(corner, (1540, 0))
         grey = np.asarray(picture.resize((height * 16 // 9, height), Image.Resampling.BICUBIC))
-        if read_clock(USUAL[0].of(grey)) != clock_of(row["clock"]):
+        if read_clock(USUAL[0].cut(grey)) != clock_of(row["clock"]):
             wrong.append(row["file"])
     assert wrong == []
 
 
 def test_a_box_is_a_piece_of_a_picture() -> None:
     picture = np.arange(200, dtype=np.uint8).reshape(10, 20)
-    assert Box(0.5, 0.2, 0.25, 0.3).of(picture).shape == (3, 5)
-    assert Box(0.999, 0.999, 0.001, 0.001).of(picture).tolist() == [[199]]
+    assert Box(0.5, 0.2, 0.25, 0.3).cut(picture).shape == (3, 5)
+    assert Box(0.999, 0.999, 0.001, 0.001).cut(picture).tolist() == [[199]]
     assert parse_box(" 0.5, 0.2,0.25,0.3") == Box(0.5, 0.2, 0.25, 0.3)
     for text in ("", "1,2,3", "a,b,c,d", "0.9,0,0.2,0.1", "0,0,0,1", "nan,0,1,1", "0,0,inf,1", "0,0,1,1,1"):
         with pytest.raises(UsageError, match="is no piece of a picture: give left"):
