@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from lolhl import layout
 from lolhl.errors import ToolMissing, UsageError
@@ -20,7 +20,7 @@ from lolhl.stages.download import download
 from lolhl.storage import Root, open_root
 from lolhl.tracks.rows import PART
 from lolhl.vod.view import View
-from tests.clocks import CORNER, Look, Played, clock_video, drawn
+from tests.clocks import CORNER, FONTS, Look, Played, clock_video, drawn
 
 pytest.importorskip("onnxruntime", reason="reading clocks needs lolhl[clock]")
 
@@ -62,6 +62,21 @@ def test_the_clock_of_a_text(text: str, seconds: int | None) -> None:
 def test_a_drawn_clock_is_read(clock: int, font: str) -> None:
     picture = np.frombuffer(drawn(clock, 80, 30, Look(font=font)), dtype=np.uint8).reshape(30, 80, 4)
     assert read_clock(picture[..., :3].mean(axis=2).astype(np.uint8)) == clock
+
+
+@pytest.mark.parametrize("clock", [87, 227, 387, 587])
+def test_a_colon_that_is_a_stroke_is_no_digit(clock: int) -> None:
+    look = Look(font="DejaVuSans-Bold.ttf", colour=(255, 255, 255), leading_zero=False)
+    picture = np.frombuffer(drawn(clock, 26, 13, look), dtype=np.uint8).reshape(13, 26, 4)
+    assert read_clock(picture[..., :3].mean(axis=2).astype(np.uint8)) == clock
+
+
+@pytest.mark.parametrize("text", ["21 38", "11 27", "31 59"])
+def test_a_clock_that_lost_its_colon_is_read(text: str) -> None:
+    picture = Image.new("L", (48, 20), 30)
+    font = ImageFont.truetype(str(FONTS / "DejaVuSans-Bold.ttf"), 13)
+    ImageDraw.Draw(picture).text((24, 10), text, font=font, fill=230, anchor="mm")
+    assert read_clock(np.asarray(picture)) == clock_of(text.replace(" ", ":"))
 
 
 def test_what_is_no_clock_is_not_read() -> None:
