@@ -29,9 +29,11 @@ _WIDEST = 6.0  # times as wide as high is a line at most: a clock has some three
 _LETTERS = {**{digit: digit for digit in "0123456789"}, ":": ":", "：": ":"}
 # Small pictures lose the colon now and then, or show it as a stroke: 1234 and 12134 are 12:34.
 _CLOCK = re.compile(r"(\d{1,2}):?([0-5]\d)|(\d\d)1([0-5]\d)", re.ASCII)
-# The distance of the first and the third digit, by that of the third and the fourth: some 2.5 where the colon between
-# the second and the third is lost, and 1.5 where the second is none, but the colon shown as a stroke.
-_STROKE = 2.25
+_AMBIGUOUS = re.compile(r"\d1\d\d", re.ASCII)  # 1123 is 11:23 or 1:23
+_WIDER = 1.8  # times as wide is what is ambiguous when it is read again
+# The distance of the first and the third digit, by that of the third and the fourth: 2.2 or more where the colon between
+# the second and the third is lost, and 2 or less where the second is none, but a colon shown as a stroke.
+_STROKE = 2.1
 _SURE = 0.3  # the least probability of a letter
 _LOOKED_AT = 1280  # pixels: the width of a picture in which text is looked for
 _LEAST_HIGH, _MOST_HIGH = 0.008, 0.06  # of the picture: the height of a clock's digits
@@ -77,19 +79,32 @@ def read_clock(piece: Picture) -> int | None:
     height, width = piece.shape
     if height < 4 or width > _WIDEST * height:
         return None
+    text, _ = _letters(piece)
+    if _AMBIGUOUS.fullmatch(text):
+        text, places = _letters(piece, _WIDER)  # where letters lie can be told better
+        if _AMBIGUOUS.fullmatch(text) and places[2] - places[0] < _STROKE * (places[3] - places[2]):
+            text = f"{text[0]}:{text[2:]}"
+    return clock_of(text)
+
+
+def _letters(piece: Picture, wider: float = 1.0) -> tuple[str, npt.NDArray[np.int64]]:
+    """The digits and colons on a piece of a picture, and their places from left to right: int64 [len(text)].
+
+    Args:
+        piece: uint8 [h, w], grey.
+        wider: by which it is stretched.
+    """
+    height, width = piece.shape
     session, numbers, letters = _recogniser()
-    line = _scaled(piece, max(_HEIGHT, round(_HEIGHT * width / height)), _HEIGHT)
+    line = _scaled(piece, max(_HEIGHT, round(wider * _HEIGHT * width / height)), _HEIGHT)
     (answer,) = session.run(None, {session.get_inputs()[0].name: _as_input(line)})
     # Greedy decoding of connectionist temporal classification (Graves et al. 2006), of digits and colons alone.
     scores = answer[0][:, numbers]
     best = scores.argmax(axis=1)
-    is_letter = (best > 0) & np.concatenate([[True], best[1:] != best[:-1]])
-    if not is_letter.any() or scores.max(axis=1)[is_letter].min() < _SURE:
-        return None
-    text, places = "".join(letters[number] for number in best[is_letter]), np.flatnonzero(is_letter)
-    if re.fullmatch(r"\d1\d\d", text) and places[2] - places[0] < _STROKE * (places[3] - places[2]):
-        text = f"{text[0]}:{text[2:]}"
-    return clock_of(text)
+    places = np.flatnonzero((best > 0) & np.concatenate([[True], best[1:] != best[:-1]]))
+    if not len(places) or scores.max(axis=1)[places].min() < _SURE:
+        return "", places[:0]
+    return "".join(letters[number] for number in best[places]), places
 
 
 def text_boxes(picture: Picture) -> list[Box]:

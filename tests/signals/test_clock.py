@@ -66,8 +66,8 @@ def test_a_drawn_clock_is_read(clock: int, font: str) -> None:
 
 @pytest.mark.parametrize("clock", [87, 227, 387, 587])
 def test_a_colon_that_is_a_stroke_is_no_digit(clock: int) -> None:
-    look = Look(font="DejaVuSans-Bold.ttf", colour=(255, 255, 255), leading_zero=False)
-    picture = np.frombuffer(drawn(clock, 26, 13, look), dtype=np.uint8).reshape(13, 26, 4)
+    look = Look(colour=(255, 255, 255), ground=(40, 40, 60, 255), leading_zero=False)
+    picture = np.frombuffer(drawn(clock, 32, 13, look), dtype=np.uint8).reshape(13, 32, 4)
     assert read_clock(picture[..., :3].mean(axis=2).astype(np.uint8)) == clock
 
 
