@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
 
     from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
-    from lolhl.results import Analysis, Games, MethodComparison, Model, Report, Retraining
+    from lolhl.results import Analysis, Clock, Games, MethodComparison, Model, Report, Retraining
     from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
     from lolhl.stages.review import Reviewed
@@ -207,6 +207,24 @@ def _format_labels(stored: "Iterable[Imported]", _root: Root, _arguments: Argume
     return [(line(vod), asdict(vod)) for vod in stored]
 
 
+def _format_clock(made: "Manifest[Clock]", _root: Root, _arguments: Arguments) -> list[Line]:
+    from lolhl import grid
+
+    result = made.result
+    share = f"{result.readings} of {result.looks} pictures show a clock"
+    lines = [f"clock {result.vod}: {len(result.games)} games; {share}"]
+    for game in result.games:
+        paused = f", {len(game.pauses)} pauses" if game.pauses else ""
+        until = grid.format_time(round(game.clock))
+        lines.append(
+            f"  {grid.format_time(round(game.start))} to {grid.format_time(round(game.stop))}, to {until} of its clock"
+            f"{paused}"
+        )
+    if not result.readings:
+        lines.append("no clock runs with the video where one was looked for; --box says where it is")
+    return [("\n".join(lines), made.result_values())]
+
+
 def _format_riot(made: "Manifest[Games]", _root: Root, _arguments: Arguments) -> list[Line]:
     from lolhl import grid
     from lolhl.labels.riot_timeline import ROUGH
@@ -222,7 +240,12 @@ def _format_riot(made: "Manifest[Games]", _root: Root, _arguments: Arguments) ->
     if not result.labelled:
         lines.append("the VOD has labels that a person gave, which stay as they are")
     if result.placed == "roughly":
-        lines.append(f"where the games lie goes by the clocks of Twitch and Riot; {ROUGH}: --game-start says it better")
+        lines.append(
+            f"where the games lie goes by the clocks of Twitch and Riot; {ROUGH}: `lolhl clock` or --game-start says "
+            "it better"
+        )
+    if result.placed == "by the clock":
+        lines.append("the games are placed by the clock on the pictures")
     return [("\n".join(lines), made.result_values())]
 
 
@@ -325,6 +348,7 @@ def _format_rollback(done: "RolledBack", _root: Root, _arguments: Arguments) -> 
 # How the result of a stage is shown, where its plain values would not do.
 _FORMATS: dict[str, Format] = {
     "labels": _format_labels,
+    "clock": _format_clock,
     "riot": _format_riot,
     "train": _format_train,
     "report": _format_report,

@@ -70,6 +70,11 @@ def games(vod: str) -> str:
     return f"{GAMES}{check_name(vod, 'VOD')}.json"
 
 
+def clock(vod: str) -> str:
+    """The manifest of the games that the clock on a VOD's pictures tells, which holds them."""
+    return f"clocks/{check_name(vod, 'VOD')}.json"
+
+
 def match(match_id: str) -> str:
     """What Riot says of a match, with its timeline. All VODs that show the match share it."""
     return f"matches/{check_name(match_id, 'match')}.json"
@@ -327,6 +332,8 @@ def command(key: str) -> str:
             return "lolhl labels …"
         case ["games", file]:
             return f"lolhl riot {file.removesuffix('.json')} --riot-id …"
+        case ["clocks", file]:
+            return f"lolhl clock {file.removesuffix('.json')}"
         case ["matches", *_]:
             return "lolhl riot … --riot-id …"
         case ["vods", vod, *_]:

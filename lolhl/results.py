@@ -32,6 +32,7 @@ from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span
+from lolhl.matches.clock import ClockGame
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
 
@@ -146,7 +147,7 @@ class Games(Result):
         events: of all games, as far as the VOD shows them, in order of time.
         highlights: what the rules make of the events, in order of time: named by what happened, with its weight as
             score.
-        placed: "roughly" by when VOD and games began, or "by hand".
+        placed: "roughly" by when VOD and games began, "by the clock" on the pictures, or "by hand".
         labelled: False where the VOD has labels of a person, which were left as they are.
     """
 
@@ -156,8 +157,25 @@ class Games(Result):
     remakes: list[str]
     events: list[GameEvent]
     highlights: list[Span] = field(default_factory=list)
-    placed: Literal["roughly", "by hand"]
+    placed: Literal["roughly", "by the clock", "by hand"]
     labelled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock(Result):
+    """The games that the clock on a VOD's pictures tells.
+
+    Attributes:
+        looks: pictures that were looked at.
+        readings: how many of them show a clock.
+        games: in order of time.
+    """
+
+    stage = "clock"
+    vod: str
+    looks: Count
+    readings: Count
+    games: list[ClockGame]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,6 +103,7 @@ class Report:
         labels: None when nobody labelled the VOD.
         looked_at: the stretches that somebody has looked at; None for all of it, and where there are no labels.
         chapters: with their names.
+        games: that the video shows, with what is known of each.
         agreement: one figure against the labels and what it is, for the summary.
         tables: figures of the model, and of this VOD against its labels.
         files: beside the page.
@@ -128,6 +129,7 @@ class Report:
     labels: Sequence[Span] | None = None
     looked_at: Sequence[Span] | None = None
     chapters: Sequence[Span]
+    games: Sequence[Span] = ()
     agreement: tuple[str, str] | None = None
     tables: Sequence[Table] = ()
     files: Sequence[Link] = ()
@@ -211,6 +213,7 @@ def _data(report: Report) -> dict[str, Any]:
         "labels": None if report.labels is None else [_span(span) for span in report.labels],
         "looked_at": None if report.looked_at is None else [[span.start, span.stop] for span in report.looked_at],
         "chapters": [_span(span) for span in report.chapters],
+        "games": [_span(span) for span in report.games],
         "agreement": {"value": report.agreement[0], "note": report.agreement[1]} if report.agreement else None,
         "tables": [asdict(table) for table in report.tables],
         "files": [asdict(link) for link in report.files],

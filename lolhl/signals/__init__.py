@@ -95,6 +95,12 @@ def _events(view: View, _: "Callable[[], Encoder]") -> Signal:
     return EventsSignal(view.fps)
 
 
+def _clock(view: View, _: "Callable[[], Encoder]") -> Signal:
+    from lolhl.signals.clock import ClockSignal
+
+    return ClockSignal(view.fps)
+
+
 Open = Callable[[View, "Callable[[], Encoder]"], Signal]
 
 SIGNALS: dict[str, Open] = {
@@ -104,6 +110,7 @@ SIGNALS: dict[str, Open] = {
     "chat": _chat,  # messages a second
     "motion": _motion,  # differences of pictures
     "events": _events,  # kills and objectives of the game, as Riot records them
+    "clock": _clock,  # the game's clock, as the pictures show it
 }
 """Name → function that opens the signal for a view. It may call the second argument to get the encoder."""
 

@@ -34,6 +34,7 @@ from lolhl.report.tables import (
 from lolhl.results import (
     Agreement,
     Clips,
+    Clock,
     Dataset,
     Highlights,
     Model,
@@ -100,6 +101,9 @@ def page(
     }
     if upright:
         inputs[layout.shorts(vod)] = upright.content_digest()
+    clock = _clock(root, stored)
+    if clock:
+        inputs[layout.clock(vod)] = clock.content_digest()
     if root.stat(layout.labels(vod)):
         inputs[layout.labels(vod)] = hashlib.sha256(root.read(layout.labels(vod))).hexdigest()
     todo, earlier = manifest.plan(root, layout.report(vod), Report, config, inputs, force=force, opened=True)
@@ -117,6 +121,7 @@ def page(
         highlights=_shown(vod, spans.result.highlights, pictures, labels.spans if labels else None, videos),
         labels=labels.spans if labels else None,
         looked_at=labels.looked_at if labels else None,
+        games=_games(clock.result) if clock else (),
         agreement=agreement_summary(agreement) if agreement else None,
         tables=[
             *([agreement_table(agreement)] if agreement else []),
@@ -144,6 +149,21 @@ class _Videos:
     def of(cls, cut: Clips, upright: Shorts | None) -> "_Videos":
         shorts = {short.rank: short.key for short in upright.shorts} if upright else {}
         return cls({clip.rank: clip.key for clip in cut.clips}, shorts)
+
+
+def _clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
+    """The games that the clock on the pictures tells. None where it was not read since the VOD was stored."""
+    clock = manifest.find(root, layout.clock(vod.result.vod), Clock)
+    return clock if clock and clock.inputs.get(layout.vod(vod.result.vod)) == vod.content_digest() else None
+
+
+def _games(clock: Clock) -> list[Span]:
+    """The games, each named by what its clock shows at its end."""
+    return [
+        Span(game.start, game.stop, f"game {number}, to {round(game.clock) // 60}:{round(game.clock) % 60:02}")
+        for number, game in enumerate(clock.games, start=1)
+        if game.start < game.stop
+    ]
 
 
 def _model_tables(scoring: Scoring) -> Iterator[Table]:

@@ -22,10 +22,12 @@ from lolhl.labels.rows import KnownVods, checked
 from lolhl.labels.spans import Span
 from lolhl.labels.store import has_a_person_s, joined, save_labels, stored_labels
 from lolhl.manifest import Manifest
+from lolhl.matches.clock import ClockGame
 from lolhl.matches.game import REMAKE, Event, Game, Player, game_of, match_seconds
+from lolhl.matches.placing import Disagreement, starts_by_clock
 from lolhl.matches.riot import REGIONS, RiotApi, RiotId, open_api, parse_riot_ids
 from lolhl.matches.timeline import Match, parse_record, record_bytes
-from lolhl.results import GameEvent, Games, ShownGame, Vod
+from lolhl.results import Clock, GameEvent, Games, ShownGame, Vod
 from lolhl.stages.labels import read_plain
 from lolhl.storage import Root
 
@@ -62,7 +64,8 @@ class RiotConfig(Config):
     game_start: float | None = setting(
         None,
         "the time of the VOD at which the clock of its first game is 0, of those that begin in it, as h:mm:ss or "
-        "seconds; it sets all games right (default: by when VOD and games began, which is rough)",
+        "seconds; it sets all games right (default: by the clock that `lolhl clock` read, else by when VOD and games "
+        "began, which is rough)",
         at_least=0,
         at_most=100 * 3600,
         parse=parse_time,
@@ -111,6 +114,9 @@ def riot(
         "accounts": _sha256(",".join(map(str, accounts)).encode()),
         "rules": _sha256(rules_data),
     }
+    clock = _clock(root, stored) if config.game_start is None else None
+    if clock:
+        inputs[layout.clock(vod)] = clock.content_digest()
     todo, earlier = manifest.plan(root, layout.games(vod), Games, config, inputs, force=force)
     if earlier:
         return earlier
@@ -123,7 +129,8 @@ def riot(
             f"{datetime.fromtimestamp(began).astimezone().isoformat(timespec='minutes')} on: check --region, --riot-id "
             "and --recorded-at"
         )
-    result, spans = _place(stored.result, matches, began, config, rules)
+    starts, placed = _starts(stored.result, matches, began, config, clock.result.games if clock else ())
+    result, spans = _place(stored.result, matches, starts, placed, rules)
     before = manifest.intact(root, layout.games(vod), Games)
     sources = {source_of(game.match) for game in before.result.games} if before else set()
     if not _store_labels(root, vod, spans, sources):
@@ -232,20 +239,64 @@ def _times(match: Match) -> tuple[float, float]:
     return start, (match.info.game_end_timestamp or 0) / 1000 or start + match_seconds(match)
 
 
-def _place(vod: Vod, matches: _Matches, began: float, config: RiotConfig, rules: Rules) -> tuple[Games, list[Span]]:
-    """Where games and events lie in the VOD, and the highlights."""
-    starts = [(game.clock.began or 0.0) - began for game, _, _ in matches.games]
-    first = next((start for start in starts if start >= 0), None)
-    if config.game_start is not None and first is None:
-        raise UsageError(
-            f"--game-start {format_time(config.game_start)}: no game begins in VOD {vod.vod}: leave it out, or give "
-            "--recorded-at"
+def _clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
+    """The games that the clock on the pictures tells. None where it was not read since the VOD was stored."""
+    key = layout.clock(vod.result.vod)
+    clock = manifest.find(root, key, Clock)
+    if clock and clock.inputs.get(layout.vod(vod.result.vod)) != vod.content_digest():
+        log.warning(
+            "riot %s: the VOD has been stored anew since its clock was read: `%s` reads it again",
+            vod.result.vod,
+            layout.command(key),
         )
-    shift = config.game_start - first if config.game_start is not None and first is not None else 0.0
+        return None
+    return clock
+
+
+_Placed = Literal["roughly", "by the clock", "by hand"]
+
+
+def _starts(
+    vod: Vod, matches: _Matches, began: float, config: RiotConfig, shown: Sequence[ClockGame]
+) -> tuple[list[float], _Placed]:
+    """When each game's clock is 0, in seconds of the VOD, and how that is known.
+
+    Args:
+        shown: the games that the clock on the pictures tells.
+
+    Raises:
+        UsageError: no game begins in the VOD, and --game-start says when the first does.
+        RiotError: the games lie elsewhere by the clock than by when VOD and games began.
+    """
+    rough = [(game.clock.began or 0.0) - began for game, _, _ in matches.games]
+    if config.game_start is not None:
+        first = next((start for start in rough if start >= 0), None)
+        if first is None:
+            raise UsageError(
+                f"--game-start {format_time(config.game_start)}: no game begins in VOD {vod.vod}: leave it out, or "
+                "give --recorded-at"
+            )
+        return [start + config.game_start - first for start in rough], "by hand"
+    games = [game for game, _, _ in matches.games]
+    try:
+        starts = starts_by_clock(games, rough, shown)
+    except Disagreement as error:
+        raise RiotError(f"VOD {vod.vod}: {error}: check --recorded-at, --riot-id and --region") from None
+    return (rough, "roughly") if starts is None else (starts, "by the clock")
+
+
+def _place(
+    vod: Vod, matches: _Matches, starts: Sequence[float], placed: _Placed, rules: Rules
+) -> tuple[Games, list[Span]]:
+    """Where games and events lie in the VOD, and the highlights.
+
+    Args:
+        starts: when each game's clock is 0, in seconds of the VOD.
+        placed: how that is known.
+    """
     known = KnownVods({vod.vod: vod.duration})
     shown, events, labels = [], [], []
-    for (game, player, account), rough in zip(matches.games, starts, strict=True):
-        start = rough + shift
+    for (game, player, account), start in zip(matches.games, starts, strict=True):
 
         def time_of(seconds: float, game: Game = game, start: float = start) -> float:
             return start + game.clock.since_begin(seconds)
@@ -272,7 +323,7 @@ def _place(vod: Vod, matches: _Matches, began: float, config: RiotConfig, rules:
         remakes=list(matches.remakes),
         events=sorted(events, key=lambda event: event.time),
         highlights=sorted(labels),
-        placed="roughly" if config.game_start is None else "by hand",
+        placed=placed,
         labelled=True,
     )
     return result, labels

@@ -99,6 +99,15 @@ STAGES: dict[str, Stage] = {
         epilog="examples:\n  lolhl labels highlights.tsv\n  lolhl labels export.json --format label-studio --fps 24\n"
         "  lolhl labels markers.csv --vod 1863051677\n  lolhl labels cuts.edl --vod 1863051677 --fps 29.97",
     ),
+    "clock": Stage(
+        "read the game's clock on a VOD's pictures, and tell where its games begin, pause and end",
+        image="infer",
+        words=(Word("vod", "names of downloaded VODs", many=True),),
+        settings=("ClockConfig",),
+        shareable=True,
+        epilog="It needs `pip install 'lolhl[clock]'`. `lolhl riot` then places Riot's games by the clock.\n\n"
+        "examples:\n  lolhl clock 1863051677\n  lolhl clock 1863051677 --box 0.9646,0.0019,0.0313,0.0259",
+    ),
     "riot": Stage(
         "ask Riot for the games that a VOD shows, and make highlights of their events",
         image="dataset",

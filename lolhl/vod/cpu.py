@@ -338,6 +338,26 @@ class Reader:
             for frame in [*self._decode(packet), *self._decode(None)]:
                 yield time, self._picture(frame)
 
+    def key_at(self, seconds: float) -> tuple[float, Picture] | None:
+        """The last key frame at or before a time, else the first one: its time, and its picture, grey, in its own size.
+
+        Returns:
+            Seconds, and uint8 [height, width]. None where there is no key frame, or it cannot be decoded.
+        """
+        tick = math.floor(seconds / self._base)
+        key: _Packet | None = None
+        for entry in self._packets(tick):  # they may begin some key frames before
+            if key is not None and entry.tick is not None and entry.tick > tick:
+                break
+            if entry.packet.is_keyframe and entry.tick is not None:
+                key = entry
+        for frame in [*self._decode(key.packet), *self._decode(None)] if key else []:
+            assert key is not None
+            assert key.tick is not None
+            grey = self._reformatter.reformat(frame, format="gray", threads=1).to_ndarray()
+            return float(key.tick * self._base), np.rot90(grey, round(frame.rotation / 90))
+        return None
+
     @property
     def end(self) -> Fraction | None:
         """When the last picture leaves the screen, in seconds; None before the end was reached, or if nobody knows."""

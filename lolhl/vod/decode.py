@@ -7,7 +7,7 @@ whatever their number.
 
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 Decoder = Literal["cpu", "cuda"]
 Mode = Literal["grid", "scan", "refine"]
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 # Seconds of a part: many GOPs, since it begins at a key frame that may lie before it. On a card each
 # part is a process, which takes its time to start.
@@ -194,6 +195,29 @@ def scan(
         why = opened.problem or over.why
     if not over.yielded and begin == 0:
         raise VideoError(f"{video} holds no key frame that can be decoded ({why}): download it again")
+
+
+Look = Callable[[float], tuple[float, Picture] | None]
+"""Takes seconds. Returns the last key frame at or before: its time, and uint8 [height, width], grey."""
+
+
+def look_at_keys(video: Path, parts: Iterable[Item], work: Callable[[Look, Item], Made]) -> Iterator[Made]:
+    """Yields what `work` makes of each part, in order. Several threads call it, with what gives it key frames.
+
+    Only what it asks for is read and decoded, in the size that it has. Nothing is yielded of a file that cannot be
+    searched, or does not say when its key frames appear.
+
+    Raises:
+        VideoError: the file cannot be opened, or holds no pictures.
+    """
+    view = View(Fraction(1), 16, "squeeze")
+
+    def made(reader: Reader, part: Item) -> Generator[Made, None, None]:
+        yield work(reader.key_at, part)
+
+    with closing(Reader(video, view)) as opened:
+        if opened.key_times(quick=True) is not None and opened.can_seek() and opened.has_times():
+            yield from in_order(lambda: closing(Reader(opened, view)), parts, made, workers=cores(), waiting=1)
 
 
 def stills(video: Path, fps: Fraction, numbers: Sequence[int], width: int) -> Iterator[Picture | None]:

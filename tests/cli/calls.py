@@ -414,6 +414,10 @@ CALLS = [
     Bad("dataset n a", 2, "labels/a.tsv:1", "save it as UTF-8", replaced("labels/a.tsv", b"\xff\n")),
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
     # Games
+    Bad("clock zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
+    Bad("clock a --box 1,2", 2, "--box '1,2'", "give left, top, width and height"),
+    Bad("clock a --box 0.9,0,0.2,0.1", 2, "--box '0.9,0,0.2,0.1'", "as fractions"),
+    Bad("clock a --box nan,0,0.2,0.1", 2, "--box 'nan", "as fractions"),
     Bad("riot zzz --riot-id a#b", 1, "vods/zzz/vod.json", "run `lolhl download"),
     Bad("riot a", 2, "--riot-id", "--help"),
     Bad("riot a --riot-id me", 2, "--riot-id 'me'", "give NAME#TAG"),

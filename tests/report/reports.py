@@ -72,6 +72,7 @@ def named(name: str) -> Report:
         title=name,
         model=name,
         chapters=[Span(0, 1200, name)],
+        games=[Span(50, 900, name)],
         labels=[Span(95, 110, name), Span(300, 310, name)],  # the second is no highlight
         agreement=(name, name),
         tables=[Table(name, (name, name), ((name, name),), name)],

@@ -311,3 +311,14 @@ def test_a_clip_plays_beside_the_page(browser: Browser, tmp_path: Path) -> None:
             expect(page.locator("#player")).to_be_hidden()
         server.shutdown()
     page.close()
+
+
+def test_games_are_bands_on_the_timeline(show: Open) -> None:
+    page = show(made_up(games=[Span(60, 500, "game 1, to 7:20"), Span(600, 1000, "game 2, to 6:40")]))
+    box = page.locator("#chart").bounding_box()
+    assert box
+    for share, name in ((1 / 3, "game 1, to 7:20"), (2 / 3, "game 2, to 6:40")):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + 40)
+        expect(page.locator("#tip")).to_contain_text(name)
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 40)
+    expect(page.locator("#tip")).not_to_contain_text("game")

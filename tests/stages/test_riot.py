@@ -13,8 +13,9 @@ from lolhl import layout, results
 from lolhl.errors import MissingInput, RiotError, UsageError
 from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels, save_labels
-from lolhl.manifest import Manifest
+from lolhl.manifest import Manifest, load
 from lolhl.matches import riot as api
+from lolhl.matches.clock import ClockGame, Stretch
 from lolhl.stages.labels import LabelsConfig, labels
 from lolhl.stages.riot import RiotConfig, riot
 from lolhl.storage import Root, open_root
@@ -406,3 +407,41 @@ def test_the_command_shows_and_stores_no_key(root: Root, server: Riot, capsys: p
     for stat in root.list():
         assert KEY.encode() not in root.read(stat.key)
     assert layout.command("games/w.json") == "lolhl riot w --riot-id …"
+
+
+def shown_clock(root: Root, *zeros: float, seconds: float = 1800, vod: str = "v") -> None:
+    """What `lolhl clock` leaves: games that last as long, whose clock is 0 at these seconds of the VOD."""
+    stored = load(root, layout.vod(vod), results.Vod)
+    shown = [ClockGame(max(0.0, zero), zero + seconds, (Stretch(zero, 2, seconds - 3, 90),)) for zero in zeros]
+    clock = results.Clock(vod=vod, looks=360, readings=180, games=shown)
+    store(root, layout.clock(vod), clock, inputs={layout.vod(vod): stored.content_digest()})
+
+
+def test_games_are_placed_by_the_clock_on_the_pictures(root: Root, server: Riot) -> None:
+    play(server, 1, 0)
+    play(server, 2, 2700)
+    rough = riot(root, "v", "Me#EUW")
+    assert rough.result.placed == "roughly"
+    shown_clock(root, 612.5, 3313.0)
+    made_by = riot(root, "v", "Me#EUW")
+    assert games(made_by) == [("EUW1_1", 612.5, 2), ("EUW1_2", 3313.0, 2)]
+    assert made_by.result.placed == "by the clock"
+    assert sources(root)[0] == (800.5, "riot EUW1_1")
+    assert riot(root, "v", "Me#EUW") == made_by
+    assert riot(root, "v", "Me#EUW", RiotConfig(game_start=600)).result.placed == "by hand"
+
+
+def test_a_clock_that_disagrees_with_riot_says_by_how_much(root: Root, server: Riot) -> None:
+    play(server, 1, 0)
+    shown_clock(root, 1500)
+    with pytest.raises(RiotError, match=r"VOD v: .* begins at 0:25:00, .* at 0:10:00, which is 900 s apart: check --r"):
+        riot(root, "v", "Me#EUW")
+    assert not [*root.list("games/"), *root.list("labels/")]
+
+
+def test_a_clock_of_another_video_does_not_count(root: Root, server: Riot, caplog: pytest.LogCaptureFixture) -> None:
+    play(server, 1, 0)
+    shown_clock(root, 612)
+    downloaded(root, "v", duration=HOUR)
+    assert riot(root, "v", "Me#EUW").result.placed == "roughly"
+    assert "stored anew since its clock was read: `lolhl clock v` reads it again" in caplog.text

@@ -1,4 +1,4 @@
-// Draws the timeline: curves, highlights, labels and chapters on one axis, and an overview below.
+// Draws the timeline: curves, highlights, labels, games and chapters on one axis, and an overview below.
 
 const chart = $('chart');
 const overview = $('overview');
@@ -7,6 +7,7 @@ const PLOT = 190;
 const lanes = [{ name: 'Found', kind: 'found' }];
 if (data.labels) lanes.push({ name: 'Labels', kind: 'labels' });
 if (review) lanes.push({ name: 'Looked at', kind: 'looked' });
+if (data.games.length) lanes.push({ name: 'Games', kind: 'games' });
 if (data.chapters.length) lanes.push({ name: 'Chapters', kind: 'chapters' });
 const LANE = 24;
 const HEIGHT = PLOT + 12 + lanes.length * LANE + 26;
@@ -177,6 +178,7 @@ function drawChart() {
         context.fillRect(x, laneTop + 9, Math.max(2, toX(stop, width) - x), LANE - 18);
       }
     }
+    if (lane.kind === 'games') data.games.forEach((game, number) => drawChapter(context, game, number, laneTop, width));
     if (lane.kind === 'chapters') data.chapters.forEach((chapter, number) => drawChapter(context, chapter, number, laneTop, width));
   });
 

@@ -19,6 +19,7 @@ const verdictOn = (item) => (item.removed && !item.undecided ? 'rejected' : item
 const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);
 const changed = (item) => item.removed || !item.was || item.start !== item.was[0] || item.stop !== item.was[1];
 const at = (values, seconds) => values[Math.min(values.length - 1, Math.max(0, Math.floor(seconds / data.step + 1e-6)))];
+const gameAt = (seconds) => data.games.find((game) => game.start <= seconds && seconds < game.stop);
 const chapterAt = (seconds) => data.chapters.find((chapter) => chapter.start <= seconds && seconds < chapter.stop);
 
 /** Whether labels speak of this highlight: those of a part of the stream say nothing of the rest. */

@@ -137,6 +137,7 @@ function showTip(event) {
     `intensity ${at(intensity, time).toFixed(2)}`,
     item ? nameOf(item) : null,
     labels.some((label) => label.start <= time && time < label.stop) ? 'labelled' : null,
+    gameAt(time)?.name.slice(0, 60),
     chapter ? chapter.name.slice(0, 60) : null,
   ].filter(Boolean).join('\n');
   tip.hidden = false;

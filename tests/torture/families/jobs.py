@@ -20,6 +20,7 @@ SCHEDULERS = ("local_docker", "local_cwd", "slurm", "kubernetes")
 STAGES: dict[str, tuple[set[str], tuple[tuple[str, ...], ...]]] = {
     "download": ({"twitch"}, ((),)),
     "labels": (set(), ((),)),
+    "clock": (set(), ((), ("--replicas", "2"))),
     "riot": ({"riot"}, ((),)),
     "extract": (set(), ((), ("--replicas", "3"), ("--max_retries", "2"), ("-h", "lolhl_l4"))),
     "dataset": (set(), ((),)),

@@ -1,0 +1,74 @@
+"""clock: a VOD → clocks/<vod>.json, the games that the clock on its pictures tells: where they begin, pause and end.
+
+What is read is a track, the signal `clock`, so that it is read once, and a run that was killed goes on.
+"""
+
+import logging
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lolhl import layout, manifest
+from lolhl.config import Config, setting
+from lolhl.manifest import Manifest
+from lolhl.matches.clock import games_of
+from lolhl.results import Clock
+from lolhl.signals import fill_track, stored_track
+from lolhl.signals.clock import ClockSettings, ClockSignal, parse_box, readings_of
+from lolhl.signals.source import video_source
+from lolhl.storage import Root, delete_all
+
+log = logging.getLogger(__name__)
+
+_FPS = Fraction(3)  # as models have it, so that they read the same track
+VERSION = 1  # of how games follow from readings: raise it whenever they change
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockConfig(Config):
+    """Where the clock is."""
+
+    box: str | None = setting(
+        None,
+        "the piece of the picture with the clock: its left, top, width and height as fractions of the picture, with "
+        "commas between them (default: it is searched for)",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.box is not None:
+            parse_box(self.box)
+
+
+def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: bool = False) -> Manifest[Clock]:
+    """Makes clocks/<vod>.json, and the track of the clock where it is not stored.
+
+    Args:
+        root: where the data lies.
+        vod: name of a downloaded VOD.
+        config: see `ClockConfig`.
+        force: read the clock anew.
+
+    Returns:
+        The manifest. Its result says where in the VOD games lie. There are none where no clock was read.
+
+    Raises:
+        MissingInput: the VOD was not downloaded.
+        UsageError: the box is none.
+        ToolMissing: what reads clocks is not installed.
+        VideoError: the video cannot be opened.
+    """
+    source = video_source(root, vod)
+    signal = ClockSignal(_FPS, ClockSettings(parse_box(config.box) if config.box else None))
+    inputs = {**source.inputs, "reader": f"{signal.version}.{VERSION}"}
+    todo, earlier = manifest.plan(root, layout.clock(vod), Clock, config, inputs, force=force)
+    if earlier:
+        return earlier
+    track = None if force else stored_track(signal, source, "grid")
+    if track is None:
+        filling = fill_track(signal, source, "grid")
+        delete_all(root, [stat.key for stat in root.list(f"{filling.recipe.folder}/")] if force else [])
+        track = filling.track()
+    readings = readings_of(track)
+    games = games_of(readings, track.made.result.ended_at)
+    known = sum(reading.clock is not None for reading in readings)
+    return todo.finish(Clock(vod=vod, looks=len(readings), readings=known, games=list(games)), [])
