@@ -148,6 +148,7 @@ def shorts(
             shorts_from=footage.quality if footage.pieces else None,
             source_may_come=footage.source_may_come,
         )
+        load_input(root, spans, layout.vod(vod), Vod)  # none is cut from a video that took the place of this one
         with todo.begin() as begun:
             _clear(root, vod)
             return begun.finish(result, [Output.upload(root, path, names[rank]) for rank, path in files.items()])
