@@ -418,7 +418,7 @@ CALLS = [
     Bad("clock a --box 1,2", 2, "--box '1,2'", "give left, top, width and height"),
     Bad("clock a --box 0.9,0,0.2,0.1", 2, "--box '0.9,0,0.2,0.1'", "as fractions"),
     Bad("clock a --box nan,0,0.2,0.1", 2, "--box 'nan", "as fractions"),
-    Bad("clock", 2, "vod", "--help"),
+    Bad("clock", 2, "VOD", "--help"),
     Bad("clock ../a", 2, "'../a'", "name"),
     Bad("clock a --part 2/2", 2, "--part", "--help"),
     Bad("clock a", 1, "vods/a/vod.json", "--force`", replaced("vods/a/vod.json", b"{}")),
