@@ -174,17 +174,24 @@ def _lines(looks: Sequence[Reading]) -> list[_Line]:
     """The stretches that readings vote for, in order of their beginning. They may overlap."""
     lines: list[_Line] = []
     for look in looks:
-        if look.clock is None:
-            continue
-        offset = look.time - look.clock
-        near = min(lines, key=lambda line: abs(line.recent - offset), default=None)
-        if near and abs(near.recent - offset) <= _TOLERANCE and near.last <= look.clock:
-            lines[lines.index(near)] = replace(near, readings=(*near.readings, (look.time, look.clock)))
-        else:
-            lines.append(_Line(((look.time, look.clock),)))
+        for clock in _meanings(look.clock):
+            offset = look.time - clock
+            near = min(lines, key=lambda line: abs(line.recent - offset), default=None)
+            if near and abs(near.recent - offset) <= _TOLERANCE and near.last <= clock:
+                lines[lines.index(near)] = replace(near, readings=(*near.readings, (look.time, clock)))
+            else:
+                lines.append(_Line(((look.time, clock),)))
     voted = [line for line in lines if _is_voted(line)]
     stripped = [_without_strays(line, voted) for line in voted]
     return [line for line in stripped if _is_voted(line)]
+
+
+def _meanings(clock: int | None) -> list[int]:
+    """What a clock may show that was read so. In a small picture a colon looks like a 1: 31:23 may be 3:23."""
+    if clock is None:
+        return []
+    minutes, seconds = divmod(clock, 60)
+    return [clock, minutes // 10 * 60 + seconds] if minutes % 10 == 1 else [clock]
 
 
 def _is_voted(line: _Line) -> bool:

@@ -31,9 +31,9 @@ _LETTERS = {**{digit: digit for digit in "0123456789"}, ":": ":", "：": ":"}
 _CLOCK = re.compile(r"(\d{1,2}):?([0-5]\d)|(\d\d)1([0-5]\d)", re.ASCII)
 _AMBIGUOUS = re.compile(r"\d1\d\d", re.ASCII)  # 1123 is 11:23 or 1:23
 _WIDER = 1.8  # times as wide is what is ambiguous when it is read again
-# The distance of the first and the third digit, by that of the third and the fourth: 2.2 or more where the colon between
-# the second and the third is lost, and 2 or less where the second is none, but a colon shown as a stroke.
-_STROKE = 2.1
+# The distance of the first and the third letter, by that of the third and the fourth: 2 or more (read wider, 2.2) where
+# the colon between the second and the third is lost, and 1.3 to 2 where the second is the colon, shown as a stroke.
+_STROKE = 2.0
 _SURE = 0.3  # the least probability of a letter
 _LOOKED_AT = 1280  # pixels: the width of a picture in which text is looked for
 _LEAST_HIGH, _MOST_HIGH = 0.008, 0.06  # of the picture: the height of a clock's digits
@@ -79,12 +79,17 @@ def read_clock(piece: Picture) -> int | None:
     height, width = piece.shape
     if height < 4 or width > _WIDEST * height:
         return None
-    text, _ = _letters(piece)
-    if _AMBIGUOUS.fullmatch(text):
+    text, places = _letters(piece)
+    if _AMBIGUOUS.fullmatch(text) and not _is_stroke(places):
         text, places = _letters(piece, _WIDER)  # where letters lie can be told better
-        if _AMBIGUOUS.fullmatch(text) and places[2] - places[0] < _STROKE * (places[3] - places[2]):
-            text = f"{text[0]}:{text[2:]}"
+    if _AMBIGUOUS.fullmatch(text) and _is_stroke(places):
+        text = f"{text[0]}:{text[2:]}"
     return clock_of(text)
+
+
+def _is_stroke(places: npt.NDArray[np.int64]) -> bool:
+    """Whether the second of four letters is a colon: then the first and the third digit lie near to each other."""
+    return bool(places[2] - places[0] < _STROKE * (places[3] - places[2]))
 
 
 def _letters(piece: Picture, wider: float = 1.0) -> tuple[str, npt.NDArray[np.int64]]:
