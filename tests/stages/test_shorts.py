@@ -116,8 +116,8 @@ def test_a_camera_is_set_once_for_all_vods_of_a_channel(root: Root, video: Path)
     make_root(root, "v3", video, bumps(SECONDS, PEAKS), height=180, channel="lck")
     report(root, "v2", replace(SHORTS, shorts=False, camera="256,0,64,45"))
     assert load_camera(root, "cameras/channel-lck.json")[0] == Camera(1, (0.8, 0, 0.2, 0.25))
-    for vod, options, sees in (("v3", {}, True), ("v1", {}, False), ("v1", {"channel": "LCK"}, True)):
-        made = report(root, vod, replace(SHORTS, shorts_top=1, **options)).result
+    for vod, channel, sees in (("v3", None, True), ("v1", None, False), ("v1", "LCK", True)):
+        made = report(root, vod, replace(SHORTS, shorts_top=1, channel=channel)).result
         assert shows_the_camera(root, made.highlights[0].short) == sees
     report(root, "v2", replace(SHORTS, camera="none"))
     assert load_shorts(root, "v2").camera is None
