@@ -82,7 +82,7 @@ def coloured(picture: Picture, segments: Segments, weights: npt.NDArray[np.float
     mixed = grey * (1 - share) + colours * share
     size = len(picture)
     width, height = 2 * size, round(2 * size / min(max(shape, 1 / _OBLONG), _OBLONG))
-    pixels = np.ix_(np.arange(height) * size // height, np.arange(width) * size // width)
+    pixels = np.ix_(*((2 * np.arange(n) + 1) * size // (2 * n) for n in (height, width)))  # by their middles
     large, places = mixed[pixels], segments.places[pixels]
     border = np.zeros(places.shape, dtype=bool)
     border[:-1] |= places[:-1] != places[1:]

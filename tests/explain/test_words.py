@@ -51,7 +51,7 @@ def test_parts_are_blue_for_it_and_orange_against_it_and_grey_where_they_do_not_
 @pytest.mark.parametrize(("shape", "size"), [(2.0, (9, 18)), (0.5, (36, 18)), (1000.0, (4, 18))])
 def test_a_picture_is_drawn_in_the_shape_in_which_it_is_shown(shape: float, size: tuple[int, int]) -> None:
     picture = np.zeros((9, 9, 3), dtype=np.uint8)
-    picture[-1, -1] = 255
+    picture[-3:, -1] = 255
     drawn = coloured(picture, Segments(["a"], np.zeros((9, 9), dtype=np.int64)), np.array([0.0]), shape)
     assert drawn.shape == (*size, 3)
     assert drawn[-1, -1].tolist() == [255] * 3
