@@ -160,3 +160,18 @@ def test_a_model_with_the_name_of_a_method_is_refused(root: Root) -> None:
     root.write("models/random/model.json", root.read("models/good/model.json"))
     with pytest.raises(UsageError, match="'random' is a method that is built in"):
         compare(root, ["random"], CompareConfig(vods="b"))
+
+
+def test_a_vod_that_was_looked_at_in_part_is_judged_there(root: Root) -> None:
+    labels = load_labels(root, "b")
+    save_labels(root, "b", [span for span in labels if span.stop <= 60], [Span(0, 60)])
+    made = compare(root, ["random"], CompareConfig(vods="b")).result
+    for method in made.methods:
+        assert method.frames.model.frames == 60 * 3
+        assert method.events[0].labelled == sum(span.stop <= 60 for span in labels)
+    (random,) = [method for method in made.methods if method.method == "random"]
+    assert random.editing is not None
+    assert random.editing.called.value is not None
+    assert 0.2 < random.editing.called.value < 5  # as much is called as is labelled where somebody looked
+    save_labels(root, "b", labels)
+    assert compare(root, ["random"], CompareConfig(vods="b")).result.methods[0].frames.model.frames > 60 * 3

@@ -159,3 +159,16 @@ def test_the_page_matches_labels_as_the_figures_do(root: Root) -> None:
     assert labels[0] == 0
     assert 1 not in labels
     assert len([label for label in labels if label is not None]) == made.labelled.events[0].matched == 2
+
+
+def test_agreement_is_with_what_somebody_has_looked_at(root: Root) -> None:
+    add_scores(root, "v1", bumps(SECONDS, [(12, 0.9, 6), (40, 0.7, 6), (50, 0.8, 6)]))
+    save_labels(root, "v1", [Span(8, 16)], [Span(3, 21), Span(36, 44)])  # accepted, and rejected
+    made = report(root, "v1", ReportConfig(**SETTINGS, clips="none")).result
+    assert made.labelled
+    assert made.labelled.frames.model.frames == (18 + 8) * 3
+    at = made.labelled.events[0]
+    assert (at.labelled, at.predicted, at.matched) == (1, 2, 1)  # of the highlight at 50 s nobody knows
+    data = re.search(r'id="data">(.*?)</script>', root.read(made.page).decode(), re.DOTALL)
+    assert data
+    assert json.loads(data[1])["looked_at"] == [[3, 21], [36, 44]]
