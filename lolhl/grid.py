@@ -78,6 +78,11 @@ def times(count: int, fps: Fraction) -> npt.NDArray[np.float64]:
     return np.arange(count, dtype=np.float64) * fps.denominator / fps.numerator
 
 
+def whole_millis(seconds: float) -> float:
+    """The time as a label file holds it: rounded down, so that a frame at just that instant stays on its side."""
+    return math.floor(seconds * 1000 + 1e-6) / 1000
+
+
 def time_of(frame: int, fps: Fraction) -> float:
     """The instant of a frame in seconds, as the greatest float that is not later: `first_frame_at` gives the frame."""
     exact = frame / fps

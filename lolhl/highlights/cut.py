@@ -5,7 +5,6 @@ highlights usually are is learnt from labels: `CutConfig.limits`.
 """
 
 import heapq
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -299,7 +298,7 @@ def _padded(runs: Sequence[Run], fps: Fraction, duration: float, limits: Limits)
             start = max(start, (borders[number - 1][3] + begin) / 2)
         if number + 1 < len(borders):
             stop = min(stop, (end + borders[number + 1][2]) / 2)
-        start, stop = _millis(max(0.0, start)), _millis(min(duration, stop))
+        start, stop = grid.whole_millis(max(0.0, start)), grid.whole_millis(min(duration, stop))
         if start < stop:
             yield Span(start, stop)
 
@@ -324,7 +323,7 @@ def _split(
         lowest = (
             float(instants[first + np.argmin(smoothed[first:end])]) if first < end else (part.start + part.stop) / 2
         )
-        at = _millis(lowest)
+        at = grid.whole_millis(lowest)
         parts += [Span(at, part.stop), Span(part.start, at)]
 
 
@@ -348,11 +347,6 @@ def _described(
 def _ranked(h: Highlight, rank: int) -> Highlight:
     span = Span(h.span.start, h.span.stop, f"highlight {rank}", h.peak)
     return Highlight(span, rank, h.peak, h.peak_time, h.mean, h.reason)
-
-
-def _millis(seconds: float) -> float:
-    """Rounded down to what a label file holds: a frame at just that instant stays on its side of the border."""
-    return math.floor(seconds * 1000 + 1e-6) / 1000
 
 
 def _unlike(low: float, high: float) -> tuple[str, str]:

@@ -154,5 +154,6 @@ def _drawn(
 
 def _moment(smoothed: npt.NDArray[np.floating], fps: Fraction, first: int, stop: int) -> Moment:
     values = smoothed[first:stop]
-    span = Span(grid.time_of(first, fps), grid.time_of(stop, fps))
-    return Moment(span, float(values.max()), float(values.mean()))
+    # In whole milliseconds, as highlights, so that none overlaps one by less.
+    start, end = (grid.whole_millis(grid.time_of(frame, fps)) for frame in (first, stop))
+    return Moment(Span(start, end), float(values.max()), float(values.mean()))

@@ -62,12 +62,14 @@ class _Run:
             of the video, the one at which the last picture leaves the screen. In order.
         closed: no picture after the run refers to one in it.
         end: that last tick, at the end of the video.
+        last: the tick of the last picture, where what follows does not say how long it stays.
     """
 
     packets: list[_Packet]
     ticks: list[int]
     closed: bool
     end: int | None
+    last: int | None
 
 
 class _File:
@@ -391,7 +393,9 @@ class Reader:
             self._end = run.end
             last_instants = self._last_instants(run, first, stop, at_start)
             at_start = False
-            needed = [entry.tick is None or entry.tick in last_instants for entry in run.packets]
+            needed = [
+                entry.tick is None or entry.tick in last_instants or entry.tick == run.last for entry in run.packets
+            ]
             over = stop is not None and stop - 1 in last_instants.values()
             count = len(needed)
             if run.closed or over:
@@ -441,7 +445,9 @@ class Reader:
                 end = sum(self._last)
                 if ticks:
                     ticks.append(end)
-            yield _Run(packets[:cut], ticks, self._is_closed(following), end)
+            is_last = end is None and all(entry.packet.is_discard for entry in following)
+            last = ticks[-1] if is_last and ticks else None
+            yield _Run(packets[:cut], ticks, self._is_closed(following), end, last)
             packets = following
 
     def _is_closed(self, following: list[_Packet]) -> bool:
