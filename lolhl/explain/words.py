@@ -36,18 +36,18 @@ def in_words(weights: Mapping[str, float]) -> str:
     clauses: list[str] = []
     for side in sorted(sides, key=lambda side: in_order[0] not in sides[side]):  # the strongest part stands first
         if names := sides[side]:
-            said = {name: signed(speaking[name], strongest) for name in names}
-            clauses.append(_clause(side, said, verb=not clauses))
+            shown = {name: signed(speaking[name], strongest) for name in names}
+            clauses.append(_clause(side, shown, verb=not clauses))
     sentence = ", ".join(clauses) + "."
     return sentence[0].upper() + sentence[1:]
 
 
-def _clause(side: str, said: Mapping[str, str], *, verb: bool) -> str:
+def _clause(side: str, weights: Mapping[str, str], *, verb: bool) -> str:
     """ "the kill feed speaks for it (+0.8)", or of several "the kill feed (+0.8) and the chat (+0.3) speak for it"."""
-    if len(said) == 1:
-        ((name, weight),) = said.items()
+    if len(weights) == 1:
+        ((name, weight),) = weights.items()
         return f"the {name} {'speaks ' if verb else ''}{side} it ({weight})"
-    *parts, last = (f"the {name} ({weight})" for name, weight in said.items())
+    *parts, last = (f"the {name} ({weight})" for name, weight in weights.items())
     return f"{', '.join(parts)} and {last} {'speak ' if verb else ''}{side} it"
 
 

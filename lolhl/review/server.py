@@ -292,8 +292,8 @@ class _Site:
     def label(self, vod: str, body: bytes) -> dict[str, Any]:
         """Makes labels of the corrections of one VOD."""
         report = self._report(vod).result
-        found = [Span(highlight.start, highlight.stop) for highlight in report.highlights]
-        labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, found)
+        highlights = [Span(highlight.start, highlight.stop) for highlight in report.highlights]
+        labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, highlights)
         seconds = None if labels.looked_at is None else sum(span.duration for span in labels.looked_at)
         return {"labels": len(labels.spans), "looked_at": seconds, "key": layout.labels(vod)}
 
