@@ -9,9 +9,9 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from lolhl.signals.clock_text import Box
+from lolhl.vod.rectangle import Rectangle
 
-CORNER = Box(0.955, 0.0, 0.045, 0.036)
+CORNER = Rectangle(0.955, 0.0, 0.045, 0.036)
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 
@@ -42,7 +42,7 @@ class Played:
 class Look:
     """What a clock looks like. `box` is where it stands, in fractions of the picture."""
 
-    box: Box = CORNER
+    box: Rectangle = CORNER
     font: str = "DejaVuSans-Bold.ttf"
     colour: tuple[int, int, int] = (225, 220, 200)
     ground: tuple[int, int, int, int] = (12, 30, 34, 235)
@@ -68,7 +68,7 @@ def clock_video(
     """
     width, height = round(look.box.width * size[0]), round(look.box.height * size[1])
     below = background or ("-f", "lavfi", "-i", f"testsrc2=s={size[0]}x{size[1]}:r={fps}:d={seconds}")
-    place = f"{round(look.box.x * size[0])}:{round(look.box.y * size[1])}"
+    place = f"{round(look.box.left * size[0])}:{round(look.box.top * size[1])}"
     graph = f"[0]scale={size[0]}:{size[1]},fps={fps},noise=alls=12:allf=t[below];[below][1]overlay={place}"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *below, "-f", "rawvideo", "-pix_fmt", "rgba"]
     command += ["-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:0", "-filter_complex", graph]

@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Meta
 
 from lolhl import layout
-from lolhl.errors import Conflict, LabelError, StorageError
+from lolhl.errors import LabelError
 from lolhl.labels.rows import KnownVods, checked
 from lolhl.labels.spans import Span, merge
 from lolhl.labels.store import VodLabels, has_a_person_s, save_labels, stored_labels
+from lolhl.review.revisions import Revised, load_revised, save_revised
 from lolhl.storage import Root
 
 MOST = 20_000  # spans of one VOD: more than one every two seconds of 12 h
@@ -44,16 +45,14 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     was: tuple[Seconds, Seconds] | None = None
 
 
-class Corrections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Corrections(Revised, frozen=True, forbid_unknown_fields=True):
     """All corrections of one VOD.
 
     Attributes:
-        revision: how often they were saved. Whoever saves names the revision that he has seen.
         spans: in no order.
         looked_at: start and stop of stretches that the editor has marked as looked at, in no order.
     """
 
-    revision: Annotated[int, Meta(ge=0)] = 0
     spans: Annotated[tuple[Correction, ...], Meta(max_length=MOST)] = ()
     looked_at: Annotated[tuple[tuple[Seconds, Seconds], ...], Meta(max_length=MOST)] = ()
 
@@ -67,19 +66,8 @@ def borders(times: tuple[float, float]) -> tuple[int, int]:
 
 
 def load_corrections(root: Root, vod: str) -> tuple[Corrections, str | None]:
-    """The corrections of a VOD, and the etag of the stored file. Nobody's corrections are none, at revision 0.
-
-    Raises:
-        StorageError: the file is damaged.
-    """
-    key = layout.corrections(vod)
-    stored = root.find(key)
-    if stored is None:
-        return Corrections(), None
-    try:
-        return parse_corrections(stored[0]), stored[1]
-    except LabelError as error:
-        raise StorageError(f"{root.url}/{key} is damaged ({error}): move it away to begin anew") from error
+    """The corrections of a VOD, and the etag of the stored file. Raises as `load_revised`."""
+    return load_revised(root, layout.corrections(vod), Corrections(), parse_corrections, "move it away to begin anew")
 
 
 def parse_corrections(data: bytes) -> Corrections:
@@ -106,15 +94,10 @@ def save_corrections(root: Root, vod: str, corrections: Corrections, duration: f
         StorageError: the stored file is damaged.
     """
     _check_within(corrections, duration)
-    stored, etag = load_corrections(root, vod)
-    if stored.revision != corrections.revision:
-        raise Conflict(
-            f"the corrections of {vod} were saved elsewhere in the meantime (revision {stored.revision}, "
-            f"not {corrections.revision}): load the page again"
-        )
-    saved = msgspec.structs.replace(corrections, revision=corrections.revision + 1)
-    root.write_if(layout.corrections(vod), msgspec.json.format(msgspec.json.encode(saved), indent=1) + b"\n", etag)
-    return saved
+    stored = load_corrections(root, vod)
+    return save_revised(
+        root, layout.corrections(vod), corrections, stored, f"the corrections of {vod} were saved elsewhere"
+    )
 
 
 def save_as_labels(

@@ -30,7 +30,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lolhl import layout, manifest, text
-from lolhl.cameras import camera_key, load_camera, parse_camera, save_camera
 from lolhl.errors import Conflict, ExportError, LabelError, LolhlError, MissingInput, NotFound, UsageError
 from lolhl.exports.formats import FORMATS
 from lolhl.highlights.feeds import Feed
@@ -40,6 +39,7 @@ from lolhl.manifest import Output
 from lolhl.report.page import reviewed
 from lolhl.results import Clips, Highlights, Report, Result, Retraining, Shorts, Vod
 from lolhl.review import index
+from lolhl.review.cameras import camera_key, load_camera, parse_camera, save_camera
 from lolhl.review.corrections import (
     Corrections,
     load_corrections,

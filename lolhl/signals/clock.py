@@ -19,10 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid
-from lolhl.errors import UsageError
 from lolhl.matches.clock import STEP, Reading, agree
 from lolhl.signals import clock_text
-from lolhl.signals.clock_text import Box, read_clock, text_boxes
+from lolhl.signals.clock_text import read_clock, text_boxes
 from lolhl.signals.source import Source, video_of
 from lolhl.tracks.filling import End, Gap, Measured
 from lolhl.tracks.recipe import Layout
@@ -30,6 +29,7 @@ from lolhl.tracks.rows import Rows
 from lolhl.tracks.track import Track
 from lolhl.vod import decode
 from lolhl.vod.decode import Look
+from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import Picture, View
 
 COLUMNS = ("minutes", "seconds", "age")
@@ -49,32 +49,16 @@ _NEAR = 0.02  # of the picture: how far the right edges or the middles of one cl
 _RIGHT, _WIDE, _TOP, _BOTTOM = 8 / 1920, 60 / 1920, 2 / 1080, 30 / 1080
 _SCALES = (1.0, 0.85, 0.7, 1.2)
 USUAL = tuple(
-    Box(1 - scale * (_RIGHT + _WIDE), scale * _TOP, scale * _WIDE, scale * (_BOTTOM - _TOP)) for scale in _SCALES
+    Rectangle(1 - scale * (_RIGHT + _WIDE), scale * _TOP, scale * _WIDE, scale * (_BOTTOM - _TOP)) for scale in _SCALES
 )
 """Where League of Legends has its clock, at several scales of its display."""
-
-
-def parse_box(text: str) -> Box:
-    """A box as "0.96,0.002,0.03,0.026": left, top, width and height. Raises UsageError for what is none."""
-    try:
-        numbers = [float(part) for part in text.split(",")]
-        box = Box(*numbers)
-    except (ValueError, TypeError):
-        box = Box(-1, -1, -1, -1)
-    is_inside = box.x >= 0 and box.y >= 0 and box.x + box.width <= 1 + 1e-6 and box.y + box.height <= 1 + 1e-6
-    if not (is_inside and box.width > 0 and box.height > 0):
-        raise UsageError(
-            f"--box {text[:60]!r} is no piece of a picture: give left, top, width and height as fractions of it, such "
-            "as 0.9646,0.0019,0.0313,0.0259"
-        )
-    return box
 
 
 @dataclass(frozen=True)
 class ClockSettings:
     """Where the clock is, None for it to be found, and `step`: seconds between looks."""
 
-    box: Box | None = None
+    box: Rectangle | None = None
     step: float = STEP
 
 
@@ -92,7 +76,7 @@ class ClockSignal:
     @property
     def settings(self) -> dict[str, Any]:
         box = self.clock.box
-        return {"box": box and [box.x, box.y, box.width, box.height], "step": self.clock.step}
+        return {"box": box and [box.left, box.top, box.width, box.height], "step": self.clock.step}
 
     def measure(self, source: Source, layout: Layout, gap: Gap) -> Measured:  # noqa: ARG002
         """Yields the rows of a gap.
@@ -152,7 +136,7 @@ class _Looks:
     whatever else is measured.
     """
 
-    def __init__(self, video: Path, box: Box | None, step: float, seconds: float) -> None:
+    def __init__(self, video: Path, box: Rectangle | None, step: float, seconds: float) -> None:
         self._video, self._box, self._step, self._seconds = video, box, step, seconds
         self._at: dict[int, Reading] = {}
 
@@ -192,13 +176,13 @@ class _Looks:
         return number in self._at and number + 1 in self._at and agree(self._at[number], self._at[number + 1])
 
 
-def _read(look: Look, box: Box, time: float) -> Reading:
+def _read(look: Look, box: Rectangle, time: float) -> Reading:
     """What is read on the last key frame at or before this time."""
     key = look(time)
     return Reading(time, None) if key is None else Reading(key[0], read_clock(box.cut(key[1])))
 
 
-def _closer(look: Look, box: Box, low: Reading, high: Reading) -> list[Reading]:
+def _closer(look: Look, box: Rectangle, low: Reading, high: Reading) -> list[Reading]:
     """What is read between two looks, by bisection, to where the clock begins, ends or jumps."""
     readings, nothing_until = [], low.time
     while high.time - nothing_until > _CLOSEST:
@@ -215,7 +199,7 @@ def _closer(look: Look, box: Box, low: Reading, high: Reading) -> list[Reading]:
     return readings
 
 
-def find_box(video: Path, seconds: float) -> Box | None:
+def find_box(video: Path, seconds: float) -> Rectangle | None:
     """Where a clock lies on the pictures of a video that runs as it does. None where there is none.
 
     Raises:
@@ -243,43 +227,48 @@ def find_box(video: Path, seconds: float) -> Box | None:
     return chosen if pairs[chosen] >= _LEAST else None
 
 
-def _usual(look: Look, moment: float) -> list[Box]:
+def _usual(look: Look, moment: float) -> list[Rectangle]:
     """The usual places at which a clock runs at this moment."""
     return _running(look, moment, lambda _: USUAL)
 
 
-def _anywhere(look: Look, moment: float) -> list[Box]:
+def _anywhere(look: Look, moment: float) -> list[Rectangle]:
     """All places at which a clock runs at this moment."""
     return _running(look, moment, text_boxes)
 
 
-def _running(look: Look, moment: float, places: Callable[[Picture], Sequence[Box]]) -> list[Box]:
+def _running(look: Look, moment: float, places: Callable[[Picture], Sequence[Rectangle]]) -> list[Rectangle]:
     first, second = look(moment), look(moment + _PAIR)
     if first is None or second is None or second[0] <= first[0]:
         return []
     return list(_agreeing(first, second, places(first[1])))
 
 
-def _agreeing(first: tuple[float, Picture], second: tuple[float, Picture], boxes: Sequence[Box]) -> Iterator[Box]:
+def _agreeing(
+    first: tuple[float, Picture], second: tuple[float, Picture], boxes: Sequence[Rectangle]
+) -> Iterator[Rectangle]:
     for box in boxes:
         reading = Reading(first[0], read_clock(box.cut(first[1])))
         if reading.clock is not None and agree(reading, Reading(second[0], read_clock(box.cut(second[1])))):
             yield box
 
 
-def _is_same_place(one: Box, other: Box) -> bool:
+def _is_same_place(one: Rectangle, other: Rectangle) -> bool:
     """Whether two boxes are round one clock, which may have a digit more: its right edge or its middle stays."""
-    right = abs((one.x + one.width) - (other.x + other.width))
-    middle = abs((one.x + one.width / 2) - (other.x + other.width / 2))
-    left = abs(one.x - other.x)
-    return min(right, middle, left) < _NEAR and abs((one.y + one.height / 2) - (other.y + other.height / 2)) < _NEAR / 2
+    right = abs((one.left + one.width) - (other.left + other.width))
+    middle = abs((one.left + one.width / 2) - (other.left + other.width / 2))
+    left = abs(one.left - other.left)
+    return (
+        min(right, middle, left) < _NEAR
+        and abs((one.top + one.height / 2) - (other.top + other.height / 2)) < _NEAR / 2
+    )
 
 
-def _around(boxes: Sequence[Box]) -> Box:
+def _around(boxes: Sequence[Rectangle]) -> Rectangle:
     """A box with room for all of these."""
     padding = _PADDING * float(np.median([box.height for box in boxes])) / 2
-    left = max(0.0, min(box.x for box in boxes) - padding / 2)
-    top = max(0.0, min(box.y for box in boxes) - padding)
-    right = min(1.0, max(box.x + box.width for box in boxes) + padding / 2)
-    bottom = min(1.0, max(box.y + box.height for box in boxes) + padding)
-    return Box(round(left, 4), round(top, 4), round(right - left, 4), round(bottom - top, 4))
+    left = max(0.0, min(box.left for box in boxes) - padding / 2)
+    top = max(0.0, min(box.top for box in boxes) - padding)
+    right = min(1.0, max(box.left + box.width for box in boxes) + padding / 2)
+    bottom = min(1.0, max(box.top + box.height for box in boxes) + padding)
+    return Rectangle(round(left, 4), round(top, 4), round(right - left, 4), round(bottom - top, 4))

@@ -8,7 +8,6 @@ import importlib
 import importlib.metadata
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation
 
 from lolhl.errors import ToolMissing
+from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import Picture
 
 VERSION = 1  # of this file: raise it whenever it reads other clocks than before
@@ -39,23 +39,6 @@ _LOOKED_AT = 1280  # pixels: the width of a picture in which text is looked for
 _LEAST_HIGH, _MOST_HIGH = 0.008, 0.06  # of the picture: the height of a clock's digits
 _TEXT = 0.3  # the probability from which on a pixel belongs to text, as in PP-OCR
 _GROWTH = 0.6  # of its height, by which what is marked as text is smaller than that on each side
-
-
-@dataclass(frozen=True)
-class Box:
-    """A piece of a picture, in fractions of its width and height."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    def cut(self, picture: Picture) -> Picture:
-        """This piece of a picture: uint8 [h, w], at least one pixel."""
-        height, width = picture.shape
-        left, top = min(width - 1, round(self.x * width)), min(height - 1, round(self.y * height))
-        right, bottom = round((self.x + self.width) * width), round((self.y + self.height) * height)
-        return picture[top : max(top + 1, bottom), left : max(left + 1, right)]
 
 
 def clock_of(text: str) -> int | None:
@@ -112,7 +95,7 @@ def _letters(piece: Picture, wider: float = 1.0) -> tuple[str, npt.NDArray[np.in
     return "".join(letters[number] for number in best[places]), places
 
 
-def text_boxes(picture: Picture) -> list[Box]:
+def text_boxes(picture: Picture) -> list[Rectangle]:
     """Pieces of a picture with text as small and short as a clock's.
 
     Args:
@@ -135,7 +118,7 @@ def text_boxes(picture: Picture) -> list[Box]:
         if _LEAST_HIGH <= (tall + 2 * grown) / high <= _MOST_HIGH and tall <= long + grown <= _WIDEST * tall:
             left, top = max(0.0, columns.start - grown), max(0.0, rows.start - grown)
             right, bottom = min(wide, columns.stop + grown), min(high, rows.stop + grown)
-            boxes.append(Box(left / wide, top / high, (right - left) / wide, (bottom - top) / high))
+            boxes.append(Rectangle(left / wide, top / high, (right - left) / wide, (bottom - top) / high))
     return boxes
 
 

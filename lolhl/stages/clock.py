@@ -13,9 +13,11 @@ from lolhl.manifest import Manifest
 from lolhl.matches.clock import games_of
 from lolhl.results import Clock
 from lolhl.signals import fill_track, stored_track
-from lolhl.signals.clock import ClockSettings, ClockSignal, parse_box, readings_of
+from lolhl.signals.clock import ClockSettings, ClockSignal, readings_of
 from lolhl.signals.source import video_source
+from lolhl.stages.source_clips import best_size
 from lolhl.storage import Root, delete_all
+from lolhl.vod.rectangle import check_rectangle, parse_rectangle
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +31,14 @@ class ClockConfig(Config):
 
     box: str | None = setting(
         None,
-        "the piece of the picture with the clock: its left, top, width and height as fractions of the picture, with "
-        "commas between them (default: it is searched for)",
+        "where the clock lies: x,y,w,h as fractions of the picture or in pixels of its best quality (default: it is "
+        "searched for)",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.box is not None:
-            parse_box(self.box)
+            check_rectangle("--box", self.box)
 
 
 def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: bool = False) -> Manifest[Clock]:
@@ -53,12 +55,13 @@ def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: b
 
     Raises:
         MissingInput: the VOD was not downloaded.
-        UsageError: the box is none.
+        UsageError: the box is none, or lies outside of the picture.
         ToolMissing: what reads clocks is not installed.
         VideoError: the video cannot be opened.
     """
     source = video_source(root, vod)
-    signal = ClockSignal(_FPS, ClockSettings(parse_box(config.box) if config.box else None))
+    box = None if config.box is None else parse_rectangle(config.box, *best_size(source.made.result))
+    signal = ClockSignal(_FPS, ClockSettings(box))
     inputs = {**source.inputs, "reader": f"{signal.version}.{VERSION}"}
     todo, earlier = manifest.plan(root, layout.clock(vod), Clock, config, inputs, force=force)
     if earlier:

@@ -1,7 +1,7 @@
 """shorts: the highlights of a VOD → a vertical video of each, with the camera above the play.
 
-Where the camera lies is kept with the channel, see `lolhl.cameras`, so it is set once. As clips, shorts of a Twitch VOD
-are cut from its source.
+Where the camera lies is kept with the channel, see `lolhl.review.cameras`, so it is set once. As clips, shorts of a
+Twitch VOD are cut from its source.
 """
 
 import hashlib
@@ -14,17 +14,19 @@ from functools import cache
 from pathlib import Path
 
 from lolhl import layout, manifest, progress
-from lolhl.cameras import camera_key, load_camera, set_camera
 from lolhl.config import setting
 from lolhl.errors import UsageError
 from lolhl.highlights.cut import Highlight
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Highlights, Short, Shorts, Vod
+from lolhl.review.cameras import camera_key, load_camera, set_camera
 from lolhl.stages.footage import Footage, FootageConfig, find_footage
 from lolhl.stages.highlights import load_input
+from lolhl.stages.source_clips import best_size
 from lolhl.storage import Root
-from lolhl.vod import cut, twitch, vertical
+from lolhl.vod import cut, vertical
 from lolhl.vod.probe import probe
+from lolhl.vod.rectangle import Rectangle, check_rectangle, parse_rectangle
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +76,8 @@ class ShortsConfig(FootageConfig):
         super().__post_init__()
         if self.shorts_height % 2:
             raise UsageError(f"--shorts-height {self.shorts_height}: must be even")
-        if self.camera not in (None, NO_CAMERA):
-            vertical.parse_numbers(str(self.camera))
+        if self.camera is not None and self.camera != NO_CAMERA:
+            check_rectangle("--camera", self.camera)
         if self.channel is not None:
             layout.channel_camera(self.channel)
         if self.shorts_font is not None:
@@ -115,7 +117,7 @@ def shorts(
     key = camera_key(vod, channel)
     if config.camera is not None:
         named = config.camera != NO_CAMERA
-        set_camera(root, key, vertical.parse_rectangle(config.camera, *_size(stored.result)) if named else None)
+        set_camera(root, key, parse_rectangle(config.camera, *best_size(stored.result)) if named else None)
     if not config.shorts:
         _remove(root, vod)
         return None
@@ -154,12 +156,6 @@ def shorts(
             return begun.finish(result, [Output.upload(root, path, names[rank]) for rank, path in files.items()])
 
 
-def _size(vod: Vod) -> tuple[int, int]:
-    """Width and height of the best quality that there is of a VOD, in pixels."""
-    best = twitch.best(vod.qualities) if vod.qualities else None
-    return (best.width, best.height) if best and best.width and best.height else (vod.width, vod.height)
-
-
 def _font(config: ShortsConfig) -> Path | None:
     """The font of titles. None where there are none."""
     if not config.shorts_title:
@@ -171,7 +167,7 @@ def _font(config: ShortsConfig) -> Path | None:
 def _cut(
     vod: Vod,
     footage: Footage,
-    camera: vertical.Rectangle | None,
+    camera: Rectangle | None,
     font: Path | None,
     config: ShortsConfig,
     folder: Path,

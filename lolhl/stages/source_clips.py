@@ -51,6 +51,12 @@ def has_source(vod: Manifest[Vod]) -> bool:
     return stored.group != twitch.best(qualities).group
 
 
+def best_size(vod: Vod) -> tuple[int, int]:
+    """Width and height of the best quality that there is of a VOD, in pixels."""
+    best = twitch.best(vod.qualities) if vod.qualities else None
+    return (best.width, best.height) if best and best.width and best.height else (vod.width, vod.height)
+
+
 def stretches(root: Root, vod: Manifest[Vod], spans: Sequence[Span]) -> list[Stretch]:
     """Returns for each span the stretch that holds it. Stretches that are missing are fetched.
 

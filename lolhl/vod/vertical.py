@@ -6,13 +6,12 @@ fight is in the middle and bars are wasted space. A third of the picture's width
 camera the whole picture is shown, in front of an enlarged and blurred copy of it.
 """
 
-import math
 import re
 import tempfile
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -21,11 +20,10 @@ from typing import Literal
 from lolhl.errors import ToolMissing, UsageError
 from lolhl.labels.spans import Span
 from lolhl.vod import cut, ffmpeg
+from lolhl.vod.rectangle import Rectangle
 
 Play = Literal["auto", "crop", "whole"]
 
-SMALLEST = 0.01  # share of the picture that a camera's rectangle is wide and high at least
-_ROUNDING = 1e-6  # by which a rectangle may reach beyond the picture
 _CAMERA = (0.2, 0.45)  # share of the height that a camera takes at least and at most where nothing is said
 _BLURRED = 8  # times smaller is what is blurred: that costs next to nothing, and nobody sees it
 _DIMMED = 0.35  # share of black over what is blurred, so that the picture stands out
@@ -42,61 +40,6 @@ _FONT_FOLDERS = (
 )
 _STARTS_OF_FONTS = (b"\0\1\0\0", b"OTTO", b"true", b"ttcf")
 _NO_FONT = "install one (apt-get install fonts-dejavu-core), name one by --shorts-font, or leave --shorts-title out"
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """A part of a picture, in fractions of its width and height, from its left upper corner.
-
-    Raises:
-        UsageError: it reaches beyond the picture, or is smaller than a hundredth of it.
-    """
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-    def __post_init__(self) -> None:
-        if not all(map(math.isfinite, astuple(self))):
-            raise UsageError(f"the camera's rectangle {self} has numbers that are none")
-        if self.left < 0 or self.top < 0 or max(self.left + self.width, self.top + self.height) > 1 + _ROUNDING:
-            raise UsageError(f"the camera's rectangle {self} reaches beyond the picture, which ends at 0 and 1")
-        if min(self.width, self.height) < SMALLEST:
-            raise UsageError(f"the camera's rectangle {self} is less than {SMALLEST:.0%} of the picture wide or high")
-
-    def __str__(self) -> str:
-        return ",".join(f"{part:.6g}" for part in astuple(self))
-
-
-def parse_numbers(text: str) -> tuple[float, float, float, float]:
-    """The four numbers of x,y,w,h. Raises UsageError for anything else."""
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 4 or not all(re.fullmatch(r"\d{1,6}(\.\d{1,9})?|\.\d{1,9}", part, re.ASCII) for part in parts):
-        raise UsageError(
-            f"{text[:60]!r} is no rectangle: write x,y,w,h as fractions of the picture (0.75,0.7,0.25,0.3) or in pixels"
-        )
-    left, top, width, height = map(float, parts)
-    return left, top, width, height
-
-
-def parse_rectangle(text: str, width: int, height: int) -> Rectangle:
-    """Reads x,y,w,h: the left upper corner, width and height.
-
-    Args:
-        text: fractions of the picture where no number is greater than 1, else pixels.
-        width, height: of the picture, in pixels.
-
-    Raises:
-        UsageError: it is no rectangle, or lies outside of the picture.
-    """
-    numbers = parse_numbers(text)
-    if max(numbers) <= 1:
-        return Rectangle(*numbers)
-    left, top, wide, high = numbers
-    if left + wide > width or top + high > height:
-        raise UsageError(f"{text} reaches beyond the picture, which has {width} x {height} pixels")
-    return Rectangle(left / width, top / height, wide / width, high / height)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from pathlib import Path
 from lolhl.results import Clock
 from lolhl.signals import make_track
 from lolhl.signals.clock import ClockSignal, readings_of
-from lolhl.signals.clock_text import Box
 from lolhl.signals.source import video_source
 from lolhl.stages.clock import clock
 from lolhl.stages.download import download
 from lolhl.storage import Root, open_root
 from lolhl.vod import ffmpeg
+from lolhl.vod.rectangle import Rectangle
 from tests.benchmarks import result
 from tests.benchmarks.result import Table
 from tests.clocks import Look, Played, clock_video
@@ -134,9 +134,9 @@ def drawn_look(rng: random.Random, *, usual: bool) -> Look:
     """What a clock looks like, and where it stands."""
     height = rng.uniform(0.03, 0.04)
     width = height * 1.35
-    box = Box(1 - width, 0.0, width, height)
+    box = Rectangle(1 - width, 0.0, width, height)
     if not usual:
-        box = Box(rng.uniform(0.02, 0.93 - width), rng.uniform(0.02, 0.3), width * 1.1, height * 1.1)
+        box = Rectangle(rng.uniform(0.02, 0.93 - width), rng.uniform(0.02, 0.3), width * 1.1, height * 1.1)
     return Look(box, rng.choice(_FONTS), rng.choice(_COLOURS), rng.choice(_GROUNDS), rng.random() < 0.7)
 
 

@@ -415,8 +415,8 @@ CALLS = [
     Bad("report a", 2, "labels/a.tsv:1", "the first line must name", replaced("labels/a.tsv", b"\n\n")),
     # Games
     Bad("clock zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
-    Bad("clock a --box 1,2", 2, "--box '1,2'", "give left, top, width and height"),
-    Bad("clock a --box 0.9,0,0.2,0.1", 2, "--box '0.9,0,0.2,0.1'", "as fractions"),
+    Bad("clock a --box 1,2", 2, "--box '1,2'", "write x,y,w,h"),
+    Bad("clock a --box 0.9,0,0.2,0.1", 2, "--box 0.9,0,0.2,0.1", "as fractions"),
     Bad("clock a --box nan,0,0.2,0.1", 2, "--box 'nan", "as fractions"),
     Bad("clock", 2, "VOD", "--help"),
     Bad("clock ../a", 2, "'../a'", "name"),

@@ -16,11 +16,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lolhl import layout, manifest
-from lolhl.cameras import Camera, load_camera
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels, read_labels, save_labels
 from lolhl.results import Retraining
+from lolhl.review.cameras import Camera, load_camera
 from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.report import ReportConfig, report

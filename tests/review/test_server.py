@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lolhl import layout
-from lolhl.cameras import load_camera
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
+from lolhl.review.cameras import load_camera
 from lolhl.review.corrections import load_corrections
 from lolhl.review.server import parse_range
 from lolhl.stages.export import ExportConfig, export

@@ -13,12 +13,14 @@ from lolhl import layout
 from lolhl.errors import ToolMissing, UsageError
 from lolhl.matches.clock import Reading
 from lolhl.signals import clock_text, make_track, open_signal
-from lolhl.signals.clock import USUAL, ClockSettings, ClockSignal, find_box, parse_box, readings_of, rows_of
-from lolhl.signals.clock_text import Box, clock_of, read_clock
+from lolhl.signals.clock import USUAL, ClockSettings, ClockSignal, find_box, readings_of, rows_of
+from lolhl.signals.clock_text import clock_of, read_clock
 from lolhl.signals.source import video_source
+from lolhl.stages.clock import ClockConfig
 from lolhl.stages.download import download
 from lolhl.storage import Root, open_root
 from lolhl.tracks.rows import PART
+from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import View
 from tests.clocks import CORNER, FONTS, Look, Played, clock_video, drawn
 
@@ -103,12 +105,11 @@ def test_the_clocks_of_a_real_game_are_read_where_they_usually_are(height: int) 
 
 def test_a_box_is_a_piece_of_a_picture() -> None:
     picture = np.arange(200, dtype=np.uint8).reshape(10, 20)
-    assert Box(0.5, 0.2, 0.25, 0.3).cut(picture).shape == (3, 5)
-    assert Box(0.999, 0.999, 0.001, 0.001).cut(picture).tolist() == [[199]]
-    assert parse_box(" 0.5, 0.2,0.25,0.3") == Box(0.5, 0.2, 0.25, 0.3)
+    assert Rectangle(0.5, 0.2, 0.25, 0.3).cut(picture).shape == (3, 5)
+    assert Rectangle(0.999, 0.999, 0.001, 0.001).cut(picture).tolist() == [[199]]
     for text in ("", "1,2,3", "a,b,c,d", "0.9,0,0.2,0.1", "0,0,0,1", "nan,0,1,1", "0,0,inf,1", "0,0,1,1,1"):
-        with pytest.raises(UsageError, match="is no piece of a picture: give left"):
-            parse_box(text)
+        with pytest.raises(UsageError, match=r"^--box .*(write x,y,w,h|beyond the picture|less than 1%)"):
+            ClockConfig(box=text)
 
 
 def test_rows_show_the_last_picture_that_was_looked_at() -> None:
@@ -145,14 +146,14 @@ def test_a_track_that_was_interrupted_goes_on_to_the_same_rows(root: Root) -> No
 def test_the_place_of_the_clock_is_found(video: Path, tmp_path: Path) -> None:
     corner = find_box(video, SECONDS)
     assert corner is not None
-    assert abs(corner.x + corner.width / 2 - 0.9775) < 0.02
-    assert corner.y + corner.height < 0.06
-    moved = Look(box=Box(0.55, 0.12, 0.055, 0.05), font="DejaVuSans.ttf", leading_zero=False)
+    assert abs(corner.left + corner.width / 2 - 0.9775) < 0.02
+    assert corner.top + corner.height < 0.06
+    moved = Look(box=Rectangle(0.55, 0.12, 0.055, 0.05), font="DejaVuSans.ttf", leading_zero=False)
     other = clock_video(tmp_path / "other.mp4", [Played(5, 290)], seconds=300, fps=2, size=(854, 480), look=moved)
     box = find_box(other, 300)
     assert box is not None
-    assert abs(box.x + box.width / 2 - 0.5775) < 0.01
-    assert abs(box.y + box.height / 2 - 0.145) < 0.01
+    assert abs(box.left + box.width / 2 - 0.5775) < 0.01
+    assert abs(box.top + box.height / 2 - 0.145) < 0.01
 
 
 def test_a_video_without_a_clock_has_no_box(tmp_path: Path) -> None:

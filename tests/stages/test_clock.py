@@ -60,7 +60,7 @@ def test_where_the_clock_is_can_be_said(root: Root) -> None:
     made = clock(root, "v", ClockConfig(box="0.955,0,0.045,0.036"))
     assert len(made.result.games) == 2
     assert clock(root, "v", ClockConfig(box="0,0.5,0.045,0.036")).result.games == []
-    with pytest.raises(UsageError, match="--box '1' is no piece of a picture"):
+    with pytest.raises(UsageError, match="--box '1' is no rectangle"):
         ClockConfig(box="1")
 
 

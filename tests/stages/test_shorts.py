@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from lolhl import layout, manifest
-from lolhl.cameras import Camera, load_camera, save_camera
 from lolhl.errors import Conflict, StorageError, UsageError, VideoError
 from lolhl.results import Shorts
+from lolhl.review.cameras import Camera, load_camera, save_camera
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod.probe import probe

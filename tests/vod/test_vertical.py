@@ -16,7 +16,8 @@ from lolhl.errors import ToolMissing, UsageError, VideoError
 from lolhl.labels.spans import Span
 from lolhl.vod import cut, vertical
 from lolhl.vod.probe import probe
-from lolhl.vod.vertical import Box, Rectangle, arrange, parse_rectangle, short, title, usual_font
+from lolhl.vod.rectangle import Rectangle, parse_rectangle
+from lolhl.vod.vertical import Box, arrange, short, title, usual_font
 from tests.videos import numbered_video, read_number
 
 Pictures = npt.NDArray[np.uint8]

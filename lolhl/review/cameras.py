@@ -6,34 +6,31 @@ A rectangle is what a person has set. No stage makes it up, and no `--force` rem
 """
 
 from dataclasses import astuple
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from lolhl import layout
-from lolhl.errors import Conflict, StorageError, UsageError
+from lolhl.errors import UsageError
+from lolhl.review.revisions import Revised, load_revised, save_revised
 from lolhl.storage import Root
-from lolhl.vod.vertical import Rectangle
+from lolhl.vod.rectangle import Rectangle
 
 Fractions = tuple[float, float, float, float]  # left, top, width and height
 
 
-class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Camera(Revised, frozen=True, forbid_unknown_fields=True):
     """What is set.
 
     Attributes:
-        revision: how often it was saved. Whoever saves names the revision that he has seen.
         rectangle: as fractions of the picture; None where there is no camera.
     """
 
-    revision: Annotated[int, Meta(ge=0)] = 0
     rectangle: Fractions | None = None
 
     @property
     def seen(self) -> Rectangle | None:
         """The rectangle itself."""
-        return Rectangle(*self.rectangle) if self.rectangle else None
+        return Rectangle.given(*self.rectangle) if self.rectangle else None
 
 
 _DECODER = msgspec.json.Decoder(Camera)  # made once, before there are threads: see `lolhl.manifest`
@@ -45,18 +42,8 @@ def camera_key(vod: str, channel: str | None) -> str:
 
 
 def load_camera(root: Root, key: str) -> tuple[Camera, str | None]:
-    """What is set, and the etag of the stored file. Where nobody has set anything that is nothing, at revision 0.
-
-    Raises:
-        StorageError: the file is damaged.
-    """
-    stored = root.find(key)
-    if stored is None:
-        return Camera(), None
-    try:
-        return parse_camera(stored[0]), stored[1]
-    except UsageError as error:
-        raise StorageError(f"{root.url}/{key} is damaged ({error}): move it away, and set the camera anew") from error
+    """What is set, and the etag of the stored file. Raises as `load_revised`."""
+    return load_revised(root, key, Camera(), parse_camera, "move it away, and set the camera anew")
 
 
 def parse_camera(data: bytes) -> Camera:
@@ -70,21 +57,8 @@ def parse_camera(data: bytes) -> Camera:
 
 
 def save_camera(root: Root, key: str, camera: Camera) -> Camera:
-    """Stores a camera whose revision is the stored one, and returns it with the next revision.
-
-    Raises:
-        Conflict: somebody saved in between. Nothing was stored.
-        StorageError: the stored file is damaged.
-    """
-    stored, etag = load_camera(root, key)
-    if stored.revision != camera.revision:
-        raise Conflict(
-            f"the camera was set elsewhere in the meantime (revision {stored.revision}, not {camera.revision}): "
-            "load the page again"
-        )
-    saved = msgspec.structs.replace(camera, revision=camera.revision + 1)
-    root.write_if(key, msgspec.json.format(msgspec.json.encode(saved), indent=1) + b"\n", etag)
-    return saved
+    """Stores a camera. Raises and returns as `save_revised`, and StorageError where the stored file is damaged."""
+    return save_revised(root, key, camera, load_camera(root, key), "the camera was set elsewhere")
 
 
 def set_camera(root: Root, key: str, rectangle: Rectangle | None) -> None:
