@@ -12,7 +12,7 @@ from lolhl import layout
 from lolhl.errors import LabelError, MissingInput
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span, merge, on_grid
-from lolhl.labels.tables import read_looked_at, read_table, write_table
+from lolhl.labels.tables import read_both, write_table
 from lolhl.storage import Root
 
 
@@ -67,11 +67,11 @@ def parse_labels(root: Root, vod: str, data: bytes, duration: float | None = Non
     key = layout.labels(vod)
     known = KnownVods({} if duration is None else {vod: duration})
     place = f"{root.url}/{key}"
-    spans_by_vod = read_table(data, place, known)
+    spans_by_vod, looked_at = read_both(data, place, known)
     other_vods = sorted(spans_by_vod.keys() - {vod})
     if other_vods:
         raise LabelError(f"{place}: it has rows of VOD {other_vods[0]}: it may only have rows of {vod}")
-    return VodLabels(spans_by_vod.get(vod, []), read_looked_at(data, place, known).get(vod))
+    return VodLabels(spans_by_vod.get(vod, []), looked_at.get(vod))
 
 
 def joined(stored: list[Span], new: list[Span], sources: Iterable[str] = ()) -> list[Span]:

@@ -28,7 +28,7 @@ _NO = ("", "no")
 def read_table(
     data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
 ) -> dict[str, list[Span]]:
-    """The highlights of each VOD, in order of time, overlaps merged. `read_looked_at` gives what the file says besides.
+    """The highlights of each VOD, in order of time, overlaps merged. `read_both` gives what the file says besides.
 
     Args:
         data: the file's bytes: UTF-8, or UTF-16 with its mark, as spreadsheets write.
@@ -41,27 +41,24 @@ def read_table(
         LabelError: a row is malformed, empty, inverted, out of the video or of an unknown VOD;
             the message begins with "file:line".
     """
-    return _read(data, name, known, separators, vod)[0]
+    return read_both(data, name, known, separators=separators, vod=vod)[0]
 
 
 def read_looked_at(
     data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
 ) -> dict[str, list[Span]]:
-    """The stretches that were looked at, of each VOD of which the file says it, in order of time, overlaps merged.
-
-    Highlights were looked at in any case, so they lie in these stretches. Arguments and errors are as of `read_table`.
-    """
-    highlights, stretches = _read(data, name, known, separators, vod)
-    return {
-        row_vod: merge(Span(span.start, span.stop) for span in (*spans, *highlights[row_vod]))
-        for row_vod, spans in stretches.items()
-    }
+    """What was looked at of each VOD of which the file says it, see `read_both`."""
+    return read_both(data, name, known, separators=separators, vod=vod)[1]
 
 
-def _read(
-    data: bytes, name: str, known: KnownVods, separators: str, vod: str | None
+def read_both(
+    data: bytes, name: str, known: KnownVods = ANY, *, separators: str = "\t", vod: str | None = None
 ) -> tuple[dict[str, list[Span]], dict[str, list[Span]]]:
-    """The highlights of each VOD, merged, and the stretches that were looked at of those that have any."""
+    """The highlights of each VOD, and what was looked at of each VOD of which the file says it.
+
+    Both are in order of time, overlaps merged. Highlights were looked at in any case, so they lie in these stretches.
+    Arguments and errors are as of `read_table`.
+    """
     rows = _rows(decoded(data, name), name, separators)
     place, header = next(rows, (f"{name}:1", []))
     needed = _NEEDED if vod is None else _NEEDED[1:]
@@ -89,7 +86,11 @@ def _read(
         highlights = spans_by_vod[row_vod]
         is_stretch = _is_stretch(cells.get(_LOOKED_AT, ""), place)
         (looked_at_by_vod[row_vod] if is_stretch else highlights).append(checked(span, row_vod, known, place))
-    return {row_vod: merge(spans) for row_vod, spans in spans_by_vod.items()}, looked_at_by_vod
+    looked_at = {
+        row_vod: merge(Span(span.start, span.stop) for span in (*spans, *spans_by_vod[row_vod]))
+        for row_vod, spans in looked_at_by_vod.items()
+    }
+    return {row_vod: merge(spans) for row_vod, spans in spans_by_vod.items()}, looked_at
 
 
 def write_table(vod: str, spans: Iterable[Span], looked_at: Iterable[Span] | None = None) -> bytes:

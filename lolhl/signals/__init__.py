@@ -156,13 +156,21 @@ def fill_track(
     return Filling(source.root, recipe, source.kind, source.seconds, measure)
 
 
-def make_track(signal: Signal, source: Source, layout: Layout) -> Track:
+def make_track(signal: Signal, source: Source, layout: Layout, *, force: bool = False) -> Track:
     """Returns the track. It is computed and stored unless that was done before.
+
+    Args:
+        force: compute it anew.
 
     Raises:
         LolhlError: the source cannot be read or measured.
     """
-    return stored_track(signal, source, layout) or fill_track(signal, source, layout).track()
+    if not force and (track := stored_track(signal, source, layout)):
+        return track
+    filling = fill_track(signal, source, layout)
+    if force:
+        filling.clear()
+    return filling.track()
 
 
 def measured(signal: Signal, source: Source, layout: Layout, track: Track | None, *, store: bool) -> Measured:

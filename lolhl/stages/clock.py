@@ -11,12 +11,12 @@ from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest
 from lolhl.matches.clock import games_of
-from lolhl.results import Clock
-from lolhl.signals import fill_track, stored_track
+from lolhl.results import Clock, Vod
+from lolhl.signals import make_track
 from lolhl.signals.clock import ClockSettings, ClockSignal, readings_of
 from lolhl.signals.source import video_source
 from lolhl.stages.source_clips import best_size
-from lolhl.storage import Root, delete_all
+from lolhl.storage import Root
 from lolhl.vod.rectangle import check_rectangle, parse_rectangle
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,20 @@ class ClockConfig(Config):
         super().__post_init__()
         if self.box is not None:
             check_rectangle("--box", self.box)
+
+
+def stored_clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
+    """The games that the clock on a VOD's pictures tells. None where it was not read since the VOD was stored."""
+    key = layout.clock(vod.result.vod)
+    stored = manifest.find(root, key, Clock)
+    if stored and stored.inputs.get(layout.vod(vod.result.vod)) != vod.content_digest():
+        log.warning(
+            "VOD %s has been stored anew since its clock was read: `%s` reads it again",
+            vod.result.vod,
+            layout.command(key),
+        )
+        return None
+    return stored
 
 
 def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: bool = False) -> Manifest[Clock]:
@@ -66,11 +80,7 @@ def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: b
     todo, earlier = manifest.plan(root, layout.clock(vod), Clock, config, inputs, force=force)
     if earlier:
         return earlier
-    track = None if force else stored_track(signal, source, "grid")
-    if track is None:
-        filling = fill_track(signal, source, "grid")
-        delete_all(root, [stat.key for stat in root.list(f"{filling.recipe.folder}/")] if force else [])
-        track = filling.track()
+    track = make_track(signal, source, "grid", force=force)
     readings = readings_of(track)
     games = games_of(readings, track.made.result.ended_at)
     known = sum(reading.clock is not None for reading in readings)

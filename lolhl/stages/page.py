@@ -44,6 +44,7 @@ from lolhl.results import (
     Shorts,
     Vod,
 )
+from lolhl.stages.clock import stored_clock
 from lolhl.stages.highlights import load_input
 from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
@@ -101,7 +102,7 @@ def page(
     }
     if upright:
         inputs[layout.shorts(vod)] = upright.content_digest()
-    clock = _clock(root, stored)
+    clock = stored_clock(root, stored)
     if clock:
         inputs[layout.clock(vod)] = clock.content_digest()
     if root.stat(layout.labels(vod)):
@@ -149,12 +150,6 @@ class _Videos:
     def of(cls, cut: Clips, upright: Shorts | None) -> "_Videos":
         shorts = {short.rank: short.key for short in upright.shorts} if upright else {}
         return cls({clip.rank: clip.key for clip in cut.clips}, shorts)
-
-
-def _clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
-    """The games that the clock on the pictures tells. None where it was not read since the VOD was stored."""
-    clock = manifest.find(root, layout.clock(vod.result.vod), Clock)
-    return clock if clock and clock.inputs.get(layout.vod(vod.result.vod)) == vod.content_digest() else None
 
 
 def _games(clock: Clock) -> list[Span]:

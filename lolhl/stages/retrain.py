@@ -215,12 +215,13 @@ def _read_labels(
     digest = hashlib.sha256(data).hexdigest()
     # What the last retraining has read is not parsed again before it is clear that something else is new.
     known = last.result.labels.get(vod) if last and last.inputs.get(layout.labels(vod)) == digest else None
-    marked: Sequence[object] = parse_labels(root, vod, data).spans if known is None else known
     # Most files name neither a source nor what was looked at, and are not parsed for this.
     head = data.partition(b"\n")[0].lower()
-    of_games = b"source" in head and not has_a_person_s(parse_labels(root, vod, data).spans)
-    in_part = b"looked_at" in head and parse_labels(root, vod, data).looked_at is not None
-    return _Labelled(data, digest, marked, of_games, in_part, frame_sets)
+    if known is not None and b"source" not in head and b"looked_at" not in head:
+        return _Labelled(data, digest, known, of_games=False, in_part=False, frame_sets=frame_sets)
+    labels = parse_labels(root, vod, data)
+    of_games, in_part = not has_a_person_s(labels.spans), labels.looked_at is not None
+    return _Labelled(data, digest, labels.spans, of_games, in_part, frame_sets)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from lolhl.matches.game import REMAKE, Event, Game, Player, game_of, match_secon
 from lolhl.matches.placing import Disagreement, starts_by_clock
 from lolhl.matches.riot import REGIONS, RiotApi, RiotId, open_api, parse_riot_ids
 from lolhl.matches.timeline import Match, parse_record, record_bytes
-from lolhl.results import Clock, GameEvent, Games, ShownGame, Vod
+from lolhl.results import GameEvent, Games, ShownGame, Vod
+from lolhl.stages.clock import stored_clock
 from lolhl.stages.labels import read_plain
 from lolhl.storage import Root
 
@@ -114,7 +115,7 @@ def riot(
         "accounts": _sha256(",".join(map(str, accounts)).encode()),
         "rules": _sha256(rules_data),
     }
-    clock = _clock(root, stored) if config.game_start is None else None
+    clock = stored_clock(root, stored) if config.game_start is None else None
     if clock:
         inputs[layout.clock(vod)] = clock.content_digest()
     todo, earlier = manifest.plan(root, layout.games(vod), Games, config, inputs, force=force)
@@ -237,20 +238,6 @@ def _times(match: Match) -> tuple[float, float]:
     """When a match began and ended, in Unix time."""
     start = (match.info.game_start_timestamp or match.info.game_creation) / 1000
     return start, (match.info.game_end_timestamp or 0) / 1000 or start + match_seconds(match)
-
-
-def _clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
-    """The games that the clock on the pictures tells. None where it was not read since the VOD was stored."""
-    key = layout.clock(vod.result.vod)
-    clock = manifest.find(root, key, Clock)
-    if clock and clock.inputs.get(layout.vod(vod.result.vod)) != vod.content_digest():
-        log.warning(
-            "riot %s: the VOD has been stored anew since its clock was read: `%s` reads it again",
-            vod.result.vod,
-            layout.command(key),
-        )
-        return None
-    return clock
 
 
 _Placed = Literal["roughly", "by the clock", "by hand"]

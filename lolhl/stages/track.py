@@ -17,9 +17,9 @@ from lolhl.config import Config, setting
 from lolhl.errors import ModelError, UsageError
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.manifest import Manifest
-from lolhl.signals import SIGNALS, fill_track, open_signal, stored_track
+from lolhl.signals import SIGNALS, make_track, open_signal, stored_track
 from lolhl.signals.source import FrameSource, Source, VideoSource, choose_source, video_source
-from lolhl.storage import Root, check_name, each
+from lolhl.storage import Root, check_name
 from lolhl.tracks.recipe import Layout
 from lolhl.vod import decode
 from lolhl.vod.decode import Fit, View
@@ -102,12 +102,7 @@ def track(root: Root, vod: str, config: TrackConfig = TrackConfig(), *, force: b
         return stored.made
     if layout == "scan" and isinstance(source, VideoSource):  # it may not say when its key frames appear
         layout = "scan" if decode.choose_mode(source.path, "scan", "cpu") == "scan" else "grid"
-    filling = fill_track(signal, source, layout)
-    if force:
-        keys = [stat.key for stat in root.list(f"{filling.recipe.folder}/")]
-        for _ in each(root.delete, sorted(keys, key=lambda key: key != filling.recipe.manifest_key)):
-            pass
-    return filling.track().made
+    return make_track(signal, source, layout, force=force).made
 
 
 def _view(root: Root, config: TrackConfig) -> "tuple[View, Callable[[], Encoder]]":

@@ -127,6 +127,11 @@ class Filling:
         with self.root.lock(self.recipe.manifest_key):
             return (yield from with_progress(self.recipe.label, self.seconds, self._rows()))
 
+    def clear(self) -> None:
+        """Removes what is stored of the track, its manifest first."""
+        self.root.delete(self.recipe.manifest_key)
+        delete_all(self.root, [stat.key for stat in self.root.list(f"{self.recipe.folder}/")])
+
     def track(self) -> Track:
         """Stores the track whole and returns it.
 
