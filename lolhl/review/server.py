@@ -43,6 +43,7 @@ from lolhl.review.cameras import camera_key, load_camera, parse_camera, save_cam
 from lolhl.review.corrections import (
     Corrections,
     load_corrections,
+    looked_at,
     parse_corrections,
     save_as_labels,
     save_corrections,
@@ -244,6 +245,7 @@ class _Site:
             "corrections_url": f"/reviews/{quote(vod)}",
             "labels_url": f"/labels/{quote(vod)}",
             "labelled_whole": self._is_labelled_whole(vod),
+            "stretches": _stretches(corrections, stored.result),
             "feeds": self._feeds(vod, corrections),
             "camera": self._camera(vod),
             "exports": [
@@ -285,15 +287,14 @@ class _Site:
 
     def save(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores the corrections of one VOD."""
-        duration = self._report(vod).result.duration
-        saved = save_corrections(self.root, vod, parse_corrections(body), duration)
-        return {"revision": saved.revision}
+        report = self._report(vod).result
+        saved = save_corrections(self.root, vod, parse_corrections(body), report.duration)
+        return {"revision": saved.revision, "stretches": _stretches(saved, report)}
 
     def label(self, vod: str, body: bytes) -> dict[str, Any]:
         """Makes labels of the corrections of one VOD."""
         report = self._report(vod).result
-        highlights = [Span(highlight.start, highlight.stop) for highlight in report.highlights]
-        labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, highlights)
+        labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, _spans(report))
         seconds = None if labels.looked_at is None else sum(span.duration for span in labels.looked_at)
         return {"labels": len(labels.spans), "looked_at": seconds, "key": layout.labels(vod)}
 
@@ -314,8 +315,8 @@ class _Site:
 
     def _channel(self, vod: str) -> str | None:
         """Whose camera the VOD's shorts show; None for one of its own."""
-        made = manifest.intact(self.root, layout.shorts(vod), Shorts)
-        return made.result.channel if made else manifest.load(self.root, layout.vod(vod), Vod).result.channel
+        shorts = manifest.intact(self.root, layout.shorts(vod), Shorts)
+        return shorts.result.channel if shorts else manifest.load(self.root, layout.vod(vod), Vod).result.channel
 
     def exported(self, vod: str, form: str) -> tuple[str, bytes]:
         """The name and the bytes of the file with the highlights of one VOD in this format, as they were corrected."""
@@ -417,6 +418,16 @@ def _values(make: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
         return JSONResponse(await run_in_threadpool(make, **request.path_params))
 
     return endpoint
+
+
+def _spans(report: Report) -> list[Span]:
+    """The highlights of a VOD, as they were found."""
+    return [Span(highlight.start, highlight.stop) for highlight in report.highlights]
+
+
+def _stretches(corrections: Corrections, report: Report) -> list[tuple[float, float]]:
+    """Start and stop of what the editor has looked at, in order of time."""
+    return [(span.start, span.stop) for span in looked_at(corrections, report.duration, _spans(report))]
 
 
 def _change(change: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:

@@ -66,7 +66,7 @@ def test_a_change_needs_the_page_s_own_header(served: Served, root: Root) -> Non
 
 def test_corrections_come_back_with_the_page(served: Served) -> None:
     saved = served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
-    assert (saved.status, json.loads(saved.body)) == (200, {"revision": 1})
+    assert (saved.status, json.loads(saved.body)) == (200, {"revision": 1, "stretches": [[2.0, 18.5]]})
     text = served.known("GET", PAGE).text
     review = json.loads(text.partition('id="review">')[2].partition("</script>")[0])
     assert review["revision"] == 1

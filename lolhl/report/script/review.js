@@ -71,7 +71,11 @@ async function save(options = {}) {
   const sent = present;
   saving = ask('PUT', review.corrections_url, corrections(), options);
   try {
-    revision = (await saving).revision;
+    const saved = await saving;
+    revision = saved.revision;
+    lookedAtStretches = saved.stretches;
+    showLookedAt();
+    draw();
     state.saved = sent === present;
     if (state.saved) note('All corrections are saved.');
   } catch (error) {
@@ -170,6 +174,7 @@ document.addEventListener('keydown', (event) => {
 if (review) {
   revision = review.revision;
   marked.push(...review.looked_at);
+  lookedAtStretches = review.stretches;
   takeUp(review.spans);
   $('save').textContent = 'Use as labels';
   for (const node of document.querySelectorAll('.served')) node.hidden = false;
