@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from lolhl import grid
 from lolhl.evaluate.editing import SEEN
-from lolhl.evaluate.figures import Bin, CurvePoint, Estimate, MethodFigures, Mistake, PictureParts, format_figure
+from lolhl.evaluate.figures import Bin, CurvePoint, Estimate, MethodFigures, Mistake, format_figure
 from lolhl.evaluate.metrics import TIOUS
-from lolhl.explain.words import in_words, signed
-from lolhl.report.element import Html, el, escaped, join
+from lolhl.report.element import Html, card, el, escaped, folded, join, table
 from lolhl.report.page import policy_hash, style
+from lolhl.report.picture_parts import ExplainedPicture, how_to_read, moments_asked_for, picture_parts
 from lolhl.report.svg import Axis, Line, Mark, Plot, bars, plot, spread_axis, unit_axis
 
 Part = Literal["held-out", "named", "validation-vods", "validation-chunks", "unknown"]
@@ -41,20 +41,6 @@ PARTS: dict[Part, str] = {
 _KINDS = ("first", "second", "third", "fourth", "fifth")  # of lines: colours and dashes
 _MOST_BARS = 30
 _STEPS = 10  # rows of the table of the curve
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainedPicture:
-    """What the parts of a picture add to its score.
-
-    Attributes:
-        figures: the numbers.
-        regions, superpixels: JPEG bytes of the picture, whose parts have colours.
-    """
-
-    figures: PictureParts
-    regions: bytes
-    superpixels: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +154,8 @@ def _sections(page: AnalysisPage) -> Iterator[Html]:
             page.false_alarms,
             page,
         ),
-        _chosen(page.chosen) if page.chosen else None,
-        _method(page) if any(_explained(page)) else None,
+        moments_asked_for(page.chosen) if page.chosen else None,
+        how_to_read(explained[0].figures.tries) if (explained := _explained(page)) else None,
     )
     yield el(
         "footer",
@@ -233,12 +219,12 @@ def _curve(page: AnalysisPage) -> Html:
         marks=marks,
     )
     rows = [(f"{share / _STEPS:g}", *_reached(page.curve, share / _STEPS)) for share in range(1, _STEPS + 1)]
-    return _card(
+    return card(
         "curve",
         "Which frames it calls",
         plot(figure),
         el("p", at_threshold, class_="quiet"),
-        _folded("The curve in numbers", ("Recall of at least", "Precision", "Threshold"), rows),
+        folded("The curve in numbers", ("Recall of at least", "Precision", "Threshold"), rows),
     )
 
 
@@ -265,12 +251,12 @@ def _reliability(page: AnalysisPage) -> Html:
         (f"{part.low:.0%} to {part.high:.0%}", str(part.instants), f"{part.probability:.0%}", f"{part.labelled:.0%}")
         for part in page.bins
     ]
-    return _card(
+    return card(
         "reliability",
         "What its probabilities mean",
         plot(figure),
         el("p", "Of calibrated probabilities that were not smoothed.", class_="quiet"),
-        _folded("The figure in numbers", ("Probability", "Instants", "Mean", "In labelled highlights"), rows),
+        folded("The figure in numbers", ("Probability", "Instants", "Mean", "In labelled highlights"), rows),
     )
 
 
@@ -290,7 +276,7 @@ def _events(page: AnalysisPage) -> Html:
         rows.append((*cells, format_figure(own.average_precision, decimals=2)))
     header.append("Average precision")
     note = "Highlights of a stream may be cut at a threshold that suits it, and not at the one of the curve."
-    return _card("events", "Events found and missed", _table(header, rows), el("p", note, class_="quiet"))
+    return card("events", "Events found and missed", table(header, rows), el("p", note, class_="quiet"))
 
 
 def _methods(page: AnalysisPage) -> Html:
@@ -312,7 +298,7 @@ def _methods(page: AnalysisPage) -> Html:
     description = f"{page.model} needs {minutes[0][2]} minutes"
     description += "".join(f", {name} {text}" for name, _, text in minutes[1:]) + "."
     labelled = f" {own.editing.labelled_minutes:.1f} minutes are labelled." if own.editing else ""
-    return _card(
+    return card(
         "methods",
         "Beside methods that learn nothing",
         bars(f"Minutes to watch until {SEEN:.0%} of the labelled events are seen", description, minutes[:_MOST_BARS]),
@@ -321,7 +307,7 @@ def _methods(page: AnalysisPage) -> Html:
             f"Minutes to watch, from the best moment on, until {SEEN:.0%} of the labelled events are seen." + labelled,
             class_="quiet",
         ),
-        _table(header, rows),
+        table(header, rows),
     )
 
 
@@ -347,7 +333,7 @@ def _mistake(shown: Shown, page: AnalysisPage, *, is_miss: bool) -> Html:
             el("h3", f"{mistake.vod}, {start} – {stop}"),
             el("p", _reason(mistake, page, is_miss=is_miss)),
             *_signals(shown),
-            *(_picture_parts(shown.explained) if shown.explained else ()),
+            *(picture_parts(shown.explained) if shown.explained else ()),
             el("p", _link(shown), class_="quiet"),
             class_="text",
         ),
@@ -413,97 +399,10 @@ def _sentence(name: str, part: float | None) -> str:
     return f"{name} speaks {leaning}: {part:+.1f} on average"
 
 
-def _picture_parts(explained: ExplainedPicture) -> Iterator[Html]:
-    """What the parts of a picture add, in words and as pictures in colours."""
-    figures = explained.figures
-    at = grid.format_time(round(figures.seconds))
-    words = in_words(figures.regions)
-    yield el("h4", f"What in the picture at {at} drove it")
-    yield el("p", words)
-    for picture, what, parts in (
-        (explained.regions, "regions", figures.regions),
-        (explained.superpixels, "superpixels", figures.superpixels),
-    ):
-        address = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
-        text = f"{figures.vod} at {at}, its {what} in colours. {in_words(parts)}"
-        yield el("img", src=address, alt=text, class_="parts")
-    fits = ((figures.regions_fit, "the regions"), (figures.superpixels_fit, "the superpixels"))
-    shares = [f"{what} explain {fit:.0%}" for fit, what in fits if fit is not None]
-    yield el(
-        "p",
-        f"Log-odds are {figures.log_odds:.2f} here, and would be {figures.covered:.2f} if the whole picture looked as "
-        f"the stream usually does."
-        + (f" Of the differences between the tries, {' and '.join(shares)}." if shares else ""),
-        class_="quiet",
-    )
-    strongest = max(map(abs, figures.regions.values()), default=0.0)
-    rows = [(name, signed(weight, min(strongest, 0.1))) for name, weight in figures.regions.items()]
-    yield _folded("The regions in numbers", ("Region", "Adds to the log-odds"), rows)
-
-
-def _chosen(pictures: Sequence[ExplainedPicture]) -> Html:
-    """The moments that were asked for."""
-    cards = [
-        el(
-            "li",
-            el(
-                "div",
-                el("h3", f"{picture.figures.vod}, {grid.format_time(round(picture.figures.seconds))}"),
-                *_picture_parts(picture),
-                class_="text",
-            ),
-            class_="mistake",
-        )
-        for picture in pictures
-    ]
-    return el(
-        "section", el("h2", "Moments that were asked for", id="chosen"), el("ol", *cards, class_="mistakes"),
-        aria_labelledby="chosen",
-    )  # fmt: skip
-
-
 def _explained(page: AnalysisPage) -> list[ExplainedPicture]:
     """All pictures of the page that are explained."""
     shown = [mistake.explained for mistake in (*page.misses, *page.false_alarms)]
     return [*(picture for picture in shown if picture), *page.chosen]
-
-
-def _method(page: AnalysisPage) -> Html:
-    """How to read the pictures in colours."""
-    tries = _explained(page)[0].figures.tries
-    return _card(
-        "parts",
-        "How to read the pictures in colours",
-        el(
-            "p",
-            el("span", "Blue", class_="key for"),
-            " parts speak for a highlight, ",
-            el("span", "orange", class_="key against"),
-            " ones against it, in this one picture: the stronger the colour, the more. All other pictures and signals "
-            "stay as they are, so a model that sees more than one picture is moved less than one that sees it alone.",
-        ),
-        el(
-            "p",
-            f"By LIME: in {tries} copies of the picture, parts are covered by what the stream usually shows there (the "
-            "median of pictures from all of it), and the model scores each copy. A part adds what the line that fits "
-            "these log-odds best says of it. Log-odds are those before calibration, as of the signals.",
-            class_="quiet",
-        ),
-    )
-
-
-def _card(place: str, title: str, *children: Html) -> Html:
-    return el("section", el("h2", title, id=place), *children, class_="card", aria_labelledby=place)
-
-
-def _folded(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
-    return el("details", el("summary", title), _table(header, rows))
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
-    head = el("thead", el("tr", *(el("th", name, scope="col") for name in header)))
-    body = [el("tr", el("th", row[0], scope="row"), *(el("td", cell) for cell in row[1:])) for row in rows]
-    return el("div", el("table", head, el("tbody", *body)), class_="scroll")
 
 
 def _minutes(estimate: Estimate) -> str:

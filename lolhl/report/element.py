@@ -1,7 +1,7 @@
 """HTML and SVG that are put together from elements. Text goes in as text: only `Html` is not escaped."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _VOID = frozenset(("img", "link", "meta", "br", "hr"))
 
@@ -32,6 +32,23 @@ def join(children: "Iterable[str | Html | None]") -> Html:
     return Html(
         "".join(child if isinstance(child, Html) else escaped(child) for child in children if child is not None)
     )
+
+
+def card(place: str, title: str, *children: Html) -> Html:
+    """A section with a frame, and with an id that can be linked to."""
+    return el("section", el("h2", title, id=place), *children, class_="card", aria_labelledby=place)
+
+
+def folded(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    """A table that is shown when its title is clicked."""
+    return el("details", el("summary", title), table(header, rows))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    """A table whose first column names the rows."""
+    head = el("thead", el("tr", *(el("th", name, scope="col") for name in header)))
+    body = [el("tr", el("th", row[0], scope="row"), *(el("td", cell) for cell in row[1:])) for row in rows]
+    return el("div", el("table", head, el("tbody", *body)), class_="scroll")
 
 
 def escaped(text: str) -> Html:

@@ -7,39 +7,35 @@ lie below scores/<model>/<vod>/, where `compare` and `retrain` find them too.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
-from lolhl.errors import DatasetError, LolhlError, MissingInput, StorageError, UsageError
+from lolhl.errors import DatasetError, LolhlError, MissingInput, UsageError
 from lolhl.evaluate.calibration import calibration_error, reliability_bins
 from lolhl.evaluate.compare import compare, table
-from lolhl.evaluate.figures import Mistake
 from lolhl.evaluate.judge import Predictions, ScoredVod
 from lolhl.evaluate.metrics import Ranking, precision_recall
-from lolhl.evaluate.mistakes import false_alarms, misses
-from lolhl.explain.moments import Moment, parse_moments
+from lolhl.explain.moments import parse_moments
 from lolhl.explain.regions import digest, parse_regions, shipped
 from lolhl.explain.words import in_words
 from lolhl.frames.spec import stored_of_all
-from lolhl.highlights.drivers import Parts
 from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
-from lolhl.report.analysis import PARTS, AnalysisPage, ExplainedPicture, Part, Shown, render
-from lolhl.report.pictures import thumbnails
-from lolhl.results import Analysis, Dataset, Model, Scoring, Vod
+from lolhl.report.analysis import PARTS, AnalysisPage, Part, render
+from lolhl.report.picture_parts import ExplainedPicture
+from lolhl.results import Analysis, Dataset, Model
 from lolhl.stages import by_events, methods
 from lolhl.stages.dataset import split_vods_of
+from lolhl.stages.gallery import Gallery
 from lolhl.stages.labelled import labelled_vods, media_inputs
 from lolhl.stages.labels import read_plain
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
-from lolhl.stages.scores import load_scored
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
@@ -131,48 +127,27 @@ def analyse(
 
     seen = _look(root, name, judged, force=force)
     own = seen.predictions[name]
-    missed, alarms = misses(own.vods), false_alarms(own.vods)
-    worst = [*missed[: config.worst], *alarms[: config.worst]]
-    parts = _parts(root, name, sorted({mistake.vod for mistake in worst}))
-    missed = _with_signals(missed, config.worst, seen.fps, parts)
-    alarms = _with_signals(alarms, config.worst, seen.fps, parts)
-    wanted = [_pictured(mistake, at_peak=False) for mistake in missed[: min(config.worst, config.explain)]]
-    wanted += [_pictured(mistake, at_peak=True) for mistake in alarms[: min(config.worst, config.explain)]]
-    explained = explain_moments(root, name, list(dict.fromkeys([*wanted, *chosen])), regions, config.tries)
-    bins = reliability_bins(seen.raw.labels, seen.raw.scores)
-    result = Analysis(
-        model=name,
-        part=judged.part,
-        vods=list(judged.labels),
-        flattered=list(judged.flattered),
-        methods=compare(seen.predictions, BASELINES),
-        left_out=seen.left_out,
-        curve=precision_recall(own.ranking.labels, own.ranking.scores),
-        bins=bins,
-        calibration_error=calibration_error(bins) if bins else None,
-        misses=missed,
-        false_alarms=alarms,
-        pictures=[picture.figures for picture in explained.values()],
-        page=layout.analysis_page(name),
-    )
-    videos = _videos(root, judged.labels)
-    show = _Gallery(root, seen.fps, parts, videos, pages, explained, config)
+    gallery = Gallery.open(root, name, own, config.worst, config.around)
+    moments = [*gallery.moments(config.explain), *chosen]
+    explained = explain_moments(root, name, list(dict.fromkeys(moments)), regions, config.tries)
+    result = _result(name, judged, seen, gallery, list(explained.values()))
+    shown = gallery.shown(pages, explained)
     html = render(
         AnalysisPage(
             model=name,
             kind=bundle.result.kind,
             signals=list(bundle.result.signals),
             part=judged.part,
-            vods={vod: videos[vod].result.title or vod if vod in videos else vod for vod in judged.labels},
+            vods=gallery.titles(judged.labels),
             flattered=judged.flattered,
             methods=result.methods,
             curve=result.curve,
-            bins=bins,
+            bins=result.bins,
             calibration_error=result.calibration_error,
-            misses=show.all(missed[: config.worst], at_peak=False),
-            all_misses=len(missed),
-            false_alarms=show.all(alarms[: config.worst], at_peak=True),
-            all_false_alarms=len(alarms),
+            misses=shown.misses,
+            all_misses=len(result.misses),
+            false_alarms=shown.false_alarms,
+            all_false_alarms=len(result.false_alarms),
             chosen=[explained[moment] for moment in chosen if moment in explained],
             smooth_seconds=bundle.result.smooth_seconds,
             fps=seen.fps,
@@ -320,42 +295,26 @@ def _within(predicted: Predictions, vods: Sequence[ScoredVod]) -> Predictions:
     )
 
 
-def _parts(root: Root, model: str, vods: Sequence[str]) -> dict[str, Parts]:
-    """VOD → what each signal adds to the log-odds, NaN where it is not known.
-
-    Nothing of a model that does not tell its signals apart.
-    """
-    place = layout.judged(model)
-    parts: dict[str, Parts] = {}
-    for vod in vods:
-        scoring = manifest.load(root, layout.scoring(vod, place), Scoring)
-        if scoring.result.explained_by:
-            stored = load_scored(root, vod, scoring, place).parts  # a signal that is known adds something
-            parts[vod] = {name: np.where(values == 0, np.nan, values) for name, values in stored.items()}
-    return parts
-
-
-def _with_signals(mistakes: Sequence[Mistake], worst: int, fps: Fraction, parts: Mapping[str, Parts]) -> list[Mistake]:
-    """The same mistakes; the worst ones with what each signal adds to the log-odds within, on average."""
-    explained = [
-        replace(mistake, signals={name: _mean(values, mistake, fps) for name, values in parts[mistake.vod].items()})
-        if mistake.vod in parts
-        else mistake
-        for mistake in mistakes[:worst]
-    ]
-    return [*explained, *mistakes[worst:]]
-
-
-def _mean(part: npt.NDArray[np.floating], mistake: Mistake, fps: Fraction) -> float | None:
-    first, end = (grid.first_frame_at(time, fps) for time in (mistake.start, mistake.stop))
-    known = part[first : max(end, first + 1)]
-    known = known[np.isfinite(known)]
-    return float(known.mean()) if len(known) else None
-
-
-def _pictured(mistake: Mistake, *, at_peak: bool) -> Moment:
-    """The moment that is shown of a mistake: the second of the highest score, or the middle."""
-    return Moment(mistake.vod, mistake.peak if at_peak else (mistake.start + mistake.stop) / 2)
+def _result(
+    name: str, judged: _Judged, seen: _Seen, gallery: Gallery, explained: Sequence[ExplainedPicture]
+) -> Analysis:
+    own = seen.predictions[name]
+    bins = reliability_bins(seen.raw.labels, seen.raw.scores)
+    return Analysis(
+        model=name,
+        part=judged.part,
+        vods=list(judged.labels),
+        flattered=list(judged.flattered),
+        methods=compare(seen.predictions, BASELINES),
+        left_out=seen.left_out,
+        curve=precision_recall(own.ranking.labels, own.ranking.scores),
+        bins=bins,
+        calibration_error=calibration_error(bins) if bins else None,
+        misses=gallery.misses,
+        false_alarms=gallery.false_alarms,
+        pictures=[picture.figures for picture in explained],
+        page=layout.analysis_page(name),
+    )
 
 
 def _with_page(root: Root, vods: Iterable[str]) -> list[str]:
@@ -363,76 +322,6 @@ def _with_page(root: Root, vods: Iterable[str]) -> list[str]:
     names = list(vods)
     stats = each(lambda vod: root.stat(layout.page(vod)), names, ahead=MANY)
     return [vod for vod, stat in zip(names, stats, strict=True) if stat]
-
-
-def _videos(root: Root, vods: Iterable[str]) -> dict[str, Manifest[Vod]]:
-    """The VODs that have a video."""
-    names = list(vods)
-    manifests = each(lambda vod: manifest.find(root, layout.vod(vod), Vod), names, ahead=MANY)
-    return {vod: stored for vod, stored in zip(names, manifests, strict=True) if stored}
-
-
-@dataclass(frozen=True)
-class _Gallery:
-    """What mistakes are shown with.
-
-    Attributes:
-        fps: of the grid.
-        parts: VOD → signal → what it adds to the log-odds, float [T], NaN where it is not known.
-        videos: the VODs that have one.
-        pages: the VODs that have a page of their own.
-        explained: what drove the scores of some moments.
-    """
-
-    root: Root
-    fps: Fraction
-    parts: Mapping[str, Parts]
-    videos: Mapping[str, Manifest[Vod]]
-    pages: Sequence[str]
-    explained: Mapping[Moment, ExplainedPicture]
-    config: AnalyseConfig
-
-    def all(self, mistakes: Sequence[Mistake], *, at_peak: bool) -> list[Shown]:
-        """These mistakes with a picture each, see `_pictured`."""
-        moments = [_pictured(mistake, at_peak=at_peak) for mistake in mistakes]
-        pictures = self._pictures([(moment.vod, round(moment.seconds * self.fps)) for moment in moments])
-        return [
-            self._shown(mistake, picture, moment)
-            for mistake, picture, moment in zip(mistakes, pictures, moments, strict=True)
-        ]
-
-    def _shown(self, mistake: Mistake, picture: bytes | None, moment: Moment) -> Shown:
-        parts, fps = self.parts.get(mistake.vod, {}), self.fps
-        count = max((len(values) for values in parts.values()), default=0)
-        first = max(0, grid.first_frame_at(mistake.start - self.config.around, fps))
-        end = min(count, grid.first_frame_at(mistake.stop + self.config.around, fps))
-        around = slice(first, end)
-        return Shown(
-            mistake=mistake,
-            picture=picture,
-            pictured=moment.seconds,
-            page=f"../../{quote(layout.page(mistake.vod))}" if mistake.vod in self.pages else None,
-            times=grid.times(count, fps)[around],
-            parts={name: values[around] for name, values in parts.items()} if first < end else {},
-            explained=self.explained.get(moment),
-        )
-
-    def _pictures(self, wanted: Sequence[tuple[str, int]]) -> list[bytes | None]:
-        """The pictures of VODs at instants of the grid. None where a video is gone."""
-        pictures: dict[tuple[str, int], bytes | None] = {}
-        for vod in dict.fromkeys(vod for vod, _ in wanted):
-            numbers = [number for other, number in wanted if other == vod]
-            stored = self.videos.get(vod)
-            if stored is None:
-                continue
-            try:
-                video = stored.local(self.root, stored.result.video, layout.remake(layout.vod(vod)))
-            except StorageError as error:
-                log.warning("analyse: there are no pictures of %s: %s", vod, error)
-                continue
-            images = thumbnails(video, self.fps, numbers)
-            pictures |= {(vod, number): image for number, image in zip(numbers, images, strict=True)}
-        return [pictures.get(place) for place in wanted]
 
 
 def _publish(root: Root, name: str, bundle: Manifest[Model], finished: Manifest[Analysis]) -> None:

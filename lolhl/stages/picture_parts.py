@@ -22,7 +22,7 @@ from lolhl.models.bundle import Bundle, load_bundle
 from lolhl.models.network import PICTURES
 from lolhl.models.vod_scorer import Numbers, VodScorer
 from lolhl.progress import Advance
-from lolhl.report.analysis import ExplainedPicture
+from lolhl.report.picture_parts import ExplainedPicture
 from lolhl.results import Vod
 from lolhl.signals import make_track, stored_track
 from lolhl.signals.pictures import PictureSignal

@@ -192,9 +192,9 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         result = _result(config, described, prepared, fitted)
         publication.announce(root, name, Publication(todo.digest, config.register, config.alias))
         weights = bundle.weights_bytes(prepared.model, prepared.network)
-        made = todo.store(result, {layout.weights(name): weights})
+        trained = todo.store(result, {layout.weights(name): weights})
         root.delete(checkpoint.key)
-        publication.publish(root, name, made, config.register, config.alias)
+        publication.publish(root, name, trained, config.register, config.alias)
     process_group.wait()
     return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
 

@@ -20,8 +20,9 @@ from lolhl.evaluate.metrics import precision_recall
 from lolhl.evaluate.mistakes import false_alarms, misses
 from lolhl.highlights.cut import Limits
 from lolhl.labels.spans import Span, on_grid
-from lolhl.report.analysis import AnalysisPage, ExplainedPicture, Shown, render
+from lolhl.report.analysis import AnalysisPage, Shown, render
 from lolhl.report.element import Html, el
+from lolhl.report.picture_parts import ExplainedPicture
 from lolhl.report.svg import spread_axis
 from tests.browser import chromium
 from tests.report.reports import HOSTILE

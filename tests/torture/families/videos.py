@@ -161,15 +161,15 @@ def decoded_length(path: Path) -> Length | None:
     last = times[-1] - begin
     most = last + max(claimed, usual)
     if path.read_bytes()[:4] == b"RIFF":  # an .avi repeats a picture by a packet of no bytes, which ffmpeg leaves out
-        most = max(most, _told_length(path))
+        most = max(most, _claimed_length(path))
     return Length(last + min(claimed, usual), most, len(times))
 
 
-def _told_length(path: Path) -> float:
+def _claimed_length(path: Path) -> float:
     """As the container tells it, in seconds; 0 where it does not."""
     command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", f"file:{path}"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    return float(told) if told.replace(".", "", 1).isdecimal() else 0.0
+    claimed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return float(claimed) if claimed.replace(".", "", 1).isdecimal() else 0.0
 
 
 def never_shows(sandbox: Sandbox, name: str, *options: str) -> None:

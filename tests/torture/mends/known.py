@@ -111,11 +111,11 @@ MENDS = (
     ),
     mend(
         6, "model-before-registry", "stored:publication-fails", "lolhl/stages/train.py",
-        "        made = todo.store(result, {layout.weights(name): weights})\n",
+        "        trained = todo.store(result, {layout.weights(name): weights})\n",
         "        output = manifest.Output.with_digest(layout.weights(name), weights)\n"
         "        root.write(output.key, weights)\n"
-        "        made = todo.manifest(result, [output])\n"
-        "        publication.publish(root, name, made, config.register, config.alias)\n"
+        "        trained = todo.manifest(result, [output])\n"
+        "        publication.publish(root, name, trained, config.register, config.alias)\n"
         "        todo.finish(result, [output])\n",
     ),
     mend(
