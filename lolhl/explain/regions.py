@@ -1,17 +1,16 @@
 """Named regions of the picture, such as minimap and kill feed. They lie in a small file that a person can change."""
 
 import hashlib
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lolhl.errors import UsageError
 from lolhl.explain.segments import Segments
+from lolhl.toml_file import TomlTable
 from lolhl.vod.view import LONGEST, Fit
 
 SHIPPED = Path(__file__).with_name("regions.toml")
@@ -20,7 +19,6 @@ REST = "rest of the picture"
 
 _EDGES = ("left", "right", "top", "bottom")
 _MOST = 30
-_LONGEST_NAME = 60  # characters
 
 
 @dataclass(frozen=True)
@@ -50,18 +48,15 @@ def parse_regions(data: bytes, name: str) -> tuple[Region, ...]:
     Raises:
         UsageError: it is no TOML, or a region is none; the message names file and region.
     """
-    try:
-        values = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # the former also for what is no UTF-8
-        raise UsageError(f"{name}: this is no file of regions, which is TOML ({str(error)[:100]})") from None
-    for key, value in values.items():
+    file = TomlTable.parse(data, name, "regions")
+    for key, value in file.values.items():
         if not isinstance(value, dict):
             raise UsageError(f"{name}: {key[:40]!r} is no region, which is a table: see {SHIPPED} for an example")
-    if not 1 <= len(values) <= _MOST:
-        raise UsageError(f"{name}: it has {len(values)} regions, and must have 1 to {_MOST}: see {SHIPPED}")
-    regions = tuple(_region(key, table, f"{name}: [{key[:40]}]") for key, table in values.items())
+    if not 1 <= len(file.values) <= _MOST:
+        raise UsageError(f"{name}: it has {len(file.values)} regions, and must have 1 to {_MOST}: see {SHIPPED}")
+    regions = tuple(_region(key, file.table(key)) for key in file.values)
     named = {REST}
-    for key, region in zip(values, regions, strict=True):
+    for key, region in zip(file.values, regions, strict=True):
         if region.name in named:
             raise UsageError(f"{name}: [{key[:40]}]: there is a {region.name!r} already: give it another name")
         named.add(region.name)
@@ -93,22 +88,10 @@ def cut(regions: Sequence[Region], size: int, fit: Fit, shape: float) -> Segment
     return Segments.numbered([*(region.name for region in regions), REST], places)
 
 
-def _region(key: str, table: Mapping[str, Any], place: str) -> Region:
-    if odd := next((other for other in table if other not in (*_EDGES, "name")), None):
-        raise UsageError(f"{place}: {odd[:40]!r} is no setting: choose of {', '.join(_EDGES)}, name")
-    name = table.get("name", key.replace("_", " "))
-    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
-        raise UsageError(f"{place}: name must be a text of at most {_LONGEST_NAME} characters")
-    left, right, top, bottom = (_fraction(table, edge, place) for edge in _EDGES)
+def _region(key: str, table: TomlTable) -> Region:
+    table.check_keys((*_EDGES, "name"))
+    left, right, top, bottom = (table.number(edge, 1) for edge in _EDGES)
     for first, last, low, high in (("left", "right", left, right), ("top", "bottom", top, bottom)):
         if low >= high:
-            raise UsageError(f"{place}: {first} = {low:g} must be less than {last} = {high:g}")
-    return Region(" ".join(name.split()), left, right, top, bottom)
-
-
-def _fraction(table: Mapping[str, Any], key: str, place: str) -> float:
-    value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        given = "is missing" if value is None else f"= {str(value)[:40]}"
-        raise UsageError(f"{place}: {key} {given}: it must be a fraction from 0 to 1")
-    return float(value)
+            raise UsageError(f"{table.place}: {first} = {low:g} must be less than {last} = {high:g}")
+    return Region(table.name(key), left, right, top, bottom)

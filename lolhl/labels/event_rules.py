@@ -1,16 +1,15 @@
 """Rules by which the events of a game become labels. They lie in a small file that a person can read and change."""
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from lolhl.errors import LabelError
 from lolhl.labels.spans import Span
 from lolhl.matches.game import KINDS, MULTI_KILLS, Event, Player
+from lolhl.toml_file import TomlTable
 
 SHIPPED = Path(__file__).with_name("event_rules.toml")
 
@@ -19,7 +18,6 @@ _LONGEST = 600.0  # seconds before or after an event
 _HEAVIEST = 1000.0
 _SHORTEST = 0.1  # seconds that are left of a highlight at the video's end
 _NAMED = 4  # kinds of event that a name lists
-_LONGEST_NAME = 60  # characters
 _FOR_A_PLAYER = ("assist", "death")  # kinds that each kill has, so that they tell nothing where all players count
 
 
@@ -72,23 +70,20 @@ def parse_rules(data: bytes, name: str) -> Rules:
     Raises:
         LabelError: it is no TOML, or a rule is none; the message names file and rule.
     """
-    try:
-        values = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # the former also for what is no UTF-8
-        raise LabelError(f"{name}: this is no file of rules, which is TOML ({str(error)[:100]})") from None
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    plain = {key: value for key, value in values.items() if key not in tables}
-    _check_keys(plain, ("join", "least"), name)
-    for kind in tables:
+    file = TomlTable.parse(data, name, "rules", LabelError)
+    kinds = [key for key, value in file.values.items() if isinstance(value, dict)]
+    plain = replace(file, values={key: value for key, value in file.values.items() if key not in kinds})
+    plain.check_keys(("join", "least"))
+    for kind in kinds:
         if kind not in KINDS:
             raise LabelError(f"{name}: [{kind[:40]}] is no kind of event: choose of {', '.join(KINDS)}")
-    if not tables:
+    if not kinds:
         raise LabelError(f"{name}: it has no rules: see {SHIPPED} for an example")
-    rules = {kind: _rule(kind, table, f"{name}: [{kind}]") for kind, table in tables.items()}
+    rules = {kind: _rule(kind, file.table(kind)) for kind in kinds}
     return Rules(
         {kind: rule for kind, rule in rules.items() if rule.weight > 0},
-        _number(plain, "join", _LONGEST, name, 6.0),
-        _number(plain, "least", _HEAVIEST, name, 0.0),
+        plain.number("join", _LONGEST, 6.0),
+        plain.number("least", _HEAVIEST, 0.0),
     )
 
 
@@ -180,28 +175,12 @@ def _name(group: Sequence[_Stretch]) -> str:
     return ", ".join(f"{counts[kind]} × {rules[kind].name}" if counts[kind] > 1 else rules[kind].name for kind in kinds)
 
 
-def _rule(kind: str, table: dict[str, Any], place: str) -> Rule:
-    _check_keys(table, ("before", "after", "weight", "of", "name"), place)
-    whose = table.get("of", "player")
+def _rule(kind: str, table: TomlTable) -> Rule:
+    table.check_keys(("before", "after", "weight", "of", "name"))
+    whose = table.values.get("of", "player")
     if whose not in _WHOSE:
-        raise LabelError(f"{place}: of = {str(whose)[:40]!r} must be one of {', '.join(_WHOSE)}")
-    name = table.get("name", kind.replace("_", " "))
-    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
-        raise LabelError(f"{place}: name must be a text of at most {_LONGEST_NAME} characters")
-    before, after = (_number(table, key, _LONGEST, place) for key in ("before", "after"))
+        raise LabelError(f"{table.place}: of = {str(whose)[:40]!r} must be one of {', '.join(_WHOSE)}")
+    before, after = (table.number(key, _LONGEST) for key in ("before", "after"))
     if before + after <= 0:
-        raise LabelError(f"{place}: before and after must not both be 0")
-    return Rule(before, after, _number(table, "weight", _HEAVIEST, place, 1.0), whose, " ".join(name.split()))
-
-
-def _check_keys(table: Mapping[str, Any], known: Sequence[str], place: str) -> None:
-    if odd := next((key for key in table if key not in known), None):
-        raise LabelError(f"{place}: {odd[:40]!r} is no setting: choose of {', '.join(known)}")
-
-
-def _number(table: Mapping[str, Any], key: str, most: float, place: str, default: float | None = None) -> float:
-    value = table.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        given = "is missing" if value is None else f"= {str(value)[:40]}"
-        raise LabelError(f"{place}: {key} {given}: it must be a number from 0 to {most:g}")
-    return float(value)
+        raise LabelError(f"{table.place}: before and after must not both be 0")
+    return Rule(before, after, table.number("weight", _HEAVIEST, 1.0), whose, table.name(kind))

@@ -53,7 +53,7 @@ WHOLE = "left = 0\nright = 1\ntop = 0\nbottom = 1\n"
         ("", f"mine.toml: it has 0 regions, and must have 1 to 30: see {SHIPPED}"),
         ("left = 0.5", f"mine.toml: 'left' is no region, which is a table: see {SHIPPED}"),
         (f"[a]\n{WHOLE}width = 2", "mine.toml: [a]: 'width' is no setting: choose of left, right, top, bottom, name"),
-        ("[a]\nleft = 0\nright = 1\ntop = 0", "mine.toml: [a]: bottom is missing: it must be a fraction from 0 to 1"),
+        ("[a]\nleft = 0\nright = 1\ntop = 0", "mine.toml: [a]: bottom is missing: it must be a number from 0 to 1"),
         (WHOLE.join(("[a]\n", "")).replace("right = 1", "right = 86"), "mine.toml: [a]: right = 86: it must be"),
         (f"[a]\n{WHOLE}".replace("top = 0", "top = true"), "mine.toml: [a]: top = True: it must be"),
         (f"[a]\n{WHOLE}".replace("top = 0", "top = nan"), "mine.toml: [a]: top = nan: it must be"),
