@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lolhl.stages.download import download
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.page import page
 from lolhl.stages.report import ReportConfig, report
+from lolhl.stages.shorts import ShortsConfig, shorts
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 from lolhl.vod import cut
@@ -107,8 +109,19 @@ def test_what_was_made_anew_in_the_meantime_is_refused(root: Root) -> None:
     assert page(root, *both(root)).result.highlights[0].start == pytest.approx(16, abs=2)
 
 
-def test_no_clip_is_cut_from_a_video_that_took_the_place_of_its_own(
-    root: Root, video: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stage", "key"),
+    [
+        (clips, "highlights/v1/clips.json"),
+        (lambda root, spans: shorts(root, spans, ShortsConfig(shorts=True)), "highlights/v1/shorts.json"),
+    ],
+)
+def test_nothing_is_cut_from_a_video_that_took_the_place_of_its_own(
+    root: Root,
+    video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: Callable[[Root, Manifest[Highlights]], object],
+    key: str,
 ) -> None:
     """The VOD is downloaded anew after the first of three clips; the new video may have as many bytes as its own."""
     spans = highlights(root, "v1", HighlightsConfig(**SETTINGS))
@@ -120,8 +133,8 @@ def test_no_clip_is_cut_from_a_video_that_took_the_place_of_its_own(
 
     monkeypatch.setattr(cut, "clip", interrupted)
     with pytest.raises(Conflict, match=r"vod\.json was made anew since highlights were cut from it: run again"):
-        clips(root, spans)
-    assert root.stat("highlights/v1/clips.json") is None
+        stage(root, spans)
+    assert root.stat(key) is None
 
 
 def both(root: Root) -> tuple[Manifest[Highlights], Manifest[Clips]]:

@@ -192,7 +192,7 @@ def test_a_file_of_regions_that_is_wrong_is_an_error_of_one_line(
     file = tmp_path / "mine.toml"
     file.write_text("[minimap]\nleft = 86\nright = 100\ntop = 74\nbottom = 100\n")
     for name, message in (
-        (str(file), "[minimap]: left = 86: it must be a fraction from 0 to 1"),
+        (str(file), "[minimap]: left = 86: it must be a number from 0 to 1"),
         ("none.toml", "No such"),
     ):
         assert cli.main(["analyse", "m", "--root", str(tmp_path), "--regions", name]) == 2
