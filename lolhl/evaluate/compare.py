@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lolhl.evaluate.bootstrap import Resampled
 from lolhl.evaluate.editing import SEEN, editing_figures
+from lolhl.evaluate.events import TIOUS
 from lolhl.evaluate.figures import Difference, Estimate, FrameFigures, Gain, MethodFigures, format_figure
 from lolhl.evaluate.judge import Predictions, judge
-from lolhl.evaluate.metrics import TIOUS, Resampled
 
 _WIDTH = 120  # of the table, in characters
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lolhl.evaluate.bootstrap import Resampled, draw
+from lolhl.evaluate.events import TIOUS, match_spans
 from lolhl.evaluate.figures import EditingFigures, Estimate, ratio
 from lolhl.evaluate.groups import Groups
 from lolhl.evaluate.judge import Prediction, Predictions, draws_vods
-from lolhl.evaluate.metrics import TIOUS, Resampled, draw, match_spans
 from lolhl.labels.spans import Span, on_grid
 
 SEEN = 0.8  # share of the labelled events that somebody wants to see
@@ -97,7 +98,7 @@ class _Judged:
 def border_errors(vods: Sequence[_Judged], names: npt.NDArray[np.str_], weights: Weights) -> tuple[Figures, Figures]:
     """The median distance in seconds of the starts, and of the stops, of highlights from those of their labels.
 
-    Only events that are matched at the lowest overlap of `metrics.TIOUS` have such a distance: read it beside recall.
+    Only events that are matched at the lowest overlap of `events.TIOUS` have such a distance: read it beside recall.
     """
     errors: list[tuple[float, float]] = []
     groups = []
@@ -140,7 +141,7 @@ def minutes_to_watch(vods: Sequence[_Judged], names: npt.NDArray[np.str_], weigh
 def best_precision(vods: Sequence[_Judged], names: npt.NDArray[np.str_], weights: Weights) -> Figures:
     """Of the ten highlights of each VOD with the highest scores, the share that are labelled events.
 
-    They are matched one to one at the lowest overlap of `metrics.TIOUS`. A VOD with fewer counts with those it has.
+    They are matched one to one at the lowest overlap of `events.TIOUS`. A VOD with fewer counts with those it has.
     """
     hits, looked_at = np.zeros(len(names)), np.zeros(len(names))
     for vod in vods:

@@ -1,4 +1,4 @@
-"""Figures of how well scores and spans agree with labels: `lolhl.evaluate.metrics` computes them, manifests hold them.
+"""Figures of how well scores and spans agree with labels: `metrics` and `events` compute them, manifests hold them.
 
 A figure that is not defined (no positives, nothing predicted) is None, never 0 and never NaN.
 """

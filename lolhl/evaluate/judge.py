@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from lolhl import grid
 from lolhl.evaluate import metrics
+from lolhl.evaluate.bootstrap import Resampled
+from lolhl.evaluate.events import TIOUS, EventCounts, count_events, event_figures
 from lolhl.evaluate.figures import FrameFigures, Judgement, VodFigures
 from lolhl.evaluate.groups import Groups
-from lolhl.evaluate.metrics import TIOUS, EventCounts, Ranking, Resampled
+from lolhl.evaluate.metrics import Ranking
 from lolhl.highlights.amount import choose
 from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, ranked
 from lolhl.highlights.intensity import centred_mean
@@ -214,7 +216,7 @@ class Predictions:
         predicted = {vod.vod: vod.spans for vod in self.vods}
         group = {vod.vod: partial(vod.group, by_vod=by_vod) for vod in self.vods}
         groups = self.ranking.groups.names
-        return [metrics.count_events(labelled, predicted, tiou, groups, group) for tiou in TIOUS]
+        return [count_events(labelled, predicted, tiou, groups, group) for tiou in TIOUS]
 
 
 @dataclass(frozen=True)
@@ -321,5 +323,5 @@ def _vod_figures(prediction: Prediction) -> VodFigures:
     labelled, predicted = {prediction.vod: prediction.labels}, {prediction.vod: prediction.spans}
     return VodFigures(
         average_precision=metrics.average_precision(frames.labels, frames.scores),
-        events=[metrics.event_figures(labelled, predicted, tiou) for tiou in TIOUS],
+        events=[event_figures(labelled, predicted, tiou) for tiou in TIOUS],
     )

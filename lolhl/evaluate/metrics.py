@@ -1,26 +1,19 @@
-"""Figures of scores and of spans: each is defined here, once.
+"""Figures of scores, one for each frame: average precision, F1 and the threshold, at the natural rate.
 
-Frames are judged by average precision and F1 at the natural rate, events by one-to-one matching of
-spans. What figures consist of stands in `lolhl.evaluate.figures`.
+What figures consist of stands in `lolhl.evaluate.figures`; those of spans are in `lolhl.evaluate.events`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
-from lolhl.evaluate.figures import Comparison, CurvePoint, EventFigures, FrameFigures, Gain, Interval, ratio
+from lolhl.evaluate.bootstrap import RESAMPLES, Resampled, draw, interval_of, ratios
+from lolhl.evaluate.figures import Comparison, CurvePoint, FrameFigures, Gain, ratio
 from lolhl.evaluate.groups import Groups
-from lolhl.labels.spans import Span
 
-TIOUS = (0.3, 0.5)  # overlaps at which events are matched
-_RESAMPLES = 1000
 _SHUFFLES = 200
 _EXACT, _STEPS, _SLAB = 200_000, 4096, 256  # see `_weighted_average_precision`; 3 VODs of 6 h are exact
 
@@ -39,7 +32,7 @@ class Ranking:
     scores: npt.NDArray[np.float64]
     groups: Groups
 
-    def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
+    def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = RESAMPLES) -> "Resampled":
         """Average precision, with each of the groups drawn as often as chance will have it.
 
         Args:
@@ -54,71 +47,6 @@ class Ranking:
         return Resampled(average_precision(truth, values), figures, len(names))
 
 
-@dataclass(frozen=True)
-class EventCounts:
-    """Events by group: where they are labelled, predicted and matched. See `event_figures`.
-
-    Attributes:
-        groups: str [g], ascending.
-        labelled, predicted, matched: int64 [g]. A match counts where its labelled span lies.
-    """
-
-    tiou: float
-    groups: npt.NDArray[np.str_]
-    labelled: npt.NDArray[np.int64]
-    predicted: npt.NDArray[np.int64]
-    matched: npt.NDArray[np.int64]
-
-    def figures(self, *, seed: int = 0, resamples: int = _RESAMPLES) -> EventFigures:
-        """The counts of all groups together, with an interval where there are several groups."""
-        resampled = self.resample(self.groups, seed=seed, resamples=resamples)
-        return EventFigures(
-            self.tiou,
-            labelled=int(self.labelled.sum()),
-            predicted=int(self.predicted.sum()),
-            matched=int(self.matched.sum()),
-            f1_interval=resampled.interval(),
-        )
-
-    def resample(self, names: npt.NDArray[np.str_], *, seed: int = 0, resamples: int = _RESAMPLES) -> "Resampled":
-        """F1 of events, with the groups drawn as `Ranking.resample` does."""
-        weights = draw(len(names), seed, resamples)[:, np.searchsorted(names, self.groups)]
-        return Resampled(
-            ratio(2 * int(self.matched.sum()), int(self.labelled.sum() + self.predicted.sum())),
-            _ratios(2 * (weights @ self.matched), weights @ (self.labelled + self.predicted)),
-            len(names),
-        )
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """A figure and its values in the resamples.
-
-    Attributes:
-        value: of all frames or events; None where it is not defined.
-        figures: float64 [resamples], NaN where it is not defined. Empty where there are fewer than two groups.
-        groups: how many are drawn from.
-    """
-
-    value: float | None
-    figures: npt.NDArray[np.float64]
-    groups: int
-
-    def interval(self) -> Interval | None:
-        """The interval; None where the figure is not defined, or there are fewer than two groups."""
-        return None if self.value is None else _interval(self.figures)
-
-    def gain(self, before: "Resampled") -> Gain:
-        """This figure minus the one before, of the same resamples of the same groups.
-
-        Each resample draws the same groups for both, so what makes a group hard for both does not widen the
-        interval (paired bootstrap; Efron and Tibshirani 1993, chapter 8).
-        """
-        if self.value is None or before.value is None:
-            return Gain(None, None, self.groups)
-        return Gain(self.value - before.value, _interval(self.figures - before.figures), self.groups)
-
-
 def frame_figures(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
@@ -126,7 +54,7 @@ def frame_figures(
     groups: Groups | None = None,
     *,
     seed: int = 0,
-    resamples: int = _RESAMPLES,
+    resamples: int = RESAMPLES,
     resampled: Resampled | None = None,
 ) -> FrameFigures:
     """The figures of scores, one per frame.
@@ -157,8 +85,8 @@ def frame_figures(
         if group_count > 1:
             weights, members = draw(group_count, seed, resamples), groups.members
             averages = resampled.figures if resampled else _weighted_average_precision(truth, values, weights, members)
-            average_interval = _interval(averages)
-            f1_interval = _interval(_weighted_f1(truth, called, weights, members))
+            average_interval = interval_of(averages)
+            f1_interval = interval_of(_weighted_f1(truth, called, weights, members))
     return FrameFigures(
         frames=truth.size,
         positives=counts.positives,
@@ -203,7 +131,7 @@ def precision_recall(labels: npt.ArrayLike, scores: npt.ArrayLike, points: int =
     return [CurvePoint(float(thresholds[at]), float(precision[at]), float(recall[at])) for at in places]
 
 
-def gain(before: Ranking, after: Ranking, *, seed: int = 0, resamples: int = _RESAMPLES) -> Gain:
+def gain(before: Ranking, after: Ranking, *, seed: int = 0, resamples: int = RESAMPLES) -> Gain:
     """The difference of two methods' average precision on the same stretches of time, after minus before.
 
     The two may have other frame rates: only the groups must be the same. The value is None, and so is the
@@ -270,7 +198,7 @@ def random_figures(labels: npt.ArrayLike, called: float, *, seed: int = 0) -> Fr
         chance = (positives - 1) / (n - 1) if n > 1 else 0.0  # chance that another frame is positive
         expected = (harmonic + chance * (n - harmonic)) / n
         rng = np.random.default_rng(seed)
-        interval = _interval(np.array([_ranked_average_precision(rng.permutation(truth)) for _ in range(_SHUFFLES)]))
+        interval = interval_of(np.array([_ranked_average_precision(rng.permutation(truth)) for _ in range(_SHUFFLES)]))
     return FrameFigures(
         frames=n,
         positives=positives,
@@ -297,87 +225,6 @@ def compare(
     model = frame_figures(labels, scores, threshold, groups, seed=seed, resampled=resampled)
     called = float(np.mean(np.asarray(scores) >= threshold)) if model.frames else 0.0
     return Comparison(model, constant_figures(labels), random_figures(labels, called, seed=seed))
-
-
-def event_figures(
-    labelled: Mapping[str, Sequence[Span]], predicted: Mapping[str, Sequence[Span]], tiou: float
-) -> EventFigures:
-    """Counts of spans matched one to one, over all VODs.
-
-    See `match_spans`, which matches those of one VOD.
-
-    Args:
-        labelled, predicted: VOD → spans.
-        tiou: temporal intersection over union, above 0 and up to 1.
-    """
-    matched = sum(len(match_spans(spans, predicted.get(vod, ()), tiou)) for vod, spans in labelled.items())
-    count, called = (sum(map(len, spans.values())) for spans in (labelled, predicted))
-    return EventFigures(tiou, count, called, matched)
-
-
-def count_events(
-    labelled: Mapping[str, Sequence[Span]],
-    predicted: Mapping[str, Sequence[Span]],
-    tiou: float,
-    groups: npt.NDArray[np.str_],
-    group: Mapping[str, Callable[[Span], str]],
-) -> EventCounts:
-    """As `event_figures`, by group.
-
-    Args:
-        labelled, predicted: spans of the same VODs.
-        groups: str [g], those that there are even if no event lies in them.
-        group: VOD → what gives the group that a span of it counts in.
-    """
-    lies, called = (
-        np.array([group[vod](span) for vod, spans in events.items() for span in spans], dtype=np.str_)
-        for events in (labelled, predicted)
-    )
-    matched = [np.zeros(0, dtype=bool), *(_is_matched(spans, predicted[vod], tiou) for vod, spans in labelled.items())]
-    names = np.unique(np.concatenate([groups, lies, called]))
-    count = partial(_count, names)
-    return EventCounts(tiou, names, count(lies), count(called), count(lies[np.concatenate(matched)]))
-
-
-def _count(names: npt.NDArray[np.str_], places: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
-    """How often each name occurs among the places: int64 [names]."""
-    return np.bincount(np.searchsorted(names, places), minlength=len(names))
-
-
-def _is_matched(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> npt.NDArray[np.bool_]:
-    """Which labelled spans are matched: bool [labelled]."""
-    matched = np.zeros(len(labelled), dtype=bool)
-    matched[[label for label, _ in match_spans(labelled, predicted, tiou)]] = True
-    return matched
-
-
-def match_spans(labelled: Sequence[Span], predicted: Sequence[Span], tiou: float) -> list[tuple[int, int]]:
-    """The pairs of one labelled and one predicted span that show the same event, by their places in the lists.
-
-    As many pairs as possible are made, each of two spans whose intersection is at least `tiou` of their union
-    (Hopcroft and Karp's matching). No span is in two pairs. They are in order of the labelled spans.
-    """
-    if not labelled or not predicted:
-        return []
-    shared, union = _overlap(labelled, predicted)
-    pairs = (shared > 0) & (shared >= tiou * union - 1e-9)  # times in milliseconds are no exact floats
-    partners = maximum_bipartite_matching(csr_array(pairs), perm_type="column").tolist()  # -1 where there is none
-    return [(label, partner) for label, partner in enumerate(partners) if partner >= 0]
-
-
-def best_overlaps(spans: Sequence[Span], others: Sequence[Span]) -> npt.NDArray[np.float64]:
-    """The highest tIoU of each span with one of the others, 0 where it overlaps none: float64 [spans]."""
-    if not spans or not others:
-        return np.zeros(len(spans))
-    shared, union = _overlap(spans, others)
-    return np.asarray((np.maximum(shared, 0) / union).max(axis=1))
-
-
-def _overlap(spans: Sequence[Span], others: Sequence[Span]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Seconds that each two share, negative where they lie apart, and that of their union: [spans, others]."""
-    a, b = (np.array([(span.start, span.stop) for span in part]) for part in (spans, others))
-    shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    return shared, (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - shared
 
 
 @dataclass(frozen=True)
@@ -462,38 +309,12 @@ def _weighted_f1(
     """F1 with each group's frames counted as often as it was drawn: float64 [resamples]; NaN for 0 / 0."""
     matched = weights @ np.bincount(members, truth & called)
     total = weights @ (np.bincount(members, truth) + np.bincount(members, called))
-    return _ratios(2 * matched, total)
-
-
-def _ratios(parts: npt.NDArray[np.number], wholes: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:
-    """NaN for 0 / 0."""
-    figures = np.full(len(wholes), np.nan)
-    np.divide(parts, wholes, out=figures, where=wholes > 0)
-    return figures
-
-
-def draw(groups: int, seed: int, resamples: int) -> npt.NDArray[np.int64]:
-    """How often each group is drawn in each resample: int64 [resamples, groups]. The same for the same arguments.
-
-    Of fewer than two groups there is nothing to draw, and there are no resamples.
-    """
-    if groups < 2:
-        return np.empty((0, groups), dtype=np.int64)
-    return np.random.default_rng(seed).multinomial(groups, [1 / groups] * groups, resamples)
+    return ratios(2 * matched, total)
 
 
 def _ranked_average_precision(ranked: npt.NDArray[np.bool_]) -> float:
     ranks = np.flatnonzero(ranked) + 1
     return float(np.mean(np.arange(1, ranks.size + 1) / ranks))
-
-
-def _interval(figures: npt.NDArray[np.float64]) -> Interval | None:
-    """The middle 95 % of the figures that are defined."""
-    defined = figures[~np.isnan(figures)]
-    if not defined.size:
-        return None
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Interval(float(low), float(high))
 
 
 def _arrays(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:

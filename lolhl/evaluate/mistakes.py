@@ -1,7 +1,7 @@
 """What a method gets wrong, worst first: labelled events that it misses, and highlights that nobody labelled.
 
 A miss is a labelled event without a highlight, a false alarm a highlight without a labelled event, by the one-to-one
-matching at the lowest overlap of `metrics.TIOUS`. What overlaps nothing at all comes before what is merely cut
+matching at the lowest overlap of `events.TIOUS`. What overlaps nothing at all comes before what is merely cut
 otherwise. A miss is the worse, the lower its highest smoothed score; a false alarm, the higher that is.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lolhl import grid
+from lolhl.evaluate.events import TIOUS, best_overlaps, match_spans
 from lolhl.evaluate.figures import Mistake
 from lolhl.evaluate.judge import Prediction
-from lolhl.evaluate.metrics import TIOUS, best_overlaps, match_spans
 from lolhl.labels.spans import Span
 
 

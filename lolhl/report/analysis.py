@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from lolhl import grid
 from lolhl.evaluate.editing import SEEN
+from lolhl.evaluate.events import TIOUS
 from lolhl.evaluate.figures import Bin, CurvePoint, Estimate, MethodFigures, Mistake, format_figure
-from lolhl.evaluate.metrics import TIOUS
 from lolhl.report.element import Html, card, el, escaped, folded, join, table
 from lolhl.report.page import policy_hash, style
 from lolhl.report.picture_parts import ExplainedPicture, how_to_read, moments_asked_for, picture_parts

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from lolhl.evaluate.events import TIOUS
 from lolhl.evaluate.figures import FrameFigures, VodFigures, format_figure
 from lolhl.evaluate.judge import draws_vods
-from lolhl.evaluate.metrics import TIOUS
 from lolhl.report.page import Table
 from lolhl.results import Retraining, Verdict
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lolhl import layout, manifest
 from lolhl.config import Config, setting
-from lolhl.evaluate import metrics
+from lolhl.evaluate.events import TIOUS, match_spans
 from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
@@ -215,7 +215,7 @@ def _shown(
 ) -> list[PageHighlight]:
     """The highlights with their pictures, their videos, and the labels that they match."""
     clips, shorts = ({rank: _address(vod, key) for rank, key in keys.items()} for keys in (videos.clips, videos.shorts))
-    pairs = metrics.match_spans(labels or [], [highlight.span for highlight in spans], metrics.TIOUS[0])
+    pairs = match_spans(labels or [], [highlight.span for highlight in spans], TIOUS[0])
     matches = {place: label for label, place in pairs}
     return [
         PageHighlight(

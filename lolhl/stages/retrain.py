@@ -28,8 +28,8 @@ from typing import Any
 from lolhl import grid, layout, manifest
 from lolhl.config import Config, restored, setting
 from lolhl.errors import Damaged, DatasetError, MissingInput, ModelError, NotFound, StorageError
-from lolhl.evaluate import metrics
 from lolhl.evaluate.compare import compare
+from lolhl.evaluate.events import event_figures
 from lolhl.evaluate.figures import Gain, MethodFigures
 from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
 from lolhl.labels.spans import Span
@@ -411,7 +411,7 @@ def _changes(last: Retraining | None, labels: Mapping[str, Sequence[Span]]) -> d
     for vod in sorted({*before, *listed}):
         then, now = {*before.get(vod, ())}, {*listed.get(vod, ())}
         removed, added = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
-        moved = metrics.event_figures({vod: removed}, {vod: added}, 0.01).matched  # they overlap
+        moved = event_figures({vod: removed}, {vod: added}, 0.01).matched  # they overlap
         changes[vod] = LabelChange(labels=len(now), added=len(added) - moved, removed=len(removed) - moved, moved=moved)
     return changes
 

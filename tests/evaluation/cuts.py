@@ -29,6 +29,7 @@ from scipy.special import expit
 
 from lolhl.evaluate import metrics
 from lolhl.evaluate.calibration import calibrate
+from lolhl.evaluate.events import TIOUS, match_spans
 from lolhl.highlights.amount import lowest_within
 from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, ranked
 from lolhl.highlights.intensity import centred_mean
@@ -248,12 +249,12 @@ def cut(way: Way, amount: str, stream: Stream, learnt: Learnt, threshold: float)
     if amount != "threshold":
         threshold = lowest_within(find_at, np.unique(smoothed), seconds[amount], 1.0)
     spans = [highlight.span for highlight in find_at(threshold)]
-    pairs = metrics.match_spans(stream.labels, spans, metrics.TIOUS[0])
+    pairs = match_spans(stream.labels, spans, TIOUS[0])
     return Cut(
         stream=stream.name,
         labelled=len(stream.labels),
         predicted=len(spans),
-        matched=tuple(len(metrics.match_spans(stream.labels, spans, tiou)) for tiou in metrics.TIOUS),
+        matched=tuple(len(match_spans(stream.labels, spans, tiou)) for tiou in TIOUS),
         ratio=sum(span.duration for span in spans) / labelled,
         errors=tuple(
             abs(error)

@@ -23,7 +23,7 @@ held-a (other maps), held-b (alone against monsters) and held-c (other arenas); 
 judged on the six. In brackets: 95 % intervals, by bootstrap over chunks of 30 s that cut no event. Average precision
 and F1 are of frames, 3 a second; events are matched at an overlap (tIoU); borders are those of matched events at 0.3.
 Minutes: to watch from the best moment on, until 80 % of the events are half seen. Each figure is defined in
-`lolhl/evaluate/editing.py` and `lolhl/evaluate/metrics.py`.
+`editing.py`, `events.py` and `metrics.py` of `lolhl/evaluate/`.
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lolhl.evaluate import metrics
+from lolhl.evaluate.events import TIOUS, match_spans
 from lolhl.highlights.cut import Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
 from lolhl.labels.spans import Span
@@ -28,7 +28,7 @@ def made_up(
     smoothed, limits = centred_mean(scores, FPS, 1), Limits(threshold=0.5, low_ratio=0.85, pad_before=1, pad_after=1)
     highlights = find(smoothed, FPS, seconds, limits)
     spans = [highlight.span for highlight in highlights]
-    pairs = metrics.match_spans(changes.get("labels") or [], spans, metrics.TIOUS[0])
+    pairs = match_spans(changes.get("labels") or [], spans, TIOUS[0])
     matches = {place: label for label, place in pairs}
     report = Report(
         vod="my-stream",
