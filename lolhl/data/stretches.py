@@ -9,7 +9,7 @@ see `samples`.
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lolhl import layout
+from lolhl import grid, layout
 from lolhl.data import split
 from lolhl.data.balance import rebalanced
 from lolhl.errors import StorageError
@@ -106,6 +106,13 @@ class SplitVod:
         """The number of the first instant after all stretches of its sides."""
         return max((end for stretches in self.sides.values() for _, end in stretches), default=0)
 
+    def until(self, end: int) -> "SplitVod":
+        """The same VOD without what lies at the instant with this number and after it."""
+        stop = grid.time_of(end, self.fps)
+        spans = [replace(span, stop=min(span.stop, stop)) for span in self.spans if span.start < stop]
+        sides: dict[Side, Sequence[tuple[int, int]]] = {side: _until(parts, end) for side, parts in self.sides.items()}
+        return replace(self, spans=spans, sides=sides, unseen=_until(self.unseen, end))
+
     def stretches(self, side: Side) -> list[LabelledStretch]:
         """The unbroken stretches of a side, in order of time, as models need them that see whole stretches.
 
@@ -113,6 +120,10 @@ class SplitVod:
         """
         labels = on_grid(self.spans, self.end, self.fps)
         return [LabelledStretch(self.vod, first, labels[first:end]) for first, end in self.sides[side]]
+
+
+def _until(stretches: Sequence[tuple[int, int]], end: int) -> list[tuple[int, int]]:
+    return [(first, min(behind, end)) for first, behind in stretches if first < end]
 
 
 def _runs(chosen: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:

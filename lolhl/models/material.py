@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from lolhl.models.network import PICTURES, Network
 from lolhl.models.process_group import ProcessGroup
 from lolhl.signals import Signal, make_track, open_signal
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, source_beside
+from lolhl.signals.source import FrameSource, Source, layout_of, source_beside
 from lolhl.tracks.track import Track
 from lolhl.vod.view import View
 
@@ -45,27 +46,38 @@ def open_wanted(name: str, view: View, network: Network | None, device: torch.de
 
 
 def make_tracks(
-    signals: Mapping[str, Signal], frames: Mapping[str, FrameSet], process_group: ProcessGroup
+    signals: Mapping[str, Signal], sources: Mapping[str, Source], process_group: ProcessGroup
 ) -> dict[str, VodTracks]:
     """The tracks of each signal. Those that are not stored are computed: by the first of several processes.
 
-    Where a signal needs no pictures, it is measured of the video.
+    Where a signal needs no pictures, it is measured of the video beside the frames.
     """
     if not process_group.first:
         process_group.wait()
     with torch.random.fork_rng(devices=[]):  # first weights must not depend on what is stored already
         tracks = {
             name: {
-                vod: make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
-                if (source := source_beside(frame_set, signal.view))
+                vod: make_track(signal, beside, layout_of(beside))
+                if (beside := source_beside(source, signal.view))
                 else None
-                for vod, frame_set in frames.items()
+                for vod, source in sources.items()
             }
             for name, signal in signals.items()
         }
     if process_group.first:
         process_group.wait()
     return tracks
+
+
+def end_of(source: Source, fps: Fraction, tracks: Mapping[str, VodTracks]) -> int:
+    """How many instants a VOD has: as many as its frames, or as the track of its pictures, else as its longest track.
+
+    A video may claim to be longer than it is.
+    """
+    if isinstance(source, FrameSource):
+        return source.instants(fps)
+    ends = {name: len(track) for name, vod_tracks in tracks.items() if (track := vod_tracks[source.vod])}
+    return ends[PICTURES] if PICTURES in ends else max(ends.values(), default=source.instants(fps))
 
 
 def is_known(tracks: VodTracks) -> bool:
@@ -87,13 +99,20 @@ def make_lessons(
     settings: ModelSettings,
     vods: Sequence[SplitVod],
     sides: Mapping[Side, Samples],
+    ends: Mapping[str, int],
     frames: Mapping[str, FrameSet],
-    *,
-    frozen: bool,
 ) -> tuple[Lessons, Held]:
-    """What is learnt and judged by, of each side: clips of samples, or windows of stretches; and what these show."""
+    """What is learnt and judged by, of each side: clips of samples, or windows of stretches; and what these show.
+
+    Args:
+        settings: of the model.
+        vods: those of the dataset.
+        sides: their samples.
+        ends: VOD → how many instants it has.
+        frames: VOD → its frame set, where the backbone learns too. Without it clips show instants of tracks.
+    """
     if isinstance(settings, ClipSettings):
-        clips = {side: _clips(settings.offsets, samples, frames, frozen=frozen) for side, samples in sides.items()}
+        clips = {side: _clips(settings.offsets, samples, ends, frames) for side, samples in sides.items()}
         held = wanted([(sides[side], clips[side]) for side in SIDES])
         return {
             side: ClipDataset(samples.label, rows(samples, clips[side], held)) for side, samples in sides.items()
@@ -128,15 +147,15 @@ def _unseen_around(vod: SplitVod, part: LabelledStretch, context: int | None) ->
     return min(before, context), min(after, context)
 
 
-def _clips(offsets: tuple[int, ...], side: Samples, frames: Mapping[str, FrameSet], *, frozen: bool) -> Clips:
+def _clips(offsets: tuple[int, ...], side: Samples, ends: Mapping[str, int], frames: Mapping[str, FrameSet]) -> Clips:
     """Frame numbers of each sample's clip: int64 [n, T]. Where the backbone learns too, the nearest picture to each.
 
     Every instant has features, but a stream that was scanned has fewer pictures than instants.
     """
     clips = np.empty((len(side), len(offsets)), dtype=np.int64)
     for vod, in_vod in side.by_vod().items():
-        numbers = scoring.clip_frames(offsets, side.frame[in_vod], len(frames[vod]))
-        clips[in_vod] = numbers if frozen else frames[vod].nearest[numbers]
+        numbers = scoring.clip_frames(offsets, side.frame[in_vod], ends[vod])
+        clips[in_vod] = frames[vod].nearest[numbers] if vod in frames else numbers
     return clips
 
 

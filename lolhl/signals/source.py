@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -51,6 +52,10 @@ class FrameSource:
     @property
     def seconds(self) -> float:
         return float(len(self.frames) / self.frames.view.fps)
+
+    def instants(self, fps: Fraction) -> int:  # noqa: ARG002
+        """How many instants its grid has."""
+        return len(self.frames)
 
     @property
     def layout(self) -> Layout:
@@ -110,6 +115,10 @@ class VideoSource:
     def seconds(self) -> float:
         return self.made.result.duration
 
+    def instants(self, fps: Fraction) -> int:
+        """How many instants a grid has by the length that the video claims. Only a track knows where it really ends."""
+        return grid.first_frame_at(self.seconds, fps)
+
     @cached_property
     def path(self) -> Path:
         """The file on this machine. Raises StorageError where it is gone or changed."""
@@ -150,16 +159,21 @@ class VideoSource:
 Source = FrameSource | VideoSource
 
 
-def source_beside(frames: FrameSet, view: View | None) -> Source | None:
-    """What a signal is measured from beside these frames: they, or the video for a signal that needs no pictures.
+def source_beside(source: Source, view: View | None) -> Source | None:
+    """What a signal is measured from beside this source: it, or the video for a signal that needs no pictures.
 
     Returns:
         None where there is no video.
     """
-    if view is not None:
-        return FrameSource(frames)
-    stored = manifest.find(frames.root, layout.vod(frames.vod), Vod)
-    return VideoSource(frames.root, stored) if stored else None
+    if isinstance(source, VideoSource) or view is not None:
+        return source
+    stored = manifest.find(source.root, layout.vod(source.vod), Vod)
+    return VideoSource(source.root, stored) if stored else None
+
+
+def layout_of(source: Source) -> Layout:
+    """The layout of the most exact track that can be measured from a source."""
+    return source.layout if isinstance(source, FrameSource) else "grid"
 
 
 def choose_source(

@@ -1,4 +1,4 @@
-"""dataset: frame sets and labels of some VODs → the stretches of time to learn from and to be judged on.
+"""dataset: VODs, or frame sets of them, and labels → the stretches of time to learn from and to be judged on.
 
 First the split, then the guard between its sides (see `lolhl.data.split`). Which frames of the training side are
 learnt from, so that enough of them lie in highlights, is decided when they are read (see `lolhl.data.stretches`).
@@ -19,11 +19,14 @@ from lolhl.data import split, stretches
 from lolhl.data.balance import kept_negatives
 from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
-from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
+from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import VodLabels, read_labels
 from lolhl.manifest import Manifest
-from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
+from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, Vod, VodCounts
+from lolhl.signals.source import FrameSource, VideoSource, video_source
+from lolhl.stages.extract import ExtractConfig
 from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
 from lolhl.vod.view import Fit, View
@@ -33,6 +36,7 @@ log = logging.getLogger(__name__)
 LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
 VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
 _SHOWN = 50  # VODs in the table
+_USUAL = ExtractConfig().view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,31 +63,44 @@ class DatasetConfig(Config):
         0.30, "share of positive frames in training, reached by dropping negatives", above=0, below=1
     )
     seed: int = setting(0, "seed of the split and of the rebalancing", at_least=0)
-    # Which frame sets these mean in this root is among the inputs.
+    # What these mean in this root is among the inputs.
     fps: Fraction | None = setting(
         None,
-        "where the VODs have frames of several views: those with so many per second",
+        "where the VODs have frames of several views: those with so many per second; where they have none, so many "
+        "pictures per second of the videos (default: 3)",
         at_least=grid.SLOWEST,
         at_most=grid.FASTEST,
         neutral=True,
     )
     size: int | None = setting(
-        None, "as --fps: those of this width and height, in pixels", at_least=16, at_most=2048, neutral=True
+        None,
+        "as --fps: those of this width and height, in pixels (default: 224)",
+        at_least=16,
+        at_most=2048,
+        neutral=True,
     )
-    fit: Fit | None = setting(None, "as --fps: those with the whole picture, or its middle", neutral=True)
+    fit: Fit | None = setting(
+        None, "as --fps: those with the whole picture, or its middle (default: squeeze)", neutral=True
+    )
 
     @property
     def guard_seconds(self) -> float:
         return max(LEAST_GUARD, self.context_seconds)
 
+    @property
+    def usual_view(self) -> View:
+        """The view of pictures where no VOD has frames."""
+        return View(self.fps or _USUAL.fps, self.size or _USUAL.size, self.fit or _USUAL.fit)
+
 
 def dataset(
     root: Root, name: str, vods: Sequence[str], config: DatasetConfig = DatasetConfig(), *, force: bool = False
 ) -> Manifest[Dataset]:
-    """Makes datasets/<name>/ from frames and labels/<vod>.tsv of each VOD.
+    """Makes datasets/<name>/ from labels/<vod>.tsv of each VOD, and from its frames, or from its video if it has none.
 
-    All frames have one view. Of frame sets that differ in how they are stored, the best is taken: whole before
-    scanned, then by JPEG quality. What the files hold is told in `lolhl.data.stretches`.
+    All frames have one view, and the pictures of videos are seen in it too. Of frame sets that differ in how they are
+    stored, the best is taken: whole before scanned, then by JPEG quality. What the files hold is told in
+    `lolhl.data.stretches`.
 
     Args:
         root: where the data lies.
@@ -97,7 +114,7 @@ def dataset(
         and after the rebalancing, what was dropped and why, and what the frame sets have in common.
 
     Raises:
-        MissingInput: a VOD has no frame set or no labels.
+        MissingInput: a VOD has neither a frame set nor a video, or no labels.
         DatasetError: the frame sets differ, or a side would lack highlights or the rest.
     """
     vods = sorted({check_name(vod, "VOD") for vod in vods})
@@ -105,16 +122,17 @@ def dataset(
         raise UsageError(f"dataset {name}: no VOD was named: name those to learn from")
     key = layout.dataset(name)
     check_new(root, key, name, "dataset")
-    specs = _chosen(stored_of_all(root, vods), config)
-    sources = list(each(lambda vod: _source(root, vod, specs[vod]), vods, ahead=MANY))
-    inputs = {specs[source.vod].manifest_key(source.vod): source.frames_digest for source in sources}
+    view, specs = _chosen(stored_of_all(root, vods), config)
+    sources = list(each(lambda vod: _source(root, vod, specs[vod], view), vods, ahead=MANY))
+    inputs = {source.key: source.digest for source in sources}
     inputs |= {layout.labels(source.vod): source.labels_digest for source in sources}
+    if not all(specs.values()):
+        inputs["view"] = view_name(view)  # a frame set's key names it
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     # That of lolhl 0.1 has a row for each frame.
     if earlier and [layout.without_digest(output.key) for output in earlier.outputs] == sorted(stretches.keys(name)):
         return earlier
 
-    view = specs[vods[0]].view
     held = _held_out(vods, config)
     parts = list(assign(sources, view.fps, held, config))
     counts = _counts(parts, config.positives)
@@ -158,6 +176,20 @@ def split_vods_of(root: Root, dataset: str, described: Manifest[Dataset]) -> lis
     return stretches.from_files(files, result.vods, result.fps, places, redo)
 
 
+def sources_of(root: Root, described: Manifest[Dataset], vods: Sequence[str]) -> dict[str, FrameSource | VideoSource]:
+    """What signals of the VODs of a dataset are measured from: its frame sets, and the videos of VODs without these.
+
+    Raises:
+        MissingInput: one of them is gone, or frames are older than their video.
+    """
+    specs = among(described.inputs)
+
+    def source(vod: str) -> FrameSource | VideoSource:
+        return FrameSource(FrameSet.load(root, vod, specs[vod])) if vod in specs else video_source(root, vod)
+
+    return dict(zip(vods, each(source, vods), strict=True))
+
+
 def dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
     """The command that makes the dataset anew, with the settings that it was made with."""
     result, options = described.result, DatasetConfig.options(described.config)
@@ -172,14 +204,16 @@ class Source:
     Attributes:
         frames: how many instants its grid has.
         spans: what is labelled.
-        frames_digest, labels_digest: of the frame set's manifest, and of the file of labels.
+        key, digest: of the manifest of its frame set, or of its video where it has none.
+        labels_digest: of the file of labels.
         looked_at: the stretches that somebody has looked at; None for all of it.
     """
 
     vod: str
     frames: int
     spans: Sequence[Span]
-    frames_digest: str = ""
+    key: str = ""
+    digest: str = ""
     labels_digest: str = ""
     looked_at: Sequence[Span] | None = None
 
@@ -238,11 +272,21 @@ def assign(
         yield _assigned(source, side, fps, known)
 
 
-def _source(root: Root, vod: str, spec: FrameSpec) -> Source:
-    """Reads what is needed of a VOD."""
-    frames = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
-    labels, digest = read_labels(root, vod)
-    return Source(vod, frames.result.frames, labels.spans, frames.content_digest(), digest, labels.looked_at)
+def _source(root: Root, vod: str, spec: FrameSpec | None, view: View) -> Source:
+    """Reads what is needed of a VOD, by its frame set, or by its video where there is none."""
+    key = spec.manifest_key(vod) if spec else layout.vod(vod)
+    if spec:
+        frames = manifest.load(root, key, Frames, spec.command(vod), fresh=True)
+        count, digest = frames.result.frames, frames.content_digest()
+    else:
+        made = manifest.find(root, key, Vod)
+        if made is None:
+            raise MissingInput(f"VOD {vod} has neither frames nor a video: run `lolhl download … --name {vod}` first")
+        count, digest = VideoSource(root, made).instants(view.fps), made.content_digest()
+        if not count:
+            raise MissingInput(f"the video of VOD {vod} does not say how long it is: run `lolhl extract {vod}` first")
+    labels, labels_digest = read_labels(root, vod)
+    return Source(vod, count, labels.spans, key, digest, labels_digest, labels.looked_at)
 
 
 def _labels(source: Source, fps: Fraction) -> npt.NDArray[np.bool_]:
@@ -323,16 +367,21 @@ def table(result: Dataset) -> str:
     return "\n".join(lines)
 
 
-def _chosen(stored: Mapping[str, Sequence[FrameSpec]], config: DatasetConfig) -> dict[str, FrameSpec]:
-    """Chooses the frame set of each VOD. All have one view: the only one that all VODs have and that is asked for.
+def _chosen(
+    stored: Mapping[str, Sequence[FrameSpec]], config: DatasetConfig
+) -> tuple[View, dict[str, FrameSpec | None]]:
+    """Chooses the view, and the frame set of each VOD that has any.
+
+    The view is the only one that all VODs with frames have and that is asked for. Where no VOD has frames, it is the
+    one that is asked for.
 
     Args:
         stored: the frame sets that each VOD has, best first.
     """
-    for vod, specs in stored.items():
-        if not specs:
-            raise MissingInput(f"VOD {vod} has no frames: run `lolhl extract {vod}` first")
-    views = {vod: {spec.view for spec in specs if _is_asked_for(spec.view, config)} for vod, specs in stored.items()}
+    framed = {vod: specs for vod, specs in stored.items() if specs}
+    if not framed:
+        return config.usual_view, dict.fromkeys(stored)
+    views = {vod: {spec.view for spec in specs if _is_asked_for(spec.view, config)} for vod, specs in framed.items()}
     for vod, fitting in views.items():
         if not fitting:
             raise MissingInput(
@@ -351,7 +400,8 @@ def _chosen(stored: Mapping[str, Sequence[FrameSpec]], config: DatasetConfig) ->
         raise UsageError(
             f"the VODs have frames of {len(common)} views, {_listed(common)}: choose by --fps, --size, --fit"
         )
-    return {vod: next(spec for spec in specs if spec.view in common) for vod, specs in stored.items()}
+    (view,) = common
+    return view, {vod: next((spec for spec in specs if spec.view == view), None) for vod, specs in stored.items()}
 
 
 def _is_asked_for(view: View, config: DatasetConfig) -> bool:

@@ -35,6 +35,7 @@ from lolhl.signals.source import (
     TimedPictures,
     VideoSource,
     choose_source,
+    layout_of,
     source_beside,
     stacked,
     stacked_keys,
@@ -137,7 +138,7 @@ def infer(
         decoder=config.decoder,
         needed_by=f"model {model}",
     )
-    sources = {name: source_for(signal, source) for name, signal in signals.items()}
+    sources = {name: source_beside(source, signal.view) for name, signal in signals.items()}
     inputs = {f"models/{model}": used.digest, **source.inputs}
     for name, measured_source in sources.items():
         inputs |= inputs_of(signals[name], measured_source) if measured_source else {}
@@ -176,11 +177,6 @@ def infer(
         explained_by=list(scored.parts),
     )
     return todo.store(result, {layout.scores(vod, place): data})
-
-
-def source_for(signal: Signal, source: Source) -> Source | None:
-    """What a signal is measured from: the source of the pictures, or the video for one that needs none."""
-    return source if isinstance(source, VideoSource) else source_beside(source.frames, signal.view)
 
 
 def _unsupervised(root: Root, vod: str, config: InferConfig, *, force: bool, place: str) -> Manifest[Scoring]:
@@ -244,7 +240,7 @@ def track_from(source: Source | None, signal: Signal) -> Track | None:
     """The track of a signal other than pictures. None where there is nothing to measure it from."""
     if source is None:
         return None
-    return make_track(signal, source, source.layout if isinstance(source, FrameSource) else "grid")
+    return make_track(signal, source, layout_of(source))
 
 
 def _without_pictures(scorer: VodScorer, source: Source) -> tuple[decode.Mode, Scored]:

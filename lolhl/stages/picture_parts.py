@@ -26,8 +26,8 @@ from lolhl.report.picture_parts import ExplainedPicture
 from lolhl.results import Vod
 from lolhl.signals import make_track, stored_track
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, Pictures, Source, choose_source
-from lolhl.stages.infer import InferConfig, infer, source_for, track_from
+from lolhl.signals.source import FrameSource, Pictures, Source, choose_source, source_beside
+from lolhl.stages.infer import InferConfig, infer, track_from
 from lolhl.storage import Root
 from lolhl.tracks.rows import Values
 from lolhl.tracks.track import Track
@@ -110,7 +110,7 @@ class VodPictures:
         )
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         used.model.to(device)
-        tracks = {name: track_from(source_for(other, source), other) for name, other in signals.items()}
+        tracks = {name: track_from(source_beside(source, other.view), other) for name, other in signals.items()}
         scorer = VodScorer.open(used, tracks, device)
         track = make_track(signal, source, "grid") if scorer.asks_first else stored_track(signal, source, "grid")
         if track:

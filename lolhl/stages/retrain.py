@@ -38,7 +38,7 @@ from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
 from lolhl.models.champion import Champion
 from lolhl.report.retraining import describe
-from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdict
+from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdict, Vod
 from lolhl.stages import methods
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
@@ -81,8 +81,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     A stage that fails leaves the champion as it was; a kill at any moment too, or it is fully the new one.
 
     Args:
-        root: where the data lies. A labelled VOD counts if it has a video or frames; frames that are missing or
-            older than their video are extracted.
+        root: where the data lies. A labelled VOD counts if it has a video or frames. Frames that are older than their
+            video are extracted again, and those that a model needs whose backbone learns too.
         config: see `RetrainConfig`.
         force: judge again where nothing is new. No model is trained again from the same labels and frames, unless
             it is damaged.
@@ -116,9 +116,15 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         )
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
-    frames = _frames(root, {vod: source.frame_sets for vod, source in labelled.items()}, view, last)
+    view, media = _media(
+        root,
+        {vod: source.frame_sets for vod, source in labelled.items()},
+        view,
+        last,
+        pixels=settings["train"].get("tune") == "all",
+    )
     read = {layout.labels(vod): source.digest for vod, source in labelled.items()}
-    read |= {frame_set.spec.manifest_key(vod): frame_set.digest for vod, frame_set in frames.items()}
+    read |= {pictures.key: pictures.digest for pictures in media.values()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, key, Retraining, config, inputs, force=force)
     # A list of champions that was damaged and removed is made anew, by judging again.
@@ -128,8 +134,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     labels = {vod: parse_labels(root, vod, source.data) for vod, source in labelled.items()}
     unseen = {vod: labels[vod].spans for vod in judge}
     looked_at = {vod: labels[vod].looked_at for vod in judge}
-    learnt = {vod: frames[vod] for vod in labels if vod not in unseen}
-    model = _learn(root, learnt, read, settings, like, force)
+    learnt = {vod: media[vod] for vod in labels if vod not in unseen}
+    model = _learn(root, learnt, view, read, settings, like, force)
     # A run that was killed after it had promoted finds its own work: then the champion before is the rival.
     champions = champion.champions(root)
     listed = champions.listed
@@ -225,20 +231,31 @@ def _read_labels(
 
 
 @dataclass(frozen=True)
-class _Frames:
-    """A VOD's frame set: what it is, the digest of its manifest, and the settings that it was extracted with."""
+class _Media:
+    """What the pictures of a VOD are learnt from: its frame set, or its video.
 
-    spec: FrameSpec
+    Attributes:
+        key, digest: of its manifest.
+        config: the settings that frames were extracted with; empty for a video.
+    """
+
+    key: str
     digest: str
     config: Mapping[str, Any]
 
 
-def _frames(
-    root: Root, stored_specs: Mapping[str, Sequence[FrameSpec]], view: View | None, last: Manifest[Retraining] | None
-) -> dict[str, _Frames]:
-    """The frame sets of all VODs, in one view. Those that are missing or too old are extracted.
+def _media(
+    root: Root,
+    stored_specs: Mapping[str, Sequence[FrameSpec]],
+    view: View | None,
+    last: Manifest[Retraining] | None,
+    *,
+    pixels: bool,
+) -> tuple[View, dict[str, _Media]]:
+    """The view, and what all VODs are learnt from: frame sets in this view, or the videos of VODs without frames.
 
-    They are extracted with the settings that they had before, or with those of another VOD.
+    Frames that are too old, or of another view, are extracted: with the settings that they had before, or with those of
+    another VOD.
 
     Args:
         root: where the data lies.
@@ -246,6 +263,7 @@ def _frames(
         view: the view of the model to learn like. None stands for that of the last retraining, or else the one that
             most VODs have.
         last: the last retraining.
+        pixels: whether frames are needed of all VODs.
     """
     if view is None and last:
         specs = {spec for vod_specs in stored_specs.values() for spec in vod_specs}
@@ -259,27 +277,31 @@ def _frames(
     }
     frame_sets = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best, ahead=MANY), strict=True))
     others = next((frame_set.config for frame_set in frame_sets.values() if frame_set), {})
-    frames = {}
+    media = {}
     for vod, spec in best.items():
         frame_set = frame_sets[vod]
-        if frame_set is None:
+        if frame_set is None and not stored_specs[vod] and not pixels:
+            key = layout.vod(vod)
+            frame_set = _Media(key, manifest.load(root, key, Vod).content_digest(), {})
+        elif frame_set is None:
             key = spec.manifest_key(vod) if spec else ""
             old = manifest.find(root, key, Frames) if spec else None
             like = restored(ExtractConfig, old.config if old else others, f"{root.url}/{key}", layout.remake(key))
             config = replace(like, fps=view.fps, size=view.size, fit=view.fit)
             extracted = extract(root, vod, config)
-            frame_set = _Frames(config.spec, extracted.content_digest(), extracted.config)
-        frames[vod] = frame_set
-    return frames
+            frame_set = _Media(config.spec.manifest_key(vod), extracted.content_digest(), extracted.config)
+        media[vod] = frame_set
+    return view, media
 
 
-def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> _Frames | None:
+def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> _Media | None:
     """The frame set, without the list of its files; None where it is missing or too old."""
     if spec is None:
         return None
     with suppress(MissingInput):
-        stored = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
-        return _Frames(spec, stored.content_digest(), stored.config)
+        key = spec.manifest_key(vod)
+        stored = manifest.load(root, key, Frames, spec.command(vod), fresh=True)
+        return _Media(key, stored.content_digest(), stored.config)
     return None
 
 
@@ -304,7 +326,8 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
 
 def _learn(
     root: Root,
-    frames: Mapping[str, _Frames],
+    media: Mapping[str, _Media],
+    view: View,
     read: Mapping[str, str],
     settings: Mapping[str, Mapping[str, Any]],
     like: str | None,
@@ -313,7 +336,6 @@ def _learn(
     """Trains a model on these VODs. Its name depends on all that it learns from. Returns the name."""
     from lolhl.stages.train import TrainConfig, train  # takes seconds, which a run with nothing to do saves
 
-    view = next(iter(frames.values())).spec.view
     splitting, training = DatasetConfig(), TrainConfig()
     if like is not None:
         key = layout.model(like)
@@ -322,11 +344,13 @@ def _learn(
         register = publication.registered_name(root, like, manifest.load(root, key, Model))
         training = replace(training, register=register)
     splitting = replace(splitting, fps=view.fps, size=view.size, fit=view.fit)
-    own = [read[key] for vod, used in frames.items() for key in (layout.labels(vod), used.spec.manifest_key(vod))]
+    own = [read[key] for vod, used in media.items() for key in (layout.labels(vod), used.key)]
+    if any(used.key == layout.vod(vod) for vod, used in media.items()):
+        own.append(view_name(view))  # a frame set's key names it
     deciding = [config.deciding(config.recorded()) for config in (splitting, training)]
-    name = f"{layout.RETRAINED}{_digest([list(frames), own, *deciding])[:8]}"
-    log.info("retrain: learning %s from %s", name, first_few(list(frames)))
-    dataset(root, name, list(frames), splitting, force=force)
+    name = f"{layout.RETRAINED}{_digest([list(media), own, *deciding])[:8]}"
+    log.info("retrain: learning %s from %s", name, first_few(list(media)))
+    dataset(root, name, list(media), splitting, force=force)
     train(root, name, replace(training, dataset=name), force=force and _is_damaged(root, name))
     return name
 

@@ -1,10 +1,11 @@
 """train: a dataset → a model bundle.
 
-The features of a frozen backbone are computed once. For a backbone that learns too, the frames that samples need are
-decoded once. Training gathers its batches from these. Under torchrun (`torchx run components/train.py:train -j 1x2 …`)
-several processes train together. After a kill the next run goes on from an epoch that was finished a second or two
-before, with the same result. On SIGTERM training finishes its step, saves its state and exits with code 143. The next
-run goes on from that step.
+The features of a frozen backbone are computed once, from frames or, without these, from the video. For a backbone that
+learns too, the frames that samples need are decoded once. Training gathers its batches from these.
+
+Under torchrun (`torchx run components/train.py:train -j 1x2 …`) several processes train together. After a kill the next
+run goes on from an epoch that was finished a second or two before, with the same result. On SIGTERM training finishes
+its step, saves its state and exits with code 143. The next run goes on from that step.
 """
 
 import logging
@@ -23,15 +24,14 @@ import numpy.typing as npt
 import torch
 
 import lolhl
-from lolhl import layout, manifest
+from lolhl import grid, layout, manifest
 from lolhl.config import setting
 from lolhl.data import cache, stretches
 from lolhl.data.samples import Contents
 from lolhl.data.stretches import Samples, Side, SplitVod
-from lolhl.errors import Damaged, DatasetError, LolhlError, UsageError
+from lolhl.errors import Damaged, DatasetError, LolhlError, MissingInput, UsageError
 from lolhl.evaluate.calibration import Calibration
 from lolhl.frames.frameset import FrameSet
-from lolhl.frames.spec import among
 from lolhl.labels.habits import Habits, habits
 from lolhl.manifest import Manifest
 from lolhl.models import bundle, champion, material, publication, tracking
@@ -45,9 +45,10 @@ from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
 from lolhl.signals import Signal
-from lolhl.stages.dataset import dataset_command, split_vods_of
+from lolhl.signals.source import FrameSource
+from lolhl.stages.dataset import dataset_command, sources_of, split_vods_of
 from lolhl.stages.methods import BUILT_IN
-from lolhl.storage import Root, each
+from lolhl.storage import Root
 from lolhl.vod.view import View
 
 _LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
@@ -233,10 +234,9 @@ def _prepare(
 ) -> _Prepared:
     split_vods = split_vods_of(root, config.dataset, described)
     sides = _sides(split_vods, root, config.dataset, described)
-    vods = sides["train"].vods
-    specs = among(described.inputs)
-    frames = dict(zip(vods, each(lambda vod: FrameSet.load(root, vod, specs[vod]), vods), strict=True))
-    view = next(iter(frames.values())).view
+    sources = sources_of(root, described, sides["train"].vods)
+    frames = {vod: source.frames for vod, source in sources.items() if isinstance(source, FrameSource)}
+    view = View(described.result.fps, described.result.size, described.result.fit)
     _check(config, described, sides, frames)
 
     torch.manual_seed(config.seed)
@@ -245,8 +245,9 @@ def _prepare(
     wanted = config.model.wanted
     network = _network(config, view, device) if PICTURES in wanted else None
     frozen = config.tune == "head"
+    frames = {} if frozen else frames
     signals = {signal: material.open_wanted(signal, view, network, device) for signal in wanted}
-    tracks = material.make_tracks(signals if frozen else {}, frames, process_group)
+    tracks = material.make_tracks(signals if frozen else {}, sources, process_group)
     settings = _with_known_signals(name, config.model, tracks)
     signals = {signal: signals[signal] for signal in settings.wanted}
     tracks = {signal: tracks[signal] for signal in signals if frozen}
@@ -256,7 +257,11 @@ def _prepare(
     if network:
         network.head = model
 
-    lessons, instants = material.make_lessons(settings, split_vods, sides, frames, frozen=frozen)
+    ends = {vod: material.end_of(source, view.fps, tracks) for vod, source in sources.items()}
+    if any(vod.end > ends[vod.vod] for vod in split_vods):
+        split_vods = [_until(vod, ends[vod.vod]) for vod in split_vods]
+        sides = _sides(split_vods, root, config.dataset, described)
+    lessons, instants = material.make_lessons(settings, split_vods, sides, ends, frames)
     limit = None if config.cache_gb is None else int(config.cache_gb * 1e9)
     place = cache.Place(device, limit, alone=process_group.local_world == 1)
     if frozen:
@@ -324,16 +329,34 @@ def _sides(vods: Sequence[SplitVod], root: Root, dataset: str, described: Manife
     return sides
 
 
+def _until(vod: SplitVod, end: int) -> SplitVod:
+    """What there is of a VOD that ends before its video claims to."""
+    if vod.end > end:
+        log.warning(
+            "VOD %s ends at %s, and not at %s as its video claims: what is labelled after that is not learnt from",
+            vod.vod,
+            *(grid.format_time(grid.time_of(number, vod.fps)) for number in (end, vod.end)),
+        )
+    return vod.until(end)
+
+
 def _check(
-    config: TrainConfig, described: Manifest[Dataset], sides: Mapping[Side, Samples], frames: Mapping[str, FrameSet]
+    config: TrainConfig,
+    described: Manifest[Dataset],
+    sides: Mapping[Side, Samples],
+    frames: Mapping[str, FrameSet],
 ) -> None:
     """Clips must not reach across the guard between the sides, and frames must be those that were labelled."""
-    fps = next(iter(frames.values())).view.fps
+    fps = described.result.fps
     guard = described.result.guard_seconds
+    if config.tune == "all" and (without := [vod for vod in sides["train"].vods if vod not in frames]):
+        raise MissingInput(
+            f"--tune all learns from pictures, and VOD {without[0]} has no frames: run `lolhl extract {without[0]}`, "
+            f"then `{dataset_command(config.dataset, described)}`"
+        )
     # Features between two pictures are made of both: a clip sees as far as the picture beyond its end.
-    between = max(
-        0.0 if frame_set.is_whole else float(np.diff(frame_set.times).max(initial=0.0)) for frame_set in frames.values()
-    )
+    scanned = [frame_set.times for frame_set in frames.values() if not frame_set.is_whole]
+    between = max((float(np.diff(times).max(initial=0.0)) for times in scanned), default=0.0)
     # A window ends where its stretch does, so it reaches no further than this.
     reach = between + (float(config.model.context / fps) if isinstance(config.model, ClipSettings) else 0.0)
     if reach > guard:
@@ -343,7 +366,7 @@ def _check(
         )
     for side in sides.values():
         for vod, in_vod in side.by_vod().items():
-            if side.frame[in_vod].max(initial=0) >= len(frames[vod]):
+            if vod in frames and side.frame[in_vod].max(initial=0) >= len(frames[vod]):
                 raise DatasetError(
                     f"{vod} was extracted again since the dataset was made: run "
                     f"`{dataset_command(config.dataset, described)}`"

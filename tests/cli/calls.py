@@ -329,8 +329,8 @@ CALLS = [
     # What is not there
     Bad("extract zzz", 1, "vods/zzz/vod.json", "run `lolhl download"),
     Bad("extract a", 1, "vods/a/video.mp4", "lolhl download", removed("vods/a/video.mp4")),
-    Bad("dataset n zzz", 1, "VOD zzz has no frames", "run `lolhl extract zzz"),
-    Bad("dataset n c", 1, "VOD c has no frames", "run `lolhl extract c"),
+    Bad("dataset n zzz", 1, "VOD zzz has neither frames nor a video", "run `lolhl download"),
+    Bad("dataset n c", 1, "labels/c.tsv", "lolhl labels FILE"),
     Bad("dataset n a --size 96", 1, "has no such frames, but 3fps-64px-squeeze", "run `lolhl extract a"),
     Bad("dataset n a", 1, "frames/a/frameset.json", "run `lolhl extract a", replaced("frames/a/frameset.json", b"{}")),
     Bad("dataset n a", 1, "labels/a.tsv", "lolhl labels FILE", removed("labels/a.tsv")),

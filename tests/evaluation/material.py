@@ -1,4 +1,4 @@
-"""What is learnt from and judged on: sample streams in a root, with labels, chat, frames and tracks.
+"""What is learnt from and judged on: sample streams in a root, with labels, chat and tracks.
 
 All of it is made once and kept; each step's cost is noted when it is really done.
 """
@@ -61,13 +61,12 @@ class Workshop:
         return {vod: load_labels(self.root, vod) for vod in vods}
 
     def bring(self, vods: Sequence[str]) -> None:
-        """Makes all that models learn from and are judged by: downloads, labels, chat, frames and tracks."""
+        """Makes all that models learn from and are judged by: downloads, labels, chat and tracks."""
         for vod in vods:
             stream = self._file(vod)
             stop = ["--stop", str(HALF)] if vod.endswith("-half") else []
             self.run(f"download {vod}", "download", str(stream), "--name", vod, "--chat", *stop)
             self.run(f"labels {vod}", "labels", str(self._table(vod, stream)))
-            self.run(f"extract {vod}", "extract", vod, "--mode", "grid")
             for signal in SIGNALS:
                 self.run(f"{signal} {vod}", "track", vod, "--signal", signal)
 

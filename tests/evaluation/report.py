@@ -100,14 +100,14 @@ def variant_table(spread: Mapping[str, Mapping[str, MethodFigures]]) -> Table:
 
 
 def cost_table(workshop: Workshop, names: Sequence[str], models: Sequence[str]) -> Table:
-    """Seconds of this machine, when each was last really done: from stored frames and tracks."""
+    """Seconds of this machine, when each was last really done: from stored tracks."""
     costs = workshop.costs()
     rows: list[tuple[object, ...]] = []
     for name in names:
         run = [seconds for step, seconds in costs.items() if step.startswith(f"run {name} ")]
         train = costs.get(f"train {name}-forth") if name in models else None
         rows.append((name, train, max(run, default=None)))
-    for step in ("download", "extract", *SIGNALS):
+    for step in ("download", *SIGNALS):
         done = [seconds for name, seconds in costs.items() if name.split()[0] == step]
         rows.append((f"{step}, for each hour of stream", None, 6 * sum(done) / len(done) if done else None))
     return Table("Cost in seconds", ("", "train, 60 minutes of labels", "run"), rows)

@@ -7,7 +7,7 @@ they are empty. All that he has looked at counts as his time, the seconds round 
 lies in it the borders of the labels, and rejects the rest. From the first stream and what he has looked at a model
 learns as `lolhl train` does, and it is judged on the other side's streams.
 
-What is done already is kept in the root: the streams, frames and tracks are those of `python -m tests.evaluation`.
+What is done already is kept in the root: the streams and tracks are those of `python -m tests.evaluation`.
 
     python -m tests.evaluation.suggestions --minutes 5 10 --seeds 0 1 2
 """

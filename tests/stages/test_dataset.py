@@ -248,7 +248,9 @@ def test_the_table(root: Root, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_is_missing(root: Root) -> None:
-    with pytest.raises(MissingInput, match="VOD a has no frames: run `lolhl extract a` first"):
+    with pytest.raises(
+        MissingInput, match="VOD a has neither frames nor a video: run `lolhl download … --name a` first"
+    ):
         dataset(root, "d", ["a"])
     extracted(root, "a", 900, None)
     with pytest.raises(MissingInput, match=r"labels/a.tsv does not exist: .*`lolhl labels FILE`"):
