@@ -1,7 +1,7 @@
 """What a model learns from: clips or windows of a dataset's VODs, and the tracks or pictures that these show."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -16,6 +16,7 @@ from lolhl.data.stretches import SIDES, LabelledStretch, Samples, Side, SplitVod
 from lolhl.data.windows import HeldStretch, WindowDataset
 from lolhl.errors import DatasetError, UsageError
 from lolhl.frames.frameset import FrameSet
+from lolhl.frames.spec import among
 from lolhl.models import scoring
 from lolhl.models.baseline import StandardisedModel, track_baseline
 from lolhl.models.model import ClipModel, ClipSettings, ModelSettings, TrackModel
@@ -23,7 +24,8 @@ from lolhl.models.network import PICTURES, Network
 from lolhl.models.process_group import ProcessGroup
 from lolhl.signals import Signal, make_track, open_signal
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, Source, layout_of, source_beside
+from lolhl.signals.source import FrameSource, Source, layout_of, source_beside, video_source
+from lolhl.storage import Root, each
 from lolhl.tracks.track import Track
 from lolhl.vod.view import View
 
@@ -43,6 +45,25 @@ def open_wanted(name: str, view: View, network: Network | None, device: torch.de
         return Encoder.from_network(network)
 
     return open_signal(name, view, encoder)
+
+
+def open_sources(root: Root, inputs: Iterable[str], vods: Sequence[str]) -> dict[str, Source]:
+    """What signals of the VODs of a dataset are measured from: its frame sets, and the videos of VODs without these.
+
+    Args:
+        root: where the data lies.
+        inputs: keys of what the dataset was made of.
+        vods: those of the dataset.
+
+    Raises:
+        MissingInput: one of them is gone, or frames are older than their video.
+    """
+    specs = among(inputs)
+
+    def source(vod: str) -> Source:
+        return FrameSource(FrameSet.load(root, vod, specs[vod])) if vod in specs else video_source(root, vod)
+
+    return dict(zip(vods, each(source, vods), strict=True))
 
 
 def make_tracks(

@@ -5,7 +5,6 @@ What is read is a track, the signal `clock`, so that it is read once, and a run 
 
 import logging
 from dataclasses import dataclass
-from fractions import Fraction
 
 from lolhl import layout, manifest
 from lolhl.config import Config, setting
@@ -18,10 +17,11 @@ from lolhl.signals.source import video_source
 from lolhl.stages.source_clips import best_size
 from lolhl.storage import Root
 from lolhl.vod.rectangle import check_rectangle, parse_rectangle
+from lolhl.vod.view import USUAL
 
 log = logging.getLogger(__name__)
 
-_FPS = Fraction(3)  # as models have it, so that they read the same track
+_FPS = USUAL.fps  # as models have it, so that they read the same track
 VERSION = 1  # of how games follow from readings: raise it whenever they change
 
 

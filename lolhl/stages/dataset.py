@@ -19,24 +19,20 @@ from lolhl.data import split, stretches
 from lolhl.data.balance import kept_negatives
 from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
-from lolhl.frames.frameset import FrameSet
-from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
+from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
 from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import VodLabels, read_labels
 from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, Vod, VodCounts
-from lolhl.signals.source import FrameSource, VideoSource, video_source
-from lolhl.stages.extract import ExtractConfig
 from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
-from lolhl.vod.view import Fit, View
+from lolhl.vod.view import USUAL, Fit, View
 
 log = logging.getLogger(__name__)
 
 LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
 VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
 _SHOWN = 50  # VODs in the table
-_USUAL = ExtractConfig().view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +86,7 @@ class DatasetConfig(Config):
     @property
     def usual_view(self) -> View:
         """The view of pictures where no VOD has frames."""
-        return View(self.fps or _USUAL.fps, self.size or _USUAL.size, self.fit or _USUAL.fit)
+        return View(self.fps or USUAL.fps, self.size or USUAL.size, self.fit or USUAL.fit)
 
 
 def dataset(
@@ -174,20 +170,6 @@ def split_vods_of(root: Root, dataset: str, described: Manifest[Dataset]) -> lis
     files = [described.read(root, key, redo) for key in keys]
     places = [f"{root.url}/{described.key_of(key)}" for key in keys]
     return stretches.from_files(files, result.vods, result.fps, places, redo)
-
-
-def sources_of(root: Root, described: Manifest[Dataset], vods: Sequence[str]) -> dict[str, FrameSource | VideoSource]:
-    """What signals of the VODs of a dataset are measured from: its frame sets, and the videos of VODs without these.
-
-    Raises:
-        MissingInput: one of them is gone, or frames are older than their video.
-    """
-    specs = among(described.inputs)
-
-    def source(vod: str) -> FrameSource | VideoSource:
-        return FrameSource(FrameSet.load(root, vod, specs[vod])) if vod in specs else video_source(root, vod)
-
-    return dict(zip(vods, each(source, vods), strict=True))
 
 
 def dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
@@ -282,7 +264,7 @@ def _source(root: Root, vod: str, spec: FrameSpec | None, view: View) -> Source:
         made = manifest.find(root, key, Vod)
         if made is None:
             raise MissingInput(f"VOD {vod} has neither frames nor a video: run `lolhl download … --name {vod}` first")
-        count, digest = VideoSource(root, made).instants(view.fps), made.content_digest()
+        count, digest = grid.first_frame_at(made.result.duration, view.fps), made.content_digest()
         if not count:
             raise MissingInput(f"the video of VOD {vod} does not say how long it is: run `lolhl extract {vod}` first")
     labels, labels_digest = read_labels(root, vod)

@@ -32,6 +32,7 @@ from lolhl.stages.resumable_folder import ResumableFolder, open_resumable_folder
 from lolhl.storage import Root, check_name, check_new
 from lolhl.vod import clock, fetch, trim, twitch
 from lolhl.vod.probe import VideoInfo, probe
+from lolhl.vod.view import USUAL
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,13 @@ class DownloadConfig(Config):
         "source is what the streamer sent; or as 360p, 720p60",
     )
     serves: int = setting(
-        224, "auto: at least so many pixels wide and high, as the frames that models see", at_least=1, at_most=10_000
+        USUAL.size,
+        "auto: at least so many pixels wide and high, as the frames that models see",
+        at_least=1,
+        at_most=10_000,
     )
     serves_fps: Fraction = setting(
-        Fraction(3),
+        USUAL.fps,
         "auto: at least so many pictures per second, as the frame grid",
         at_least=grid.SLOWEST,
         at_most=grid.FASTEST,

@@ -29,6 +29,7 @@ from lolhl.results import Frames, Vod
 from lolhl.storage import Root, delete_all
 from lolhl.vod import decode as video_decode
 from lolhl.vod.decode import Ending, Fit, View
+from lolhl.vod.view import USUAL
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,13 @@ class ExtractConfig(Config):
     """How frames are taken from a video."""
 
     fps: Fraction = setting(
-        Fraction(3),
+        USUAL.fps,
         "frames per second of the frame grid, as 3, 0.5 or 30000/1001",
         at_least=grid.SLOWEST,
         at_most=grid.FASTEST,
     )
-    size: int = setting(224, "width and height of a frame, in pixels", at_least=16, at_most=2048)
-    fit: Fit = setting("squeeze", "squeeze the whole picture, or crop its middle")
+    size: int = setting(USUAL.size, "width and height of a frame, in pixels", at_least=16, at_most=2048)
+    fit: Fit = setting(USUAL.fit, "squeeze the whole picture, or crop its middle")
     quality: int = setting(90, "JPEG quality", at_least=1, at_most=100)
     mode: Literal["grid", "scan"] = setting("grid", "grid: every frame; scan: key frames only")
     decoder: Literal["auto", "cpu", "cuda"] = setting("auto", "where to decode; auto probes for a GPU", neutral=True)

@@ -45,7 +45,7 @@ from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.held_out import held_out
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
-from lolhl.vod.view import View
+from lolhl.vod.view import USUAL, View
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +270,7 @@ def _media(
         view = next((spec.view for spec in among(last.inputs).values() if spec in specs), None)
     if view is None:
         views = Counter(view for vod_specs in stored_specs.values() for view in {spec.view for spec in vod_specs})
-        default = ExtractConfig().view
+        default = USUAL
         view = max(views, key=lambda view: (views[view], view == default, view_name(view)), default=default)
     best = {
         vod: next((spec for spec in vod_specs if spec.view == view), None) for vod, vod_specs in stored_specs.items()

@@ -23,6 +23,7 @@ from lolhl.storage import Root, check_name
 from lolhl.tracks.recipe import Layout
 from lolhl.vod import decode
 from lolhl.vod.decode import Fit, View
+from lolhl.vod.view import USUAL
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every signal needs it
     from lolhl.backbones.encoder import Encoder
@@ -42,16 +43,18 @@ class TrackConfig(Config):
         "tf_efficientnet_lite0", "without --model: resnet18, resnet34, resnet50, or any name of timm, pretrained"
     )
     fps: Fraction = setting(
-        Fraction(3),
+        USUAL.fps,
         "without --model: instants per second of the grid, as 3, 0.5 or 30000/1001",
         at_least=SLOWEST,
         at_most=FASTEST,
     )
-    size: int = setting(224, "without --model: width and height of a picture, in pixels", at_least=16, at_most=2048)
-    fit: Fit = setting("squeeze", "without --model: squeeze the whole picture, or crop its middle")
+    size: int = setting(
+        USUAL.size, "without --model: width and height of a picture, in pixels", at_least=16, at_most=2048
+    )
+    fit: Fit = setting(USUAL.fit, "without --model: squeeze the whole picture, or crop its middle")
     source: Literal["auto", "frames", "video"] = setting(
         "auto",
-        "frames: the frame set, which `lolhl train` learns from; video: decode it; auto: frames where there are any",
+        "frames: the frame set; video: decode it; auto: frames where there are any, as `lolhl train` does",
     )
     mode: Literal["grid", "scan"] = setting("grid", "grid: every frame; scan: key frames only")
     decoder: Literal["auto", "cpu", "cuda"] = setting(

@@ -46,7 +46,7 @@ from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
 from lolhl.signals import Signal
 from lolhl.signals.source import FrameSource
-from lolhl.stages.dataset import dataset_command, sources_of, split_vods_of
+from lolhl.stages.dataset import dataset_command, split_vods_of
 from lolhl.stages.methods import BUILT_IN
 from lolhl.storage import Root
 from lolhl.vod.view import View
@@ -234,7 +234,7 @@ def _prepare(
 ) -> _Prepared:
     split_vods = split_vods_of(root, config.dataset, described)
     sides = _sides(split_vods, root, config.dataset, described)
-    sources = sources_of(root, described, sides["train"].vods)
+    sources = material.open_sources(root, described.inputs, sides["train"].vods)
     frames = {vod: source.frames for vod, source in sources.items() if isinstance(source, FrameSource)}
     view = View(described.result.fps, described.result.size, described.result.fit)
     _check(config, described, sides, frames)

@@ -19,11 +19,11 @@ from lolhl.signals.sound import LoudnessSignal
 from lolhl.signals.source import VideoSource
 from lolhl.tracks.recipe import Layout
 from lolhl.vod import decode
-from lolhl.vod.view import View
+from lolhl.vod.view import USUAL, View
 
 log = logging.getLogger(__name__)
 
-FPS = Fraction(3)
+FPS = USUAL.fps
 SIDE = 64  # pixels of the key frames, where motion is looked at
 _MOSTLY = 0.5  # share of a VOD that must be known, for pictures to be left out
 

@@ -30,3 +30,7 @@ class View:
     fps: Fraction
     size: int
     fit: Fit
+
+
+USUAL = View(Fraction(3), 224, "squeeze")
+"""How models see a video unless it is asked for otherwise."""
