@@ -80,9 +80,9 @@ def test_a_day_that_is_all_peaks_is_split_too() -> None:
 
 def test_lengths_and_lulls_are_those_of_the_labels() -> None:
     limit = CutConfig().limits(0.3, HABITS)
-    assert (limit.merge_gap, limit.min_length, limit.split_above, limit.max_length) == (2, 6, 30, 50)
+    assert (limit.merge_gap, limit.min_length, limit.split_above, limit.max_length) == (2, 6, 16, 50)
     own = CutConfig(merge_gap=0, min_length=30).limits(0.3, HABITS)
-    assert (own.merge_gap, own.min_length, own.split_above, own.max_length) == (0, 30, 30, 60)
+    assert (own.merge_gap, own.min_length, own.split_above, own.max_length) == (0, 30, 16, 60)
     assert CutConfig(max_length=8).limits(0.3, HABITS).min_length == 4
     assert CutConfig().limits(0.3) == Limits(threshold=0.3)
 
