@@ -34,7 +34,7 @@ class Limits:
 
     threshold: float
     low_ratio: float = 1.0
-    valley: float = 0.5
+    valley: float = 0.85
     pad_before: float = 0.0
     pad_after: float = 0.0
     merge_gap: float = 2.0
@@ -56,7 +56,7 @@ class CutConfig(Config):
         1.0, "a highlight ends below the threshold times this", at_least=0, at_most=1, unrecorded=0.85
     )
     valley: float = setting(
-        0.5,
+        0.85,
         "a long highlight is split between two peaks where the smoothed probability falls to the lower one times this",
         at_least=0,
         at_most=1,
@@ -78,7 +78,7 @@ class CutConfig(Config):
     )
     split_above: float | None = setting(
         None,
-        "longer highlights are split at their valleys, in seconds (default: as nine in ten labels)",
+        "longer highlights are split at their valleys, in seconds (default: as the median label)",
         at_least=0,
         unrecorded=120.0,
     )
@@ -104,7 +104,7 @@ class CutConfig(Config):
                 usual,
                 merge_gap=habits.lull,
                 min_length=habits.short,
-                split_above=habits.long,
+                split_above=habits.median,
                 max_length=max(habits.longest, 0.1),
             )
         shortest, longest = self.min_length, self.max_length
