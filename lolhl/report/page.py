@@ -39,6 +39,7 @@ SCRIPTS = (
     "feeds",
     "exports",
     "camera",
+    "shorts",
     "review",
     "summary",
 )

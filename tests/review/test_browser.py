@@ -19,13 +19,14 @@ from lolhl import layout, manifest
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.spans import Span
 from lolhl.labels.store import load_labels, read_labels, save_labels
-from lolhl.results import Retraining
+from lolhl.results import Retraining, Shorts
 from lolhl.review.cameras import Camera, load_camera
 from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod import ffmpeg
+from lolhl.vod.probe import probe
 from tests.browser import chromium
 from tests.review.served import Served, serving
 from tests.review.silent import silent_server
@@ -279,7 +280,7 @@ def test_a_camera_is_drawn_on_the_picture_and_kept(page: Page, root: Root) -> No
     wanted = [70, 60, 30, 30]
     assert [float(field.input_value()) for field in camera_fields(page)] == pytest.approx(wanted, abs=0.6)
     section.get_by_role("button", name="Save the camera").click()
-    expect(section.get_by_role("status")).to_contain_text("Saved for this stream. `lolhl report stream --shorts`")
+    expect(section.get_by_role("status")).to_contain_text("Saved for this stream. “Make shorts” uses it.")
     stored = load_camera(root, "cameras/vod-stream.json")[0]
     assert stored.rectangle == pytest.approx([share / 100 for share in wanted], abs=0.006)
     page.reload()
@@ -316,6 +317,57 @@ def test_the_second_of_two_tabs_keeps_no_camera(page: Page, root: Root) -> None:
         expect(section).to_contain_text("Saved for this stream." if tab is page else "Not saved: the camera was set")
     stored = load_camera(root, "cameras/vod-stream.json")[0]
     assert stored.rectangle == pytest.approx((0, 0, 0.2, 0.2))
+
+
+def test_shorts_are_made_on_the_page_with_the_camera_that_is_drawn_there(
+    page: Page, root: Root, tmp_path: Path
+) -> None:
+    cut = borders(root)
+    for field, number in zip(camera_fields(page), ("75", "70", "25", "30"), strict=True):
+        field.fill(number)  # and nobody saves it
+    section, status = page.get_by_role("region", name="Shorts", exact=True), page.locator("#job [role=status]")
+    section.get_by_label("How many of the best").fill("2")
+    section.get_by_label("Title over each").fill("-{rank}: “it's 100 %”")
+    section.get_by_role("button", name="Make shorts").press("Enter")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    expect(status).to_contain_text("Making shorts of A stream")
+    page.reload()
+    expect(page.get_by_role("button", name="Make shorts")).to_be_disabled()
+    expect(status).to_have_text("Making shorts of A stream is done.", timeout=100_000)
+    expect(page.get_by_role("list", name="Shorts").get_by_role("link")).to_have_count(2)
+    expect(page.locator("#highlights").get_by_role("link", name="Short of highlight")).to_have_count(2)
+    with page.expect_download() as download:
+        page.locator("#h1").get_by_role("link", name="Short of highlight 1").click()
+    download.value.save_as(tmp_path / "short.mp4")
+    short = probe(tmp_path / "short.mp4")
+    assert (short.width, short.height) == (1080, 1920)
+    assert short.duration == pytest.approx(cut["h1"][1] - cut["h1"][0], abs=0.15)
+    made = manifest.load(root, layout.shorts("stream"), Shorts)
+    assert made.result.camera == (0.75, 0.7, 0.25, 0.3)
+    assert made.config["shorts_title"] == "-{rank}: “it's 100 %”"
+    page.reload()
+    expect(page.locator("#highlights").get_by_role("link", name="Short of highlight")).to_have_count(2)
+    page.get_by_role("link", name="Short of highlight 1").first.wait_for()
+
+
+def test_shorts_that_take_long_are_cancelled_and_what_is_wrong_begins_none(page: Page, root: Root) -> None:
+    section, status = page.get_by_role("region", name="Shorts", exact=True), page.locator("#job [role=status]")
+    make = section.get_by_role("button", name="Make shorts")
+    section.get_by_label("How many of the best").fill("1.5")
+    make.click()
+    expect(section.get_by_role("alert")).to_contain_text("Write how many shorts as a whole number")
+    section.get_by_label("How many of the best").fill("")
+    camera_fields(page)[0].fill("120")
+    make.click()
+    expect(section.get_by_role("alert")).to_contain_text("The camera above is not saved")
+    expect(status).to_have_count(0)
+    page.get_by_role("button", name="No camera").click()
+    make.click()
+    expect(status).to_contain_text("Making shorts of A stream")
+    page.get_by_role("button", name="Cancel").click()
+    expect(status).to_contain_text("was cancelled", timeout=30_000)
+    assert root.stat(layout.shorts("stream")) is None
+    expect(make).to_be_enabled()
 
 
 def test_learning_says_first_which_corrections_are_no_labels(page: Page, root: Root) -> None:

@@ -11,6 +11,7 @@ const end = Math.max(data.duration, 1);
 const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
 let added = 0;
 const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
+const shortLinks = new Map(data.highlights.map((highlight) => [highlight.rank, highlight.short])); // of vertical videos
 const review = JSON.parse($('review').textContent); // null where the page comes from no server
 const marked = []; // start and stop of stretches that the editor has marked as looked at
 const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
