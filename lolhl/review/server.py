@@ -195,11 +195,13 @@ class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="v
         stream: as `lolhl run` takes it.
         model: its name; empty where `lolhl run` is to choose.
         chat: whether the chat is fetched too.
+        twitch_clips: whether Twitch is asked for the clips of viewers too.
     """
 
     stream: Annotated[str, Meta(max_length=4096)]
     model: Annotated[str, Meta(max_length=200)] = ""
     chat: bool = False
+    twitch_clips: bool = False
 
     def begin(self, site: "_Site") -> Job:
         stream = self.stream.strip()
@@ -208,6 +210,7 @@ class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="v
         if stream.startswith("~"):  # which a shell would have replaced
             stream = os.path.expanduser(stream)  # noqa: PTH111  # of an unknown user it stays as it is
         options = [*([f"--model={self.model}"] if self.model else []), *(["--chat"] if self.chat else [])]
+        options += ["--twitch-clips"] if self.twitch_clips else []
         return site.jobs.start("run", [*options, "--", stream], text.redacted(stream))
 
 

@@ -403,6 +403,7 @@ def test_a_stream_goes_in_on_the_page_and_its_highlights_come_out(
         expect(row).to_have_count(0)
         page.get_by_label("Stream", exact=True).fill(str(film))
         page.get_by_label("Model").select_option("none: loudness and chat")
+        page.get_by_label("Ask Twitch for the clips of its viewers, too").check()  # a warning, for a file
         page.get_by_role("button", name="Start").press("Enter")
         status = page.locator("#job [role=status]")
         expect(status).to_contain_text(f"Finding highlights of {film}")

@@ -29,11 +29,13 @@ function showReadout() {
   const chapter = chapterAt(cursor);
   $('readout').replaceChildren(
     short(cursor),
-    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${chapter ? ` · ${chapter.name}` : ''}`),
+    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${chapter ? ` · ${chapter.name}` : ''}${clipSentence(cursor, ' · ')}`),
   );
+  const [clip] = clipsAt(cursor);
   $('readout-actions').replaceChildren(
     ...(data.video ? [el('button', { type: 'button', onclick: () => play({ title: short(cursor), source: data.video, from: cursor }) }, 'Play from here')] : []),
     ...(data.twitch_id ? [el('a', { class: 'button', href: twitch(cursor), target: '_blank', rel: 'noopener noreferrer' }, 'Open on Twitch')] : []),
+    ...(clip ? [el('a', { class: 'button', href: `https://clips.twitch.tv/${encodeURIComponent(clip.slug)}`, target: '_blank', rel: 'noopener noreferrer' }, 'Open the clip')] : []),
   );
 }
 
@@ -60,6 +62,9 @@ function showMoment() {
 function pointerTime(event, canvas, a, b) {
   return clamp(toTime(event.offsetX, canvas.clientWidth, a, b), 0, end);
 }
+
+/** Seconds that the pointer may miss what it points at. */
+const nearby = () => (4 / (chart.clientWidth - GUTTER)) * (state.b - state.a);
 
 const itemAt = (seconds) => items.find((item) => !item.removed && item.start <= seconds && seconds < item.stop);
 
@@ -100,9 +105,10 @@ chart.addEventListener('pointermove', (event) => {
 chart.addEventListener('pointerup', (event) => {
   if (drag && !drag.moved && event.offsetX >= GUTTER) {
     const time = pointerTime(event, chart);
+    const [clip] = laneAt(event) === 'clips' ? clipsAt(time, nearby()) : [];
     const item = itemAt(time);
-    if (item) select(item, { reveal: true });
-    moveCursor(time);
+    if (item && !clip) select(item, { reveal: true });
+    moveCursor(clip ? clip.start : time);
   }
   drag = null;
 });
@@ -137,6 +143,7 @@ function showTip(event) {
     `intensity ${at(intensity, time).toFixed(2)}`,
     item ? nameOf(item) : null,
     labels.some((label) => label.start <= time && time < label.stop) ? 'labelled' : null,
+    clipSentence(time, '', nearby()),
     gameAt(time)?.name.slice(0, 60),
     chapter ? chapter.name.slice(0, 60) : null,
   ].filter(Boolean).join('\n');
@@ -150,6 +157,7 @@ chart.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const step = Math.max(data.step, Math.round((state.b - state.a) / 100)) * (event.shiftKey ? 10 : 1);
   const starts = kept();
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const actions = {
     ArrowLeft: () => moveCursor(state.cursor - step),
     ArrowRight: () => moveCursor(state.cursor + step),
@@ -161,10 +169,14 @@ chart.addEventListener('keydown', (event) => {
     '=': () => zoom(0.5),
     '-': () => zoom(2),
     0: () => view(0, end),
+    c: () => {
+      const clip = event.shiftKey ? viewerClips.findLast(({ start }) => start < state.cursor - 1e-6) : viewerClips.find(({ start }) => start > state.cursor + 1e-6);
+      if (clip) moveCursor(clip.start);
+    },
     Enter: () => { const item = itemAt(state.cursor); if (item) select(item, { focus: true, reveal: true }); },
   };
-  if (!actions[event.key]) return;
-  actions[event.key]();
+  if (!actions[key]) return;
+  actions[key]();
   event.preventDefault();
 });
 
@@ -179,6 +191,7 @@ overview.addEventListener('pointerdown', (event) => {
 });
 overview.addEventListener('pointermove', (event) => { if (event.buttons) moveOverview(event); });
 
+$('clip-keys').hidden = !viewerClips.length;
 window.addEventListener('hashchange', showMoment);
 $('zoom-in').addEventListener('click', () => zoom(0.5));
 $('zoom-out').addEventListener('click', () => zoom(2));
