@@ -170,6 +170,18 @@ def test_corrections_are_saved_as_labels(show: Open) -> None:
     assert borders(saved(page)) == predicted(report)
 
 
+def test_labels_that_are_saved_stand_for_the_whole_stream_and_the_page_says_so(show: Open) -> None:
+    page = show(made_up())
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.get_by_role("button", name="Save labels of the whole stream", exact=True)).to_be_visible()
+    expect(page.locator("#editor")).to_contain_text("which stands for the whole stream")
+    page.locator("#h1").get_by_role("button", name="Remove").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save labels").click()
+    assert "looked_at" not in download.value.path().read_text()
+    expect(page.locator("#changes")).to_contain_text("Saved 2 highlights as my-stream.tsv, for the whole stream.")
+
+
 def test_an_impossible_time_is_refused_in_words(show: Open) -> None:
     report = made_up()
     page = show(report)

@@ -245,6 +245,54 @@ def test_what_was_looked_at_is_marked_by_keys_undone_redone_and_saved(page: Page
     assert [verdict for *_, verdict in verdicts(root)] == ["accepted"] * 3
 
 
+def drag_on_the_lane(page: Page, start: float, stop: float, *keys: str) -> None:
+    """Drags on the lane of what was looked at, from a second of the 60 to another, and presses keys before the end."""
+    page.locator("#chart").scroll_into_view_if_needed()
+    box = page.locator("#chart").bounding_box()
+    assert box
+    gutter, lane = 62, box["y"] + 190 + 12 + 24 + 12
+    x, until = (box["x"] + gutter + seconds / 60 * (box["width"] - gutter) for seconds in (start, stop))
+    page.mouse.move(x, lane)
+    page.mouse.down()
+    page.mouse.move(until, lane - 60, steps=4)
+    for key in keys:
+        page.keyboard.press(key)
+    page.mouse.up()
+
+
+def test_a_stretch_that_was_looked_at_is_marked_by_dragging(page: Page, root: Root) -> None:
+    def looked_at() -> list[tuple[float, float]]:
+        expect_saved(page)
+        return sorted(load_corrections(root, "stream")[0].looked_at)
+
+    looked = page.locator("#looked")
+    page.get_by_role("button", name="Done correcting").click()
+    undo = page.locator("#undo")
+    drag_on_the_lane(page, 15, 25)  # which is no correction then
+    expect(undo).to_be_disabled()
+    page.get_by_role("button", name="Correct by hand").click()
+    drag_on_the_lane(page, 15, 25, "Escape")
+    expect(undo).to_be_disabled()
+    drag_on_the_lane(page, 24, 16)  # backwards
+    expect(looked).to_contain_text("You have looked at 8 s")
+    assert looked_at() == [pytest.approx((16, 24), abs=0.15)]
+    assert verdicts(root) == []
+    drag_on_the_lane(page, 44, 70)  # over the last highlight, and on beyond the end
+    expect(looked).to_contain_text("You have looked at 2")
+    assert looked_at() == [pytest.approx((16, 24), abs=0.15), pytest.approx((44, 60), abs=0.15)]
+    assert verdicts(root) == [(*borders(root)["h2"], "accepted")]
+    page.keyboard.press("Control+z")
+    expect(looked).to_contain_text("You have looked at 8 s")
+    assert looked_at() == [pytest.approx((16, 24), abs=0.15)]
+    assert verdicts(root) == []
+    page.keyboard.press("Control+y")
+    expect(looked).to_contain_text("You have looked at 2")
+    assert len(looked_at()) == 2
+    page.reload()
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(looked).to_contain_text("You have looked at 2")
+
+
 def test_a_highlight_plays(page: Page) -> None:
     page.get_by_role("button", name="Play highlight 1").click()
     deadline = time.monotonic() + 30

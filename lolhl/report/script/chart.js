@@ -188,6 +188,11 @@ function drawChart() {
         const x = toX(start, width);
         context.fillRect(x, laneTop + 9, Math.max(2, toX(stop, width) - x), LANE - 18);
       }
+      if (state.looking) {
+        const [from, to] = state.looking.map((seconds) => toX(seconds, width));
+        context.fillStyle = colours.gold;
+        context.fillRect(from, laneTop + 6, to - from, LANE - 12);
+      }
     }
     if (lane.kind === 'games') data.games.forEach((game, number) => drawChapter(context, game, number, laneTop, width));
     if (lane.kind === 'chapters') data.chapters.forEach((chapter, number) => drawChapter(context, chapter, number, laneTop, width));

@@ -15,7 +15,7 @@ const viewerClips = data.viewer_clips || []; // that viewers made on Twitch; pag
 const shortLinks = new Map(data.highlights.map((highlight) => [highlight.rank, highlight.short])); // of vertical videos
 const review = JSON.parse($('review').textContent); // null where the page comes from no server
 const marked = []; // start and stop of stretches that the editor has marked as looked at
-const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
+const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, looking: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
 
 const verdictOn = (item) => (item.removed && !item.undecided ? 'rejected' : item.accepted ? 'accepted' : null);
 const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);

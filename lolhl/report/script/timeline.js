@@ -70,7 +70,7 @@ const itemAt = (seconds) => items.find((item) => !item.removed && item.start <= 
 
 /** The edge of a highlight under the pointer, when edges can be moved. */
 function edgeAt(event) {
-  if (!state.correcting || event.offsetX < GUTTER) return null;
+  if (!state.correcting || event.offsetX < GUTTER || laneAt(event) === 'looked') return null;
   let nearest = null;
   for (const item of items) {
     if (item.removed) continue;
@@ -82,15 +82,21 @@ function edgeAt(event) {
   return nearest;
 }
 
+/** Where a stretch begins that is marked as looked at by dragging on its lane; null elsewhere. */
+const lookFrom = (event) => (state.correcting && event.offsetX >= GUTTER && laneAt(event) === 'looked' ? clamp(pointerTime(event, chart), state.a, state.b) : null);
+
 let drag = null;
 chart.addEventListener('pointerdown', (event) => {
   if (event.button) return;
   chart.setPointerCapture(event.pointerId);
-  drag = { name: `drag ${event.timeStamp}`, x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event) };
+  drag = { name: `drag ${event.timeStamp}`, x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event), look: lookFrom(event) };
 });
 chart.addEventListener('pointermove', (event) => {
   if (drag && Math.abs(event.offsetX - drag.x) > 3) drag.moved = true;
-  if (drag?.edge && drag.moved) {
+  if (drag?.moved && drag.look !== null) {
+    const there = clamp(pointerTime(event, chart), state.a, state.b);
+    state.looking = [Math.min(drag.look, there), Math.max(drag.look, there)];
+  } else if (drag?.edge && drag.moved) {
     const { item, side } = drag.edge;
     const time = Math.round(pointerTime(event, chart) * 10) / 10;
     const next = { start: item.start, stop: item.stop, [side]: time };
@@ -99,7 +105,7 @@ chart.addEventListener('pointermove', (event) => {
     const shift = ((drag.x - event.offsetX) / (chart.clientWidth - GUTTER)) * (drag.b - drag.a);
     view(drag.a + shift, drag.b + shift);
   }
-  chart.style.cursor = drag?.moved && !drag.edge ? 'grabbing' : drag?.edge || edgeAt(event) ? 'ew-resize' : '';
+  chart.style.cursor = (drag ? drag.look : lookFrom(event)) !== null ? 'cell' : drag?.moved && !drag.edge ? 'grabbing' : drag?.edge || edgeAt(event) ? 'ew-resize' : '';
   showTip(event);
 });
 chart.addEventListener('pointerup', (event) => {
@@ -110,9 +116,18 @@ chart.addEventListener('pointerup', (event) => {
     if (item && !clip) select(item, { reveal: true });
     moveCursor(clip ? clip.start : time);
   }
-  drag = null;
+  const [start, stop] = (state.looking || []).map((seconds) => Math.round(seconds * 10) / 10);
+  endDrag();
+  if (stop - start >= 0.5) lookedAt(start, stop);
 });
-chart.addEventListener('pointercancel', () => { drag = null; });
+
+function endDrag() {
+  drag = null;
+  state.looking = null;
+  draw();
+}
+chart.addEventListener('pointercancel', endDrag);
+document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && drag) endDrag(); });
 chart.addEventListener('pointerleave', () => {
   state.hover = null;
   $('tip').hidden = true;
