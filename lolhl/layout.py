@@ -56,6 +56,11 @@ def chat(vod: str) -> str:
     return f"{_named('vods', vod, 'VOD')}chat.json"
 
 
+def twitch_clips(vod: str) -> str:
+    """The manifest of the clips that viewers made of a VOD on Twitch, which holds them."""
+    return f"{_named('vods', vod, 'VOD')}twitch-clips.json"
+
+
 def source_folder(vod: str) -> str:
     """The folder of what clips are cut from in source quality: stretches of video, each with its manifest."""
     return f"{_named('vods', vod, 'VOD')}source/"
@@ -336,6 +341,8 @@ def command(key: str) -> str:
             return f"lolhl clock {file.removesuffix('.json')}"
         case ["matches", *_]:
             return "lolhl riot … --riot-id …"
+        case ["vods", vod, "twitch-clips.json"]:
+            return f"lolhl download … --name {vod} --twitch-clips"
         case ["vods", vod, *_]:
             return f"lolhl download … --name {vod}"
         case ["frames", vod, name, *_]:

@@ -35,6 +35,7 @@ from lolhl.labels.spans import Span
 from lolhl.matches.clock import ClockGame
 from lolhl.vod.rendition import Rendition
 from lolhl.vod.view import Fit
+from lolhl.vod.viewer_clip import ViewerClip
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Window = Annotated[float, Meta(ge=0, le=3600)]  # seconds
@@ -107,6 +108,21 @@ class Vod(Result):
     def began(self) -> datetime | None:
         """When its time 0 was recorded."""
         return self.recorded_at + timedelta(seconds=self.offset) if self.recorded_at else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwitchClips(Result):
+    """The clips that viewers made of a VOD on Twitch.
+
+    Attributes:
+        twitch_id: of the VOD.
+        clips: in order of time, in seconds of the whole VOD.
+    """
+
+    stage = "twitch-clips"
+    vod: str
+    twitch_id: str
+    clips: list[ViewerClip]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,11 @@ Riot may refuse, ask for patience or answer slowly, but nothing goes on for ever
 the attempts of each, to the time that is waited, and to the bytes that are read.
 """
 
-import http.client
 import logging
 import os
 import re
 import time
 import unicodedata
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from email.message import Message
@@ -21,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from lolhl import web_api
 from lolhl.errors import RiotError, UsageError
 from lolhl.matches.timeline import Match, parse_match, parse_record
 
@@ -45,10 +44,6 @@ _PAUSE = 0.06  # seconds between requests: Riot allows 20 a second to a key of a
 _PAUSES = (1.0, 4.0)  # seconds before another attempt, where the server or the connection failed
 _PATIENCE = 150.0  # seconds that a request waits in all where Riot asks for it: its limits are those of 2 minutes
 _UNTOLD = 10.0  # seconds to wait where Riot does not say how long
-_SILENCE = 30.0  # seconds without a byte after which a connection counts as failed
-_LONGEST = 120.0  # seconds that an answer may take in all
-_LARGEST = 48_000_000  # bytes; a timeline has some millions
-_BLOCK = 1 << 18
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -168,25 +163,25 @@ class RiotApi:
         url = self.address.replace("{region}", region or self.region) + path
         pauses, waited = list(_PAUSES), 0.0
         while True:
-            status, headers, body = self._ask(url, what)
-            if status == 200:
-                return body
-            if status == 404:
+            answer = self._ask(url, what)
+            if answer.status == 200:
+                return answer.body
+            if answer.status == 404:
                 return None
-            if status == 429:
-                wait = _retry_after(headers)
+            if answer.status == 429:
+                wait = _retry_after(answer.headers)
                 if waited + wait > _PATIENCE:
                     raise RiotError(f"{what}: Riot asks to wait for {wait:.0f} s: run again after that, it goes on")
                 log.info("riot: Riot asks to wait for %.0f s", wait)
                 waited += wait
                 time.sleep(wait)
-            elif (status == 0 or status >= 500) and pauses:
+            elif (answer.status == 0 or answer.status >= 500) and pauses:
                 time.sleep(pauses.pop(0))
             else:
-                raise _refused(what, status, body)
+                raise _refused(what, answer)
 
-    def _ask(self, url: str, what: str) -> tuple[int, Message, bytes]:
-        """One request: status, headers and body of the answer. Without an answer the status is 0, and the body why."""
+    def _ask(self, url: str, what: str) -> web_api.Answer:
+        """One request."""
         if self.requests >= self.most:
             raise RiotError(
                 f"{what}: {self.most} requests were made, as many as one run may: what came is kept; run again, it "
@@ -196,15 +191,7 @@ class RiotApi:
         self.requests, self.last = self.requests + 1, time.monotonic()
         request = urllib.request.Request(url, headers={"X-Riot-Token": self.key, "Accept": "application/json"})  # noqa: S310
         try:
-            with _opener().open(request, timeout=_SILENCE) as response:
-                return response.status, response.headers, _body(response, self.last + _LONGEST)
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code, error.headers, b""
-        except urllib.error.URLError as error:
-            return 0, Message(), str(error.reason).encode()
-        except (OSError, http.client.HTTPException) as error:
-            return 0, Message(), (str(error) or type(error).__name__).encode()
+            return web_api.ask(request)
         except ValueError:  # an odd address, whose text may hold a password
             raise UsageError(f"{_URL}: Riot's API cannot be asked there: check its address, and http_proxy") from None
 
@@ -231,49 +218,21 @@ def open_api(region: str, most: int) -> RiotApi:
     return RiotApi(routing, most, address.rstrip("/"), key)
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """Speaks http and https, and follows no redirect."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-def _body(response: http.client.HTTPResponse, until: float) -> bytes:
-    """The body of an answer. Raises OSError where it is too long or too slow."""
-    body = bytearray()
-    while block := response.read1(_BLOCK):
-        body += block
-        if len(body) > _LARGEST:
-            raise OSError(f"the answer has more than {_LARGEST // 1_000_000} MB")
-        if time.monotonic() > until:
-            raise OSError(f"the answer takes longer than {_LONGEST:.0f} s")
-    if response.length:
-        raise OSError("the answer broke off")
-    return bytes(body)
-
-
 def _retry_after(headers: Message) -> float:
     """The seconds that Riot asks to wait."""
     seconds = (headers.get("Retry-After") or "").strip()
     return max(1.0, float(seconds)) if re.fullmatch(r"\d{1,6}", seconds, re.ASCII) else _UNTOLD
 
 
-def _refused(what: str, status: int, why: bytes) -> RiotError:
+def _refused(what: str, answer: web_api.Answer) -> RiotError:
+    status = answer.status
     if status in (401, 403):
         return RiotError(
             f"{what}: Riot does not accept the key in {KEY} (it answers {status}): the keys of developers end after 24 "
             "hours: make a new one at https://developer.riotgames.com"
         )
     if status == 0:
-        return RiotError(f"{what}: the connection to Riot failed ({why.decode(errors='replace')[:200]}): run again")
+        return RiotError(f"{what}: the connection to Riot failed ({answer.why}): run again")
     if status >= 500:
         return RiotError(f"{what}: Riot answers {status}: run again later, it goes on")
     return RiotError(f"{what}: Riot answers {status}: check --riot-id and --region")

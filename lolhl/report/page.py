@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
+from lolhl.vod.viewer_clip import ViewerClip
 
 # Joined in this order to one script: what a part uses when the page opens stands in a part before it.
 SCRIPTS = (
@@ -39,6 +40,7 @@ SCRIPTS = (
     "feeds",
     "exports",
     "camera",
+    "shorts",
     "review",
     "summary",
 )
@@ -104,6 +106,7 @@ class Report:
         looked_at: the stretches that somebody has looked at; None for all of it, and where there are no labels.
         chapters: with their names.
         games: that the video shows, with what is known of each.
+        viewer_clips: those that viewers made of the stream on Twitch, in order of time.
         agreement: one figure against the labels and what it is, for the summary.
         tables: figures of the model, and of this VOD against its labels.
         files: beside the page.
@@ -130,6 +133,7 @@ class Report:
     looked_at: Sequence[Span] | None = None
     chapters: Sequence[Span]
     games: Sequence[Span] = ()
+    viewer_clips: Sequence[ViewerClip] = ()
     agreement: tuple[str, str] | None = None
     tables: Sequence[Table] = ()
     files: Sequence[Link] = ()
@@ -214,6 +218,7 @@ def _data(report: Report) -> dict[str, Any]:
         "looked_at": None if report.looked_at is None else [[span.start, span.stop] for span in report.looked_at],
         "chapters": [_span(span) for span in report.chapters],
         "games": [_span(span) for span in report.games],
+        "viewer_clips": [asdict(clip) for clip in report.viewer_clips],
         "agreement": {"value": report.agreement[0], "note": report.agreement[1]} if report.agreement else None,
         "tables": [asdict(table) for table in report.tables],
         "files": [asdict(link) for link in report.files],

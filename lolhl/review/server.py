@@ -110,10 +110,13 @@ class Makers:
         export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, the name of the format, and
             whether the highlights are those that were corrected, and not the model's.
         feeds: what of a VOD is worth looking at first. Given are the root, the VOD, and what was looked at.
+        report_options: the options by which a VOD's report was made, without those of shorts that the page asks for.
+            Given are the root and the VOD.
     """
 
     export: Callable[[Root, str, str, bool], bytes]
     feeds: Callable[[Root, str, Sequence[Span]], list[Feed]]
+    report_options: Callable[[Root, str], list[str]]
 
 
 def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Starlette:
@@ -181,8 +184,8 @@ class _Gate:
 class _Retrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="retrain"):
     """The wish to learn from all labels."""
 
-    def begin(self, jobs: Jobs) -> Job:
-        return jobs.start("retrain")
+    def begin(self, site: "_Site") -> Job:
+        return site.jobs.start("retrain")
 
 
 class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="run"):
@@ -192,20 +195,47 @@ class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="v
         stream: as `lolhl run` takes it.
         model: its name; empty where `lolhl run` is to choose.
         chat: whether the chat is fetched too.
+        twitch_clips: whether Twitch is asked for the clips of viewers too.
     """
 
     stream: Annotated[str, Meta(max_length=4096)]
     model: Annotated[str, Meta(max_length=200)] = ""
     chat: bool = False
+    twitch_clips: bool = False
 
-    def begin(self, jobs: Jobs) -> Job:
+    def begin(self, site: "_Site") -> Job:
         stream = self.stream.strip()
         if not stream or text.printable(stream + self.model) != stream + self.model:
             raise UsageError("name a stream: a Twitch VOD, the address of a video, or the path of a video file")
         if stream.startswith("~"):  # which a shell would have replaced
             stream = os.path.expanduser(stream)  # noqa: PTH111  # of an unknown user it stays as it is
         options = [*([f"--model={self.model}"] if self.model else []), *(["--chat"] if self.chat else [])]
-        return jobs.start("run", [*options, "--", stream], text.redacted(stream))
+        options += ["--twitch-clips"] if self.twitch_clips else []
+        return site.jobs.start("run", [*options, "--", stream], text.redacted(stream))
+
+
+class _MakeShorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="shorts"):
+    """The wish for vertical videos of a VOD's highlights. All else of its report stays as it was asked for.
+
+    Attributes:
+        vod: its name.
+        top: of how many of the best highlights; None for all.
+        title: the text over each, as `lolhl report --shorts-title` takes it; empty for none.
+    """
+
+    vod: Annotated[str, Meta(max_length=200)]
+    top: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    title: Annotated[str, Meta(max_length=200)] = ""
+
+    def begin(self, site: "_Site") -> Job:
+        title = self.title.strip()
+        if text.printable(title) != title:
+            raise UsageError("the title of shorts holds characters that cannot be drawn: write it anew")
+        report = site.find_report(self.vod).result
+        options = [*site.makers.report_options(site.root, self.vod), "--shorts"]
+        options += [f"--shorts-top={self.top}"] if self.top else []
+        options += [f"--shorts-title={title}"] if title else []
+        return site.jobs.start("report", [*options, "--", self.vod], report.title or self.vod)
 
 
 class _Ran(msgspec.Struct, frozen=True):
@@ -220,7 +250,23 @@ class _Retrained(msgspec.Struct, frozen=True):
     nothing_new: bool = False
 
 
-_WANTED = msgspec.json.Decoder(_Retrain | _Run)  # made once, before there are threads: see `lolhl.manifest`
+class _ReportedHighlight(msgspec.Struct, frozen=True):
+    """The rank of a highlight, and the key of its short if there is one."""
+
+    rank: int
+    short: str | None = None
+
+
+class _Reported(msgspec.Struct, frozen=True):
+    """What the page needs of what `lolhl report` prints."""
+
+    vod: str
+    highlights: list[_ReportedHighlight]
+
+
+_WANTED = msgspec.json.Decoder(
+    _Retrain | _Run | _MakeShorts
+)  # made once, before there are threads: see `lolhl.manifest`
 
 
 @dataclass(frozen=True)
@@ -237,7 +283,7 @@ class _Site:
 
     def report(self, vod: str) -> str:
         """The page of one VOD. Raises MissingInput where it has none."""
-        stored = self._report(vod)
+        stored = self.find_report(vod)
         html_bytes = stored.read(self.root, stored.result.page, f"lolhl report {vod} --force")
         corrections, _ = load_corrections(self.root, vod)
         review = {
@@ -287,20 +333,20 @@ class _Site:
 
     def save(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores the corrections of one VOD."""
-        report = self._report(vod).result
+        report = self.find_report(vod).result
         saved = save_corrections(self.root, vod, parse_corrections(body), report.duration)
         return {"revision": saved.revision, "stretches": _stretches(saved, report)}
 
     def label(self, vod: str, body: bytes) -> dict[str, Any]:
         """Makes labels of the corrections of one VOD."""
-        report = self._report(vod).result
+        report = self.find_report(vod).result
         labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, _spans(report))
         seconds = None if labels.looked_at is None else sum(span.duration for span in labels.looked_at)
         return {"labels": len(labels.spans), "looked_at": seconds, "key": layout.labels(vod)}
 
     def set_camera(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores where the camera lies in the pictures of a VOD's channel."""
-        self._report(vod)
+        self.find_report(vod)
         saved = save_camera(self.root, camera_key(vod, self._channel(vod)), parse_camera(body))
         return {"revision": saved.revision}
 
@@ -341,7 +387,7 @@ class _Site:
             wanted = _WANTED.decode(body)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UsageError(f"this is no job: {str(error)[:200]}") from error
-        return self._described(wanted.begin(self.jobs))
+        return self._described(wanted.begin(self))
 
     def cancel(self, number: int, _body: bytes) -> dict[str, Any]:
         """Interrupts a job."""
@@ -354,11 +400,19 @@ class _Site:
 
     def _described(self, job: Job) -> dict[str, Any]:
         """A job as the page shows it."""
-        values = {**asdict(job), "result": None, "table": None, "page": None}
+        values = {**asdict(job), "result": None, "table": None, "page": None, "shorts": None}
         if job.state != "done" or not job.result:
             return values
         if job.verb == "run":
             values["page"] = index.page_address(msgspec.convert(job.result, _Ran).vod)
+        if job.verb == "report":
+            reported = msgspec.convert(job.result, _Reported)
+            values["page"] = index.page_address(reported.vod)
+            values["shorts"] = [
+                {"rank": highlight.rank, "href": f"/{quote(highlight.short)}"}
+                for highlight in reported.highlights
+                if highlight.short
+            ]
         if job.verb == "retrain":
             from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
 
@@ -386,7 +440,8 @@ class _Site:
             stored = manifest.intact(self.root, manifest_key, kind)
             yield from stored.outputs if stored else []
 
-    def _report(self, vod: str) -> manifest.Manifest[Report]:
+    def find_report(self, vod: str) -> manifest.Manifest[Report]:
+        """The manifest of a VOD's page. Raises MissingInput where it has none."""
         return manifest.load(self.root, layout.report(vod), Report)
 
 

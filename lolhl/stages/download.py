@@ -29,6 +29,7 @@ from lolhl.labels.spans import Span
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Vod
 from lolhl.stages.resumable_folder import ResumableFolder, open_resumable_folder
+from lolhl.stages.twitch_clips import twitch_clips
 from lolhl.storage import Root, check_name, check_new
 from lolhl.vod import clock, fetch, trim, twitch
 from lolhl.vod.probe import VideoInfo, probe
@@ -67,6 +68,11 @@ class DownloadConfig(Config):
     chat: bool = setting(
         False,
         "store the chat too: that of a Twitch VOD, or the NAME.chat.json beside a file NAME.mp4",
+    )
+    twitch_clips: bool = setting(
+        False,
+        "ask Twitch which clips viewers made of the VOD, and store where they lie; asked anew each time",
+        neutral=True,
     )
 
     def __post_init__(self) -> None:
@@ -113,6 +119,16 @@ def download(
         UsageError: the source is nothing of that kind, the name is taken, or the part holds no picture.
         TwitchError, VideoError: the video cannot be had, or is none.
     """
+    stored = _download(root, source, config, name=name, force=force, watch=watch)
+    if config.twitch_clips:
+        twitch_clips(root, stored)
+    return stored
+
+
+def _download(
+    root: Root, source: str, config: DownloadConfig, *, name: str | None, force: bool, watch: twitch.Watch | None
+) -> Manifest[Vod]:
+    """Makes the VOD itself."""
     origin = _origin(source)
     vod = origin.name if name is None else name
     key = layout.vod(vod)

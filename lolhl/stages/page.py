@@ -47,7 +47,9 @@ from lolhl.results import (
 from lolhl.stages.clock import stored_clock
 from lolhl.stages.highlights import load_input
 from lolhl.stages.scores import load_scored
+from lolhl.stages.twitch_clips import stored_twitch_clips
 from lolhl.storage import Root
+from lolhl.vod.viewer_clip import ViewerClip
 
 _PLAYED_BY_BROWSERS = (".mp4", ".m4v", ".mov", ".webm")
 
@@ -105,6 +107,9 @@ def page(
     clock = stored_clock(root, stored)
     if clock:
         inputs[layout.clock(vod)] = clock.content_digest()
+    twitch_clips = stored_twitch_clips(root, stored)
+    if twitch_clips:
+        inputs[layout.twitch_clips(vod)] = twitch_clips.content_digest()
     if root.stat(layout.labels(vod)):
         inputs[layout.labels(vod)] = hashlib.sha256(root.read(layout.labels(vod))).hexdigest()
     todo, earlier = manifest.plan(root, layout.report(vod), Report, config, inputs, force=force, opened=True)
@@ -123,6 +128,7 @@ def page(
         labels=labels.spans if labels else None,
         looked_at=labels.looked_at if labels else None,
         games=_games(clock.result) if clock else (),
+        viewer_clips=_within(twitch_clips.result.clips, stored.result) if twitch_clips else (),
         agreement=agreement_summary(agreement) if agreement else None,
         tables=[
             *([agreement_table(agreement)] if agreement else []),
@@ -159,6 +165,20 @@ def _games(clock: Clock) -> list[Span]:
         for number, game in enumerate(clock.games, start=1)
         if game.start < game.stop
     ]
+
+
+def _within(clips: Sequence[ViewerClip], vod: Vod) -> list[ViewerClip]:
+    """The clips that lie in the stored video, in its seconds."""
+    shifted = [
+        replace(
+            clip,
+            start=round(max(0.0, clip.start - vod.offset), 3),
+            stop=round(min(vod.duration, clip.stop - vod.offset), 3),
+        )
+        for clip in clips
+        if clip.stop > vod.offset and clip.start - vod.offset < vod.duration
+    ]
+    return [clip for clip in shifted if clip.start < clip.stop]
 
 
 def _model_tables(scoring: Scoring) -> Iterator[Table]:

@@ -4,14 +4,15 @@ Four stages, one after the other: `highlights` cuts spans, `clips` and `shorts` 
 `page` shows them all. Each has a manifest and settings of its own, and does nothing where it is done already.
 """
 
+import shlex
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lolhl import layout, manifest
 from lolhl.config import Config, settings
 from lolhl.errors import Conflict
 from lolhl.manifest import Manifest, R
-from lolhl.results import Clips, Highlights, Report, Shorts
+from lolhl.results import Clips, Highlights, Report, Result, Shorts
 from lolhl.stages.clips import ClipsConfig, clips
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.page import PageConfig, page
@@ -54,6 +55,26 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     if upright:
         _check_unchanged(root, layout.shorts(vod), Shorts, upright)
     return shown
+
+
+def report_options(root: Root, vod: str) -> list[str]:
+    """The options by which the report of a VOD was made, but for those that say of which highlights shorts are made.
+
+    With them, a report that makes shorts changes nothing else.
+    """
+    parts: list[tuple[str, type[Result]]] = [
+        (layout.shorts(vod), Shorts),
+        (layout.clips(vod), Clips),  # after the shorts, since it says what this report has cut them from
+        (layout.highlights(vod), Highlights),
+        (layout.report(vod), Report),
+    ]
+    recorded: dict[str, Any] = {}
+    for key, kind in parts:
+        if stored := manifest.find(root, key, kind):
+            recorded |= stored.config
+    asked = ("shorts", "shorts_top", "shorts_title")
+    kept = {name: value for name, value in recorded.items() if name not in asked}
+    return shlex.split(ReportConfig.options(kept))
 
 
 def _check_unchanged(root: Root, key: str, kind: type[R], before: Manifest[R]) -> None:

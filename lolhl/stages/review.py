@@ -24,6 +24,7 @@ from lolhl.review.jobs import Jobs
 from lolhl.review.server import Makers, Session, application
 from lolhl.stages.export import ExportConfig, export_file
 from lolhl.stages.highlights import load_input
+from lolhl.stages.report import report_options
 from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
 
@@ -96,7 +97,7 @@ def _feeds(root: Root, vod: str, looked_at: Sequence[Span]) -> list[Feed]:
     return feeds(vod, smoothed, fps, cut.threshold, cut.highlights, looked_at)
 
 
-MAKERS = Makers(_export, _feeds)
+MAKERS = Makers(_export, _feeds, report_options)
 
 
 def _etags(root: Root) -> dict[str, str]:

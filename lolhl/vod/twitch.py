@@ -1,4 +1,4 @@
-"""Twitch, by way of the twitch-dl program: the one module that knows of either.
+"""Twitch, by way of the twitch-dl program: with `twitch_clips` the only module that knows of either.
 
 twitch-dl runs as a process of its own. It keeps each segment of a VOD (some 10 s of video) as a
 file once it is whole, and does not ask for it again: so a download that was cut off goes on.

@@ -31,7 +31,13 @@ def templates(finished: Root, tmp_path_factory: pytest.TempPathFactory) -> list[
     infer(root, "m", "a", InferConfig(mode="grid"), place="scores/m")
     keys = [stat.key for stat in root.list()]
     keys += [layout.CHAMPION, "models/m/unfinished.ckpt", "frames/a/unfinished.json", "vods/a/source/0000-0010.json"]
-    keys += ["games/a.json", "clocks/a.json", "reviews/a.json", "matches/EUW1_7123456789.json"]
+    keys += [
+        "games/a.json",
+        "clocks/a.json",
+        "reviews/a.json",
+        "vods/a/twitch-clips.json",
+        "matches/EUW1_7123456789.json",
+    ]
     keys += ["retrain/retrain.json", "retrain/0123456789ab/report.md", "comparisons/n/comparison.json"]
     keys += [layout.analysis("m"), layout.analysis_page("m")]
     return sorted({"/".join(map(template, key.split("/"))) for key in keys})

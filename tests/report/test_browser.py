@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
 from lolhl.report.page import PageHighlight, Report, Table, render
+from lolhl.vod.viewer_clip import ViewerClip
 from tests.browser import chromium
 from tests.report.reports import HOSTILE, hostile, made_up, named
 from tests.videos import numbered_video
@@ -169,6 +170,18 @@ def test_corrections_are_saved_as_labels(show: Open) -> None:
     assert borders(saved(page)) == predicted(report)
 
 
+def test_labels_that_are_saved_stand_for_the_whole_stream_and_the_page_says_so(show: Open) -> None:
+    page = show(made_up())
+    page.get_by_role("button", name="Correct by hand").click()
+    expect(page.get_by_role("button", name="Save labels of the whole stream", exact=True)).to_be_visible()
+    expect(page.locator("#editor")).to_contain_text("which stands for the whole stream")
+    page.locator("#h1").get_by_role("button", name="Remove").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save labels").click()
+    assert "looked_at" not in download.value.path().read_text()
+    expect(page.locator("#changes")).to_contain_text("Saved 2 highlights as my-stream.tsv, for the whole stream.")
+
+
 def test_an_impossible_time_is_refused_in_words(show: Open) -> None:
     report = made_up()
     page = show(report)
@@ -322,3 +335,44 @@ def test_games_are_bands_on_the_timeline(show: Open) -> None:
         expect(page.locator("#tip")).to_contain_text(name)
     page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 40)
     expect(page.locator("#tip")).not_to_contain_text("game")
+
+
+def test_clips_of_viewers_are_marks_that_mouse_and_keys_reach(show: Open) -> None:
+    clips = [
+        ViewerClip("First", 300, 330, "First blood", 1),
+        ViewerClip("Baron", 600, 628, HOSTILE, 1234),
+        ViewerClip("Baron2", 605, 640, "the same again", 7),
+    ]
+    page = show(made_up(viewer_clips=clips))
+    chart, readout, tip = page.get_by_role("slider"), page.locator("#readout"), page.locator("#tip")
+    box = chart.bounding_box()
+    assert box
+    lane, gutter = box["y"] + 190 + 12 + 24 + 12, 62
+    x = box["x"] + gutter + 620 / 1200 * (box["width"] - gutter)
+    page.mouse.move(x, lane)
+    expect(tip).to_contain_text(f"clip “{HOSTILE[:60]}…”, 1,234 views, and 1 more")
+    page.mouse.click(x, lane)
+    expect(readout).to_contain_text("0:10:00")
+    expect(readout).to_contain_text("1,234 views")
+    expect(page.get_by_role("link", name="Open the clip")).to_have_attribute("href", "https://clips.twitch.tv/Baron")
+    page.mouse.click(x + 80, lane)
+    expect(readout).not_to_contain_text("clip")
+    expect(page.get_by_role("link", name="Open the clip")).to_have_count(0)
+    chart.press("Home")
+    chart.press("c")
+    expect(chart).to_have_attribute("aria-valuetext", "0:05:00, probability 0.10, clip “First blood”, 1 view")
+    chart.press("c")
+    chart.press("c")
+    expect(readout).to_contain_text("0:10:05")
+    chart.press("Shift+C")
+    chart.press("Shift+C")
+    expect(readout).to_contain_text("0:05:00")
+    expect(page.locator("#clip-keys")).to_be_visible()
+    assert page.evaluate("window.owned") is None
+
+
+def test_a_stream_without_clips_of_viewers_says_nothing_of_them(show: Open) -> None:
+    page = show(made_up())
+    expect(page.locator("#clip-keys")).to_be_hidden()
+    page.get_by_role("slider").press("c")
+    expect(page.locator("#readout")).not_to_contain_text("clip")

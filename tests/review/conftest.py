@@ -1,13 +1,16 @@
-"""A root with one stream that was reported, and its review page on this machine."""
+"""A root with one stream that was reported, its review page on this machine, and a browser that shows it."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
+from tests.browser import chromium
+from tests.review.pages import opened
 from tests.review.served import Served, serving
 from tests.stages.report_root import bumps, make_root
 from tests.videos import numbered_video
@@ -35,3 +38,18 @@ def root(tmp_path: Path, video: Path) -> Root:
 def served(root: Root) -> Iterator[Served]:
     with serving(root) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page of the stream, opened from the list, while corrections can be made."""
+    with opened(browser, served) as page:
+        page.get_by_role("link", name="A stream").click()
+        page.get_by_role("button", name="Correct by hand").click()
+        yield page

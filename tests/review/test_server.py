@@ -172,6 +172,11 @@ def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> No
         b'{"verb": "run"}',
         b'{"verb": "run", "stream": 3}',
         b'{"verb": "run", "stream": "a.mp4", "force": true}',
+        b'{"verb": "shorts"}',
+        b'{"verb": "shorts", "vod": "stream", "top": 0}',
+        b'{"verb": "shorts", "vod": "stream", "top": "1 --force"}',
+        b'{"verb": "shorts", "vod": "stream", "camera": "none"}',
+        json.dumps({"verb": "shorts", "vod": "stream", "title": "x" * 201}).encode(),
         json.dumps({"verb": "run", "stream": "x" * 4097}).encode(),
         b"[" * 9999,
     ],
@@ -200,6 +205,25 @@ def test_a_stream_is_never_taken_for_an_option(served: Served) -> None:
         time.sleep(0.1)
     assert job["state"] == "failed"
     assert "'--quiet' is no name for a model" in job["error"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "message"),
+    [
+        ({"vod": "stream", "title": "a\0b"}, 400, "the title of shorts holds characters that cannot be drawn"),
+        ({"vod": "nothing"}, 404, "lolhl report nothing"),
+        ({"vod": "../stream"}, 400, "is no name for a VOD"),
+        ({"vod": "--force"}, 400, "is no name for a VOD"),
+    ],
+)
+def test_shorts_that_cannot_be_made_are_refused_in_one_line(
+    served: Served, wanted: dict[str, str], status: int, message: str
+) -> None:
+    body = json.dumps({"verb": "shorts", **wanted}).encode()
+    refused = served.known("POST", "/jobs", body, x_lolhl_review="1")
+    assert (refused.status, refused.text.count("\n")) == (status, 1)
+    assert message in refused.text
+    assert json.loads(served.known("GET", "/jobs/last").body) == {"job": None}
 
 
 def test_a_job_is_begun_and_cancelled_by_the_page_alone(served: Served) -> None:

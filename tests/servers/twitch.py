@@ -8,7 +8,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +24,23 @@ _PAGE = 3  # comments on a page of chat
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A clip that a viewer made.
+
+    Attributes:
+        offset: the second of the VOD where it begins; None where Twitch does not know it.
+        of_vod: whether Twitch knows which VOD it is of.
+    """
+
+    slug: str
+    offset: float | None
+    title: str | None = "A clip"
+    seconds: float = 30
+    views: int = 1
+    of_vod: bool = True
+
+
+@dataclass(frozen=True)
 class Vod:
     """A VOD that the server has.
 
@@ -36,6 +53,7 @@ class Vod:
         muted: numbers of the segments whose sound Twitch took away.
         chapters: start and stop in seconds, name.
         comments: second, user, text.
+        clips: of viewers.
     """
 
     folder: Path
@@ -49,6 +67,7 @@ class Vod:
     muted: frozenset[int] = frozenset()
     chapters: tuple[tuple[float, float, str], ...] = ()
     comments: tuple[tuple[int, str | None, str], ...] = ()
+    clips: tuple[Clip, ...] = ()
 
 
 @dataclass
@@ -61,6 +80,7 @@ class Faults:
         delay: seconds before each segment.
         rate: bytes a second that all segments share, or 0 for no limit.
         held: part of a path → what its answer waits for; after a minute it is an error.
+        body: part of a path → what is answered in place of the truth.
     """
 
     cut: dict[str, int] = field(default_factory=dict)
@@ -68,6 +88,7 @@ class Faults:
     delay: float = 0.0
     rate: float = 0.0
     held: dict[str, threading.Event] = field(default_factory=dict)
+    body: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _busy_until: float = 0.0
 
@@ -150,6 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = asked.get("operationName") or re.findall(r"\w+", asked["query"])[0]
+        if name == "user":  # the clips of a channel
+            name = "clips/" + re.findall(r"period: (\w+)", asked["query"])[0]
         if not self._noted(f"/{name}"):
             return
         found = re.search(r'\(\s*id: "(\d+)"', asked.get("query", ""))
@@ -170,6 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
                 }
             case "VideoComments":
                 data = {"video": _video(vod) if vod else None, "badges": []}
+            case _ if name.startswith("clips/"):
+                data = {"user": _user_clips(self.vods.values(), asked["query"])}
             case _:
                 raise ValueError(name)
         self._answer(json.dumps({"data": data}).encode())
@@ -209,6 +234,10 @@ class _Handler(BaseHTTPRequestHandler):
         for part, status in self.faults.status.items():
             if part in path:
                 self._answer(b"{}", status)
+                return False
+        for part, body in self.faults.body.items():
+            if part in path:
+                self._answer(body)
                 return False
         return True
 
@@ -276,6 +305,31 @@ def _comments(vod: Vod, begin: int) -> dict[str, Any]:
         "edges": edges[begin : begin + _PAGE],
         "pageInfo": {"hasNextPage": begin + _PAGE < len(edges)},
     }
+
+
+def _user_clips(vods: Iterable[Vod], query: str) -> dict[str, Any] | None:
+    """What Twitch says of the clips of its only channel, the most viewed first."""
+    asked = re.search(r'user\(login: "(\w+)"\).*first: (\d+), after: "(\d*)"', query, re.DOTALL)
+    assert asked
+    if asked[1] != "lck":
+        return None
+    clips = [(clip, vod) for vod in vods for clip in vod.clips]
+    clips.sort(key=lambda pair: -pair[0].views)
+    begin = int(asked[3] or 0)
+    stop = begin + min(int(asked[2]), 100)
+    wanted = set(re.findall(r"\w+", query))
+    edges = []
+    for number, (clip, vod) in enumerate(clips):
+        node = {
+            "slug": clip.slug,
+            "title": clip.title,
+            "viewCount": clip.views,
+            "durationSeconds": clip.seconds,
+            "videoOffsetSeconds": clip.offset,
+            "video": {"id": vod.id} if clip.of_vod else None,
+        }
+        edges.append({"cursor": str(number + 1), "node": {key: node[key] for key in node.keys() & wanted}})
+    return {"clips": {"edges": edges[begin:stop], "pageInfo": {"hasNextPage": stop < len(edges)}}}
 
 
 def _renditions(vod: Vod) -> str:

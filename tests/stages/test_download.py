@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from lolhl.vod import fetch
 from lolhl.vod.decode import View, decode
 from lolhl.vod.trim import join
 from tests.servers.seaweedfs import seaweedfs
-from tests.servers.twitch import Twitch, Vod, rendition, twitch
+from tests.servers.twitch import Clip, Twitch, Vod, rendition, twitch
 from tests.servers.web import Web
 from tests.servers.web import web as web_server
 from tests.videos import numbered_video, read_number
@@ -222,6 +223,43 @@ def test_what_is_stored_and_serves_is_not_fetched_again(
         assert small.result.height == 160
         assert download(root, ID).result.height == 240  # what was there did not serve
         assert download(root, ID, DownloadConfig(start=2)).result.offset == pytest.approx(2, abs=0.05)
+
+
+def test_clips_of_viewers_come_to_a_vod_that_is_stored_and_cost_it_nothing(
+    vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, asked = f"vods/{ID}/twitch-clips.json", DownloadConfig(twitch_clips=True)
+
+    def stored() -> list[tuple[str, float]]:
+        clips = load(root, key, results.TwitchClips).result.clips
+        return [(clip.slug, clip.start) for clip in clips]
+
+    clips = (Clip("second", 12), Clip("first", 3.5, "BARON"))
+    with serving(replace(vod, clips=clips), tmp_path, monkeypatch) as server:
+        made = download(root, ID)
+        assert root.stat(key) is None
+        server.requests.clear()
+        assert download(root, ID, asked) == made
+        assert server.requests == ["gql.twitch.tv/clips/ALL_TIME"]
+        assert stored() == [("first", 3.5), ("second", 12)]
+        before = root.read(key)
+        server.faults.status["clips/"] = 503
+        caplog.clear()
+        assert download(root, ID, asked) == made
+        assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+            f"download {ID}: clips of viewers: Twitch answered 503: run again later"
+        ]
+        assert root.read(key) == before  # those of before stay
+        assert download(root, ID, DownloadConfig(start=5, stop=20, twitch_clips=True)).result.offset
+        assert root.read(key) == before
+
+
+def test_a_video_from_elsewhere_has_no_clips_of_viewers(
+    film: Path, root: Root, caplog: pytest.LogCaptureFixture
+) -> None:
+    download(root, str(film), DownloadConfig(twitch_clips=True))
+    assert "download film: it is no VOD of Twitch, so no clips of viewers are stored" in caplog.text
+    assert root.stat("vods/film/twitch-clips.json") is None
 
 
 def test_another_part_replaces_the_vod(vod: Vod, root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from lolhl.errors import Conflict
 from lolhl.labels.spans import Span
 from lolhl.labels.store import save_labels
 from lolhl.manifest import Manifest
-from lolhl.results import Clips, Highlights, Report
+from lolhl.results import Clips, Highlights, Report, TwitchClips
 from lolhl.stages.clips import ClipsConfig, clips
 from lolhl.stages.download import download
 from lolhl.stages.highlights import HighlightsConfig, highlights
@@ -22,6 +22,8 @@ from lolhl.stages.shorts import ShortsConfig, shorts
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 from lolhl.vod import cut
+from lolhl.vod.viewer_clip import ViewerClip
+from tests.results import store
 from tests.stages.report_root import add_scores, bumps, make_root
 from tests.videos import numbered_video
 
@@ -185,3 +187,36 @@ def test_agreement_is_with_what_somebody_has_looked_at(root: Root) -> None:
     data = re.search(r'id="data">(.*?)</script>', root.read(made.page).decode(), re.DOTALL)
     assert data
     assert json.loads(data[1])["looked_at"] == [[3, 21], [36, 44]]
+
+
+def test_clips_of_viewers_lie_where_the_stored_video_shows_them(
+    root: Root, video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_root(root, "v1", video, bumps(SECONDS, [(12, 0.9, 6)]), twitch_id="77", offset=100.0)
+    made_anew(root, caplog)
+    clips = [
+        ViewerClip("before", 60, 90, "x", 1),
+        ViewerClip("over-the-start", 90, 120, "x", 2),
+        ViewerClip("within", 112.5, 140, "BARON", 1234),
+        ViewerClip("over-the-end", 150, 180, "x", 3),
+        ViewerClip("behind", 170, 190, "x", 4),
+    ]
+    store(root, "vods/v1/twitch-clips.json", TwitchClips(vod="v1", twitch_id="77", clips=clips))
+    assert made_anew(root, caplog) == {"report"}
+    shown = page_data(root)["viewer_clips"]
+    assert [(clip["slug"], clip["start"], clip["stop"]) for clip in shown] == [
+        ("over-the-start", 0, 20),
+        ("within", 12.5, 40),
+        ("over-the-end", 50, 60),
+    ]
+    assert made_anew(root, caplog) == set()
+    store(root, "vods/v1/twitch-clips.json", TwitchClips(vod="v1", twitch_id="78", clips=clips))
+    made_anew(root, caplog)
+    assert page_data(root)["viewer_clips"] == []  # they are of a VOD that had this name
+
+
+def page_data(root: Root) -> dict[str, Any]:
+    html = root.read("highlights/v1/report.html").decode()
+    data = re.search(r'id="data">(.*?)</script>', html)
+    assert data
+    return dict(json.loads(data[1]))

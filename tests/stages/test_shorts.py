@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pytest
 
 from lolhl import layout, manifest
+from lolhl.cli import main
 from lolhl.errors import Conflict, StorageError, UsageError, VideoError
-from lolhl.results import Shorts
+from lolhl.results import Report, Shorts
 from lolhl.review.cameras import Camera, load_camera, save_camera
-from lolhl.stages.report import ReportConfig, report
+from lolhl.stages.report import ReportConfig, report, report_options
 from lolhl.storage import Root, open_root
 from lolhl.vod.probe import probe
 from lolhl.vod.rendition import Rendition
@@ -109,6 +110,25 @@ def test_shorts_that_are_not_asked_for_are_neither_made_nor_kept(root: Root) -> 
     assert [key for key in files(root) if key.endswith(".mp4")] == ["highlights/v1/shorts/01.mp4"]
     report(root, "v1", plain)
     assert files(root) == without
+
+
+def test_shorts_are_made_later_with_the_options_of_the_report_and_change_nothing_else(root: Root) -> None:
+    asked = ReportConfig(
+        clips="none", share=0.35, min_length=2.5, pad_before=0, clips_from="stored", intensity_seconds=7, channel="LCK",
+        shorts=True, shorts_top=1, shorts_height=640, shorts_title="Old",
+    )  # fmt: skip
+    report(root, "v1", asked)
+    before = files(root)
+    options = report_options(root, "v1")
+    assert main(["report", "--root", root.url, *options, "--shorts", "--shorts-top=2", "--", "v1"]) == 0
+    after = files(root)
+    for name in ("highlights.json", "highlights.tsv", "clips.json"):
+        assert after[f"highlights/v1/{name}"] == before[f"highlights/v1/{name}"]
+    assert manifest.load(root, layout.report("v1"), Report).config["intensity_seconds"] == 7
+    shorts = manifest.load(root, layout.shorts("v1"), Shorts)
+    assert [shorts.config[f"shorts_{name}"] for name in ("height", "title", "top")] == [640, None, 2]
+    assert shorts.result.channel == "LCK"
+    assert len(shorts.result.shorts) == 2
 
 
 def test_a_camera_is_set_once_for_all_vods_of_a_channel(root: Root, video: Path) -> None:

@@ -11,21 +11,23 @@ function wrongRectangle([left, top, width, height]) {
   return left + width > 100.05 || top + height > 100.05 ? 'The rectangle reaches beyond the picture.' : '';
 }
 
+/** Shows the section. Returns what saves a rectangle that is drawn and not saved yet, and says whether all is saved. */
 function showCamera(camera) {
   const section = $('camera');
   const title = el('h2', { id: 'camera-title' }, 'Camera for shorts');
   section.hidden = false;
   if (camera.problem) {
     section.replaceChildren(title, el('p', { class: 'error' }, `It cannot be set: ${camera.problem}`));
-    return;
+    return async () => true;
   }
   let { revision } = camera;
+  let unsaved = false;
   const status = el('p', { role: 'status', id: 'camera-status' });
   const problem = el('p', { class: 'error', role: 'alert' });
   const box = el('i', { hidden: true });
   const picture = el('video', { muted: true, playsinline: true, preload: 'auto', 'aria-hidden': 'true', tabindex: '-1' });
   const still = el('div', { class: 'still', id: 'still', hidden: true }, picture, box);
-  const inputs = SIDES.map(([side]) => el('input', { type: 'number', min: 0, max: 100, step: 0.1, id: `camera-${side}`, oninput: draw }));
+  const inputs = SIDES.map(([side]) => el('input', { type: 'number', min: 0, max: 100, step: 0.1, id: `camera-${side}`, oninput: () => { unsaved = true; draw(); } }));
   const whose = camera.channel ? `all streams of ${camera.channel}` : 'this stream';
 
   const percents = () => inputs.map((input) => (input.value === '' ? NaN : Number(input.value)));
@@ -50,8 +52,9 @@ function showCamera(camera) {
     problem.textContent = '';
     try {
       ({ revision } = await ask('PUT', camera.url, { revision, rectangle }));
+      unsaved = false;
       status.textContent = rectangle
-        ? `Saved for ${whose}. \`lolhl report ${data.vod} --shorts\` makes vertical videos with it.`
+        ? `Saved for ${whose}. “Make shorts” uses it.`
         : `Saved: there is no camera in ${whose}.`;
     } catch (error) {
       status.textContent = '';
@@ -59,12 +62,12 @@ function showCamera(camera) {
     }
   }
 
-  function saveShown() {
+  async function saveShown() {
     const numbers = percents();
     problem.textContent = wrongRectangle(numbers);
     if (problem.textContent) return;
     const [left, top, width, height] = numbers.map((number) => number / 100);
-    save([left, top, Math.min(width, 1 - left), Math.min(height, 1 - top)]);
+    await save([left, top, Math.min(width, 1 - left), Math.min(height, 1 - top)]);
   }
 
   function showPicture() {
@@ -85,6 +88,7 @@ function showCamera(camera) {
     if (!corner) return;
     const there = share(event);
     const [left, top] = corner.map((value, place) => Math.min(value, there[place]));
+    unsaved = true;
     fill([left, top, Math.max(corner[0], there[0]) - left, Math.max(corner[1], there[1]) - top]);
   };
   still.addEventListener('pointerdown', (event) => {
@@ -108,4 +112,8 @@ function showCamera(camera) {
       el('button', { type: 'button', onclick: () => { fill(null); save(null); } }, 'No camera')),
     problem, status);
   fill(camera.rectangle);
+  return async () => {
+    if (unsaved) await saveShown();
+    return !unsaved;
+  };
 }

@@ -6,6 +6,7 @@ const GUTTER = 62;
 const PLOT = 190;
 const lanes = [{ name: 'Found', kind: 'found' }];
 if (data.labels) lanes.push({ name: 'Labels', kind: 'labels' });
+if (viewerClips.length) lanes.push({ name: 'Clips', kind: 'clips' });
 if (review) lanes.push({ name: 'Looked at', kind: 'looked' });
 if (data.games.length) lanes.push({ name: 'Games', kind: 'games' });
 if (data.chapters.length) lanes.push({ name: 'Chapters', kind: 'chapters' });
@@ -35,6 +36,9 @@ function surface(canvas) {
   context.font = '12px system-ui, "Segoe UI", Roboto, Arial, sans-serif';
   return [context, width, height];
 }
+
+/** The lane under the pointer; undefined where there is none. */
+const laneAt = (event) => lanes[Math.floor((event.offsetY - PLOT - 12) / LANE)]?.kind;
 
 const toX = (seconds, width, a = state.a, b = state.b, left = GUTTER) => left + ((seconds - a) / (b - a)) * (width - left);
 const toTime = (x, width, a = state.a, b = state.b, left = GUTTER) => a + ((x - left) / (width - left)) * (b - a);
@@ -79,7 +83,7 @@ function draw() {
   chart.setAttribute('aria-valuemax', Math.round(end));
   chart.setAttribute('aria-valuenow', Math.round(cursor));
   const inside = items.find((item) => !item.removed && item.start <= cursor && cursor < item.stop);
-  chart.setAttribute('aria-valuetext', `${short(cursor)}, probability ${at(smoothed, cursor).toFixed(2)}${inside ? `, in ${nameOf(inside)}` : ''}`);
+  chart.setAttribute('aria-valuetext', `${short(cursor)}, probability ${at(smoothed, cursor).toFixed(2)}${inside ? `, in ${nameOf(inside)}` : ''}${clipSentence(cursor, ', ')}`);
 }
 
 function drawChart() {
@@ -171,11 +175,23 @@ function drawChart() {
         context.fillRect(x, laneTop + 5, Math.max(2, toX(label.stop, width) - x), LANE - 10);
       }
     }
+    if (lane.kind === 'clips') {
+      context.fillStyle = colours.blue;
+      for (const clip of viewerClips) {
+        const x = toX(clip.start, width);
+        context.fillRect(x, laneTop + 7, Math.max(3, toX(clip.stop, width) - x - 1), LANE - 14);
+      }
+    }
     if (lane.kind === 'looked') {
       context.fillStyle = colours.quiet;
       for (const [start, stop] of lookedAtStretches) {
         const x = toX(start, width);
         context.fillRect(x, laneTop + 9, Math.max(2, toX(stop, width) - x), LANE - 18);
+      }
+      if (state.looking) {
+        const [from, to] = state.looking.map((seconds) => toX(seconds, width));
+        context.fillStyle = colours.gold;
+        context.fillRect(from, laneTop + 6, to - from, LANE - 12);
       }
     }
     if (lane.kind === 'games') data.games.forEach((game, number) => drawChapter(context, game, number, laneTop, width));

@@ -79,7 +79,7 @@ $('save').addEventListener('click', () => {
   store(new Blob([table()], { type: 'text/tab-separated-values' }), `${data.vod}.tsv`);
   state.saved = true;
   const named = kept().length ? '' : ` --vod ${data.vod}`;
-  $('changes').replaceChildren(`Saved ${kept().length} highlights as ${data.vod}.tsv. To learn from them, run `, el('code', {}, `lolhl labels ${data.vod}.tsv${named}`), ' and train again.');
+  $('changes').replaceChildren(`Saved ${kept().length} highlights as ${data.vod}.tsv, for the whole stream. To learn from them, run `, el('code', {}, `lolhl labels ${data.vod}.tsv${named}`), ' and train again.');
 });
 window.addEventListener('beforeunload', (event) => { if (!state.saved) event.preventDefault(); });
 

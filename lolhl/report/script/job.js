@@ -1,7 +1,7 @@
 // The work that runs on the server: how it is begun and cancelled, how far it is, and what came of it.
 // The server knows all of it. This page asks once a second while something runs, and once when it is opened.
 
-const JOBS = { retrain: 'Learning', run: 'Finding highlights' };
+const JOBS = { report: 'Making shorts', retrain: 'Learning', run: 'Finding highlights' };
 const jobs = { shown: null, panel: null, timer: null, ended: () => {} };
 
 const runs = (job) => job.state === 'running' || job.state === 'cancelling';
@@ -58,7 +58,9 @@ function showJob(job) {
   if (focused && job.state !== 'running') panel.status.focus();
   panel.result.replaceChildren(...[
     job.table ? el('section', {}, ...figures(job.table, 'h3')) : null,
-    job.page ? el('a', { class: 'button', href: job.page }, 'Open the highlights') : null,
+    job.shorts?.length ? el('ul', { class: 'outputs', 'aria-label': 'Shorts' }, ...job.shorts.map((short) => el('li', {}, el('a', { href: short.href, download: '' }, `Short of highlight ${short.rank}`)))) : null,
+    job.shorts && !job.shorts.length ? el('p', { class: 'quiet' }, 'There is no highlight to make a short of.') : null,
+    job.page && job.page !== location.pathname ? el('a', { class: 'button', href: job.page }, 'Open the highlights') : null,
   ].filter(Boolean));
   if (before && runs(before) && !runs(job)) jobs.ended(job);
 }
@@ -146,6 +148,6 @@ function showLearning({ vod = null, settled = async () => {}, useAsLabels = null
       el('h2', { id: 'learning-title' }, 'Learn'),
       el('button', { type: 'button', class: 'strong begins', id: 'learn', onclick: learn }, 'Learn from this')),
     el('p', { class: 'quiet' }, 'Trains a model from the labels of all streams, and compares it with the present one on streams that are held out. The better one is used from then on.'),
-    offer, problem, ...($('job') ? [] : [el('div', { id: 'job' })]));
+    offer, problem);
   $('learning').hidden = false;
 }

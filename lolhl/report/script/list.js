@@ -44,7 +44,7 @@ function card(item) {
     el('div', { class: 'links' },
       data.twitch_id ? el('a', { href: twitch(item.start), target: '_blank', rel: 'noopener noreferrer' }, 'Twitch') : null,
       item.clip ? el('a', { href: item.clip, download: '' }, 'Clip') : null,
-      item.short ? el('a', { href: item.short, download: '', 'aria-label': `Short of ${nameOf(item)}` }, 'Short') : null,
+      shortLinks.get(item.rank) ? el('a', { href: shortLinks.get(item.rank), download: '', 'aria-label': `Short of ${nameOf(item)}` }, 'Short') : null,
       el('button', { type: 'button', onclick: () => show(item) }, 'Show in timeline')),
     state.correcting ? editor(item) : null);
 }

@@ -79,7 +79,8 @@ async function save(options = {}) {
     state.saved = sent === present;
     if (state.saved) note('All corrections are saved.');
   } catch (error) {
-    refused = [400, 403, 404, 409, 413].includes(error.status); // else the server may come back, and the browser be let in
+    // Else the server may come back, the browser be let in, or the page be there again, which a job is making anew.
+    refused = [400, 403, 409, 413].includes(error.status);
     note(refused ? `Not saved: ${error.message}` : `Not saved yet: ${error.message || 'the server does not answer'}. It is tried again; do not close this page.`, true);
   }
   saving = null;
@@ -183,7 +184,7 @@ if (review) {
   follow();
   showExports(review.exports);
   showFeeds(review.feeds);
-  showCamera(review.camera);
+  showShorts(showCamera(review.camera));
   $('back').href = '/';
   $('back').hidden = false;
   window.addEventListener('pagehide', () => { if (!state.saved && !refused) save({ keepalive: true }); });

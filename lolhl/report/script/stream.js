@@ -11,9 +11,11 @@ const end = Math.max(data.duration, 1);
 const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
 let added = 0;
 const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
+const viewerClips = data.viewer_clips || []; // that viewers made on Twitch; pages of before have none
+const shortLinks = new Map(data.highlights.map((highlight) => [highlight.rank, highlight.short])); // of vertical videos
 const review = JSON.parse($('review').textContent); // null where the page comes from no server
 const marked = []; // start and stop of stretches that the editor has marked as looked at
-const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
+const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, looking: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
 
 const verdictOn = (item) => (item.removed && !item.undecided ? 'rejected' : item.accepted ? 'accepted' : null);
 const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);
@@ -27,3 +29,14 @@ const isJudged = (item) => !data.looked_at || data.looked_at.some(([start, stop]
 
 /** Labels without a highlight. Which label a highlight matches was decided where the figures are computed. */
 const missedLabels = () => labels.filter((label) => !items.some((item) => !item.removed && item.label === label.number));
+
+/** The clips of viewers at this time, the most viewed first. They reach `slack` seconds further than they last. */
+const clipsAt = (seconds, slack = 0) => viewerClips.filter((clip) => clip.start - slack <= seconds && seconds < clip.stop + slack).sort((x, y) => y.views - x.views);
+
+/** The most viewed clip at this time in words, behind the text `before`; an empty text where there is none. */
+function clipSentence(seconds, before, slack = 0) {
+  const [clip, ...others] = clipsAt(seconds, slack);
+  if (!clip) return '';
+  const title = clip.title.length > 60 ? `${clip.title.slice(0, 60)}…` : clip.title;
+  return `${before}clip “${title}”, ${clip.views.toLocaleString('en')} view${clip.views === 1 ? '' : 's'}${others.length ? `, and ${others.length} more` : ''}`;
+}

@@ -29,11 +29,13 @@ function showReadout() {
   const chapter = chapterAt(cursor);
   $('readout').replaceChildren(
     short(cursor),
-    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${chapter ? ` · ${chapter.name}` : ''}`),
+    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${chapter ? ` · ${chapter.name}` : ''}${clipSentence(cursor, ' · ')}`),
   );
+  const [clip] = clipsAt(cursor);
   $('readout-actions').replaceChildren(
     ...(data.video ? [el('button', { type: 'button', onclick: () => play({ title: short(cursor), source: data.video, from: cursor }) }, 'Play from here')] : []),
     ...(data.twitch_id ? [el('a', { class: 'button', href: twitch(cursor), target: '_blank', rel: 'noopener noreferrer' }, 'Open on Twitch')] : []),
+    ...(clip ? [el('a', { class: 'button', href: `https://clips.twitch.tv/${encodeURIComponent(clip.slug)}`, target: '_blank', rel: 'noopener noreferrer' }, 'Open the clip')] : []),
   );
 }
 
@@ -61,11 +63,14 @@ function pointerTime(event, canvas, a, b) {
   return clamp(toTime(event.offsetX, canvas.clientWidth, a, b), 0, end);
 }
 
+/** Seconds that the pointer may miss what it points at. */
+const nearby = () => (4 / (chart.clientWidth - GUTTER)) * (state.b - state.a);
+
 const itemAt = (seconds) => items.find((item) => !item.removed && item.start <= seconds && seconds < item.stop);
 
 /** The edge of a highlight under the pointer, when edges can be moved. */
 function edgeAt(event) {
-  if (!state.correcting || event.offsetX < GUTTER) return null;
+  if (!state.correcting || event.offsetX < GUTTER || laneAt(event) === 'looked') return null;
   let nearest = null;
   for (const item of items) {
     if (item.removed) continue;
@@ -77,15 +82,21 @@ function edgeAt(event) {
   return nearest;
 }
 
+/** Where a stretch begins that is marked as looked at by dragging on its lane; null elsewhere. */
+const lookFrom = (event) => (state.correcting && event.offsetX >= GUTTER && laneAt(event) === 'looked' ? clamp(pointerTime(event, chart), state.a, state.b) : null);
+
 let drag = null;
 chart.addEventListener('pointerdown', (event) => {
   if (event.button) return;
   chart.setPointerCapture(event.pointerId);
-  drag = { name: `drag ${event.timeStamp}`, x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event) };
+  drag = { name: `drag ${event.timeStamp}`, x: event.offsetX, a: state.a, b: state.b, moved: false, edge: edgeAt(event), look: lookFrom(event) };
 });
 chart.addEventListener('pointermove', (event) => {
   if (drag && Math.abs(event.offsetX - drag.x) > 3) drag.moved = true;
-  if (drag?.edge && drag.moved) {
+  if (drag?.moved && drag.look !== null) {
+    const there = clamp(pointerTime(event, chart), state.a, state.b);
+    state.looking = [Math.min(drag.look, there), Math.max(drag.look, there)];
+  } else if (drag?.edge && drag.moved) {
     const { item, side } = drag.edge;
     const time = Math.round(pointerTime(event, chart) * 10) / 10;
     const next = { start: item.start, stop: item.stop, [side]: time };
@@ -94,19 +105,29 @@ chart.addEventListener('pointermove', (event) => {
     const shift = ((drag.x - event.offsetX) / (chart.clientWidth - GUTTER)) * (drag.b - drag.a);
     view(drag.a + shift, drag.b + shift);
   }
-  chart.style.cursor = drag?.moved && !drag.edge ? 'grabbing' : drag?.edge || edgeAt(event) ? 'ew-resize' : '';
+  chart.style.cursor = (drag ? drag.look : lookFrom(event)) !== null ? 'cell' : drag?.moved && !drag.edge ? 'grabbing' : drag?.edge || edgeAt(event) ? 'ew-resize' : '';
   showTip(event);
 });
 chart.addEventListener('pointerup', (event) => {
   if (drag && !drag.moved && event.offsetX >= GUTTER) {
     const time = pointerTime(event, chart);
+    const [clip] = laneAt(event) === 'clips' ? clipsAt(time, nearby()) : [];
     const item = itemAt(time);
-    if (item) select(item, { reveal: true });
-    moveCursor(time);
+    if (item && !clip) select(item, { reveal: true });
+    moveCursor(clip ? clip.start : time);
   }
-  drag = null;
+  const [start, stop] = (state.looking || []).map((seconds) => Math.round(seconds * 10) / 10);
+  endDrag();
+  if (stop - start >= 0.5) lookedAt(start, stop);
 });
-chart.addEventListener('pointercancel', () => { drag = null; });
+
+function endDrag() {
+  drag = null;
+  state.looking = null;
+  draw();
+}
+chart.addEventListener('pointercancel', endDrag);
+document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && drag) endDrag(); });
 chart.addEventListener('pointerleave', () => {
   state.hover = null;
   $('tip').hidden = true;
@@ -137,6 +158,7 @@ function showTip(event) {
     `intensity ${at(intensity, time).toFixed(2)}`,
     item ? nameOf(item) : null,
     labels.some((label) => label.start <= time && time < label.stop) ? 'labelled' : null,
+    clipSentence(time, '', nearby()),
     gameAt(time)?.name.slice(0, 60),
     chapter ? chapter.name.slice(0, 60) : null,
   ].filter(Boolean).join('\n');
@@ -150,6 +172,7 @@ chart.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const step = Math.max(data.step, Math.round((state.b - state.a) / 100)) * (event.shiftKey ? 10 : 1);
   const starts = kept();
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const actions = {
     ArrowLeft: () => moveCursor(state.cursor - step),
     ArrowRight: () => moveCursor(state.cursor + step),
@@ -161,10 +184,14 @@ chart.addEventListener('keydown', (event) => {
     '=': () => zoom(0.5),
     '-': () => zoom(2),
     0: () => view(0, end),
+    c: () => {
+      const clip = event.shiftKey ? viewerClips.findLast(({ start }) => start < state.cursor - 1e-6) : viewerClips.find(({ start }) => start > state.cursor + 1e-6);
+      if (clip) moveCursor(clip.start);
+    },
     Enter: () => { const item = itemAt(state.cursor); if (item) select(item, { focus: true, reveal: true }); },
   };
-  if (!actions[event.key]) return;
-  actions[event.key]();
+  if (!actions[key]) return;
+  actions[key]();
   event.preventDefault();
 });
 
@@ -179,6 +206,7 @@ overview.addEventListener('pointerdown', (event) => {
 });
 overview.addEventListener('pointermove', (event) => { if (event.buttons) moveOverview(event); });
 
+$('clip-keys').hidden = !viewerClips.length;
 window.addEventListener('hashchange', showMoment);
 $('zoom-in').addEventListener('click', () => zoom(0.5));
 $('zoom-out').addEventListener('click', () => zoom(2));
