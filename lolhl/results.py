@@ -30,6 +30,7 @@ from lolhl.evaluate.figures import (
 )
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
+from lolhl.highlights.outside_games import OutsideGames
 from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span
 from lolhl.matches.clock import ClockGame
@@ -458,6 +459,7 @@ class Highlights(Result):
         highest: smoothed probability of the VOD.
         duration: of the video, as far as it has scores; all highlights lie in it.
         amount: what decided how many there are: an option, or the model.
+        outside_games: by what probabilities were marked down before they were averaged; None where they were not.
         rule: how highlights were cut, in a sentence for people.
         reason: why there are no highlights, when there are none.
     """
@@ -471,6 +473,7 @@ class Highlights(Result):
     highest: float
     duration: Seconds
     amount: str = "the model's threshold"
+    outside_games: OutsideGames | None = None
     rule: str
     highlights: list[Highlight]
     reason: str | None
