@@ -318,7 +318,7 @@ class Dataset(SideCounts, OnGrid, Result):
     size: FrameSize
     fit: Fit
     vods: list[str]
-    holdout: Literal["chunks", "vods"]
+    holdout: Literal["chunks", "vods", "games"]
     chunk_seconds: Seconds
     guard_seconds: Seconds
     positives: Probability = 0.3
@@ -331,15 +331,15 @@ class ModelFigures:
     """Figures of a model on its validation side: of raw probabilities, of smoothed ones, and of the spans cut.
 
     Attributes:
-        holdout: whether that side is whole VODs, or chunks of those that the model learnt from. Figures of such chunks
-            do not say how good it is on other VODs, and are not shown as that. None of models of lolhl 0.1.
+        holdout: whether that side is whole VODs, or chunks or games of those that the model learnt from. Figures of
+            these do not say how good it is on other VODs, and are not shown as that. None of models of lolhl 0.1.
         reliability: how far its probabilities mean what they say; None of models of lolhl 0.1, or of too little time.
     """
 
     smoothed: Comparison
     raw: FrameFigures
     events: list[EventFigures]
-    holdout: Literal["chunks", "vods"] | None = None
+    holdout: Literal["chunks", "vods", "games"] | None = None
     reliability: Reliability | None = None
 
 
@@ -396,7 +396,7 @@ class Model(Result):
     calibration: Calibration = field(default_factory=Calibration)
     habits: Habits | None = None
     dataset_digest: str
-    dataset_holdout: Literal["chunks", "vods"]
+    dataset_holdout: Literal["chunks", "vods", "games"]
     metrics: ModelFigures
     best_epoch: Count
     epochs: list[tuple[float, float, float]]

@@ -7,7 +7,7 @@ The validation side stays as streams are. What nobody has looked at, as the labe
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
-from lolhl.data import split, stretches
+from lolhl.data import split, split_games, stretches
 from lolhl.data.balance import kept_negatives
 from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
@@ -24,6 +24,7 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import VodLabels, read_labels
 from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, VodCounts
+from lolhl.stages.split_by_games import games_to_split
 from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
 from lolhl.vod.view import Fit, View
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
 VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
 _SHOWN = 50  # VODs in the table
+_GAMES = "games"  # what is held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,8 @@ class DatasetConfig(Config):
     validation: float = setting(0.15, "share of the time that is held out for validation", above=0, below=1)
     holdout: str = setting(
         "auto",
-        f"what to hold out: chunks of each VOD, whole vods, auto (vods from {VODS_ENOUGH} VODs on, else chunks), "
-        "or the names of the VODs to hold out, with commas between",
+        "what to hold out: chunks of each VOD, whole vods, whole games (as `lolhl clock` has found them), auto (vods "
+        f"from {VODS_ENOUGH} VODs on, else chunks), or the names of the VODs to hold out, with commas between",
     )
     context_seconds: float = setting(
         0.0,
@@ -97,8 +99,8 @@ def dataset(
         and after the rebalancing, what was dropped and why, and what the frame sets have in common.
 
     Raises:
-        MissingInput: a VOD has no frame set or no labels.
-        DatasetError: the frame sets differ, or a side would lack highlights or the rest.
+        MissingInput: a VOD has no frame set or no labels, or games are held out and nobody knows its games.
+        DatasetError: the frame sets differ, a side would lack highlights or the rest, or there are too few games.
     """
     vods = sorted({check_name(vod, "VOD") for vod in vods})
     if not vods:
@@ -106,9 +108,11 @@ def dataset(
     key = layout.dataset(name)
     check_new(root, key, name, "dataset")
     specs = _chosen(stored_of_all(root, vods), config)
-    sources = list(each(lambda vod: _source(root, vod, specs[vod]), vods, ahead=MANY))
+    whole_games = config.holdout == _GAMES
+    sources = list(each(lambda vod: _source(root, vod, specs[vod], whole_games=whole_games), vods, ahead=MANY))
     inputs = {specs[source.vod].manifest_key(source.vod): source.frames_digest for source in sources}
     inputs |= {layout.labels(source.vod): source.labels_digest for source in sources}
+    inputs |= {layout.clock(source.vod): source.games_digest for source in sources if whole_games}
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
     # That of lolhl 0.1 has a row for each frame.
     if earlier and [layout.without_digest(output.key) for output in earlier.outputs] == sorted(stretches.keys(name)):
@@ -123,7 +127,7 @@ def dataset(
         size=view.size,
         fit=view.fit,
         vods=vods,
-        holdout="chunks" if held is None else "vods",
+        holdout="games" if whole_games else "chunks" if held is None else "vods",
         chunk_seconds=config.chunk_seconds,
         guard_seconds=config.guard_seconds,
         positives=config.positives,
@@ -174,6 +178,7 @@ class Source:
         spans: what is labelled.
         frames_digest, labels_digest: of the frame set's manifest, and of the file of labels.
         looked_at: the stretches that somebody has looked at; None for all of it.
+        games, games_digest: that it shows, in order of time, where games are held out; and of what says so.
     """
 
     vod: str
@@ -182,6 +187,8 @@ class Source:
     frames_digest: str = ""
     labels_digest: str = ""
     looked_at: Sequence[Span] | None = None
+    games: Sequence[Span] = ()
+    games_digest: str = ""
 
     def known(self, fps: Fraction) -> npt.NDArray[np.bool_] | None:
         """Which instants were looked at: bool [frames]. None for all."""
@@ -215,9 +222,15 @@ def assign(
     Args:
         sources: the VODs, in order of names.
         fps: of the grid.
-        held: the VODs to hold out. If the list is empty, they are chosen. None where chunks are held out.
+        held: the VODs to hold out. If the list is empty, they are chosen. None where chunks or games are held out.
         config: see `DatasetConfig`.
+
+    Raises:
+        DatasetError: games are to be held out, and there are fewer than two.
     """
+    if config.holdout == _GAMES:
+        yield from _assign_games(sources, fps, config)
+        return
     if held == []:
         counts = {source.vod: _natural(source, fps) for source in sources}
         held = list(split.choose_vods(counts, validation=config.validation, seed=config.seed))
@@ -238,11 +251,33 @@ def assign(
         yield _assigned(source, side, fps, known)
 
 
-def _source(root: Root, vod: str, spec: FrameSpec) -> Source:
+def _assign_games(sources: Sequence[Source], fps: Fraction, config: DatasetConfig) -> Iterator[Assigned]:
+    """Holds out whole games, of all VODs together."""
+    parts = {
+        source.vod: split_games.game_parts(source.spans, source.games, source.frames, fps, source.known(fps))
+        for source in sources
+    }
+    seen = sum(seen > 0 for of in parts.values() for seen, _ in of.counts)
+    if seen < 2:
+        raise DatasetError(
+            f"--holdout games: the labelled part of these VODs shows {seen} game: name more VODs, or hold out chunks"
+        )
+    held = split_games.choose_games(parts, validation=config.validation, seed=config.seed)
+    for source in sources:
+        known = source.known(fps)
+        side = split_games.by_games(parts[source.vod], held[source.vod], fps, config.guard_seconds, known)
+        yield _assigned(source, side, fps, known)
+
+
+def _source(root: Root, vod: str, spec: FrameSpec, *, whole_games: bool) -> Source:
     """Reads what is needed of a VOD."""
     frames = manifest.load(root, spec.manifest_key(vod), Frames, spec.command(vod), fresh=True)
     labels, digest = read_labels(root, vod)
-    return Source(vod, frames.result.frames, labels.spans, frames.content_digest(), digest, labels.looked_at)
+    source = Source(vod, frames.result.frames, labels.spans, frames.content_digest(), digest, labels.looked_at)
+    if not whole_games:
+        return source
+    shown = games_to_split(root, vod)
+    return replace(source, games=shown.games, games_digest=shown.digest)
 
 
 def _labels(source: Source, fps: Fraction) -> npt.NDArray[np.bool_]:
@@ -363,14 +398,15 @@ def _listed(views: Iterable[View]) -> str:
 
 
 def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
-    """The VODs that were named to be held out. The list is empty where they are to be chosen, and None for chunks."""
-    if config.holdout == "chunks" or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
+    """The VODs that were named to be held out. Empty where they are to be chosen, and None for chunks and games."""
+    if config.holdout in ("chunks", _GAMES) or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
         return None
     named = [] if config.holdout in ("auto", "vods") else [vod.strip() for vod in config.holdout.split(",")]
     unknown = [vod for vod in named if vod not in vods]
     if unknown:
         raise UsageError(
-            f"--holdout {config.holdout}: {unknown[0]!r} is no VOD of this dataset: write auto, chunks, vods, or names"
+            f"--holdout {config.holdout}: {unknown[0]!r} is no VOD of this dataset: write auto, chunks, vods, games, "
+            "or names"
         )
     if len(set(named) or {1}) >= len(vods):
         raise UsageError(f"--holdout {config.holdout}: no VOD is left to learn from: name more VODs for the dataset")
