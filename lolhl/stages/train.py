@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ import torch
 
 import lolhl
 from lolhl import layout, manifest
+from lolhl.backbones.encoder import Encoder
 from lolhl.config import setting
 from lolhl.data import cache, stretches
 from lolhl.data.samples import Contents
@@ -43,11 +45,12 @@ from lolhl.models.network import PICTURES, Network
 from lolhl.models.process_group import ProcessGroup, join_process_group
 from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
-from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
-from lolhl.signals import Signal
+from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe, Vod
+from lolhl.signals import ReadsMore, Signal, open_signal
+from lolhl.signals.source import FrameSource, VideoSource
 from lolhl.stages.dataset import dataset_command, split_vods_of
 from lolhl.stages.methods import BUILT_IN
-from lolhl.storage import Root, each
+from lolhl.storage import MANY, Root, each
 from lolhl.vod.view import View
 
 _LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
@@ -155,7 +158,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         raise UsageError(f"{name!r} is no name for a model: it is a method that `lolhl compare` has: choose another")
     source = layout.dataset(config.dataset)
     described = manifest.load(root, source, Dataset, fresh=True)
-    inputs = {source: described.content_digest()}
+    inputs = {source: described.content_digest(), **_read_besides(root, config, described)}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, layout.model(name), Model, config, inputs, force=force)
     process_group.wait()  # all have looked before the first changes anything
@@ -197,6 +200,30 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         publication.publish(root, name, trained, config.register, config.alias)
     process_group.wait()
     return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
+
+
+def _read_besides(root: Root, config: TrainConfig, described: Manifest[Dataset]) -> dict[str, str]:
+    """Key → digest of what the model's signals read besides videos and frames, such as the games of the VODs."""
+    result = described.result
+    view, specs = View(result.fps, result.size, result.fit), among(described.inputs)
+
+    def encoder() -> Encoder:
+        return Encoder.from_network(_network(config, view, torch.device("cpu")))
+
+    def inputs(signal: ReadsMore, vod: str, *, sees: bool) -> Mapping[str, str]:
+        if sees:
+            return signal.inputs(FrameSource(FrameSet.load(root, vod, specs[vod])))
+        stored = manifest.find(root, layout.vod(vod), Vod)
+        return signal.inputs(VideoSource(root, stored)) if stored else {}
+
+    signals = [open_signal(name, view, encoder) for name in config.model.wanted if name != PICTURES]
+    return {
+        key: digest
+        for signal in signals
+        if isinstance(signal, ReadsMore)
+        for read in each(partial(inputs, signal, sees=signal.view is not None), result.vods, ahead=MANY)
+        for key, digest in read.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -416,7 +443,7 @@ def _judge(
     smooth_seconds: float | None,
     marks: Habits,
     trained: float,
-    holdout: Literal["chunks", "vods"],
+    holdout: Literal["chunks", "vods", "games"],
 ) -> _Judged:
     """Calibrates on the validation side, chooses the threshold there, and takes the figures.
 
