@@ -268,7 +268,7 @@ def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) ->
     else:
         lines = [
             f"train {model}: done; `lolhl compare {model}` says how good it is on labelled VODs that it has not learnt "
-            "from, which the chunks that it was tried on do not say"
+            f"from, which the {figures.holdout or 'chunks'} that it was tried on do not say"
         ]
     if figures.reliability:
         lines.append(f"its probabilities are off by {figures.reliability.error:.3f} on average where not calibrated")

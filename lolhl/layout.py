@@ -315,6 +315,11 @@ def labelled(root: Root) -> list[str]:
     return [key.removeprefix("labels/").removesuffix(".tsv") for key in _keys(root, "labels/")]
 
 
+def clocks(root: Root) -> list[str]:
+    """The names of all VODs whose clock was read."""
+    return [key.removeprefix("clocks/").removesuffix(".json") for key in _keys(root, "clocks/")]
+
+
 def datasets(keys: Iterable[str]) -> list[str]:
     """Those of the keys under which datasets lie."""
     return [key for key in keys if key.startswith("datasets/")]

@@ -30,6 +30,7 @@ from lolhl.evaluate.figures import (
 )
 from lolhl.grid import FASTEST, SLOWEST
 from lolhl.highlights.cut import Highlight
+from lolhl.highlights.outside_games import OutsideGames
 from lolhl.labels.habits import Habits
 from lolhl.labels.spans import Span
 from lolhl.matches.clock import ClockGame
@@ -333,7 +334,7 @@ class Dataset(SideCounts, OnGrid, Result):
     size: FrameSize
     fit: Fit
     vods: list[str]
-    holdout: Literal["chunks", "vods"]
+    holdout: Literal["chunks", "vods", "games"]
     chunk_seconds: Seconds
     guard_seconds: Seconds
     positives: Probability = 0.3
@@ -346,15 +347,15 @@ class ModelFigures:
     """Figures of a model on its validation side: of raw probabilities, of smoothed ones, and of the spans cut.
 
     Attributes:
-        holdout: whether that side is whole VODs, or chunks of those that the model learnt from. Figures of such chunks
-            do not say how good it is on other VODs, and are not shown as that. None of models of lolhl 0.1.
+        holdout: whether that side is whole VODs, or chunks or games of those that the model learnt from. Figures of
+            these do not say how good it is on other VODs, and are not shown as that. None of models of lolhl 0.1.
         reliability: how far its probabilities mean what they say; None of models of lolhl 0.1, or of too little time.
     """
 
     smoothed: Comparison
     raw: FrameFigures
     events: list[EventFigures]
-    holdout: Literal["chunks", "vods"] | None = None
+    holdout: Literal["chunks", "vods", "games"] | None = None
     reliability: Reliability | None = None
 
 
@@ -411,7 +412,7 @@ class Model(Result):
     calibration: Calibration = field(default_factory=Calibration)
     habits: Habits | None = None
     dataset_digest: str
-    dataset_holdout: Literal["chunks", "vods"]
+    dataset_holdout: Literal["chunks", "vods", "games"]
     metrics: ModelFigures
     best_epoch: Count
     epochs: list[tuple[float, float, float]]
@@ -474,6 +475,7 @@ class Highlights(Result):
         highest: smoothed probability of the VOD.
         duration: of the video, as far as it has scores; all highlights lie in it.
         amount: what decided how many there are: an option, or the model.
+        outside_games: by what probabilities were marked down before they were averaged; None where they were not.
         rule: how highlights were cut, in a sentence for people.
         reason: why there are no highlights, when there are none.
     """
@@ -487,6 +489,7 @@ class Highlights(Result):
     highest: float
     duration: Seconds
     amount: str = "the model's threshold"
+    outside_games: OutsideGames | None = None
     rule: str
     highlights: list[Highlight]
     reason: str | None

@@ -98,7 +98,7 @@ def by_chunks_of(
     positives = [int(np.count_nonzero(labels[start:stop])) for start, stop in blocks]
     side = np.full(labelled.labels.size, DROPPED)
     side[frames] = TRAIN
-    for index in _chosen(sizes, positives, validation, _rng(seed, labelled.vod)):
+    for index in chosen(sizes, positives, validation, generator(seed, labelled.vod)):
         side[frames[slice(*blocks[index])]] = VALIDATION
     return guarded(side, fps, guard_seconds)
 
@@ -129,7 +129,7 @@ def choose_vods(counts: Mapping[str, tuple[int, int]], *, validation: float, see
     """
     vods = list(counts)
     sizes, positives = ([pair[at] for pair in counts.values()] for at in (0, 1))
-    return {vods[index] for index in _chosen(sizes, positives, validation, _rng(seed, ""))}
+    return {vods[index] for index in chosen(sizes, positives, validation, generator(seed, ""))}
 
 
 def guarded(side: npt.NDArray[np.int8], fps: Fraction, guard_seconds: float) -> npt.NDArray[np.int8]:
@@ -155,7 +155,7 @@ def _blocks(chunks: npt.NDArray[np.int64], least: int) -> list[tuple[int, int]]:
     return list(pairwise([*starts, chunks.size]))
 
 
-def _chosen(
+def chosen(
     block_sizes: Sequence[int],
     block_positives: Sequence[int],
     share: float,
@@ -186,5 +186,5 @@ def _chosen(
     return sorted(orders[best, : last[1][best] + 1].tolist())
 
 
-def _rng(seed: int, vod: str) -> np.random.Generator:
+def generator(seed: int, vod: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(vod.encode())])

@@ -32,8 +32,8 @@ PARTS: dict[Part, str] = {
     "streams of its validation side: it has not learnt from them, but its threshold and its calibration were chosen on "
     "them, so the figures flatter it a little.",
     "validation-chunks": "No labelled stream with a video or frames in this root is new to the model. These are the "
-    "chunks of its validation side, of streams that it has learnt from: the figures do not say how good it is on other "
-    "streams, and are there to look at its mistakes.",
+    "chunks or games of its validation side, of streams that it has learnt from: the figures do not say how good it is "
+    "on other streams, and are there to look at its mistakes.",
     "unknown": "The dataset of the model does not lie in this root, so it may have learnt from these streams.",
 }
 """What a model is judged on, in words."""

@@ -65,12 +65,13 @@ def unsupervised_table() -> Table:
 def model_table(model: str, figures: ModelFigures) -> Table:
     """What `train` recorded of the model: beside answers that know nothing where it was judged on whole VODs.
 
-    Of chunks of the VODs that a model learnt from the page shows no figures of how good it is.
+    Of chunks or games of the VODs that a model learnt from the page shows no figures of how good it is.
     """
     if figures.holdout != "vods":
         note = (
-            "It was tried on chunks of the streams that it learnt from alone, which does not say how good it is on "
-            f"others. `lolhl compare {model}` says that, on labelled streams that it has not learnt from."
+            f"It was tried on {figures.holdout or 'chunks'} of the streams that it learnt from alone, which does not "
+            f"say how good it is on others. `lolhl compare {model}` says that, on labelled streams that it has not "
+            "learnt from."
         )
         return Table("The model", (), (), note)
     rows = tuple((name, *_row(answer)) for name, answer in figures.smoothed.named().items())

@@ -3,14 +3,13 @@
 What is read is a track, the signal `clock`, so that it is read once, and a run that was killed goes on.
 """
 
-import logging
 from dataclasses import dataclass
 
 from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest
 from lolhl.matches.clock import games_of
-from lolhl.results import Clock, Vod
+from lolhl.results import Clock
 from lolhl.signals import make_track
 from lolhl.signals.clock import ClockSettings, ClockSignal, readings_of
 from lolhl.signals.source import video_source
@@ -18,8 +17,6 @@ from lolhl.stages.source_clips import best_size
 from lolhl.storage import Root
 from lolhl.vod.rectangle import check_rectangle, parse_rectangle
 from lolhl.vod.view import USUAL
-
-log = logging.getLogger(__name__)
 
 _FPS = USUAL.fps  # as models have it, so that they read the same track
 VERSION = 1  # of how games follow from readings: raise it whenever they change
@@ -39,20 +36,6 @@ class ClockConfig(Config):
         super().__post_init__()
         if self.box is not None:
             check_rectangle("--box", self.box)
-
-
-def stored_clock(root: Root, vod: Manifest[Vod]) -> Manifest[Clock] | None:
-    """The games that the clock on a VOD's pictures tells. None where it was not read since the VOD was stored."""
-    key = layout.clock(vod.result.vod)
-    stored = manifest.find(root, key, Clock)
-    if stored and stored.inputs.get(layout.vod(vod.result.vod)) != vod.content_digest():
-        log.warning(
-            "VOD %s has been stored anew since its clock was read: `%s` reads it again",
-            vod.result.vod,
-            layout.command(key),
-        )
-        return None
-    return stored
 
 
 def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: bool = False) -> Manifest[Clock]:

@@ -7,7 +7,7 @@ The validation side stays as streams are. What nobody has looked at, as the labe
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lolhl import grid, layout, manifest
 from lolhl.config import Config, setting
-from lolhl.data import split, stretches
+from lolhl.data import split, split_games, stretches
 from lolhl.data.balance import kept_negatives
 from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
@@ -24,6 +24,7 @@ from lolhl.labels.spans import Span, on_grid
 from lolhl.labels.store import VodLabels, read_labels
 from lolhl.manifest import Manifest
 from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, Vod, VodCounts
+from lolhl.stages.split_by_games import games_to_split
 from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
 from lolhl.vod.view import USUAL, Fit, View
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
 VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
 _SHOWN = 50  # VODs in the table
+_GAMES = "games"  # what is held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,8 @@ class DatasetConfig(Config):
     validation: float = setting(0.15, "share of the time that is held out for validation", above=0, below=1)
     holdout: str = setting(
         "auto",
-        f"what to hold out: chunks of each VOD, whole vods, auto (vods from {VODS_ENOUGH} VODs on, else chunks), "
-        "or the names of the VODs to hold out, with commas between",
+        "what to hold out: chunks of each VOD, whole vods, whole games (as `lolhl clock` has found them), auto (vods "
+        f"from {VODS_ENOUGH} VODs on, else chunks), or the names of the VODs to hold out, with commas between",
     )
     context_seconds: float = setting(
         0.0,
@@ -110,8 +112,9 @@ def dataset(
         and after the rebalancing, what was dropped and why, and what the frame sets have in common.
 
     Raises:
-        MissingInput: a VOD has neither a frame set nor a video, or no labels.
-        DatasetError: the frame sets differ, or a side would lack highlights or the rest.
+        MissingInput: a VOD has neither a frame set nor a video, or it has no labels, or nobody knows its games and games
+            are held out.
+        DatasetError: the frame sets differ, a side would lack highlights or the rest, or there are too few games.
     """
     vods = sorted({check_name(vod, "VOD") for vod in vods})
     if not vods:
@@ -119,9 +122,11 @@ def dataset(
     key = layout.dataset(name)
     check_new(root, key, name, "dataset")
     view, specs = _chosen(stored_of_all(root, vods), config)
-    sources = list(each(lambda vod: _source(root, vod, specs[vod], view), vods, ahead=MANY))
+    whole_games = config.holdout == _GAMES
+    sources = list(each(lambda vod: _source(root, vod, specs[vod], view, whole_games=whole_games), vods, ahead=MANY))
     inputs = {source.key: source.digest for source in sources}
     inputs |= {layout.labels(source.vod): source.labels_digest for source in sources}
+    inputs |= {layout.clock(source.vod): source.games_digest for source in sources if whole_games}
     if not all(specs.values()):
         inputs["view"] = view_name(view)  # a frame set's key names it
     todo, earlier = manifest.plan(root, key, Dataset, config, inputs, force=force)
@@ -137,7 +142,7 @@ def dataset(
         size=view.size,
         fit=view.fit,
         vods=vods,
-        holdout="chunks" if held is None else "vods",
+        holdout="games" if whole_games else "chunks" if held is None else "vods",
         chunk_seconds=config.chunk_seconds,
         guard_seconds=config.guard_seconds,
         positives=config.positives,
@@ -189,6 +194,7 @@ class Source:
         key, digest: of the manifest of its frame set, or of its video where it has none.
         labels_digest: of the file of labels.
         looked_at: the stretches that somebody has looked at; None for all of it.
+        games, games_digest: that it shows, in order of time, where games are held out; and of what says so.
     """
 
     vod: str
@@ -198,6 +204,8 @@ class Source:
     digest: str = ""
     labels_digest: str = ""
     looked_at: Sequence[Span] | None = None
+    games: Sequence[Span] = ()
+    games_digest: str = ""
 
     def known(self, fps: Fraction) -> npt.NDArray[np.bool_] | None:
         """Which instants were looked at: bool [frames]. None for all."""
@@ -231,9 +239,15 @@ def assign(
     Args:
         sources: the VODs, in order of names.
         fps: of the grid.
-        held: the VODs to hold out. If the list is empty, they are chosen. None where chunks are held out.
+        held: the VODs to hold out. If the list is empty, they are chosen. None where chunks or games are held out.
         config: see `DatasetConfig`.
+
+    Raises:
+        DatasetError: games are to be held out, and there are fewer than two.
     """
+    if config.holdout == _GAMES:
+        yield from _assign_games(sources, fps, config)
+        return
     if held == []:
         counts = {source.vod: _natural(source, fps) for source in sources}
         held = list(split.choose_vods(counts, validation=config.validation, seed=config.seed))
@@ -254,7 +268,25 @@ def assign(
         yield _assigned(source, side, fps, known)
 
 
-def _source(root: Root, vod: str, spec: FrameSpec | None, view: View) -> Source:
+def _assign_games(sources: Sequence[Source], fps: Fraction, config: DatasetConfig) -> Iterator[Assigned]:
+    """Holds out whole games, of all VODs together."""
+    parts = {
+        source.vod: split_games.game_parts(source.spans, source.games, source.frames, fps, source.known(fps))
+        for source in sources
+    }
+    seen = sum(seen > 0 for of in parts.values() for seen, _ in of.counts)
+    if seen < 2:
+        raise DatasetError(
+            f"--holdout games: the labelled part of these VODs shows {seen} game: name more VODs, or hold out chunks"
+        )
+    held = split_games.choose_games(parts, validation=config.validation, seed=config.seed)
+    for source in sources:
+        known = source.known(fps)
+        side = split_games.by_games(parts[source.vod], held[source.vod], fps, config.guard_seconds, known)
+        yield _assigned(source, side, fps, known)
+
+
+def _source(root: Root, vod: str, spec: FrameSpec | None, view: View, *, whole_games: bool) -> Source:
     """Reads what is needed of a VOD, by its frame set, or by its video where there is none."""
     key = spec.manifest_key(vod) if spec else layout.vod(vod)
     if spec:
@@ -268,7 +300,11 @@ def _source(root: Root, vod: str, spec: FrameSpec | None, view: View) -> Source:
         if not count:
             raise MissingInput(f"the video of VOD {vod} does not say how long it is: run `lolhl extract {vod}` first")
     labels, labels_digest = read_labels(root, vod)
-    return Source(vod, count, labels.spans, key, digest, labels_digest, labels.looked_at)
+    source = Source(vod, count, labels.spans, key, digest, labels_digest, labels.looked_at)
+    if not whole_games:
+        return source
+    shown = games_to_split(root, vod)
+    return replace(source, games=shown.games, games_digest=shown.digest)
 
 
 def _labels(source: Source, fps: Fraction) -> npt.NDArray[np.bool_]:
@@ -395,14 +431,15 @@ def _listed(views: Iterable[View]) -> str:
 
 
 def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
-    """The VODs that were named to be held out. The list is empty where they are to be chosen, and None for chunks."""
-    if config.holdout == "chunks" or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
+    """The VODs that were named to be held out. Empty where they are to be chosen, and None for chunks and games."""
+    if config.holdout in ("chunks", _GAMES) or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
         return None
     named = [] if config.holdout in ("auto", "vods") else [vod.strip() for vod in config.holdout.split(",")]
     unknown = [vod for vod in named if vod not in vods]
     if unknown:
         raise UsageError(
-            f"--holdout {config.holdout}: {unknown[0]!r} is no VOD of this dataset: write auto, chunks, vods, or names"
+            f"--holdout {config.holdout}: {unknown[0]!r} is no VOD of this dataset: write auto, chunks, vods, games, "
+            "or names"
         )
     if len(set(named) or {1}) >= len(vods):
         raise UsageError(f"--holdout {config.holdout}: no VOD is left to learn from: name more VODs for the dataset")

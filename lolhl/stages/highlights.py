@@ -1,7 +1,7 @@
 """highlights: the scores of a VOD → its highlights, as data, as a table, and as chapters for players and YouTube.
 
-Spans are cut from scores smoothed over some seconds. Where the VOD's games are known, they are named by what happened
-in them. Neither the video nor the network is needed.
+Spans are cut from scores smoothed over some seconds. Where the VOD's games are known, scores outside of them count
+less, and highlights are named by what happened in them. Neither the video nor the network is needed.
 """
 
 import logging
@@ -16,10 +16,12 @@ from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.drivers import explain
 from lolhl.highlights.intensity import centred_mean
 from lolhl.highlights.naming import named
+from lolhl.highlights.outside_games import OutsideGames, marked_down
 from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
 from lolhl.manifest import Manifest, Output, R
 from lolhl.results import Games, Highlights, Scoring, Vod
+from lolhl.stages.outside_games import mark_down
 from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
 from lolhl.tables import Scored
@@ -39,6 +41,13 @@ class HighlightsConfig(CutConfig, AmountConfig):
         at_least=0,
         at_most=3600,
     )
+    outside_games: float | None = setting(
+        None,
+        "where `lolhl clock` has found games: what the odds of a highlight outside of them are multiplied by, 1 for no "
+        "change (default: by how much rarer the labels are there that the model learnt from; 0.05 without such)",
+        above=0,
+        at_most=1,
+    )
 
 
 def highlights(
@@ -54,6 +63,7 @@ def highlights(
 
     Raises:
         MissingInput: the VOD has no scores, or was not downloaded.
+        LabelError: a file of labels that the model learnt from is wrong.
         StorageError: its scores are damaged.
     """
     stored = manifest.load(root, layout.vod(vod), Vod)
@@ -62,11 +72,15 @@ def highlights(
     games = _games(root, stored)
     if games:
         inputs[layout.games(vod)] = games.content_digest()
+    marked = mark_down(root, stored, scoring.result.model, config.outside_games)
+    inputs |= marked.inputs
     todo, earlier = manifest.plan(root, layout.highlights(vod), Highlights, config, inputs, force=force, opened=True)
     if earlier:
         return earlier
 
-    result = _cut(vod, stored.result, scoring.result, load_scored(root, vod, scoring), config)
+    if marked.outside:
+        log.info("highlights %s: %s --outside-games 1 leaves them as they are.", vod, marked.outside.rule)
+    result = _cut(vod, stored.result, scoring.result, load_scored(root, vod, scoring), marked.outside, config)
     if games:
         result = replace(result, highlights=named(result.highlights, games.result.highlights))
     texts = {name: text.encode() for name, text in _exports(result).items()}
@@ -104,8 +118,15 @@ def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R])
     return stored
 
 
-def _cut(vod: str, stored: Vod, scoring: Scoring, scored: Scored, config: HighlightsConfig) -> Highlights:
-    scores = scored.probabilities
+def _cut(
+    vod: str,
+    stored: Vod,
+    scoring: Scoring,
+    scored: Scored,
+    outside: OutsideGames | None,
+    config: HighlightsConfig,
+) -> Highlights:
+    scores = marked_down(scored.probabilities, scoring.fps, outside)
     # A video that broke off is shorter than it says; the grid may reach up to one step beyond the end.
     duration = min(stored.duration or float("inf"), float(len(scores) / scoring.fps))
     smooth_seconds = scoring.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
@@ -129,7 +150,8 @@ def _cut(vod: str, stored: Vod, scoring: Scoring, scored: Scored, config: Highli
         highest=float(smoothed.max(initial=0.0)),
         duration=duration,
         amount=_amount(config, scoring.habits),
-        rule=_rule(limits, smooth_seconds),
+        outside_games=outside,
+        rule=_rule(limits, smooth_seconds) + (f" {outside.rule}" if outside else ""),
         highlights=explain(highlights, scored.parts, scoring.fps),
         reason=None if highlights else reason_for_none(smoothed, limits),
     )

@@ -3,7 +3,8 @@
 From the frame set if there is one that fits the model, else straight from the video, with no JPEG
 in between. A scan looks at key frames only; features between them are interpolated. Refining then
 decodes all that lies between two key frames where the scan's scores are highest. It does not make up for
-all that a scan misses: see tests/benchmarks/infer.py.
+all that a scan misses: see tests/benchmarks/infer.py. Where the VOD's games are known, it passes over what lies
+outside of them.
 
 Features of a frozen backbone are stored as tracks while they are scored. What is stored already, by whichever
 stage, is not looked at again.
@@ -43,6 +44,7 @@ from lolhl.signals.source import (
 )
 from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
+from lolhl.stages.between_games import LookedAt, looked_at
 from lolhl.storage import Root, check_name
 from lolhl.tables import Scored, write_scored
 from lolhl.tracks.filling import End, Gap, Measured, Taken
@@ -68,6 +70,11 @@ class InferConfig(Config):
         "auto: grid where the track of every frame is stored, else refine on a CPU, where key frames come often",
     )
     closer: float = setting(0.4, "share of the instants that --mode refine takes a closer look at", above=0, at_most=1)
+    between_games: Literal["skip", "look"] = setting(
+        "skip",
+        "skip: where `lolhl clock` has found games, --mode refine, and auto on a CPU, look at key frames alone outside "
+        "of them; look: they look everywhere",
+    )
     decoder: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "where to decode video; auto probes for a GPU", neutral=True
     )
@@ -142,6 +149,9 @@ def infer(
     inputs = {f"models/{model}": used.digest, **source.inputs}
     for name, measured_source in sources.items():
         inputs |= inputs_of(signals[name], measured_source) if measured_source else {}
+    may_skip = sees and config.mode in ("auto", "refine") and config.between_games == "skip"
+    games = looked_at(source) if may_skip else LookedAt()
+    inputs |= games.inputs
     todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
@@ -156,7 +166,7 @@ def infer(
     elif isinstance(source, FrameSource):
         mode, scored = _from_frames(scorer, signal, source)
     else:
-        mode, scored, end = _from_video(scorer, signal, source, config, key_frames)
+        mode, scored, end = _from_video(scorer, signal, source, config, games, key_frames)
         if end.problem:
             log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
 
@@ -271,6 +281,7 @@ def _from_video(
     signal: PictureSignal,
     video: VideoSource,
     config: InferConfig,
+    games: LookedAt,
     key_frames: KeyFrames | None,
 ) -> tuple[decode.Mode, Scored, End]:
     """The mode that is chosen, the scores, and how the video ends. The video is fetched only where it is decoded."""
@@ -289,11 +300,14 @@ def _from_video(
         mode = config.mode
     else:
         mode = decode.choose_mode(video.path, config.mode, video.decoder("grid", used.view))
+    closer = config.closer if mode == "refine" else 0.0
+    if mode == "grid" and games.games and video.decoder("grid", used.view) == "cpu":
+        mode, closer = "refine", 1.0  # every frame of the games
     if mode == "grid":
         config = replace(config, mode="grid")
-        return _from_video(scorer, signal, video, config, key_frames)
+        return _from_video(scorer, signal, video, config, games, key_frames)
     key_frames = _key_frames(used, signal, video, scanned, key_frames)
-    scored = _scan(scorer, signal, video, key_frames, whole, config.closer if mode == "refine" else 0.0)
+    scored = _scan(scorer, signal, video, key_frames, whole, closer, games)
     return mode, scored, key_frames.end
 
 
@@ -320,11 +334,12 @@ def _scan(
     keys: KeyFrames,
     whole: Track | None,
     closer: float,
+    games: LookedAt,
 ) -> Scored:
     """Scores from key frames.
 
     With a closer look, also from every picture between those where one of these scores is highest, and
-    wherever key frames come too seldom to show what happens.
+    wherever key frames come too seldom to show what happens. That is in games alone, where these are known.
     """
     used = scorer.used
     instants = grid.times(keys.end.frames, used.view.fps)
@@ -341,7 +356,10 @@ def _scan(
                 decode.AS_ON_TWITCH,
             )
         return scored
-    wanted = _between(times, instants, np.where(unseen, -np.inf, scored.probabilities), closer) | unseen
+    near = games.masks(video.vod, times, instants, used.view.fps)
+    candidates = np.where(near.groups & ~unseen, scored.probabilities, -np.inf)
+    wanted = _between(times, instants, candidates, closer * float(near.groups.mean())) & near.groups
+    wanted |= unseen & near.played
     if whole:
         looked = _spread_with(keys.rows, instants, wanted, lambda numbers: (numbers, whole[numbers]))
     else:

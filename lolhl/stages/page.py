@@ -16,6 +16,7 @@ from lolhl.evaluate.events import TIOUS, match_spans
 from lolhl.evaluate.judge import Prediction, Predictions, judge
 from lolhl.highlights.cut import Highlight
 from lolhl.highlights.intensity import centred_mean
+from lolhl.highlights.outside_games import marked_down
 from lolhl.labels.spans import Span
 from lolhl.labels.store import VodLabels, has_a_person_s, read_labels
 from lolhl.manifest import Manifest, Output
@@ -35,18 +36,16 @@ from lolhl.results import (
     Agreement,
     Clips,
     Clock,
-    Dataset,
     Highlights,
-    Model,
     Report,
     ReportedHighlight,
     Scoring,
     Shorts,
     Vod,
 )
-from lolhl.stages.clock import stored_clock
 from lolhl.stages.highlights import load_input
-from lolhl.stages.scores import load_scored
+from lolhl.stages.known_games import stored_clock
+from lolhl.stages.scores import learnt_from, load_scored
 from lolhl.stages.twitch_clips import stored_twitch_clips
 from lolhl.storage import Root
 from lolhl.vod.viewer_clip import ViewerClip
@@ -95,10 +94,10 @@ def page(
     vod = spans.result.vod
     stored = load_input(root, spans, layout.vod(vod), Vod)
     scoring = load_input(root, spans, layout.scoring(vod), Scoring)
-    learnt_from = _learnt_from(root, scoring)
+    datasets = learnt_from(root, scoring.result.model)
     inputs = {
         **spans.inputs,
-        **{key: dataset.content_digest() for key, dataset in learnt_from.items()},
+        **{key: dataset.content_digest() for key, dataset in datasets.items()},
         layout.highlights(vod): spans.content_digest(),
         layout.clips(vod): cut.content_digest(),
     }
@@ -117,8 +116,9 @@ def page(
         return earlier
 
     scores = load_scored(root, vod, scoring).probabilities
+    scores = marked_down(scores, scoring.result.fps, spans.result.outside_games)
     labels = read_labels(root, vod, spans.result.duration)[0] if layout.labels(vod) in inputs else None
-    learnt = any(vod in dataset.result.vods for dataset in learnt_from.values())
+    learnt = any(vod in dataset.result.vods for dataset in datasets.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
     videos = _Videos.of(cut.result, upright.result if upright else None)
     pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
@@ -187,15 +187,6 @@ def _model_tables(scoring: Scoring) -> Iterator[Table]:
         yield model_table(scoring.model, figures)
         if figures.reliability:
             yield reliability_table(figures.reliability)
-
-
-def _learnt_from(root: Root, scoring: Manifest[Scoring]) -> dict[str, Manifest[Dataset]]:
-    """The manifests of the data sets that the model was trained on, as far as they lie under this root."""
-    model = layout.model(scoring.result.model)
-    if root.stat(model) is None:
-        return {}
-    keys = layout.datasets(manifest.load(root, model, Model).inputs)
-    return {key: manifest.load(root, key, Dataset) for key in keys if root.stat(key)}
 
 
 def _agreement(

@@ -316,7 +316,7 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
         raise StorageError(f"{root.url}/{key} is damaged: it names no dataset: run `{layout.remake(key)}`")
     described = manifest.load(root, source, Dataset)
     splitting, result = dict(described.config), described.result
-    if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs
+    if splitting.get("holdout") not in ("auto", "chunks", "vods"):  # names of VODs; games, which not all VODs show
         splitting["holdout"] = "auto"
     # Checked here, where its file is known.
     restored(DatasetConfig, splitting, f"{root.url}/{source}", layout.remake(source))

@@ -18,6 +18,7 @@ from lolhl.config import Config, setting
 from lolhl.errors import UsageError
 from lolhl.highlights.feeds import Feed, feeds
 from lolhl.highlights.intensity import centred_mean
+from lolhl.highlights.outside_games import marked_down
 from lolhl.labels.spans import Span
 from lolhl.results import Highlights, Scoring
 from lolhl.review.jobs import Jobs
@@ -92,7 +93,8 @@ def _feeds(root: Root, vod: str, looked_at: Sequence[Span]) -> list[Feed]:
     spans = manifest.load(root, layout.highlights(vod), Highlights)
     scoring = load_input(root, spans, layout.scoring(vod), Scoring)
     fps, cut = scoring.result.fps, spans.result
-    smoothed = centred_mean(load_scored(root, vod, scoring).probabilities, fps, cut.smooth_seconds)
+    scores = marked_down(load_scored(root, vod, scoring).probabilities, fps, cut.outside_games)
+    smoothed = centred_mean(scores, fps, cut.smooth_seconds)
     smoothed = smoothed[: int(Fraction(cut.duration) * fps)]  # the grid may reach up to a step beyond the end
     return feeds(vod, smoothed, fps, cut.threshold, cut.highlights, looked_at)
 

@@ -28,7 +28,7 @@ from lolhl.matches.placing import Disagreement, starts_by_clock
 from lolhl.matches.riot import REGIONS, RiotApi, RiotId, open_api, parse_riot_ids
 from lolhl.matches.timeline import Match, parse_record, record_bytes
 from lolhl.results import GameEvent, Games, ShownGame, Vod
-from lolhl.stages.clock import stored_clock
+from lolhl.stages.known_games import stored_clock
 from lolhl.stages.labels import read_plain
 from lolhl.storage import Root
 

@@ -25,6 +25,7 @@ import torch
 
 import lolhl
 from lolhl import grid, layout, manifest
+from lolhl.backbones.encoder import Encoder
 from lolhl.config import setting
 from lolhl.data import cache, stretches
 from lolhl.data.samples import Contents
@@ -44,11 +45,11 @@ from lolhl.models.process_group import ProcessGroup, join_process_group
 from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
 from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
-from lolhl.signals import Signal
-from lolhl.signals.source import FrameSource
+from lolhl.signals import ReadsMore, Signal, open_signal
+from lolhl.signals.source import FrameSource, Source, source_beside
 from lolhl.stages.dataset import dataset_command, split_vods_of
 from lolhl.stages.methods import BUILT_IN
-from lolhl.storage import Root
+from lolhl.storage import MANY, Root, each
 from lolhl.vod.view import View
 
 _LIBRARIES = ("torch", "lightning", "scikit-learn")  # whose versions a bundle names
@@ -156,7 +157,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         raise UsageError(f"{name!r} is no name for a model: it is a method that `lolhl compare` has: choose another")
     source = layout.dataset(config.dataset)
     described = manifest.load(root, source, Dataset, fresh=True)
-    inputs = {source: described.content_digest()}
+    inputs = {source: described.content_digest(), **_read_besides(root, config, described)}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, layout.model(name), Model, config, inputs, force=force)
     process_group.wait()  # all have looked before the first changes anything
@@ -198,6 +199,24 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         publication.publish(root, name, trained, config.register, config.alias)
     process_group.wait()
     return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
+
+
+def _read_besides(root: Root, config: TrainConfig, described: Manifest[Dataset]) -> dict[str, str]:
+    """Key → digest of what the model's signals read besides videos and frames, such as the games of the VODs."""
+    view = View(described.result.fps, described.result.size, described.result.fit)
+
+    def encoder() -> Encoder:
+        return Encoder.from_network(_network(config, view, torch.device("cpu")))
+
+    signals = [open_signal(name, view, encoder) for name in config.model.wanted if name != PICTURES]
+    reading = [signal for signal in signals if isinstance(signal, ReadsMore)]
+    sources = material.open_sources(root, described.inputs, described.result.vods) if reading else {}
+
+    def inputs(source: Source) -> dict[str, str]:
+        beside = [(signal, source_beside(source, signal.view)) for signal in reading]
+        return {key: digest for signal, at in beside if at for key, digest in signal.inputs(at).items()}
+
+    return {key: digest for read in each(inputs, sources.values(), ahead=MANY) for key, digest in read.items()}
 
 
 @dataclass(frozen=True)
@@ -439,7 +458,7 @@ def _judge(
     smooth_seconds: float | None,
     marks: Habits,
     trained: float,
-    holdout: Literal["chunks", "vods"],
+    holdout: Literal["chunks", "vods", "games"],
 ) -> _Judged:
     """Calibrates on the validation side, chooses the threshold there, and takes the figures.
 

@@ -172,7 +172,7 @@ def test_a_model_without_a_new_vod_is_judged_on_its_validation_side(
     assert own.events[0].labelled == stored.events[0].labelled
     assert {method.frames.model.frames for method in result.methods} == {own.frames.model.frames}
     assert {method.frames.model.positives for method in result.methods} == {own.frames.model.positives}
-    assert "chunks of its validation side" in caplog.text
+    assert "chunks or games of its validation side" in caplog.text
     page = page_of(root, "plain")
     assert "do not say how good it is on other streams" in page
     assert "What each signal adds" not in page

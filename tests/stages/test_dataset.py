@@ -28,9 +28,10 @@ from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.storage.folder import Folder
 from lolhl.vod.view import View
+from tests.clock_results import shown_games
 from tests.files import stored_key
 from tests.labels.real import REAL, real_labels
-from tests.results import FRAMES, store, unsealed
+from tests.results import FRAMES, VOD, store, unsealed
 
 
 @pytest.fixture
@@ -212,6 +213,59 @@ def test_whole_vods_from_five_on(root: Root) -> None:
     assert [vod for vod, of in named.per_vod.items() if of.validation.frames] == ["v1", "v4"]
     two = dataset(root, "two", vods[:2], DatasetConfig(holdout="vods")).result
     assert two.validation.frames in (1800, 1803)
+
+
+def test_whole_games_are_held_out(root: Root) -> None:
+    games = {"a": [(100, 800), (1000, 1700), (1900, 2500)], "b": [(300, 1200)]}
+    for vod, seconds, spans in (
+        ("a", 2700, [*every(90, 12, 850), Span(890, 925), *every(80, 12, 2500)[12:]]),
+        ("b", 1500, every(70, 12, 1400)),
+    ):
+        extracted(root, vod, seconds, merge(spans))
+        store(root, f"vods/{vod}/vod.json", VOD, vod=vod, duration=seconds)
+        shown_games(root, vod, games[vod])
+    config = DatasetConfig(holdout="games", validation=0.25)
+    made = dataset(root, "d", ["a", "b"], config)
+    assert made.result.holdout == "games"
+    held = []
+    for stored in stored_vods(root, made, "d"):
+        side = np.full(8100, "-", dtype=object)
+        for name, stretches_of in stored.sides.items():
+            for first, end in stretches_of:
+                side[first:end] = name
+        for start, stop in games[stored.vod]:
+            sides = {*side[3 * start : 3 * stop].tolist()} - {"-"}
+            assert len(sides) == 1  # but for the guard, which drops some of the training side
+            held += [(stored.vod, start)] * (sides == {"validation"})
+        for span in stored.spans:
+            assert len({*side[on_grid([span], 8100, Fraction(3))].tolist()} - {"-"}) <= 1
+        at = {name: np.flatnonzero(side == name) for name in ("train", "validation")}
+        if all(len(frames) for frames in at.values()):
+            assert np.abs(at["train"][:, None] - at["validation"]).min() >= 30
+    assert 1 <= len(held) <= 2
+    assert made.result.validation.frames / made.result.natural.frames == pytest.approx(0.25, abs=0.12)
+    assert dataset(root, "d", ["a", "b"], config) == made
+    shown_games(root, "b", [(400, 1100)])
+    assert dataset(root, "d", ["a", "b"], config).inputs != made.inputs
+
+
+def test_games_that_nobody_knows_cannot_be_held_out(root: Root) -> None:
+    extracted(root, "a", 900, every(90, 12, 900))
+    config = DatasetConfig(holdout="games")
+    unknown = r"^--holdout games: nobody knows the games of VOD a: run `lolhl clock a` first$"
+    with pytest.raises(MissingInput, match=unknown):
+        dataset(root, "d", ["a"], config)
+    store(root, "vods/a/vod.json", VOD, vod="a")
+    with pytest.raises(MissingInput, match=unknown):
+        dataset(root, "d", ["a"], config)
+    shown_games(root, "a", [])
+    with pytest.raises(DatasetError, match="the clock of VOD a shows no game: leave the VOD out"):
+        dataset(root, "d", ["a"], config)
+    shown_games(root, "a", [(100, 800)])
+    with pytest.raises(DatasetError, match="these VODs shows 1 game: name more VODs, or hold out chunks"):
+        dataset(root, "d", ["a"], config)
+    assert list(root.list("datasets/")) == []
+    assert dataset(root, "d", ["a"]).result.holdout == "chunks"
 
 
 def test_a_stream_without_highlights_among_others(root: Root) -> None:
