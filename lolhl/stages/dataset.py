@@ -112,8 +112,8 @@ def dataset(
         and after the rebalancing, what was dropped and why, and what the frame sets have in common.
 
     Raises:
-        MissingInput: a VOD has neither a frame set nor a video, or it has no labels, or nobody knows its games and games
-            are held out.
+        MissingInput: a VOD has neither a frame set nor a video, or no labels, or games are held out and nobody knows
+            its games.
         DatasetError: the frame sets differ, a side would lack highlights or the rest, or there are too few games.
     """
     vods = sorted({check_name(vod, "VOD") for vod in vods})

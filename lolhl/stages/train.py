@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -44,9 +45,9 @@ from lolhl.models.network import PICTURES, Network
 from lolhl.models.process_group import ProcessGroup, join_process_group
 from lolhl.models.publication import Publication
 from lolhl.models.registry import MODELS
-from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe
+from lolhl.results import BackboneRecipe, Dataset, Model, ModelFigures, SignalRecipe, Vod
 from lolhl.signals import ReadsMore, Signal, open_signal
-from lolhl.signals.source import FrameSource, Source, source_beside
+from lolhl.signals.source import FrameSource, VideoSource
 from lolhl.stages.dataset import dataset_command, split_vods_of
 from lolhl.stages.methods import BUILT_IN
 from lolhl.storage import MANY, Root, each
@@ -208,15 +209,20 @@ def _read_besides(root: Root, config: TrainConfig, described: Manifest[Dataset])
     def encoder() -> Encoder:
         return Encoder.from_network(_network(config, view, torch.device("cpu")))
 
+    def inputs(signal: ReadsMore, vod: str, *, sees: bool) -> Mapping[str, str]:
+        if sees:
+            return signal.inputs(material.open_sources(root, described.inputs, [vod])[vod])
+        stored = manifest.find(root, layout.vod(vod), Vod)
+        return signal.inputs(VideoSource(root, stored)) if stored else {}
+
     signals = [open_signal(name, view, encoder) for name in config.model.wanted if name != PICTURES]
-    reading = [signal for signal in signals if isinstance(signal, ReadsMore)]
-    sources = material.open_sources(root, described.inputs, described.result.vods) if reading else {}
-
-    def inputs(source: Source) -> dict[str, str]:
-        beside = [(signal, source_beside(source, signal.view)) for signal in reading]
-        return {key: digest for signal, at in beside if at for key, digest in signal.inputs(at).items()}
-
-    return {key: digest for read in each(inputs, sources.values(), ahead=MANY) for key, digest in read.items()}
+    return {
+        key: digest
+        for signal in signals
+        if isinstance(signal, ReadsMore)
+        for read in each(partial(inputs, signal, sees=signal.view is not None), described.result.vods, ahead=MANY)
+        for key, digest in read.items()
+    }
 
 
 @dataclass(frozen=True)
