@@ -63,7 +63,7 @@ def choose_games(parts: Mapping[str, GameParts], *, validation: float, seed: int
         validation: the share of all instants that is aimed at.
         seed: of the choice.
     """
-    places = [(vod, place) for vod, of in parts.items() for place, (seen, _) in enumerate(of.counts) if seen]
+    places = [(vod, place) for vod, cut in parts.items() for place, (seen, _) in enumerate(cut.counts) if seen]
     sizes, positives = ([parts[vod].counts[place][at] for vod, place in places] for at in (0, 1))
     held: dict[str, list[int]] = {vod: [] for vod in parts}
     for index in split.chosen(sizes, positives, validation, split.generator(seed, "")):

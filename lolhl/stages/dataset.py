@@ -274,7 +274,7 @@ def _assign_games(sources: Sequence[Source], fps: Fraction, config: DatasetConfi
         source.vod: split_games.game_parts(source.spans, source.games, source.frames, fps, source.known(fps))
         for source in sources
     }
-    seen = sum(seen > 0 for of in parts.values() for seen, _ in of.counts)
+    seen = sum(seen > 0 for cut in parts.values() for seen, _ in cut.counts)
     if seen < 2:
         raise DatasetError(
             f"--holdout games: the labelled part of these VODs shows {seen} game: name more VODs, or hold out chunks"

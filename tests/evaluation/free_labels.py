@@ -11,6 +11,7 @@ of the other side: by the labels of the log, and by those of people.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -160,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of training and of people's borders")
     parser.add_argument("--name", default="free-labels", help="of the result: results/DATE-NAME.md")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the labels in the root are put back then too
     try:
         if render(["--set", "evaluate", "--out", str(given.streams)]):
             return 1

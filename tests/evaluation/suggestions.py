@@ -14,6 +14,7 @@ What is done already is kept in the root: the streams and tracks are those of `p
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -301,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=USUAL, help="how he looks")
     parser.add_argument("--name", default="suggestions", help="of the result: results/DATE-NAME.md")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the labels in the root are put back then too
     try:
         if render(["--set", "evaluate", "--out", str(given.streams)]):
             return 1
