@@ -19,7 +19,8 @@ from lolhl.models.tracking import CHAMPION
 from lolhl.results import Report
 from lolhl.signals.pictures import PictureSignal
 from lolhl.stages.download import DownloadConfig, download
-from lolhl.stages.infer import InferConfig, KeyFrames, infer, look
+from lolhl.stages.infer import InferConfig, infer
+from lolhl.stages.picture_scores import KeyFrames, look
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.vod.live_key_frames import LiveKeyFrames

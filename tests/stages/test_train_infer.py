@@ -32,7 +32,8 @@ from lolhl.models.video import VideoSettings
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.highlights import highlights
-from lolhl.stages.infer import InferConfig, _between, infer
+from lolhl.stages.infer import InferConfig, infer
+from lolhl.stages.picture_scores import _between
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.vod.decode import Mode
