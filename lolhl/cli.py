@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # NumPy is imported where `main` can say so if memory is too 
 
     from lolhl.evaluate.figures import EventFigures
     from lolhl.manifest import Manifest
-    from lolhl.results import Analysis, Clock, Games, MethodComparison, Model, Report, Retraining
+    from lolhl.results import Analysis, Clock, Games, MethodComparison, Model, Reel, Report, Retraining
     from lolhl.stages.export import Exported
     from lolhl.stages.labels import Imported
     from lolhl.stages.review import Reviewed
@@ -260,6 +260,13 @@ def _format_export(files: "Iterable[Exported]", root: Root, _arguments: Argument
     ]
 
 
+def _format_reel(made: "Manifest[Reel]", root: Root, _arguments: Arguments) -> list[Line]:
+    result = made.result
+    seconds = round(sum(stop - start for start, stop in result.spans))
+    what = f"{len(result.spans)} {'corrected ' * result.corrected}highlights, {seconds} s"
+    return [(f"reel {result.vod}: {what}: {root.url}/{result.reel}", made.result_values())]
+
+
 def _format_train(made: "Manifest[Model]", _root: Root, arguments: Arguments) -> list[Line]:
     figures, model = made.result.metrics, arguments.model
     if figures.holdout == "vods":
@@ -353,6 +360,7 @@ _FORMATS: dict[str, Format] = {
     "train": _format_train,
     "report": _format_report,
     "export": _format_export,
+    "reel": _format_reel,
     "run": _format_report,
     "compare": _format_compare,
     "analyse": _format_analyse,

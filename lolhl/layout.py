@@ -272,6 +272,15 @@ def shorts(vod: str) -> str:
     return f"{highlights_folder(vod)}shorts.json"
 
 
+def reel(vod: str) -> str:
+    """The manifest of the reel of a VOD's highlights as they were corrected."""
+    return f"{highlights_folder(vod)}corrected/reel.json"
+
+
+def reel_video(vod: str) -> str:
+    return f"{highlights_folder(vod)}corrected/reel.mp4"
+
+
 def report(vod: str) -> str:
     """The manifest of a VOD's page."""
     return f"{highlights_folder(vod)}report.json"
@@ -366,6 +375,8 @@ def command(key: str) -> str:
             return "lolhl report … --camera x,y,w,h"
         case ["highlights", vod, "shorts.json"] | ["highlights", vod, "shorts", *_]:
             return f"lolhl report {vod} --shorts"
+        case ["highlights", vod, "corrected", *_]:
+            return f"lolhl reel {vod}"
         case ["highlights", vod, file] if file.startswith(("scores.", "scores-")):
             return f"lolhl infer … {vod}"
         case ["highlights", vod, *_]:

@@ -561,6 +561,27 @@ class Shorts(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reel(Result):
+    """The reel of a VOD's highlights as they were corrected.
+
+    Attributes:
+        reel: key in the root.
+        spans: start and stop of what it shows, in seconds of the VOD, in its order.
+        corrected: whether the highlights are other than the model found them.
+        reel_from: the quality that it was cut from.
+        source_may_come: see `Clips`.
+    """
+
+    stage = "reel"
+    vod: str
+    reel: str
+    spans: list[tuple[Seconds, Seconds]]
+    corrected: bool
+    reel_from: Literal["source", "stored"]
+    source_may_come: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportedHighlight:
     """A highlight: its span, the second of its peak, and the keys of its clip and of its short if there are such."""
 

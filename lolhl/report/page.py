@@ -40,6 +40,7 @@ SCRIPTS = (
     "feeds",
     "exports",
     "camera",
+    "reel",
     "shorts",
     "review",
     "summary",

@@ -37,7 +37,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import stored_labels
 from lolhl.manifest import Output
 from lolhl.report.page import reviewed
-from lolhl.results import Clips, Highlights, Report, Result, Retraining, Shorts, Vod
+from lolhl.results import Clips, Highlights, Reel, Report, Result, Retraining, Shorts, Vod
 from lolhl.review import index
 from lolhl.review.cameras import camera_key, load_camera, parse_camera, save_camera
 from lolhl.review.corrections import (
@@ -238,6 +238,26 @@ class _MakeShorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
         return site.jobs.start("report", [*options, "--", self.vod], report.title or self.vod)
 
 
+class _MakeReel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="reel"):
+    """The wish for one video of a VOD's highlights as they were corrected.
+
+    Attributes:
+        vod: its name.
+        minutes: how long it may be; None for all highlights.
+        rank: whether it begins with the best, and does not go by time.
+    """
+
+    vod: Annotated[str, Meta(max_length=200)]
+    minutes: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+    rank: bool = False
+
+    def begin(self, site: "_Site") -> Job:
+        report = site.find_report(self.vod).result
+        options = [f"--minutes={self.minutes:g}"] if self.minutes else []
+        options += ["--order=rank"] if self.rank else []
+        return site.jobs.start("reel", [*options, "--", self.vod], report.title or self.vod)
+
+
 class _Ran(msgspec.Struct, frozen=True):
     """What the page needs of what `lolhl run` prints."""
 
@@ -264,9 +284,16 @@ class _Reported(msgspec.Struct, frozen=True):
     highlights: list[_ReportedHighlight]
 
 
-_WANTED = msgspec.json.Decoder(
-    _Retrain | _Run | _MakeShorts
-)  # made once, before there are threads: see `lolhl.manifest`
+class _Reeled(msgspec.Struct, frozen=True):
+    """What the page needs of what `lolhl reel` prints."""
+
+    vod: str
+    reel: str
+    spans: list[tuple[float, float]]
+
+
+# Made once, before there are threads: see `lolhl.manifest`.
+_WANTED = msgspec.json.Decoder(_Retrain | _Run | _MakeShorts | _MakeReel)
 
 
 @dataclass(frozen=True)
@@ -400,7 +427,7 @@ class _Site:
 
     def _described(self, job: Job) -> dict[str, Any]:
         """A job as the page shows it."""
-        values = {**asdict(job), "result": None, "table": None, "page": None, "shorts": None}
+        values = {**asdict(job), "result": None, "table": None, "page": None, "shorts": None, "reel": None}
         if job.state != "done" or not job.result:
             return values
         if job.verb == "run":
@@ -413,6 +440,10 @@ class _Site:
                 for highlight in reported.highlights
                 if highlight.short
             ]
+        if job.verb == "reel":
+            reeled = msgspec.convert(job.result, _Reeled)
+            values["page"] = index.page_address(reeled.vod)
+            values["reel"] = {"href": f"/{quote(reeled.reel)}", "highlights": len(reeled.spans)}
         if job.verb == "retrain":
             from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
 
@@ -435,6 +466,7 @@ class _Site:
                 layout.clips(vod): Clips,
                 layout.shorts(vod): Shorts,
                 layout.report(vod): Report,
+                layout.reel(vod): Reel,
             }
         for manifest_key, kind in manifests.items():
             stored = manifest.intact(self.root, manifest_key, kind)

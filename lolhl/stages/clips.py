@@ -6,15 +6,15 @@ quality. Where Twitch fails, clips are cut from the stored video, and the next r
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from lolhl import grid, layout, manifest, progress
+from lolhl import grid, layout, manifest
 from lolhl.config import setting
-from lolhl.errors import ExportError, VideoError
+from lolhl.errors import ExportError
 from lolhl.exports import edl
 from lolhl.exports.cut_list import Cut, CutList
 from lolhl.exports.media import describe
@@ -23,9 +23,8 @@ from lolhl.manifest import Manifest, Output
 from lolhl.results import Clip, Clips, Highlights, Vod
 from lolhl.stages.footage import Footage, FootageConfig, Piece, find_footage
 from lolhl.stages.highlights import load_input
+from lolhl.stages.joined_clips import Order, cut_clips, join_clips
 from lolhl.storage import Root
-from lolhl.vod import cut
-from lolhl.vod.probe import probe
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class ClipsConfig(FootageConfig):
     reel_minutes: float | None = setting(
         None, "the reel holds the best clips that are together at most so long (default: all clips)", above=0
     )
-    reel_order: Literal["time", "rank"] = setting("time", "whether the reel goes by time, or begins with the best")
+    reel_order: Order = setting("time", "whether the reel goes by time, or begins with the best")
     reel_fade: float = setting(
         0.0, "seconds of black between the reel's clips, half of them a fade; encodes it anew", at_least=0, at_most=10
     )
@@ -91,8 +90,19 @@ def clips(
     if earlier and media.source_may_come:  # these clips are there
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
-        files = _cut(vod, media, config, Path(folder))
-        reel_ranks = _join(media, files, config, Path(folder))
+        by_rank = cut_clips(media, Path(folder), f"report {vod}", exact=config.clips == "exact")
+        files = {_clip_name(piece.highlight): by_rank[piece.highlight.rank] for piece in media.pieces}
+        reel_ranks: list[int] = []
+        if config.reel and by_rank:
+            files[_REEL] = Path(folder) / _REEL
+            reel_ranks = join_clips(
+                by_rank,
+                files[_REEL],
+                minutes=config.reel_minutes,
+                order=config.reel_order,
+                fade=config.reel_fade,
+                loudness=config.reel_loudness,
+            )
         lists = _edit_lists(root, stored, spans.result, media)
         names = {name: layout.highlights_folder(vod) + name for name in (*files, *lists)}
         result = Clips(
@@ -114,70 +124,6 @@ def clips(
                 root.write(names[name], text)
                 outputs.append(Output.from_bytes(names[name], text))
             return begun.finish(result, outputs)
-
-
-def _cut(vod: str, media: Footage, config: ClipsConfig, folder: Path) -> dict[str, Path]:
-    """Cuts clips. Returns name → file.
-
-    Where one clip cannot be a copy, all are encoded anew, since a reel cannot mix them.
-    """
-    if not media.pieces:
-        return {}
-    if config.clips == "exact":
-        files = _cut_clips(media, folder, exact=True)
-    else:
-        try:
-            files = _cut_clips(media, folder, exact=False)
-        except VideoError:
-            files = _cut_clips(media, folder, exact=True)
-            log.warning(
-                "report %s: %s cannot be copied into .mp4, so clips were encoded anew (--clips exact)",
-                vod,
-                media.pieces[0].name,
-            )
-    return files
-
-
-def _join(media: Footage, files: dict[str, Path], config: ClipsConfig, folder: Path) -> list[int]:
-    """Joins clips to the reel, and puts it among the files. Returns the ranks of its clips, in its order."""
-    clip_files = {piece.highlight.rank: files[_clip_name(piece.highlight)] for piece in media.pieces}
-    if not config.reel or not clip_files:
-        return []
-    ranks = sorted(clip_files)
-    if config.reel_minutes is not None:
-        ranks = _fitting({rank: probe(clip_files[rank]).duration for rank in ranks}, 60 * config.reel_minutes)
-    if config.reel_order == "time":
-        ranks = [rank for rank in clip_files if rank in ranks]
-    has_sound = probe(clip_files[ranks[0]]).has_audio
-    loudness = config.reel_loudness if has_sound else None
-    cut.reel([clip_files[rank] for rank in ranks], folder / _REEL, fade=config.reel_fade / 2, loudness=loudness)
-    files[_REEL] = folder / _REEL
-    return ranks
-
-
-def _fitting(lengths: Mapping[int, float], seconds: float) -> list[int]:
-    """The ranks, best first, of clips that fit into so many seconds; the best one where none does.
-
-    Args:
-        lengths: rank → seconds, best first.
-    """
-    ranks: list[int] = []
-    for rank, length in lengths.items():
-        if length <= seconds:
-            ranks.append(rank)
-            seconds -= length
-    return ranks or [next(iter(lengths))]
-
-
-def _cut_clips(media: Footage, folder: Path, *, exact: bool) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    with progress.bar("clips", sum(piece.highlight.span.duration for piece in media.pieces), "s") as advance:
-        for piece in media.pieces:
-            name = _clip_name(piece.highlight)
-            files[name] = folder / PurePosixPath(name).name
-            cut.clip(piece.video, piece.span, files[name], exact=exact)
-            advance(piece.highlight.span.duration)
-    return files
 
 
 def _clip_name(highlight: Highlight) -> str:

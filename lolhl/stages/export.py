@@ -6,7 +6,6 @@ made anew each time, since they name folders of this machine; nothing in lolhl r
 Highlights that an editor has corrected on the review page are exported as he left them.
 """
 
-import itertools
 import logging
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -19,10 +18,11 @@ from lolhl.errors import ExportError, MissingInput, UsageError
 from lolhl.exports.cut_list import Cut, CutList, Media, with_handles
 from lolhl.exports.formats import FORMATS, Format
 from lolhl.exports.media import address_in, describe
-from lolhl.labels.spans import Span
+from lolhl.highlights.cut import Highlight
 from lolhl.manifest import Manifest
 from lolhl.results import Clips, Highlights, SourceStretch, Vod
-from lolhl.review.corrections import Corrections, borders, load_corrections
+from lolhl.review.corrected import corrected
+from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.stages.highlights import load_input
 from lolhl.storage import Root
 from lolhl.timecode import Rate
@@ -122,16 +122,16 @@ def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) 
     """What these formats are written from, and whether it is other than the model found it."""
     spans = manifest.load(root, layout.highlights(vod), Highlights, fresh=True)
     stored = load_input(root, spans, layout.vod(vod), Vod)
-    cuts = [Cut(highlight.span, highlight.rank, highlight.reason) for highlight in spans.result.highlights]
+    found = spans.result.highlights
     corrections = load_corrections(root, vod)[0] if config.corrections else Corrections()
-    corrected = _corrected(cuts, corrections, spans.result.duration)
-    if not corrected:
+    cuts, kept = _cuts(found), _cuts(corrected(found, corrections, spans.result.duration))
+    if not kept:
         reason = "all were rejected on the review page" if cuts else spans.result.reason or "none were cut"
         raise ExportError(f"VOD {vod} has no highlights: {reason}")
-    changed = {cut.rank for cut in corrected} - {cut.rank for cut in corrected if cut in cuts}
-    is_corrected = corrected != cuts
+    changed = {cut.rank for cut in kept} - {cut.rank for cut in kept if cut in cuts}
+    is_corrected = kept != cuts
     clip_list = _clips(root, spans)
-    cuts = sorted(corrected[: config.top], key=lambda cut: cut.span)
+    cuts = sorted(kept[: config.top], key=lambda cut: cut.span)
     if any(FORMATS[name].needs_media for name in names):
         cuts = _with_media(root, stored, clip_list, cuts, changed, config)
     reel = _reel(root, clip_list, spans.result) if any(FORMATS[name].needs_reel for name in names) else ()
@@ -146,29 +146,8 @@ def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) 
     ), is_corrected
 
 
-def _corrected(cuts: Sequence[Cut], corrections: Corrections, duration: float) -> list[Cut]:
-    """The highlights as their editor left them, in order of rank. Those that he added come last, in order of time."""
-    verdicts = {borders(span.was): span for span in corrections.spans if span.was}
-    kept = []
-    for cut in cuts:
-        verdict = verdicts.get(borders((cut.span.start, cut.span.stop)))
-        if verdict is None:
-            kept.append(cut)
-        elif verdict.verdict == "accepted":
-            kept.append(replace(cut, span=replace(cut.span, start=verdict.start, stop=min(verdict.stop, duration))))
-    added = sorted(
-        (span.start, min(span.stop, duration))
-        for span in corrections.spans
-        if span.verdict == "accepted" and not span.was and span.start < duration
-    )
-    ranks = itertools.count(len(cuts) + 1)
-    return [
-        *kept,
-        *(
-            Cut(Span(*times, f"highlight {rank}"), rank, "added by hand")
-            for times, rank in zip(added, ranks, strict=False)
-        ),
-    ]
+def _cuts(highlights: Sequence[Highlight]) -> list[Cut]:
+    return [Cut(highlight.span, highlight.rank, highlight.reason) for highlight in highlights]
 
 
 def _clips(root: Root, spans: Manifest[Highlights]) -> Manifest[Clips] | None:

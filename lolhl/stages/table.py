@@ -191,6 +191,16 @@ STAGES: dict[str, Stage] = {
         "examples:\n  lolhl export 1863051677\n  lolhl export 1863051677 --format fcpxml --handles 2\n"
         "  lolhl export 1863051677 --format fcp7 --media stored --media-folder 'D:\\vods\\1863051677'",
     ),
+    "reel": Stage(
+        "join highlights, as they were corrected on the review page, to one video",
+        image="extract",
+        words=(Word("vod", "names of VODs with highlights", many=True),),
+        settings=("ReelConfig",),
+        shareable=True,
+        epilog="`lolhl report` makes a reel of what the model found; this one leaves out what was rejected, has the "
+        "borders\nthat were moved, and holds what was added.\n\n"
+        "examples:\n  lolhl reel 1863051677\n  lolhl reel 1863051677 --minutes 8 --fade 0.5 --loudness -14",
+    ),
     "compare": Stage(
         "judge models and other methods on the same labelled VODs",
         image="infer",

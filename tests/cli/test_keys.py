@@ -35,6 +35,8 @@ def templates(finished: Root, tmp_path_factory: pytest.TempPathFactory) -> list[
         "games/a.json",
         "clocks/a.json",
         "reviews/a.json",
+        "highlights/a/corrected/reel.json",
+        "highlights/a/corrected/reel.mp4",
         "vods/a/twitch-clips.json",
         "matches/EUW1_7123456789.json",
     ]

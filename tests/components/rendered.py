@@ -45,6 +45,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "infer-replicas-gpu": ("infer", ("--replicas", "2", *_GPU), ("first", *_VODS, *_AT)),
     "report": ("report", (), (*_VODS, *_AT)),
     "export": ("export", (), (*_VODS, "--format", "otio", *_AT)),
+    "reel": ("reel", (), (*_VODS, "--minutes", "8", *_AT)),
     "compare": ("compare", (), ("champion", "first", "--vods", _VODS[1], *_AT)),
     "analyse": ("analyse", (), ("champion", "--vods", _VODS[1], *_AT)),
     "retrain": ("retrain", (), _AT),

@@ -17,6 +17,7 @@ from lolhl.stages.clips import ClipsConfig, clips
 from lolhl.stages.download import download
 from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.page import page
+from lolhl.stages.reel import reel
 from lolhl.stages.report import ReportConfig, report
 from lolhl.stages.shorts import ShortsConfig, shorts
 from lolhl.storage import Root
@@ -116,6 +117,7 @@ def test_what_was_made_anew_in_the_meantime_is_refused(root: Root) -> None:
     [
         (clips, "highlights/v1/clips.json"),
         (lambda root, spans: shorts(root, spans, ShortsConfig(shorts=True)), "highlights/v1/shorts.json"),
+        (lambda root, _: reel(root, "v1"), "highlights/v1/corrected/reel.json"),
     ],
 )
 def test_nothing_is_cut_from_a_video_that_took_the_place_of_its_own(

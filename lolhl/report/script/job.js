@@ -1,7 +1,7 @@
 // The work that runs on the server: how it is begun and cancelled, how far it is, and what came of it.
 // The server knows all of it. This page asks once a second while something runs, and once when it is opened.
 
-const JOBS = { report: 'Making shorts', retrain: 'Learning', run: 'Finding highlights' };
+const JOBS = { reel: 'Making the reel', report: 'Making shorts', retrain: 'Learning', run: 'Finding highlights' };
 const jobs = { shown: null, panel: null, timer: null, ended: () => {} };
 
 const runs = (job) => job.state === 'running' || job.state === 'cancelling';
@@ -60,6 +60,7 @@ function showJob(job) {
     job.table ? el('section', {}, ...figures(job.table, 'h3')) : null,
     job.shorts?.length ? el('ul', { class: 'outputs', 'aria-label': 'Shorts' }, ...job.shorts.map((short) => el('li', {}, el('a', { href: short.href, download: '' }, `Short of highlight ${short.rank}`)))) : null,
     job.shorts && !job.shorts.length ? el('p', { class: 'quiet' }, 'There is no highlight to make a short of.') : null,
+    job.reel ? el('a', { class: 'button', href: job.reel.href, download: '' }, `Download the reel of ${job.reel.highlights} highlight${job.reel.highlights === 1 ? '' : 's'}`) : null,
     job.page && job.page !== location.pathname ? el('a', { class: 'button', href: job.page }, 'Open the highlights') : null,
   ].filter(Boolean));
   if (before && runs(before) && !runs(job)) jobs.ended(job);

@@ -184,6 +184,7 @@ if (review) {
   follow();
   showExports(review.exports);
   showFeeds(review.feeds);
+  showReel();
   showShorts(showCamera(review.camera));
   $('back').href = '/';
   $('back').hidden = false;
