@@ -7,16 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Error, expect
 
 from lolhl import layout
 from lolhl.review.corrections import Corrections, load_corrections
 from lolhl.storage import Root
 from tests.review.pages import borders, choose, expect_saved, verdicts
+from tests.review.served import Served
 
 
 @contextmanager
@@ -26,6 +27,27 @@ def ending(server: "subprocess.Popen[str]") -> Iterator[None]:
         yield
     finally:
         server.kill()
+
+
+@pytest.mark.slow
+def test_a_page_that_is_killed_loses_nothing_that_was_saved(browser: Browser, served: Served, root: Root) -> None:
+    """Ten times: a change, its save, the page's process crashes, and the next page goes on with it."""
+    for count in range(1, 11):
+        with browser.new_context() as context:
+            context.add_cookies([{"name": served.session.cookie, "value": served.session.secret, "url": served.url}])
+            tab = context.new_page()
+            tab.goto(f"{served.url}/highlights/stream/report.html")
+            tab.get_by_role("button", name="Correct by hand").click()
+            if count > 1:
+                expect(tab.locator("#changes")).to_contain_text("1 moved")
+            choose(tab, "h1")
+            tab.keyboard.press("w")
+            expect_saved(tab)
+            with tab.expect_event("crash"), suppress(Error):
+                tab.goto("chrome://crash", timeout=5_000)
+        assert load_corrections(root, "stream")[0].revision == count
+    start, stop = borders(root)["h1"]
+    assert verdicts(root) == [(max(0, start - 10), min(60, stop + 10), "accepted")]
 
 
 @pytest.mark.slow
