@@ -90,7 +90,7 @@ def clips(
     if earlier and media.source_may_come:  # these clips are there
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
-        by_rank = cut_clips(media, Path(folder), f"report {vod}", exact=config.clips == "exact")
+        by_rank = cut_clips(media, Path(folder), f"report {vod}", "--clips exact", exact=config.clips == "exact")
         files = {_clip_name(piece.highlight): by_rank[piece.highlight.rank] for piece in media.pieces}
         reel_ranks: list[int] = []
         if config.reel and by_rank:

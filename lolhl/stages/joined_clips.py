@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 Order = Literal["time", "rank"]
 
 
-def cut_clips(footage: Footage, folder: Path, stage: str, *, exact: bool) -> dict[int, Path]:
+def cut_clips(footage: Footage, folder: Path, command: str, option: str, *, exact: bool) -> dict[int, Path]:
     """Cuts a clip of each piece. Returns rank → file, in order of time.
 
     Where one clip cannot be a copy, all are encoded anew, since a reel cannot mix them.
@@ -24,7 +24,7 @@ def cut_clips(footage: Footage, folder: Path, stage: str, *, exact: bool) -> dic
     Args:
         footage: what is cut.
         folder: where the files go.
-        stage: what asks for them, for the warning that they are encoded anew.
+        command, option: what asks for them, and what asks for exact ones, for the warning that they are encoded anew.
         exact: whether they are encoded anew in any case, and hold just the pictures of the highlights.
 
     Raises:
@@ -37,9 +37,8 @@ def cut_clips(footage: Footage, folder: Path, stage: str, *, exact: bool) -> dic
             return _cut(footage, folder, exact=False)
         except VideoError:
             files = _cut(footage, folder, exact=True)
-            log.warning(
-                "%s: %s cannot be copied into .mp4, so clips were encoded anew (exact)", stage, footage.pieces[0].name
-            )
+            name = footage.pieces[0].name
+            log.warning("%s: %s cannot be copied into .mp4, so clips were encoded anew (%s)", command, name, option)
             return files
     return _cut(footage, folder, exact=True)
 

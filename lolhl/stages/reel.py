@@ -86,7 +86,7 @@ def reel(root: Root, vod: str, config: ReelConfig = ReelConfig(), *, force: bool
     if earlier and footage.source_may_come:  # this reel is there
         return earlier
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
-        clips = cut_clips(footage, Path(folder), f"reel {vod}", exact=config.cut == "exact")
+        clips = cut_clips(footage, Path(folder), f"reel {vod}", "--cut exact", exact=config.cut == "exact")
         file = Path(folder) / "reel.mp4"
         ranks = join_clips(
             clips, file, minutes=config.minutes, order=config.order, fade=config.fade, loudness=config.loudness

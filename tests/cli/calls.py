@@ -262,6 +262,8 @@ CALLS = [
     Bad("reel a --order best", 2, "'best'", "rank"),
     Bad("reel a --fade 11", 2, "--fade 11", "0 to 10"),
     Bad("reel a --cut fast", 2, "'fast'", "exact"),
+    Bad("reel a --loudness 0", 2, "--loudness 0", "-70 to -5"),
+    Bad("reel ../a", 2, "../a", "VOD"),
     Bad("report a --reel-loudness 0", 2, "--reel-loudness 0", "-70 to -5"),
     Bad("report a --threshold 2", 2, "--threshold 2", "0 to 1"),
     Bad("report a --threshold nan", 2, "--threshold nan", "0 to 1"),

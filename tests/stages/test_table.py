@@ -62,7 +62,7 @@ def test_every_row_names_what_its_module_has(name: str) -> None:
 
 def test_each_image_offers_what_the_one_before_does() -> None:
     assert table.offered("dataset") == ["labels", "riot", "dataset"]
-    assert table.offered("extract") == ["download", "extract", "labels", "riot", "dataset", "export"]
+    assert table.offered("extract") == ["download", "extract", "labels", "riot", "dataset", "export", "reel"]
     assert table.offered("train") == [*STAGES]
     done = subprocess.run(
         [sys.executable, "-m", "lolhl.stages.table", "infer"], capture_output=True, text=True, check=True

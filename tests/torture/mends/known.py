@@ -373,8 +373,8 @@ MENDS = (
     ),
     # 14: what says the wrong thing
     mend(
-        14, "clips", "videos:clips-vp8", "lolhl/stages/clips.py",
-        "except VideoError:\n            files", "except ZeroDivisionError:\n            files",
+        14, "clips", "videos:clips-vp8", "lolhl/stages/joined_clips.py",
+        "except VideoError:", "except ZeroDivisionError:",
     ),
     mend(
         14, "full-disk", "calls:full-root", "lolhl/machine.py", "    errno.ENOSPC: _FULL,\n", "",
