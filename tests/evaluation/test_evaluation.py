@@ -100,7 +100,7 @@ def test_a_stream_is_brought_with_labels_and_chat_and_costs_are_those_of_what_wa
         assert times
         assert max(times) < seconds
     costs = workshop.costs()
-    assert {"download learn-b", "labels learn-b-half", "pictures learn-b"} <= set(costs)
+    assert {"download learn-b", "labels learn-b-half"} <= set(costs)
     capsys.readouterr()
     workshop.bring(vods)
     assert workshop.costs() == costs

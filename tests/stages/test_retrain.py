@@ -283,8 +283,8 @@ Folder.write = write_or_die
 sys.exit(cli.main(["retrain", "--like", "m", "--root", sys.argv[1]]))
 """
     for last, who in {
-        "frames/c/3fps-96px-squeeze-q90/frameset.json": "wrong",
         f"datasets/{new}/dataset.json": "wrong",
+        "track.json": "wrong",
         f"models/{new}/model.json": "wrong",
         "report.md": "wrong",
         layout.CHAMPION: "wrong",
