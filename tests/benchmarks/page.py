@@ -73,7 +73,6 @@ def main() -> None:
         for _ in range(8):
             page.keyboard.press("+")
         rows.append(_row(page, "drag some minutes", "drag", []))
-        rows.append(_row(page, "go from highlight to highlight", "key", ["PageDown"]))
     table = Table(
         f"{HOURS} h, {len(report.smoothed):,} scores, {len(report.highlights):,} highlights",
         ("action", "median, ms", "95 % within, ms", "longest, ms", "goal, ms"),

@@ -76,6 +76,7 @@ def _streams(out: Path, settings: dict[str, Settings]) -> None:
         print(f"sample streams: all done in {out}")
         return
     out.mkdir(parents=True, exist_ok=True)
+    out = out.absolute()  # a game that begins in another thread changes the working folder for a moment
     lock = threading.Lock()
     seconds = sum(settings[name].seconds for name in todo)
     with progress.bar("sample streams", seconds, "s") as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
