@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lolhl import grid
 from lolhl.backbones.encoder import Encoder
 from lolhl.backbones.feature_runtime import open_runtime
 from lolhl.data import cache
@@ -96,9 +97,9 @@ def end_of(source: Source, fps: Fraction, tracks: Mapping[str, VodTracks]) -> in
     A video may claim to be longer than it is.
     """
     if isinstance(source, FrameSource):
-        return source.instants(fps)
+        return len(source.frames)
     ends = {name: len(track) for name, vod_tracks in tracks.items() if (track := vod_tracks[source.vod])}
-    return ends[PICTURES] if PICTURES in ends else max(ends.values(), default=source.instants(fps))
+    return ends[PICTURES] if PICTURES in ends else max(ends.values(), default=grid.instants_in(source.seconds, fps))
 
 
 def is_known(tracks: VodTracks) -> bool:

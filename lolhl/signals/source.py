@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -52,10 +51,6 @@ class FrameSource:
     @property
     def seconds(self) -> float:
         return float(len(self.frames) / self.frames.view.fps)
-
-    def instants(self, fps: Fraction) -> int:  # noqa: ARG002
-        """How many instants its grid has."""
-        return len(self.frames)
 
     @property
     def layout(self) -> Layout:
@@ -114,10 +109,6 @@ class VideoSource:
     @property
     def seconds(self) -> float:
         return self.made.result.duration
-
-    def instants(self, fps: Fraction) -> int:
-        """How many instants a grid has by the length that the video claims. Only a track knows where it really ends."""
-        return grid.first_frame_at(self.seconds, fps)
 
     @cached_property
     def path(self) -> Path:

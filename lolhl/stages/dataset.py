@@ -293,10 +293,10 @@ def _source(root: Root, vod: str, spec: FrameSpec | None, view: View, *, whole_g
         frames = manifest.load(root, key, Frames, spec.command(vod), fresh=True)
         count, digest = frames.result.frames, frames.content_digest()
     else:
-        made = manifest.find(root, key, Vod)
-        if made is None:
+        video = manifest.find(root, key, Vod)
+        if video is None:
             raise MissingInput(f"VOD {vod} has neither frames nor a video: run `lolhl download … --name {vod}` first")
-        count, digest = grid.first_frame_at(made.result.duration, view.fps), made.content_digest()
+        count, digest = grid.instants_in(video.result.duration, view.fps), video.content_digest()
         if not count:
             raise MissingInput(f"the video of VOD {vod} does not say how long it is: run `lolhl extract {vod}` first")
     labels, labels_digest = read_labels(root, vod)

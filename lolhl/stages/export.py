@@ -122,12 +122,11 @@ def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) 
     """What these formats are written from, and whether it is other than the model found it."""
     spans = manifest.load(root, layout.highlights(vod), Highlights, fresh=True)
     stored = load_input(root, spans, layout.vod(vod), Vod)
-    found = spans.result.highlights
+    highlights = spans.result.highlights
     corrections = load_corrections(root, vod)[0] if config.corrections else Corrections()
-    cuts, kept = _cuts(found), _cuts(corrected(found, corrections, spans.result.duration))
+    cuts, kept = _cuts(highlights), _cuts(corrected(highlights, corrections, spans.result.duration))
     if not kept:
-        reason = "all were rejected on the review page" if cuts else spans.result.reason or "none were cut"
-        raise ExportError(f"VOD {vod} has no highlights: {reason}")
+        raise none_left(vod, spans.result)
     changed = {cut.rank for cut in kept} - {cut.rank for cut in kept if cut in cuts}
     is_corrected = kept != cuts
     clip_list = _clips(root, spans)
@@ -144,6 +143,12 @@ def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) 
         cuts=with_handles(cuts, config.handles, spans.result.duration),
         reel=tuple(reel),
     ), is_corrected
+
+
+def none_left(vod: str, spans: Highlights) -> ExportError:
+    """Says why no highlight is left of those that were found, or that none was."""
+    reason = "all were rejected on the review page" if spans.highlights else spans.reason or "none were cut"
+    return ExportError(f"VOD {vod} has no highlights: {reason}")
 
 
 def _cuts(highlights: Sequence[Highlight]) -> list[Cut]:

@@ -13,12 +13,12 @@ from typing import Literal
 
 from lolhl import layout, manifest
 from lolhl.config import setting
-from lolhl.errors import ExportError
 from lolhl.highlights.cut import Highlight
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Highlights, Reel, Vod
 from lolhl.review.corrected import corrected
 from lolhl.review.corrections import load_corrections
+from lolhl.stages.export import none_left
 from lolhl.stages.footage import FootageConfig, find_footage
 from lolhl.stages.highlights import load_input
 from lolhl.stages.joined_clips import Order, cut_clips, join_clips
@@ -71,9 +71,7 @@ def reel(root: Root, vod: str, config: ReelConfig = ReelConfig(), *, force: bool
     stored = load_input(root, spans, layout.vod(vod), Vod)
     kept = corrected(spans.result.highlights, load_corrections(root, vod)[0], spans.result.duration)
     if not kept:
-        found = spans.result.highlights
-        reason = "all were rejected on the review page" if found else spans.result.reason or "none were cut"
-        raise ExportError(f"VOD {vod} has no highlights: {reason}")
+        raise none_left(vod, spans.result)
     inputs = {
         layout.highlights(vod): spans.content_digest(),
         layout.vod(vod): stored.content_digest(),

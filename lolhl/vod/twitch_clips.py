@@ -135,12 +135,12 @@ def _page(channel: str, period: str, cursor: str) -> _Clips:
     if answer.status != 200:
         raise TwitchError(f"clips of viewers: Twitch answered {answer.status}: run again later")
     try:  # not by msgspec alone, which knows no half characters
-        found = msgspec.convert(json.loads(answer.body), _Answer)
+        listed = msgspec.convert(json.loads(answer.body), _Answer)
     except (ValueError, RecursionError) as error:
         raise TwitchError(f"clips of viewers: what Twitch answers is none ({str(error)[:200]})") from error
-    if found.errors or not found.data:
-        why = "; ".join(error.message for error in found.errors)[:200] or "without a reason"
+    if listed.errors or not listed.data:
+        why = "; ".join(error.message for error in listed.errors)[:200] or "without a reason"
         raise TwitchError(f"clips of viewers: Twitch refuses to list them ({why})")
-    if not found.data.user or not found.data.user.clips:
+    if not listed.data.user or not listed.data.user.clips:
         raise TwitchError(f"clips of viewers: Twitch knows no channel {channel}")
-    return found.data.user.clips
+    return listed.data.user.clips

@@ -25,7 +25,6 @@ from lolhl.errors import LolhlError
 from lolhl.evaluate.compare import compare
 from lolhl.evaluate.figures import MethodFigures, format_figure
 from lolhl.labels.spans import Span, merge
-from lolhl.labels.store import save_labels
 from lolhl.stages import methods
 from tests.benchmarks import result
 from tests.evaluation import report
@@ -97,23 +96,18 @@ def run(
     names = {FREE: f"free-{direction.name}-{seed}", PEOPLE: f"people-{direction.name}-{seed}"}
     try:
         for source, labels in ((FREE, free), (PEOPLE, people)):
-            _save(workshop, labels)
+            workshop.save(labels)
             name = names[source]
             workshop.run(f"dataset {name}", "dataset", name, *direction.learn)
             workshop.run(f"train {name}", "train", name, "--dataset", name, "--seed", str(seed), *arguments)
     finally:
-        _save(workshop, free)
+        workshop.save(free)
     judged = {}
     for source, labels in ((FREE, free), (PEOPLE, people)):
         unseen = {vod: labels[vod] for vod in direction.judge}
         predictions = {learnt: methods.predict(workshop.root, name, unseen) for learnt, name in names.items()}
         judged[source] = {figures.method: figures for figures in compare(predictions, [PEOPLE])}
     return judged
-
-
-def _save(workshop: Workshop, labels: Labels) -> None:
-    for vod, spans in labels.items():
-        save_labels(workshop.root, vod, spans)
 
 
 def tables(direction: Direction, runs: Mapping[int, Mapping[str, Mapping[str, MethodFigures]]]) -> list[result.Table]:

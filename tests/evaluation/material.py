@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lolhl.labels import tables
 from lolhl.labels.spans import Span
-from lolhl.labels.store import load_labels
+from lolhl.labels.store import load_labels, save_labels
 from lolhl.signals import SIGNALS
 from lolhl.storage import Root, open_root
 from tests.samples import variants
@@ -59,6 +59,11 @@ class Workshop:
     def labels(self, vods: Sequence[str]) -> dict[str, Sequence[Span]]:
         """VOD → its labelled spans."""
         return {vod: load_labels(self.root, vod) for vod in vods}
+
+    def save(self, labels: Mapping[str, Sequence[Span]]) -> None:
+        """Makes these the labels of whole VODs: VOD → its labelled spans."""
+        for vod, spans in labels.items():
+            save_labels(self.root, vod, spans)
 
     def bring(self, vods: Sequence[str]) -> None:
         """Makes all that models learn from and are judged by: downloads, labels, chat and tracks."""

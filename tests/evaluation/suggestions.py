@@ -227,18 +227,12 @@ def run(
                 labels[way] = by_lists(streams, WAYS[way], budget * 60) if WAYS[way] else in_order(streams, budget * 60)
                 names[way] = f"{prefix}-{way.replace(' ', '-')}-{budget:g}"
                 learn(workshop, names[way], [first], labels[way], train)
-                restore(workshop, truth)
+                workshop.save(truth)
             judged = figures(names, [ORDER] if ORDER in ways else [])
             rows += [row(f"{budget:g}", way, labels[way], judged[way]) for way in ways]
         return [*rows, row("all", "all of it", whole, ends["all of it"])]
     finally:
-        restore(workshop, truth)
-
-
-def restore(workshop: Workshop, truth: Mapping[str, Sequence[Span]]) -> None:
-    """Puts the labels of whole streams back."""
-    for vod, spans in truth.items():
-        save_labels(workshop.root, vod, spans)
+        workshop.save(truth)
 
 
 def tables(direction: Direction, rows: Sequence[Row]) -> list[result.Table]:
