@@ -130,12 +130,22 @@ def best(
     if together(highlights) < left < math.inf:
         threshold = lowest_within(find, lower, left, threshold)
         highlights = find(threshold)
+    return threshold, ranked(kept_within(highlights, left))
+
+
+def kept_within(highlights: Sequence[Highlight], seconds: float) -> list[Highlight]:
+    """The best highlights, whole, each that still fits into so many seconds together.
+
+    Args:
+        highlights: best first.
+        seconds: how long they may last together.
+    """
     kept = []
     for highlight in highlights:
-        if highlight.span.duration <= left + _ROUNDING:
+        if highlight.span.duration <= seconds + _ROUNDING:
             kept.append(highlight)
-            left -= highlight.span.duration
-    return threshold, ranked(kept)
+            seconds -= highlight.span.duration
+    return kept
 
 
 def suited(find: Find, levels: Levels, expected: float, marked: float) -> float:

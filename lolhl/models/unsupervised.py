@@ -65,19 +65,25 @@ def standardised(values: Values, known: Known, fps: Fraction) -> tuple[npt.NDArr
     return np.where(known, np.sign(above) * np.log1p(np.abs(above)), 0.0), known
 
 
-def join(signals: Signals, fps: Fraction) -> npt.NDArray[np.float64]:
-    """How much more than usual happens, by all signals: float64 [T]. A signal counts where it is known.
+def parts(signals: Signals, fps: Fraction) -> dict[str, npt.NDArray[np.float64]]:
+    """What each signal says of how much more than usual happens: its name → float64 [T], 0 where it is not known.
 
     Args:
         signals: one or more of `WEIGHTS`.
         fps: instants a second.
     """
-    total = weights = np.zeros(len(next(iter(signals.values()))[0]))
-    for name, (values, known) in signals.items():
-        above, sure = standardised(values, known, fps)
-        total = total + WEIGHTS[name] * above
-        weights = weights + WEIGHTS[name] * sure
-    return np.asarray(total / np.where(weights > 0, weights, 1))
+    compared = {name: standardised(values, known, fps) for name, (values, known) in signals.items()}
+    weights = np.sum([WEIGHTS[name] * sure for name, (_, sure) in compared.items()], axis=0)
+    return {name: WEIGHTS[name] * above / np.where(weights > 0, weights, 1) for name, (above, _) in compared.items()}
+
+
+def join(signals: Signals, fps: Fraction) -> npt.NDArray[np.float64]:
+    """How much more than usual happens, by all signals: float64 [T]. A signal counts where it is known.
+
+    Args:
+        signals, fps: as of `parts`.
+    """
+    return np.asarray(np.sum([*parts(signals, fps).values()], axis=0))
 
 
 def scores(joined: Values, share: float = SHARE) -> npt.NDArray[np.float32]:

@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lolhl.highlights.amount import AmountConfig
 from lolhl.highlights.cut import Highlight
+from lolhl.highlights.offers import Offer
 from lolhl.labels.spans import Span
 from lolhl.vod.viewer_clip import ViewerClip
 
@@ -34,6 +36,7 @@ SCRIPTS = (
     "chart",
     "timeline",
     "list",
+    "cuts",
     "editor",
     "looked",
     "player",
@@ -46,6 +49,7 @@ SCRIPTS = (
     "summary",
 )
 _MOST_POINTS = 100_000  # of a curve: more than any screen has columns, at 9 h of 3 fps
+_FEWER_POINTS = 30_000  # of the curve of a signal, which is drawn small
 _PARTS = re.compile(
     r'<h1>(?P<title>.*?)</h1>.*<script type="application/json" id="data">(?P<data>.*?)</script>', re.DOTALL
 )
@@ -88,6 +92,32 @@ class Link:
     href: str
 
 
+@dataclass(frozen=True)
+class PageCut:
+    """A cut into more or fewer highlights, that the page can change to.
+
+    Attributes:
+        cut: its highlights, and what asks for them.
+        labels: for each of them the place, among the labels, of the one that it matches, or None.
+    """
+
+    cut: Offer
+    labels: Sequence[int | None]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a signal says over time.
+
+    Attributes:
+        signal: its name.
+        values: float [n] from 0 to 1, on the grid of the scores.
+    """
+
+    signal: str
+    values: npt.NDArray[np.floating]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """All that the page shows. Times are seconds from the start of the video.
@@ -97,11 +127,14 @@ class Report:
         twitch_id, offset: the Twitch VOD, if it is one, and the second of it where the video begins.
         duration: of the video.
         video: address of the source, relative to the page, if browsers can play it.
+        picture_rate: pictures a second of the video; 0 where it is not known.
         fps: of the grid.
         smoothed: float [n], what spans were cut from, its mean taken over `smooth_seconds`.
         intensity: float [n], the mean over `intensity_seconds`.
+        signals: what each of them says, as far as it is known.
         threshold, low: where highlights begin and end.
         highlights: best first.
+        cuts: into more or fewer highlights, the shortest first; one of them is the present one.
         reason: why there are none, when there are none.
         labels: None when nobody labelled the VOD.
         looked_at: the stretches that somebody has looked at; None for all of it, and where there are no labels.
@@ -121,14 +154,17 @@ class Report:
     offset: float
     duration: float
     video: str | None
+    picture_rate: Fraction = Fraction(0)
     fps: Fraction
     smoothed: npt.NDArray[np.float64]
     smooth_seconds: float
     intensity: npt.NDArray[np.float64]
     intensity_seconds: float
+    signals: Sequence[Curve] = ()
     threshold: float
     low: float
     highlights: Sequence[PageHighlight] = ()
+    cuts: Sequence[PageCut] = ()
     reason: str | None
     labels: Sequence[Span] | None = None
     looked_at: Sequence[Span] | None = None
@@ -204,15 +240,18 @@ def _data(report: Report) -> dict[str, Any]:
         "offset": report.offset,
         "duration": report.duration,
         "video": report.video,
+        "picture_rate": float(report.picture_rate),
         "step": float(many / report.fps),
         "smoothed": _packed(smoothed),
         "smooth_seconds": report.smooth_seconds,
         "intensity": _packed(intensity),
         "intensity_seconds": report.intensity_seconds,
+        "signals": [_curve(curve, report.fps) for curve in report.signals],
         "threshold": report.threshold,
         "low": report.low,
         "highest": float(report.smoothed.max(initial=0.0)),
         "highlights": [_highlight(entry) for entry in report.highlights],
+        "cuts": [_cut(cut) for cut in report.cuts],
         "together": {"seconds": together, "percent": 100 * together / max(report.duration, 1.0)},
         "reason": report.reason,
         "labels": None if report.labels is None else [_span(span) for span in report.labels],
@@ -240,6 +279,27 @@ def _highlight(entry: PageHighlight) -> dict[str, Any]:
         "clip": entry.clip,
         "short": entry.short,
         "label": entry.label,
+    }
+
+
+def _curve(curve: Curve, fps: Fraction) -> dict[str, Any]:
+    values, many = peaks(curve.values, _FEWER_POINTS)
+    return {"name": curve.signal, "step": float(many / fps), "values": _packed(values)}
+
+
+def _cut(entry: PageCut) -> dict[str, Any]:
+    """A cut: what asks for it, None for the present one; and start, stop, peak and label of each highlight."""
+    cut = entry.cut
+    asked = cut.asked and {name: value for name, value in cut.asked.recorded().items() if value is not None}
+    return {
+        "asked": asked,
+        "options": AmountConfig.options(asked).strip() if asked else "",
+        "threshold": cut.threshold,
+        "seconds": cut.seconds,
+        "spans": [
+            [highlight.span.start, highlight.span.stop, round(highlight.peak, 4), label]
+            for highlight, label in zip(cut.highlights, entry.labels, strict=True)
+        ],
     }
 
 

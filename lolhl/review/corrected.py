@@ -5,11 +5,14 @@ from dataclasses import replace
 
 from lolhl.highlights.cut import Highlight
 from lolhl.labels.spans import Span
-from lolhl.review.corrections import Corrections, borders
+from lolhl.review.corrections import Correction, Corrections, borders
 
 
 def corrected(highlights: Sequence[Highlight], corrections: Corrections, duration: float) -> list[Highlight]:
     """The highlights without those that were rejected, with the borders that were moved and those that were added.
+
+    What was judged stays where the VOD is cut otherwise than it was then: an accepted span is there as if it had been
+    added, and a highlight of the same moment is not.
 
     Args:
         highlights: as they were found, best first.
@@ -19,19 +22,22 @@ def corrected(highlights: Sequence[Highlight], corrections: Corrections, duratio
     Returns:
         They have the ranks that they had. Those that were added come last, in order of time, with the ranks after that.
     """
-    verdicts = {borders(span.was): span for span in corrections.spans if span.was}
+    present = {borders((highlight.span.start, highlight.span.stop)) for highlight in highlights}
+    verdicts = {borders(span.was): span for span in corrections.spans if span.was and borders(span.was) in present}
+    others = [span for span in corrections.spans if not span.was or borders(span.was) not in present]
     kept = []
     for highlight in highlights:
         span = highlight.span
         verdict = verdicts.get(borders((span.start, span.stop)))
         if verdict is None:
-            kept.append(highlight)
+            if not any(_shows_the_same_moment(span, other) for other in others):
+                kept.append(highlight)
         elif verdict.verdict == "accepted":
             kept.append(replace(highlight, span=replace(span, start=verdict.start, stop=min(verdict.stop, duration))))
     added = sorted(
         (span.start, min(span.stop, duration))
-        for span in corrections.spans
-        if span.verdict == "accepted" and not span.was and span.start < duration
+        for span in others
+        if span.verdict == "accepted" and span.start < duration
     )
     return [
         *kept,
@@ -40,3 +46,9 @@ def corrected(highlights: Sequence[Highlight], corrections: Corrections, duratio
             for rank, (start, stop) in enumerate(added, start=len(highlights) + 1)
         ),
     ]
+
+
+def _shows_the_same_moment(span: Span, other: Correction) -> bool:
+    """Whether they share more than half of the shorter one. The page's script decides it in the same way."""
+    shared = min(span.stop, other.stop) - max(span.start, other.start)
+    return shared > min(span.duration, other.stop - other.start) / 2

@@ -18,6 +18,6 @@ async function refresh() {
   if ($('model').selectedIndex < 0) $('model').selectedIndex = 0;
 }
 
-jobs.ended = refresh;
+jobs.ended.push(refresh);
 showLearning();
 follow();

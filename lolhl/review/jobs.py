@@ -42,6 +42,7 @@ class Job:
         number: counts the jobs of this server.
         verb: of the command line.
         subject: what it is about, as the stream of `run`; empty where the verb says it all.
+        wish: what the page asked for, which the verb alone does not tell.
         state: what has become of it.
         steps: how far each part of its work is, in the order in which they began.
         note: the last line that it wrote besides.
@@ -52,6 +53,7 @@ class Job:
     number: int
     verb: str
     subject: str = ""
+    wish: str = ""
     state: Literal["running", "cancelling", "cancelled", "failed", "done"] = "running"
     steps: tuple[Progress, ...] = ()
     note: str = ""
@@ -98,13 +100,14 @@ class Jobs:
             self._thread.join(seconds)
         return self.last
 
-    def start(self, verb: str, words: Sequence[str] = (), subject: str = "") -> Job:
+    def start(self, verb: str, words: Sequence[str] = (), subject: str = "", wish: str = "") -> Job:
         """Begins a job.
 
         Args:
             verb: of the command line.
             words: what is said to it besides; what is no option stands behind `--`.
             subject: see `Job`.
+            wish: see `Job`; the verb itself where nothing else is said.
 
         Raises:
             Busy: another one is running.
@@ -128,7 +131,8 @@ class Jobs:
             except OSError as error:
                 output.close()
                 raise MachineError(f"{verb} cannot be started: {error.strerror}") from error
-            self._last = Job(number=self._last.number + 1 if self._last else 1, verb=verb, subject=subject)
+            number = self._last.number + 1 if self._last else 1
+            self._last = Job(number=number, verb=verb, subject=subject, wish=wish or verb)
             self._thread = threading.Thread(target=self._follow, args=(self._process, output), name=verb, daemon=True)
             self._thread.start()
             return self._last

@@ -1,33 +1,20 @@
-"""The server of the review page: Starlette on loopback. Only the browser that was given its address can use it.
+"""The server of the review page: Starlette on loopback, behind `lolhl.review.gate`.
 
-The address holds a token. The first request that brings it gets a cookie in exchange, and the token is worth nothing
-from then on. Requests for another host name are refused, which is what stops a site that points its own name to this
-machine (DNS rebinding). Requests that change something must bring a header that no other site can send. Files are
-served where a manifest of the root names them, and nothing else.
-
-Long work is not done here: `lolhl.review.jobs` begins it.
+Long work is not done here: `lolhl.review.jobs` begins what `lolhl.review.wishes` reads.
 """
 
-import hmac
 import mimetypes
-import os
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.responses import StreamingResponse as Stream
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lolhl import layout, manifest, text
 from lolhl.errors import Conflict, ExportError, LabelError, LolhlError, MissingInput, NotFound, UsageError
@@ -35,9 +22,8 @@ from lolhl.exports.formats import FORMATS
 from lolhl.highlights.feeds import Feed
 from lolhl.labels.spans import Span
 from lolhl.labels.store import stored_labels
-from lolhl.manifest import Output
 from lolhl.report.page import reviewed
-from lolhl.results import Clips, Highlights, Reel, Report, Result, Retraining, Shorts, Vod
+from lolhl.results import Report, Shorts, Vod
 from lolhl.review import index
 from lolhl.review.cameras import camera_key, load_camera, parse_camera, save_camera
 from lolhl.review.corrections import (
@@ -49,57 +35,13 @@ from lolhl.review.corrections import (
     save_corrections,
     stands_for_all,
 )
-from lolhl.review.jobs import Busy, Job, Jobs
+from lolhl.review.files import send_file
+from lolhl.review.gate import Session, gates
+from lolhl.review.jobs import Busy, Jobs
+from lolhl.review.wishes import Desk, ReportOptions, described, load_report, parse_wish
 from lolhl.storage import Root, check_name
 
-HOSTS = ["127.0.0.1", "localhost"]
-_WRITES = "x-lolhl-review"  # a header that a page of another origin cannot send without being allowed to
 _LARGEST = 8_000_000  # bytes of a request
-_PIECE = 1 << 20  # bytes of a file that are read at once
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-_STRANGER = (
-    "This page needs the address that `lolhl review` printed, once in each browser. Start it again for a new one.\n"
-)
-
-
-@dataclass
-class Session:
-    """Who may use the server.
-
-    Attributes:
-        port: that it listens on. Cookies know no ports, so the port is in the cookie's name.
-        token: of the printed address. None once it was used.
-        secret: the value of the cookie.
-    """
-
-    port: int
-    token: str | None = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-
-    @property
-    def address(self) -> str:
-        """The address to open."""
-        return f"http://127.0.0.1:{self.port}/open/{self.token}"
-
-    @property
-    def cookie(self) -> str:
-        return f"lolhl-{self.port}"
-
-    def exchange(self, token: str) -> bool:
-        """Whether this is the token. It is used up then."""
-        if self.token is None or not hmac.compare_digest(token.encode(), self.token.encode()):
-            return False
-        self.token = None
-        return True
-
-    def knows(self, cookie: str) -> bool:
-        return hmac.compare_digest(cookie.encode(), self.secret.encode())
 
 
 @dataclass(frozen=True)
@@ -110,13 +52,12 @@ class Makers:
         export: the bytes of a VOD's highlights in a format. Given are the root, the VOD, the name of the format, and
             whether the highlights are those that were corrected, and not the model's.
         feeds: what of a VOD is worth looking at first. Given are the root, the VOD, and what was looked at.
-        report_options: the options by which a VOD's report was made, without those of shorts that the page asks for.
-            Given are the root and the VOD.
+        report_options: the options by which a VOD's report was made.
     """
 
     export: Callable[[Root, str, str, bool], bytes]
     feeds: Callable[[Root, str, Sequence[Span]], list[Feed]]
-    report_options: Callable[[Root, str], list[str]]
+    report_options: ReportOptions
 
 
 def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Starlette:
@@ -141,159 +82,9 @@ def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Sta
         Route("/jobs", _change(site.begin), methods=["POST"]),
         Route("/jobs/last", _values(site.job)),
         Route("/jobs/{number:int}", _change(site.cancel), methods=["DELETE"]),
-        Route("/{key:path}", _file(site), methods=["GET", "HEAD"]),
+        Route("/{key:path}", _file(root), methods=["GET", "HEAD"]),
     ]
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(_Gate, session=session)]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={LolhlError: _refuse})
-
-
-class _Gate:
-    """Lets in who brings the cookie, or the token in exchange for it."""
-
-    def __init__(self, app: ASGIApp, session: Session) -> None:
-        self.app, self.session = app, session
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope)
-        response = self._answer(request)
-
-        async def send_with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] += [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
-            await send(message)
-
-        await (response or self.app)(scope, receive, send_with_headers)
-
-    def _answer(self, request: Request) -> Response | None:
-        """What is answered in place of the application."""
-        if self.session.knows(request.cookies.get(self.session.cookie, "")):
-            writes = request.method not in ("GET", "HEAD")
-            if writes and request.headers.get(_WRITES) != "1":
-                return PlainTextResponse(f"A change needs the header {_WRITES}.\n", 403)
-            return None
-        place, _, token = request.url.path.rpartition("/")
-        if place == "/open" and self.session.exchange(token):
-            response = RedirectResponse("/", 303)
-            response.set_cookie(self.session.cookie, self.session.secret, httponly=True, samesite="strict", path="/")
-            return response
-        return PlainTextResponse(_STRANGER, 401)
-
-
-class _Retrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="retrain"):
-    """The wish to learn from all labels."""
-
-    def begin(self, site: "_Site") -> Job:
-        return site.jobs.start("retrain")
-
-
-class _Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="run"):
-    """The wish for the highlights of a stream.
-
-    Attributes:
-        stream: as `lolhl run` takes it.
-        model: its name; empty where `lolhl run` is to choose.
-        chat: whether the chat is fetched too.
-        twitch_clips: whether Twitch is asked for the clips of viewers too.
-    """
-
-    stream: Annotated[str, Meta(max_length=4096)]
-    model: Annotated[str, Meta(max_length=200)] = ""
-    chat: bool = False
-    twitch_clips: bool = False
-
-    def begin(self, site: "_Site") -> Job:
-        stream = self.stream.strip()
-        if not stream or text.printable(stream + self.model) != stream + self.model:
-            raise UsageError("name a stream: a Twitch VOD, the address of a video, or the path of a video file")
-        if stream.startswith("~"):  # which a shell would have replaced
-            stream = os.path.expanduser(stream)  # noqa: PTH111  # of an unknown user it stays as it is
-        options = [*([f"--model={self.model}"] if self.model else []), *(["--chat"] if self.chat else [])]
-        options += ["--twitch-clips"] if self.twitch_clips else []
-        return site.jobs.start("run", [*options, "--", stream], text.redacted(stream))
-
-
-class _MakeShorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="shorts"):
-    """The wish for vertical videos of a VOD's highlights. All else of its report stays as it was asked for.
-
-    Attributes:
-        vod: its name.
-        top: of how many of the best highlights; None for all.
-        title: the text over each, as `lolhl report --shorts-title` takes it; empty for none.
-    """
-
-    vod: Annotated[str, Meta(max_length=200)]
-    top: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    title: Annotated[str, Meta(max_length=200)] = ""
-
-    def begin(self, site: "_Site") -> Job:
-        title = self.title.strip()
-        if text.printable(title) != title:
-            raise UsageError("the title of shorts holds characters that cannot be drawn: write it anew")
-        report = site.find_report(self.vod).result
-        options = [*site.makers.report_options(site.root, self.vod), "--shorts"]
-        options += [f"--shorts-top={self.top}"] if self.top else []
-        options += [f"--shorts-title={title}"] if title else []
-        return site.jobs.start("report", [*options, "--", self.vod], report.title or self.vod)
-
-
-class _MakeReel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="verb", tag="reel"):
-    """The wish for one video of a VOD's highlights as they were corrected.
-
-    Attributes:
-        vod: its name.
-        minutes: how long it may be; None for all highlights.
-        rank: whether it begins with the best, and does not go by time.
-    """
-
-    vod: Annotated[str, Meta(max_length=200)]
-    minutes: Annotated[float, Meta(gt=0, le=100_000)] | None = None
-    rank: bool = False
-
-    def begin(self, site: "_Site") -> Job:
-        report = site.find_report(self.vod).result
-        options = [f"--minutes={self.minutes:g}"] if self.minutes else []
-        options += ["--order=rank"] if self.rank else []
-        return site.jobs.start("reel", [*options, "--", self.vod], report.title or self.vod)
-
-
-class _Ran(msgspec.Struct, frozen=True):
-    """What the page needs of what `lolhl run` prints."""
-
-    vod: str
-
-
-class _Retrained(msgspec.Struct, frozen=True):
-    """What the page needs of what `lolhl retrain` prints."""
-
-    nothing_new: bool = False
-
-
-class _ReportedHighlight(msgspec.Struct, frozen=True):
-    """The rank of a highlight, and the key of its short if there is one."""
-
-    rank: int
-    short: str | None = None
-
-
-class _Reported(msgspec.Struct, frozen=True):
-    """What the page needs of what `lolhl report` prints."""
-
-    vod: str
-    highlights: list[_ReportedHighlight]
-
-
-class _Reeled(msgspec.Struct, frozen=True):
-    """What the page needs of what `lolhl reel` prints."""
-
-    vod: str
-    reel: str
-    spans: list[tuple[float, float]]
-
-
-# Made once, before there are threads: see `lolhl.manifest`.
-_WANTED = msgspec.json.Decoder(_Retrain | _Run | _MakeShorts | _MakeReel)
+    return Starlette(routes=routes, middleware=gates(session), exception_handlers={LolhlError: _refuse})
 
 
 @dataclass(frozen=True)
@@ -310,7 +101,7 @@ class _Site:
 
     def report(self, vod: str) -> str:
         """The page of one VOD. Raises MissingInput where it has none."""
-        stored = self.find_report(vod)
+        stored = load_report(self.root, vod)
         html_bytes = stored.read(self.root, stored.result.page, f"lolhl report {vod} --force")
         corrections, _ = load_corrections(self.root, vod)
         review = {
@@ -360,20 +151,20 @@ class _Site:
 
     def save(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores the corrections of one VOD."""
-        report = self.find_report(vod).result
+        report = load_report(self.root, vod).result
         saved = save_corrections(self.root, vod, parse_corrections(body), report.duration)
         return {"revision": saved.revision, "stretches": _stretches(saved, report)}
 
     def label(self, vod: str, body: bytes) -> dict[str, Any]:
         """Makes labels of the corrections of one VOD."""
-        report = self.find_report(vod).result
+        report = load_report(self.root, vod).result
         labels = save_as_labels(self.root, vod, parse_corrections(body), report.duration, _spans(report))
         seconds = None if labels.looked_at is None else sum(span.duration for span in labels.looked_at)
         return {"labels": len(labels.spans), "looked_at": seconds, "key": layout.labels(vod)}
 
     def set_camera(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores where the camera lies in the pictures of a VOD's channel."""
-        self.find_report(vod)
+        load_report(self.root, vod)
         saved = save_camera(self.root, camera_key(vod, self._channel(vod)), parse_camera(body))
         return {"revision": saved.revision}
 
@@ -410,71 +201,17 @@ class _Site:
 
     def begin(self, body: bytes) -> dict[str, Any]:
         """Begins a job."""
-        try:
-            wanted = _WANTED.decode(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise UsageError(f"this is no job: {str(error)[:200]}") from error
-        return self._described(wanted.begin(self))
+        job = parse_wish(body).begin(Desk(self.root, self.jobs, self.makers.report_options))
+        return described(self.root, job)
 
     def cancel(self, number: int, _body: bytes) -> dict[str, Any]:
         """Interrupts a job."""
-        return self._described(self.jobs.cancel(number))
+        return described(self.root, self.jobs.cancel(number))
 
     def job(self) -> dict[str, Any]:
         """The job that runs, or ran last."""
         job = self.jobs.last
-        return {"job": self._described(job) if job else None}
-
-    def _described(self, job: Job) -> dict[str, Any]:
-        """A job as the page shows it."""
-        values = {**asdict(job), "result": None, "table": None, "page": None, "shorts": None, "reel": None}
-        if job.state != "done" or not job.result:
-            return values
-        if job.verb == "run":
-            values["page"] = index.page_address(msgspec.convert(job.result, _Ran).vod)
-        if job.verb == "report":
-            reported = msgspec.convert(job.result, _Reported)
-            values["page"] = index.page_address(reported.vod)
-            values["shorts"] = [
-                {"rank": highlight.rank, "href": f"/{quote(highlight.short)}"}
-                for highlight in reported.highlights
-                if highlight.short
-            ]
-        if job.verb == "reel":
-            reeled = msgspec.convert(job.result, _Reeled)
-            values["page"] = index.page_address(reeled.vod)
-            values["reel"] = {"href": f"/{quote(reeled.reel)}", "highlights": len(reeled.spans)}
-        if job.verb == "retrain":
-            from lolhl.report.retraining import side_by_side  # with scikit-learn, which takes a second
-
-            stored = manifest.load(self.root, layout.RETRAINING, Retraining)
-            nothing_new = msgspec.convert(job.result, _Retrained).nothing_new
-            values["table"] = asdict(side_by_side(replace(stored.result, nothing_new=nothing_new)))
-        return values
-
-    def find(self, key: str) -> Output | None:
-        """The file with this key, if a manifest of its VOD names it."""
-        return next((output for output in self._outputs(key) if output.key == key), None)
-
-    def _outputs(self, key: str) -> Iterator[Output]:
-        place, _, rest = key.partition("/")
-        vod = rest.partition("/")[0]
-        manifests: dict[str, type[Result]] = {layout.vod(vod): Vod} if place == "vods" else {}
-        if place == "highlights":
-            manifests = {
-                layout.highlights(vod): Highlights,
-                layout.clips(vod): Clips,
-                layout.shorts(vod): Shorts,
-                layout.report(vod): Report,
-                layout.reel(vod): Reel,
-            }
-        for manifest_key, kind in manifests.items():
-            stored = manifest.intact(self.root, manifest_key, kind)
-            yield from stored.outputs if stored else []
-
-    def find_report(self, vod: str) -> manifest.Manifest[Report]:
-        """The manifest of a VOD's page. Raises MissingInput where it has none."""
-        return manifest.load(self.root, layout.report(vod), Report)
+        return {"job": described(self.root, job) if job else None}
 
 
 def _page(make: Callable[..., str]) -> Callable[[Request], Any]:
@@ -531,57 +268,13 @@ def _change(change: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
     return endpoint
 
 
-def _file(site: _Site) -> Callable[[Request], Any]:
-    """Answers with a file, or the range of it that is asked for: a player seeks in videos that lie in a bucket."""
+def _file(root: Root) -> Callable[[Request], Any]:
+    """Answers with a file of the root."""
 
     async def endpoint(request: Request) -> Response:
-        key = request.path_params["key"]
-        output = await run_in_threadpool(site.find, key)
-        if output is None:
-            return PlainTextResponse("There is no such file.\n", 404)
-        kind, _ = mimetypes.guess_type(key)
-        headers = {"Accept-Ranges": "bytes", "Content-Type": kind or "application/octet-stream"}
-        window = parse_range(request.headers.get("range", ""), output.size)
-        if window is None:
-            return Response(status_code=416, headers={"Content-Range": f"bytes */{output.size}"})
-        first, stop = window
-        headers["Content-Length"] = str(stop - first)
-        if window != (0, output.size):
-            headers["Content-Range"] = f"bytes {first}-{stop - 1}/{output.size}"
-        status = 200 if window == (0, output.size) else 206
-        if request.method == "HEAD":
-            return Response(status_code=status, headers=headers)
-        return Stream(_pieces(site.root, key, first, stop), status, headers)
+        return await send_file(root, request)
 
     return endpoint
-
-
-def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and end of what a Range header asks for (RFC 9110, 14.2). None where the file has none of it.
-
-    The whole file is given for several ranges at once, as for a header that is none: a server may do that.
-    """
-    unit, _, ranges = header.partition("=")
-    first, dash, last = ranges.strip().partition("-")
-    digits = [text for text in (first, last) if text]
-    if unit.strip() != "bytes" or not dash or not digits or not all(t.isascii() and t.isdigit() for t in digits):
-        return 0, size
-    if any(len(text) > 18 for text in digits):
-        return None
-    if not first:  # the last bytes
-        return (max(0, size - int(last)), size) if int(last) and size else None
-    if int(first) >= size or (last and int(last) < int(first)):
-        return None
-    return int(first), min(size, int(last) + 1) if last else size
-
-
-def _pieces(root: Root, key: str, first: int, stop: int) -> Iterator[bytes]:
-    while first < stop:
-        piece = root.read_range(key, first, min(_PIECE, stop - first))
-        if not piece:
-            return  # the file became shorter: the connection ends early, which the browser notices
-        yield piece
-        first += len(piece)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from lolhl import grid, layout, manifest
 from lolhl.config import Config
 from lolhl.manifest import Manifest
 from lolhl.models import unsupervised
-from lolhl.models.vod_scorer import Scores
 from lolhl.results import Scoring
 from lolhl.signals.source import video_source
 from lolhl.stages import by_events
@@ -24,11 +25,12 @@ def by_signals(root: Root, vod: str, config: Config, decoder: str, *, force: boo
     source = video_source(root, vod, decoder)
     inputs = {**source.inputs, f"models/{unsupervised.NAME}": without_model.DIGEST}
 
-    def score() -> tuple[decode.Mode, Scores]:
+    def score() -> tuple[decode.Mode, Scored]:
         log.warning("infer %s: %s", vod, unsupervised.ADVICE)
         signals = without_model.measure(source)
         mode: decode.Mode = "scan" if "motion" in signals else "grid"
-        return mode, unsupervised.scores(unsupervised.join(signals, without_model.FPS))
+        parts = {name: part.astype(np.float32) for name, part in unsupervised.parts(signals, without_model.FPS).items()}
+        return mode, Scored(unsupervised.scores(unsupervised.join(signals, without_model.FPS)), parts)
 
     return _stored(root, vod, config, unsupervised.NAME, inputs, score, force=force, place=place)
 
@@ -38,9 +40,9 @@ def by_games(root: Root, vod: str, config: Config, decoder: str, *, force: bool,
     games, source = by_events.load_games(root, vod), video_source(root, vod, decoder)
     inputs = {**source.inputs, layout.games(vod): games.content_digest(), f"models/{by_events.NAME}": by_events.DIGEST}
 
-    def score() -> tuple[decode.Mode, Scores]:
+    def score() -> tuple[decode.Mode, Scored]:
         count = grid.instants_in(source.seconds, without_model.FPS)
-        return "grid", by_events.scores(games.result, count, without_model.FPS)
+        return "grid", Scored(by_events.scores(games.result, count, without_model.FPS))
 
     return _stored(root, vod, config, by_events.NAME, inputs, score, force=force, place=place)
 
@@ -51,7 +53,7 @@ def _stored(
     config: Config,
     method: str,
     inputs: Mapping[str, str],
-    score: Callable[[], tuple[decode.Mode, Scores]],
+    score: Callable[[], tuple[decode.Mode, Scored]],
     *,
     force: bool,
     place: str,
@@ -60,11 +62,11 @@ def _stored(
     todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
     if earlier:
         return earlier
-    mode, scores = score()
+    mode, scored = score()
     result = Scoring(
         vod=vod,
         fps=without_model.FPS,
-        frames=len(scores),
+        frames=len(scored.probabilities),
         source="video",
         mode=mode,
         model=method,
@@ -72,5 +74,6 @@ def _stored(
         threshold=0.5,
         smooth_seconds=0.0,
         model_metrics=None,
+        explained_by=[*scored.parts],
     )
-    return todo.store(result, {layout.scores(vod, place): write_scored(Scored(scores), without_model.FPS)})
+    return todo.store(result, {layout.scores(vod, place): write_scored(scored, without_model.FPS)})

@@ -6,16 +6,21 @@ less, and highlights are named by what happened in them. Neither the video nor t
 
 import logging
 from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
 
 from lolhl import layout, manifest
-from lolhl.config import setting
+from lolhl.config import restored, setting
 from lolhl.errors import Conflict
 from lolhl.exports import webvtt, youtube
-from lolhl.highlights.amount import AmountConfig, choose
+from lolhl.highlights.amount import AmountConfig, Find, choose
 from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
 from lolhl.highlights.drivers import explain
 from lolhl.highlights.intensity import centred_mean
 from lolhl.highlights.naming import named
+from lolhl.highlights.offers import Offer, offers
 from lolhl.highlights.outside_games import OutsideGames, marked_down
 from lolhl.labels.habits import Habits
 from lolhl.labels.tables import write_table
@@ -133,7 +138,7 @@ def _cut(
     smoothed = centred_mean(scores, scoring.fps, smooth_seconds)
     limits = config.limits(scoring.threshold, scoring.habits)
     threshold, highlights = choose(
-        lambda level: find(smoothed, scoring.fps, duration, replace(limits, threshold=level)),
+        _finder(smoothed, scoring.fps, duration, limits),
         smoothed,
         float(scoring.fps),
         scoring.threshold,
@@ -154,6 +159,37 @@ def _cut(
         rule=_rule(limits, smooth_seconds) + (f" {outside.rule}" if outside else ""),
         highlights=explain(highlights, scored.parts, scoring.fps),
         reason=None if highlights else reason_for_none(smoothed, limits),
+    )
+
+
+def _finder(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, limits: Limits) -> Find:
+    """Finds the highlights of one VOD at any threshold."""
+    return lambda level: find(smoothed, fps, duration, replace(limits, threshold=level))
+
+
+def other_cuts(
+    spans: Manifest[Highlights], scoring: Scoring, smoothed: npt.NDArray[np.floating], place: str
+) -> list[Offer]:
+    """The cuts of a VOD into more or fewer highlights that a page offers, the shortest first.
+
+    Args:
+        spans: its highlights as they are, which are one of these cuts.
+        scoring: of the scores that they were cut from.
+        smoothed: float [n], what they were cut from.
+        place: the name of their manifest, for the message of an error.
+
+    Raises:
+        StorageError: the manifest's settings are damaged.
+    """
+    cut = spans.result
+    config = restored(HighlightsConfig, spans.config, place, f"lolhl report {cut.vod} --force")
+    return offers(
+        _finder(smoothed, scoring.fps, cut.duration, config.limits(scoring.threshold, scoring.habits)),
+        smoothed,
+        float(scoring.fps),
+        scoring.threshold,
+        scoring.habits.share if scoring.habits else None,
+        Offer(None, cut.threshold, cut.highlights),
     )
 
 

@@ -21,7 +21,7 @@ from lolhl.labels.spans import Span
 from lolhl.labels.store import VodLabels, has_a_person_s, read_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import unsupervised
-from lolhl.report.page import Link, PageHighlight, Table, render
+from lolhl.report.page import Link, PageCut, PageHighlight, Table, render
 from lolhl.report.page import Report as Page
 from lolhl.report.pictures import thumbnails
 from lolhl.report.tables import (
@@ -43,7 +43,8 @@ from lolhl.results import (
     Shorts,
     Vod,
 )
-from lolhl.stages.highlights import load_input
+from lolhl.stages.curves import signal_curves
+from lolhl.stages.highlights import load_input, other_cuts
 from lolhl.stages.known_games import stored_clock
 from lolhl.stages.scores import learnt_from, load_scored
 from lolhl.stages.twitch_clips import stored_twitch_clips
@@ -115,15 +116,21 @@ def page(
     if earlier:
         return earlier
 
-    scores = load_scored(root, vod, scoring).probabilities
-    scores = marked_down(scores, scoring.result.fps, spans.result.outside_games)
+    scored = load_scored(root, vod, scoring)
+    scores = marked_down(scored.probabilities, scoring.result.fps, spans.result.outside_games)
     labels = read_labels(root, vod, spans.result.duration)[0] if layout.labels(vod) in inputs else None
     learnt = any(vod in dataset.result.vods for dataset in datasets.values())
     agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.result.fps, learnt)
     videos = _Videos.of(cut.result, upright.result if upright else None)
     pictures = _pictures(root, stored, scoring.result.fps, spans.result.highlights)
+    content = _content(stored.result, scoring.result, spans.result, scores, config)
     content = replace(
-        _content(stored.result, scoring.result, spans.result, scores, config),
+        content,
+        signals=signal_curves(root, stored, scoring.result, scored),
+        cuts=[
+            PageCut(cut, _matches(labels.spans if labels else [], cut.highlights))
+            for cut in other_cuts(spans, scoring.result, content.smoothed, f"{root.url}/{layout.highlights(vod)}")
+        ],
         highlights=_shown(vod, spans.result.highlights, pictures, labels.spans if labels else None, videos),
         labels=labels.spans if labels else None,
         looked_at=labels.looked_at if labels else None,
@@ -226,14 +233,18 @@ def _shown(
 ) -> list[PageHighlight]:
     """The highlights with their pictures, their videos, and the labels that they match."""
     clips, shorts = ({rank: _address(vod, key) for rank, key in keys.items()} for keys in (videos.clips, videos.shorts))
-    pairs = match_spans(labels or [], [highlight.span for highlight in spans], TIOUS[0])
-    matches = {place: label for label, place in pairs}
+    matches = _matches(labels or [], spans)
     return [
-        PageHighlight(
-            highlight, picture, clips.get(highlight.rank), matches.get(place), short=shorts.get(highlight.rank)
-        )
-        for place, (highlight, picture) in enumerate(zip(spans, pictures, strict=True))
+        PageHighlight(highlight, picture, clips.get(highlight.rank), label, short=shorts.get(highlight.rank))
+        for highlight, picture, label in zip(spans, pictures, matches, strict=True)
     ]
+
+
+def _matches(labels: Sequence[Span], highlights: Sequence[Highlight]) -> list[int | None]:
+    """For each highlight the place, among the labels, of the one that it matches; None where it matches none."""
+    pairs = match_spans(labels, [highlight.span for highlight in highlights], TIOUS[0])
+    matches = {place: label for label, place in pairs}
+    return [matches.get(place) for place in range(len(highlights))]
 
 
 def _files(vod: str, spans: Manifest[Highlights], cut: Manifest[Clips]) -> list[Link]:
@@ -261,6 +272,7 @@ def _content(
         offset=stored.offset,
         duration=cut.duration,
         video=quote(f"../../{video}") if video.suffix in _PLAYED_BY_BROWSERS else None,
+        picture_rate=stored.fps,
         fps=scoring.fps,
         smoothed=centred_mean(scores, scoring.fps, cut.smooth_seconds),
         smooth_seconds=cut.smooth_seconds,

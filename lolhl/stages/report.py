@@ -5,6 +5,7 @@ Four stages, one after the other: `highlights` cuts spans, `clips` and `shorts` 
 """
 
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -57,10 +58,13 @@ def report(root: Root, vod: str, config: ReportConfig = ReportConfig(), *, force
     return shown
 
 
-def report_options(root: Root, vod: str) -> list[str]:
-    """The options by which the report of a VOD was made, but for those that say of which highlights shorts are made.
+def report_options(root: Root, vod: str, without: Collection[str]) -> list[str]:
+    """The options by which the report of a VOD was made, but for some, so that only what these say is made anew.
 
-    With them, a report that makes shorts changes nothing else.
+    Args:
+        root: where it lies.
+        vod: the VOD's name.
+        without: the names of settings that are left out.
     """
     parts: list[tuple[str, type[Result]]] = [
         (layout.shorts(vod), Shorts),
@@ -72,8 +76,7 @@ def report_options(root: Root, vod: str) -> list[str]:
     for key, kind in parts:
         if stored := manifest.find(root, key, kind):
             recorded |= stored.config
-    asked = ("shorts", "shorts_top", "shorts_title")
-    kept = {name: value for name, value in recorded.items() if name not in asked}
+    kept = {name: value for name, value in recorded.items() if name not in without}
     return shlex.split(ReportConfig.options(kept))
 
 

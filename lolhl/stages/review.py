@@ -21,8 +21,9 @@ from lolhl.highlights.intensity import centred_mean
 from lolhl.highlights.outside_games import marked_down
 from lolhl.labels.spans import Span
 from lolhl.results import Highlights, Scoring
+from lolhl.review.gate import Session
 from lolhl.review.jobs import Jobs
-from lolhl.review.server import Makers, Session, application
+from lolhl.review.server import Makers, application
 from lolhl.stages.export import ExportConfig, export_file
 from lolhl.stages.highlights import load_input
 from lolhl.stages.report import report_options

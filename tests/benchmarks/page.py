@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.page      # a minute on 2 cores
 
-A real browser opens the page of 129,600 scores. Each row is an action, a hundred times: how long the page's script
+A real browser opens the page of 129,600 scores and three signals. Each row is an action, a hundred times: how long the page's script
 works on it, with all that it draws. The goal is 16 ms, which is a frame at 60 a second.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from lolhl.labels.spans import Span
-from lolhl.report.page import render
+from lolhl.report.page import Curve, render
 from tests.benchmarks import result
 from tests.benchmarks.result import Table
 from tests.browser import chromium
@@ -56,7 +56,8 @@ def main() -> None:
     times = np.sort(rng.choice(np.arange(20, HOURS * 3600 - 20, 40), HIGHLIGHTS, replace=False)).tolist()
     peaks = [(float(time), float(height)) for time, height in zip(times, rng.uniform(0.6, 1, HIGHLIGHTS), strict=True)]
     labels = [Span(time - 4, time + 5) for time in times]
-    report = made_up(peaks, HOURS * 3600, labels=labels)
+    signals = [Curve(name, rng.uniform(0, 1, HOURS * 3600 * 3)) for name in ("pictures", "sound", "chat")]
+    report = made_up(peaks, HOURS * 3600, labels=labels, signals=signals)
     with tempfile.TemporaryDirectory(prefix="lolhl-") as folder, chromium() as browser:
         file = Path(folder) / "report.html"
         file.write_text(render(report), encoding="utf-8")
@@ -74,7 +75,7 @@ def main() -> None:
             page.keyboard.press("+")
         rows.append(_row(page, "drag some minutes", "drag", []))
     table = Table(
-        f"{HOURS} h, {len(report.smoothed):,} scores, {len(report.highlights):,} highlights",
+        f"{HOURS} h, {len(report.smoothed):,} scores, {len(signals)} signals, {len(report.highlights):,} highlights",
         ("action", "median, ms", "95 % within, ms", "longest, ms", "goal, ms"),
         rows,
     )

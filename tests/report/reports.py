@@ -1,17 +1,22 @@
 """Reports made up for tests of the page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from playwright.sync_api import Page
 
 from lolhl.evaluate.events import TIOUS, match_spans
 from lolhl.highlights.cut import Limits, find, reason_for_none
 from lolhl.highlights.intensity import centred_mean
+from lolhl.highlights.offers import Offer, offers
 from lolhl.labels.spans import Span
-from lolhl.report.page import Link, PageHighlight, Report, Table
+from lolhl.report.page import Link, PageCut, PageHighlight, Report, Table
+
+Open = Callable[[Report], Page]
+"""Shows a report in a browser."""
 
 FPS = Fraction(3)
 HOSTILE = "</script><script>window.owned=1</script><img src=x onerror=window.owned=2>\"'&amp;$title ${data} \u2028<!--"
@@ -30,6 +35,10 @@ def made_up(
     spans = [highlight.span for highlight in highlights]
     pairs = match_spans(changes.get("labels") or [], spans, TIOUS[0])
     matches = {place: label for label, place in pairs}
+    present = Offer(None, 0.5, highlights)
+    cuts = offers(
+        lambda level: find(smoothed, FPS, seconds, replace(limits, threshold=level)), smoothed, 3.0, 0.5, None, present
+    )
     report = Report(
         vod="my-stream",
         title="A stream",
@@ -45,6 +54,7 @@ def made_up(
         intensity_seconds=30,
         threshold=0.5,
         low=0.35,
+        cuts=[PageCut(cut, [None] * len(cut.highlights)) for cut in cuts],
         highlights=[PageHighlight(highlight, label=matches.get(place)) for place, highlight in enumerate(highlights)],
         reason=None if highlights else reason_for_none(smoothed, limits),
         labels=None,

@@ -3,7 +3,6 @@
 import http.server
 import threading
 import time
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,41 +13,8 @@ from lolhl.labels.spans import Span
 from lolhl.labels.tables import read_table
 from lolhl.report.page import PageHighlight, Report, Table, render
 from lolhl.vod.viewer_clip import ViewerClip
-from tests.browser import chromium
-from tests.report.reports import HOSTILE, hostile, made_up, named
+from tests.report.reports import HOSTILE, Open, hostile, made_up, named
 from tests.videos import numbered_video
-
-Open = Callable[[Report], Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Opens a report from disk. At the end: the page asked for nothing else, and nothing went wrong in it."""
-    asked: list[str] = []
-    wrong: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-
-    def opened(report: Report) -> Page:
-        (tmp_path / "report.html").write_text(render(report), encoding="utf-8")
-        page.goto((tmp_path / "report.html").as_uri())
-        return page
-
-    yield opened
-    assert wrong == []
-    own = (tmp_path / "report.html").as_uri()
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [own]
-    context.close()
 
 
 def saved(page: Page) -> dict[str, list[Span]]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import uvicorn
 
+from lolhl.review.gate import Session
 from lolhl.review.jobs import Jobs
-from lolhl.review.server import Session, application
+from lolhl.review.server import application
 from lolhl.stages.review import MAKERS
 from lolhl.storage import Root
 

@@ -13,7 +13,7 @@ from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.review.cameras import load_camera
 from lolhl.review.corrections import load_corrections
-from lolhl.review.server import parse_range
+from lolhl.review.files import parse_range
 from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root

@@ -119,7 +119,7 @@ def test_shorts_are_made_later_with_the_options_of_the_report_and_change_nothing
     )  # fmt: skip
     report(root, "v1", asked)
     before = files(root)
-    options = report_options(root, "v1")
+    options = report_options(root, "v1", ("shorts", "shorts_top", "shorts_title"))
     assert main(["report", "--root", root.url, *options, "--shorts", "--shorts-top=2", "--", "v1"]) == 0
     after = files(root)
     for name in ("highlights.json", "highlights.tsv", "clips.json"):

@@ -4,7 +4,8 @@ const chart = $('chart');
 const overview = $('overview');
 const GUTTER = 62;
 const PLOT = 190;
-const lanes = [{ name: 'Found', kind: 'found' }];
+const lanes = signals.map((signal) => ({ name: `${signal.name[0].toUpperCase()}${signal.name.slice(1)}`, kind: 'signal', signal }));
+lanes.push({ name: 'Found', kind: 'found' });
 if (data.labels) lanes.push({ name: 'Labels', kind: 'labels' });
 if (viewerClips.length) lanes.push({ name: 'Clips', kind: 'clips' });
 if (review) lanes.push({ name: 'Looked at', kind: 'looked' });
@@ -43,29 +44,53 @@ const laneAt = (event) => lanes[Math.floor((event.offsetY - PLOT - 12) / LANE)]?
 const toX = (seconds, width, a = state.a, b = state.b, left = GUTTER) => left + ((seconds - a) / (b - a)) * (width - left);
 const toTime = (x, width, a = state.a, b = state.b, left = GUTTER) => a + ((x - left) / (width - left)) * (b - a);
 
-/** Draws a curve so that every peak is seen: each column of pixels shows the least and greatest of its values. */
-function curve(context, values, width, a, b, left, y, fill) {
+const pyramids = new Map();
+
+/** The least and greatest of each 1, 4, 16, … neighbours of these values, so that a long curve is drawn by few of them. */
+function pyramid(values) {
+  if (!pyramids.has(values)) {
+    const levels = [{ many: 1, least: values, most: values }];
+    while (levels.at(-1).least.length > 64) {
+      const { many, least, most } = levels.at(-1);
+      const next = { many: 4 * many, least: new Float32Array(Math.ceil(least.length / 4)), most: new Float32Array(Math.ceil(most.length / 4)) };
+      for (let k = 0; k < next.least.length; k += 1) {
+        next.least[k] = Math.min(...least.subarray(4 * k, 4 * k + 4));
+        next.most[k] = Math.max(...most.subarray(4 * k, 4 * k + 4));
+      }
+      levels.push(next);
+    }
+    pyramids.set(values, levels);
+  }
+  return pyramids.get(values);
+}
+
+/** Draws a curve so that every peak is seen: each column of pixels shows the least and greatest of its values.
+ *
+ * `step`: seconds between two values.
+ */
+function curve(context, values, width, a, b, left, y, fill, step = data.step) {
   context.beginPath();
-  const perPixel = (b - a) / data.step / (width - left);
+  const perPixel = (b - a) / step / (width - left);
   if (fill) context.moveTo(left, y(0));
   if (perPixel <= 1) {
-    const first = Math.max(0, Math.floor(a / data.step) - 1);
-    const last = Math.min(values.length - 1, Math.ceil(b / data.step) + 1);
-    for (let k = first; k <= last; k += 1) context.lineTo(toX(k * data.step, width, a, b, left), y(values[k]));
-    if (fill) context.lineTo(toX(last * data.step, width, a, b, left), y(0));
+    const first = Math.max(0, Math.floor(a / step) - 1);
+    const last = Math.min(values.length - 1, Math.ceil(b / step) + 1);
+    for (let k = first; k <= last; k += 1) context.lineTo(toX(k * step, width, a, b, left), y(values[k]));
+    if (fill) context.lineTo(toX(last * step, width, a, b, left), y(0));
   } else {
+    const { many, least, most } = pyramid(values).findLast((level) => level.many <= perPixel);
     for (let x = left; x < width; x += 1) {
-      const first = Math.max(0, Math.floor(toTime(x, width, a, b, left) / data.step));
-      const last = Math.min(values.length, Math.max(first + 1, Math.floor(toTime(x + 1, width, a, b, left) / data.step)));
-      if (first >= values.length) break;
-      let least = values[first];
-      let most = values[first];
+      const first = Math.max(0, Math.floor(toTime(x, width, a, b, left) / step / many));
+      const last = Math.min(least.length, Math.max(first + 1, Math.floor(toTime(x + 1, width, a, b, left) / step / many)));
+      if (first >= least.length) break;
+      let lowest = least[first];
+      let highest = most[first];
       for (let k = first + 1; k < last; k += 1) {
-        if (values[k] < least) least = values[k];
-        else if (values[k] > most) most = values[k];
+        if (least[k] < lowest) lowest = least[k];
+        if (most[k] > highest) highest = most[k];
       }
-      context.lineTo(x, y(most));
-      if (!fill) context.lineTo(x, y(least));
+      context.lineTo(x, y(highest));
+      if (!fill) context.lineTo(x, y(lowest));
     }
     if (fill) context.lineTo(width, y(0));
   }
@@ -94,7 +119,7 @@ function drawChart() {
 
   // Spans behind the curves, so that it is seen what they were cut from.
   for (const item of items) {
-    if (item.removed || item.stop <= a) continue;
+    if (item.removed || item.stop <= a || item.start >= b) continue;
     const x = toX(item.start, width);
     context.fillStyle = colours['gold-wash'];
     context.fillRect(Math.max(GUTTER, x), 8, Math.max(1, toX(item.stop, width) - Math.max(GUTTER, x)), PLOT - 8);
@@ -150,12 +175,12 @@ function drawChart() {
   context.lineWidth = 1.5;
   context.setLineDash([6, 4]);
   context.beginPath();
-  context.moveTo(GUTTER, y(data.threshold));
-  context.lineTo(width, y(data.threshold));
+  context.moveTo(GUTTER, y(state.threshold));
+  context.lineTo(width, y(state.threshold));
   context.stroke();
   context.setLineDash([]);
-  const caption = `threshold ${data.threshold.toFixed(2)}`;
-  const line = y(data.threshold) + (data.threshold > 0.9 * top ? 11 : -11);
+  const caption = `threshold ${state.threshold.toFixed(2)}`;
+  const line = y(state.threshold) + (state.threshold > 0.9 * top ? 11 : -11);
   const wide = context.measureText(caption).width + 10;
   context.fillStyle = colours.card;
   context.globalAlpha = 0.85;
@@ -167,10 +192,12 @@ function drawChart() {
 
   lanes.forEach((lane, index) => {
     const laneTop = PLOT + 12 + index * LANE;
+    if (lane.kind === 'signal') drawSignal(context, lane.signal, laneTop, width);
     if (lane.kind === 'found') items.forEach((item) => drawItem(context, item, laneTop, width));
     if (lane.kind === 'labels') {
       context.fillStyle = colours.teal;
       for (const label of labels) {
+        if (label.stop < a || label.start > b) continue;
         const x = toX(label.start, width);
         context.fillRect(x, laneTop + 5, Math.max(2, toX(label.stop, width) - x), LANE - 10);
       }
@@ -223,7 +250,17 @@ function drawChart() {
   lanes.forEach((lane, index) => context.fillText(lane.name, GUTTER - 8, PLOT + 12 + index * LANE + LANE / 2));
 }
 
+function drawSignal(context, { values, step }, laneTop, width) {
+  context.fillStyle = colours['blue-fill'];
+  context.strokeStyle = colours.blue;
+  context.lineWidth = 1;
+  const y = (value) => laneTop + LANE - 2 - (LANE - 5) * value;
+  curve(context, values, width, state.a, state.b, GUTTER, y, true, step);
+  curve(context, values, width, state.a, state.b, GUTTER, y, false, step);
+}
+
 function drawItem(context, item, laneTop, width) {
+  if (item.stop < state.a || item.start > state.b) return;
   const x = toX(item.start, width);
   const wide = Math.max(3, toX(item.stop, width) - x);
   context.globalAlpha = item.removed ? 0.25 : 1;

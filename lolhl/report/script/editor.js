@@ -18,6 +18,7 @@ function toggle(item) {
     renderItem(item);
   } else {
     items.splice(items.indexOf(item), 1);
+    fill();
     renderList();
     draw();
     $('add').focus();
@@ -34,6 +35,7 @@ function byHand(start, stop, label = null) {
 function add(start, stop, label = null) {
   const item = byHand(start, stop, label);
   items.unshift(item);
+  fill();
   renderList();
   select(item, { reveal: true });
   touched();
@@ -55,9 +57,8 @@ $('add').addEventListener('click', () => {
 });
 $('add-missed').addEventListener('click', () => missedLabels().forEach((label) => add(label.start, label.stop, label.number)));
 $('undo').addEventListener('click', () => {
-  for (const item of items) if (item.was) Object.assign(item, { start: item.was[0], stop: item.was[1], removed: false, accepted: false });
-  items.splice(0, items.length, ...items.filter((item) => item.was));
-  marked.length = 0;
+  items.length = marked.length = 0;
+  fill();
   renderList();
   draw();
   touched();

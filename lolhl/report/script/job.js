@@ -1,13 +1,13 @@
 // The work that runs on the server: how it is begun and cancelled, how far it is, and what came of it.
 // The server knows all of it. This page asks once a second while something runs, and once when it is opened.
 
-const JOBS = { reel: 'Making the reel', report: 'Making shorts', retrain: 'Learning', run: 'Finding highlights' };
-const jobs = { shown: null, panel: null, timer: null, ended: () => {} };
+const JOBS = { cut: 'Keeping the cut', reel: 'Making the reel', shorts: 'Making shorts', retrain: 'Learning', run: 'Finding highlights' };
+const jobs = { shown: null, panel: null, timer: null, ended: [] }; // `ended`: what is called when a job that was seen running has ended
 
 const runs = (job) => job.state === 'running' || job.state === 'cancelling';
 
 function jobSentence(job) {
-  const name = job.subject ? `${JOBS[job.verb]} of ${job.subject}` : JOBS[job.verb];
+  const name = job.subject ? `${JOBS[job.wish]} of ${job.subject}` : JOBS[job.wish];
   const step = job.steps.at(-1);
   return {
     running: `${name}${step ? `: ${step.label}` : ' has begun'} …`,
@@ -63,7 +63,7 @@ function showJob(job) {
     job.reel ? el('a', { class: 'button', href: job.reel.href, download: '' }, `Download the reel of ${job.reel.highlights} highlight${job.reel.highlights === 1 ? '' : 's'}`) : null,
     job.page && job.page !== location.pathname ? el('a', { class: 'button', href: job.page }, 'Open the highlights') : null,
   ].filter(Boolean));
-  if (before && runs(before) && !runs(job)) jobs.ended(job);
+  if (before && runs(before) && !runs(job)) for (const tell of jobs.ended) tell(job);
 }
 
 /** Asks how far the work is, now and, while it runs, again and again. */

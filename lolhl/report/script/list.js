@@ -1,6 +1,6 @@
 // The list of highlights, and the labels that none of them matches.
 
-const nameOf = (item) => (item.rank ? `highlight ${item.rank}` : item.undecided ? 'proposed moment' : 'added highlight');
+const nameOf = (item) => (item.rank ? `highlight ${item.rank}` : item.undecided ? 'proposed moment' : item.was ? `highlight at ${short(item.was[0])}` : 'added highlight');
 
 function icon() {
   const node = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -16,7 +16,7 @@ function icon() {
 
 /** What can be played for a highlight: its place in the source, else its clip. While correcting, the source comes first. */
 function playable(item) {
-  const inSource = data.video && { title: nameOf(item), source: data.video, from: item.start, to: item.stop };
+  const inSource = data.video && { title: nameOf(item), source: data.video, from: item.start, to: item.stop, id: item.id };
   const clip = item.clip && !(item.was && changed(item)) && { title: nameOf(item), source: item.clip, from: 0 };
   return state.correcting ? inSource || clip : clip || inSource;
 }
@@ -26,7 +26,7 @@ function card(item) {
   const labelled = item.label !== null;
   const shot = el('button', { type: 'button', class: 'shot', disabled: !video, 'aria-label': `Play ${nameOf(item)}`, onclick: () => { select(item); play(playable(item)); } },
     item.picture ? el('img', { src: item.picture, alt: '', loading: 'lazy' }) : null,
-    item.rank ? el('b', {}, `#${item.rank}`) : el('b', {}, item.undecided ? 'proposed' : 'added'),
+    item.rank ? el('b', {}, `#${item.rank}`) : el('b', {}, item.undecided ? 'proposed' : item.was ? 'new' : 'added'),
     el('em', {}, length(item.stop - item.start)),
     item.undecided ? null : item.removed ? el('span', {}, 'removed')
       : item.was && item.accepted && !changed(item) ? el('span', { class: 'yes' }, '✓ accepted')
@@ -81,7 +81,8 @@ function editor(item) {
 }
 
 function renderList() {
-  const order = [...items].sort(state.byTime ? (x, y) => x.start - y.start : (x, y) => (x.rank ?? 0) - (y.rank ?? 0));
+  const byRank = (x, y) => (y.score ?? 2) - (x.score ?? 2) || (x.rank ?? 0) - (y.rank ?? 0); // what is added by hand comes first
+  const order = [...items].sort(state.byTime ? (x, y) => x.start - y.start : byRank);
   $('highlights').replaceChildren(...order.map(card));
   $('none').hidden = data.highlights.length > 0;
   $('empty').hidden = items.length > 0;

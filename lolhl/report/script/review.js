@@ -2,7 +2,6 @@
 
 const copies = (spans) => spans.map((item) => ({ ...item }));
 const snapshot = () => ({ items: copies(items), marked: [...marked] });
-const unmatched = []; // corrections of highlights that were cut otherwise then: they stay as they are
 const past = [];
 const future = [];
 let present = { items: [], marked: [] };
@@ -30,6 +29,7 @@ function step(from, to) {
   gesture = null;
   items.splice(0, items.length, ...copies(present.items));
   marked.splice(0, marked.length, ...present.marked);
+  fill(); // of the cut that is chosen now
   state.saved = false;
   showLookedAt();
   renderList();
@@ -44,13 +44,14 @@ function corrections() {
 }
 
 function takeUp(spans) {
-  const near = (x, y) => Math.abs(x[0] - y[0]) < 0.002 && Math.abs(x[1] - y[1]) < 0.002;
   for (const span of spans) {
     const item = span.was && items.find((highlight) => highlight.was && near(highlight.was, span.was));
     if (item) Object.assign(item, { start: span.start, stop: span.stop, removed: span.verdict === 'rejected', accepted: span.verdict === 'accepted' });
-    else if (span.verdict === 'accepted' && !span.was) items.unshift(byHand(span.start, span.stop));
+    else if (span.was) items.unshift({ ...byHand(span.start, span.stop), was: span.was, reason: 'judged when the stream was cut otherwise', removed: span.verdict === 'rejected', accepted: span.verdict === 'accepted' });
+    else if (span.verdict === 'accepted') items.unshift(byHand(span.start, span.stop));
     else unmatched.push(span);
   }
+  fill();
 }
 
 function note(text, wrong = false) {
@@ -122,7 +123,11 @@ function judge(item, accepted) {
   if (!goOn(item)) selectNext();
 }
 
-const here = () => Math.round((state.playing ?? state.cursor) * 1000) / 1000;
+/** The moment that is meant: the begin of the frame that the player shows, else the cursor. */
+function here() {
+  const time = playerTime();
+  return Math.round((time === null ? state.cursor : Math.floor(time / FRAME + 1e-3) * FRAME) * 1000) / 1000;
+}
 const REACH = 8; // seconds before the cursor in which a highlight that is added begins: people press when it has happened
 
 const KEYS = {
@@ -161,8 +166,8 @@ const KEYS = {
 
 document.addEventListener('keydown', (event) => {
   const key = event.key.toLowerCase();
-  if (event.target.matches('input:not([type="checkbox"]), textarea, select')) return;
-  if (!state.correcting && !(review && key === 'f')) return; // which begins to correct
+  if (event.target.matches('input:not([type="checkbox"], [type="range"]), textarea, select')) return;
+  if (!state.correcting && key !== 'p' && !(review && key === 'f')) return; // F begins to correct
   if (event.ctrlKey || event.metaKey) {
     if (key !== 'z' && key !== 'y') return;
     if (key === 'y' || event.shiftKey) step(future, past);

@@ -27,10 +27,10 @@ function showShorts(saveCamera) {
     el('div', { class: 'buttons' }, el('button', { type: 'button', class: 'strong begins', onclick: make }, 'Make shorts')),
     problem);
   $('shorts').hidden = false;
-  jobs.ended = ({ state: ending, page, shorts }) => {
+  jobs.ended.push(({ state: ending, page, shorts }) => {
     if (ending !== 'done' || !shorts || page !== location.pathname) return;
     shortLinks.clear();
     for (const short of shorts) shortLinks.set(short.rank, short.href);
     renderList();
-  };
+  });
 }

@@ -10,17 +10,19 @@ const intensity = series(data.intensity);
 const end = Math.max(data.duration, 1);
 const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
 let added = 0;
-const items = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
+const found = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
+const items = found.map((item) => ({ ...item })); // what is shown: as found, corrected, and added
+const signals = (data.signals || []).map((signal) => ({ ...signal, values: series(signal.values) })); // pages of before have none
 const viewerClips = data.viewer_clips || []; // that viewers made on Twitch; pages of before have none
 const shortLinks = new Map(data.highlights.map((highlight) => [highlight.rank, highlight.short])); // of vertical videos
 const review = JSON.parse($('review').textContent); // null where the page comes from no server
 const marked = []; // start and stop of stretches that the editor has marked as looked at
-const state = { a: 0, b: end, cursor: items.length ? items[0].start : 0, hover: null, looking: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
+const state = { a: 0, b: end, threshold: data.threshold, cursor: items.length ? items[0].start : 0, hover: null, looking: null, selected: null, correcting: false, byTime: false, saved: true, playing: null };
 
 const verdictOn = (item) => (item.removed && !item.undecided ? 'rejected' : item.accepted ? 'accepted' : null);
 const kept = () => items.filter((item) => !item.removed).sort((x, y) => x.start - y.start || x.stop - y.stop);
 const changed = (item) => item.removed || !item.was || item.start !== item.was[0] || item.stop !== item.was[1];
-const at = (values, seconds) => values[Math.min(values.length - 1, Math.max(0, Math.floor(seconds / data.step + 1e-6)))];
+const at = (values, seconds, step = data.step) => values[Math.min(values.length - 1, Math.max(0, Math.floor(seconds / step + 1e-6)))];
 const gameAt = (seconds) => data.games.find((game) => game.start <= seconds && seconds < game.stop);
 const chapterAt = (seconds) => data.chapters.find((chapter) => chapter.start <= seconds && seconds < chapter.stop);
 

@@ -2,10 +2,14 @@
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-function view(a, b) {
+function setView(a, b) {
   const span = clamp(b - a, Math.min(end, 10), end);
   state.a = clamp(a, 0, end - span);
   state.b = state.a + span;
+}
+
+function view(a, b) {
+  setView(a, b);
   draw();
 }
 
@@ -24,12 +28,14 @@ function moveCursor(seconds) {
   draw();
 }
 
+const signalSentence = (seconds) => signals.map(({ name, values, step }) => ` · ${name} ${at(values, seconds, step).toFixed(2)}`).join('');
+
 function showReadout() {
   const { cursor } = state;
   const chapter = chapterAt(cursor);
   $('readout').replaceChildren(
     short(cursor),
-    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${chapter ? ` · ${chapter.name}` : ''}${clipSentence(cursor, ' · ')}`),
+    el('span', {}, `  probability ${at(smoothed, cursor).toFixed(2)} · intensity ${at(intensity, cursor).toFixed(2)}${signalSentence(cursor)}${chapter ? ` · ${chapter.name}` : ''}${clipSentence(cursor, ' · ')}`),
   );
   const [clip] = clipsAt(cursor);
   $('readout-actions').replaceChildren(
@@ -103,10 +109,11 @@ chart.addEventListener('pointermove', (event) => {
     if (next.stop - next.start >= 0.5) moveItem(item, next.start, next.stop, drag.name);
   } else if (drag?.moved) {
     const shift = ((drag.x - event.offsetX) / (chart.clientWidth - GUTTER)) * (drag.b - drag.a);
-    view(drag.a + shift, drag.b + shift);
+    setView(drag.a + shift, drag.b + shift);
   }
   chart.style.cursor = (drag ? drag.look : lookFrom(event)) !== null ? 'cell' : drag?.moved && !drag.edge ? 'grabbing' : drag?.edge || edgeAt(event) ? 'ew-resize' : '';
   showTip(event);
+  draw();
 });
 chart.addEventListener('pointerup', (event) => {
   if (drag && !drag.moved && event.offsetX >= GUTTER) {
@@ -155,7 +162,7 @@ function showTip(event) {
   state.hover = time;
   tip.textContent = [
     `${short(time)}   ${at(smoothed, time).toFixed(2)}`,
-    `intensity ${at(intensity, time).toFixed(2)}`,
+    `intensity ${at(intensity, time).toFixed(2)}${signalSentence(time)}`,
     item ? nameOf(item) : null,
     labels.some((label) => label.start <= time && time < label.stop) ? 'labelled' : null,
     clipSentence(time, '', nearby()),
@@ -165,7 +172,6 @@ function showTip(event) {
   tip.hidden = false;
   const left = event.offsetX + 14;
   tip.style.left = `${left + tip.offsetWidth > chart.clientWidth ? Math.max(0, event.offsetX - tip.offsetWidth - 14) : left}px`;
-  draw();
 }
 
 chart.addEventListener('keydown', (event) => {
