@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.page      # a minute on 2 cores
 
-A real browser opens the page of 129,600 scores and three signals. Each row is an action, a hundred times: how long the page's script
-works on it, with all that it draws. The goal is 16 ms, which is a frame at 60 a second.
+A real browser opens the page of 129,600 scores and three signals. Each row is an action, a hundred times: how long the
+page's script works on it, with all that it draws. The goal is 16 ms, which is a frame at 60 a second.
 """
 
 import tempfile
