@@ -36,6 +36,7 @@ from lolhl.review.corrections import (
     stands_for_all,
 )
 from lolhl.review.files import send_file
+from lolhl.review.folders import folder
 from lolhl.review.gate import Session, gates
 from lolhl.review.jobs import Busy, Jobs
 from lolhl.review.wishes import Desk, ReportOptions, described, load_report, parse_wish
@@ -79,6 +80,7 @@ def application(root: Root, session: Session, jobs: Jobs, makers: Makers) -> Sta
         Route("/exports/{vod}/{form}", _download(site.exported), methods=["GET"]),
         Route("/exports/{vod}/{form}/as-found", _download(site.exported_as_found), methods=["GET"]),
         Route("/waiting", _values(site.waiting)),
+        Route("/folder", _folder),
         Route("/jobs", _change(site.begin), methods=["POST"]),
         Route("/jobs/last", _values(site.job)),
         Route("/jobs/{number:int}", _change(site.cancel), methods=["DELETE"]),
@@ -266,6 +268,11 @@ def _change(change: Callable[..., dict[str, Any]]) -> Callable[[Request], Any]:
         return JSONResponse(await run_in_threadpool(change, *request.path_params.values(), bytes(body)))
 
     return endpoint
+
+
+async def _folder(request: Request) -> Response:
+    """Answers with what a folder of this machine holds."""
+    return JSONResponse(await run_in_threadpool(folder, request.query_params.get("path", "")))
 
 
 def _file(root: Root) -> Callable[[Request], Any]:

@@ -128,10 +128,18 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends the server, and nothing else: uvicorn raises the signal again once it has ended."""
-    earlier = signal.getsignal(signal.SIGINT)
+    """Ctrl-C ends the server, and nothing else: uvicorn raises the signal again once it has ended.
+
+    So does a terminal that is closed, and whatever else asks the process to end: work that was begun on the page has a
+    session of its own, and would go on where nobody sees it.
+    """
+    others = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, *others)}
     try:
         with suppress(KeyboardInterrupt):
+            for number in others:
+                signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
             yield
     finally:
-        signal.signal(signal.SIGINT, earlier)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

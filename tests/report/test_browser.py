@@ -57,7 +57,7 @@ def test_an_address_can_name_a_moment(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()
     page.goto(f"{(tmp_path / 'report.html').as_uri()}#t=754.5")
     expect(page.locator("#readout")).to_contain_text("0:12:34")
-    expect(page.get_by_role("slider")).to_be_focused()
+    expect(page.get_by_role("slider", name="Time in the stream")).to_be_focused()
     page.evaluate("location.hash = 't=99999'")
     expect(page.locator("#readout")).to_contain_text("0:20:00")
     page.evaluate("location.hash = 't=1e9)'")
@@ -86,7 +86,7 @@ def test_a_stream_without_highlights_says_why(show: Open) -> None:
 def test_names_from_strangers_are_only_text(show: Open) -> None:
     page = show(hostile())
     expect(page.locator("h1")).to_have_text(HOSTILE)
-    page.get_by_role("slider").focus()
+    page.get_by_role("slider", name="Time in the stream").focus()
     page.keyboard.press("PageDown")
     assert page.evaluate("window.owned") is None
     assert page.locator("img[src=x]").count() == 0
@@ -99,7 +99,7 @@ def test_names_without_a_space_do_not_widen_the_page(width: int, show: Open) -> 
     page.locator("#chart").scroll_into_view_if_needed()
     page.locator("#chart").hover(position={"x": 200, "y": 60})
     expect(page.locator("#tip")).to_be_visible()
-    page.get_by_role("slider").press("PageDown")
+    page.get_by_role("slider", name="Time in the stream").press("PageDown")
     page.get_by_role("button", name="Correct by hand").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     elements = "[...document.querySelectorAll('body *:not(.scroll *)')]"
@@ -120,7 +120,7 @@ def test_corrections_are_saved_as_labels(show: Open) -> None:
     stop = page.get_by_label("Stop of highlight 1", exact=True)
     stop.fill("0:02:03.25")
     stop.press("Enter")
-    page.get_by_role("slider").focus()
+    page.get_by_role("slider", name="Time in the stream").focus()
     page.keyboard.press("End")
     page.get_by_role("button", name="Add a highlight at the cursor").click()
     page.get_by_label("Start of added highlight", exact=True).fill("10:00")
@@ -212,7 +212,7 @@ def test_corrections_go_on_from_the_matches(show: Open) -> None:
 def test_the_timeline_works_without_a_mouse(show: Open) -> None:
     report = made_up()
     page = show(report)
-    chart = page.get_by_role("slider")
+    chart = page.get_by_role("slider", name="Time in the stream")
     chart.focus()
     page.keyboard.press("Home")
     page.keyboard.press("PageDown")
@@ -310,7 +310,11 @@ def test_clips_of_viewers_are_marks_that_mouse_and_keys_reach(show: Open) -> Non
         ViewerClip("Baron2", 605, 640, "the same again", 7),
     ]
     page = show(made_up(viewer_clips=clips))
-    chart, readout, tip = page.get_by_role("slider"), page.locator("#readout"), page.locator("#tip")
+    chart, readout, tip = (
+        page.get_by_role("slider", name="Time in the stream"),
+        page.locator("#readout"),
+        page.locator("#tip"),
+    )
     box = chart.bounding_box()
     assert box
     lane, gutter = box["y"] + 190 + 12 + 24 + 12, 62
@@ -340,5 +344,5 @@ def test_clips_of_viewers_are_marks_that_mouse_and_keys_reach(show: Open) -> Non
 def test_a_stream_without_clips_of_viewers_says_nothing_of_them(show: Open) -> None:
     page = show(made_up())
     expect(page.locator("#clip-keys")).to_be_hidden()
-    page.get_by_role("slider").press("c")
+    page.get_by_role("slider", name="Time in the stream").press("c")
     expect(page.locator("#readout")).not_to_contain_text("clip")

@@ -1,5 +1,6 @@
 """`lolhl review` as a process: killed, interrupted, and asked as soon as its address is known."""
 
+import json
 import os
 import re
 import signal
@@ -15,9 +16,11 @@ from playwright.sync_api import Browser, Error, expect
 
 from lolhl import layout
 from lolhl.review.corrections import Corrections, load_corrections
+from lolhl.review.gate import Session
 from lolhl.storage import Root
 from tests.review.pages import borders, choose, expect_saved, verdicts
 from tests.review.served import Served
+from tests.videos import numbered_video
 
 
 @contextmanager
@@ -114,3 +117,35 @@ def test_ctrl_c_ends_the_server_and_says_what_was_corrected(root: Root) -> None:
     assert server.returncode == 0, errors
     assert output == "review: ended; corrected: stream\n"
     assert load_corrections(root, "stream")[0] == Corrections(revision=1)
+
+
+def _of_root(root: Root) -> list[str]:
+    """The commands of the processes that work on this root, but for the server."""
+    commands = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_text().replace("\0", " ")
+            if root.url in command and " review " not in command:
+                commands.append(command)
+    return commands
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])  # the last comes when its terminal is closed
+def test_work_ends_with_the_server(name: str, root: Root, tmp_path: Path) -> None:
+    film = numbered_video(tmp_path / "film.mp4", seconds=600)
+    call = [sys.executable, "-m", "lolhl", "review", "--root", root.url, "--no-browser"]
+    with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as server, ending(server):
+        assert server.stderr
+        match = re.search(r"open http://127.0.0.1:(\d+)(/\S+)", server.stderr.readline())
+        assert match
+        session = Session(int(match[1]))
+        served = Served(session)
+        cookie = served.ask("GET", match[2]).headers["set-cookie"].partition(";")[0]
+        body = json.dumps({"verb": "run", "stream": str(film)}).encode()
+        assert served.ask("POST", "/jobs", body, cookie=cookie, x_lolhl_review="1").status == 200
+        assert len(_of_root(root)) == 1
+        server.send_signal(getattr(signal, name))
+        server.wait(60)
+    assert server.returncode == 0
+    assert _of_root(root) == []
