@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lolhl.data.stretches import Samples
-from lolhl.data.windows import WindowDataset
 
 _PIECE = 2**14  # rows that are looked at at once
 
@@ -100,7 +98,7 @@ class Contents:
         return pinned.to(self.device, non_blocking=True).view(shape)
 
 
-class ClipDataset(Dataset[Batch]):
+class ClipDataset:
     """Batches by sample numbers: rows int64 [B, T], labels float32 [B], numbers int64 [B].
 
     Args:
@@ -119,7 +117,7 @@ class ClipDataset(Dataset[Batch]):
         return self.rows[numbers], self.labels[numbers], numbers
 
 
-class BatchOrder(Sampler[Tensor]):
+class BatchOrder:
     """Sample numbers, a batch at a time, for one of `world` processes: int64 [up to batch].
 
     The order of an epoch depends on the seed and the epoch alone, so that a run that goes on after a
@@ -150,8 +148,3 @@ class BatchOrder(Sampler[Tensor]):
 
     def __len__(self) -> int:
         return math.ceil(math.ceil(self.shown / self.world) / self.batch)
-
-
-def loader(dataset: ClipDataset | WindowDataset, order: BatchOrder) -> "DataLoader[Batch]":
-    """A DataLoader that takes whole batches in this order."""
-    return DataLoader(dataset, batch_size=None, sampler=order)

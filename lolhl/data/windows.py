@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 COUNTED = 64  # instants of a window that count, where the context is bounded
 WHOLE = 2048  # instants of a window where the model sees all of a VOD
@@ -35,7 +34,7 @@ class HeldStretch:
     after: int = 0
 
 
-class WindowDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class WindowDataset:
     """Batches by window numbers: rows int64 [B, T], labels float32 [B, T], instants int64 [B, T].
 
     Rows are -1 where the stretch has no instant. The instants that count are numbered, each in one window only; others

@@ -4,7 +4,7 @@ The loop itself is in `lolhl.models.training`, which takes seconds to import.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ from lolhl.errors import ModelError, NotFound
 from lolhl.models.model import ModelSettings
 from lolhl.models.registry import MODELS, settings_types
 from lolhl.storage import Root
-
-CHECKPOINT_STATE = "lolhl"  # the key of our own state in Lightning's checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +125,33 @@ class Fitted:
     history: list[Epoch]
 
 
+@dataclass
+class FitState:
+    """How far training is: what a checkpoint holds.
+
+    Attributes:
+        weights, optimizer: as they are now. Both are empty where nothing was learnt yet.
+        best_weights, best: of the best epoch so far, and its number.
+        history: of the epochs that are over.
+        done: steps of the next epoch that are done.
+        losses: of these steps, of each process.
+        finished: whether no epoch is to come.
+    """
+
+    weights: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best: int | None = None
+    history: list[Epoch] = field(default_factory=list)
+    done: int = 0
+    losses: list[list[float]] = field(default_factory=list)
+    finished: bool = False
+
+    def losses_of(self, rank: int) -> list[float]:
+        """Losses of the steps that are done. There may be more processes now than there were."""
+        return self.losses[rank % len(self.losses)] if self.losses else []
+
+
 @dataclass(frozen=True)
 class CheckpointPlace:
     """Where the state is kept until training is over. `digest` names the work it belongs to."""
@@ -135,17 +160,28 @@ class CheckpointPlace:
     key: str
     digest: str
 
-    def load(self) -> tuple[Path, dict[str, Any]] | None:
-        """The file and lolhl's own state in it. None when there is none of this work."""
+    def write(self, path: Path, state: FitState) -> None:
+        """Writes the state to a file of this machine, which is uploaded from there."""
+        history = [(epoch.train_loss, epoch.val_loss, epoch.val_ap) for epoch in state.history]
+        torch.save({**vars(state), "history": history, "digest": self.digest}, path)
+
+    def load(self) -> FitState | None:
+        """The state that is kept. None when there is none of this work.
+
+        Raises:
+            ModelError: what lies there is no checkpoint.
+        """
         try:
             path = self.root.local(self.key)
         except NotFound:
             return None
         try:
-            state = torch.load(path, weights_only=True, map_location="cpu")["callbacks"][CHECKPOINT_STATE]
+            stored = torch.load(path, weights_only=True, map_location="cpu")
+            if "pytorch-lightning_version" in stored or stored.pop("digest") != self.digest:
+                return None  # the first are of lolhl 0.1, which trained by Lightning's Trainer: it begins anew
+            return FitState(**{**stored, "history": [Epoch(*figures) for figures in stored["history"]]})
         except Exception as error:  # the unpickler fails in many ways on what is no checkpoint
             raise ModelError(f"{path} is no checkpoint of lolhl: remove it and train again") from error
-        return (path, state) if state["digest"] == self.digest else None
 
 
 OnEpoch = Callable[[int, Epoch], None]

@@ -1,34 +1,34 @@
-"""Training: the Lightning module, and a fit that goes on after a kill from its last epoch, after SIGTERM from its step.
+"""Training: a plain loop that goes on after a kill from its last epoch, and after SIGTERM from its step.
 
 What happens in a step depends on the seed, the epoch, the step and the rank alone, so a checkpoint needs no state
 of random generators: the weights, the optimizer's state and a position are enough for the same result.
+
+Lightning Fabric does what depends on the machine: devices, precision, and gradients that several processes share.
 """
 
-import copy
 import logging
 import signal
 import tempfile
+import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.fabric import Fabric
 from torch import Tensor, distributed, nn
 
 from lolhl.data.augment import augmented
-from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents, loader
+from lolhl.data.samples import Batch, BatchOrder, ClipDataset, Contents
 from lolhl.data.windows import WindowDataset
 from lolhl.errors import LolhlError, ModelError
 from lolhl.evaluate import metrics
 from lolhl.models.joined import JoinedModel
-from lolhl.models.learning import CHECKPOINT_STATE, CheckpointPlace, Epoch, FitSettings, Fitted, OnEpoch
+from lolhl.models.learning import CheckpointPlace, Epoch, FitSettings, FitState, Fitted, OnEpoch
 from lolhl.models.model import Classifier, TrackModel
 from lolhl.models.process_group import ProcessGroup, report_lost_process
 from lolhl.storage.checkpoint_upload import CheckpointUpload
@@ -38,7 +38,6 @@ Lessons = ClipDataset | WindowDataset
 
 _JUDGED = 128  # clips at once
 _INSTANTS = 2**15  # instants of windows at once
-_STOPPED = "stopped by SIGTERM; the same command goes on from here"
 
 
 class Stopped(LolhlError):
@@ -74,56 +73,26 @@ def fit(
         Stopped: SIGTERM came, to this process or to another rank.
         KeyboardInterrupt: Ctrl-C; it goes on as after a kill.
     """
-    keeper = _Keeper(place, process_group, settings.epochs, on_epoch)
-    earlier = place.load() if place else None
-    if earlier:
-        keeper.load_state_dict(earlier[1])
-    if not keeper.finished:
-        _quiet()
-        trainer = lightning.Trainer(
-            accelerator="gpu" if contents.device.type == "cuda" else "cpu",
-            devices=process_group.local_world,
-            num_nodes=process_group.world // process_group.local_world,
-            strategy="ddp" if process_group.world > 1 else "auto",
-            precision="bf16-mixed" if settings.bf16 else "32-true",
-            max_epochs=settings.epochs,
-            callbacks=[EarlyStopping("val_ap", mode="max", patience=settings.patience), keeper],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-        )
-        batch = max(1, settings.batch // process_group.world)
-        learner = _Learner(net, contents, validation.truth, settings, batch, keeper)
-        shuffled = BatchOrder(
-            len(train),
-            batch,
-            shuffle_seed=settings.seed,
-            rank=process_group.rank,
-            world=process_group.world,
-            most=settings.epoch_samples,
-        )
-        in_order = BatchOrder(
-            len(validation), batch, shuffle_seed=None, rank=process_group.rank, world=process_group.world
-        )
+    state = (place.load() if place else None) or FitState()
+    if not state.finished:
         with (
-            _listening(keeper.request_stop),
-            _interrupted_as_usual(),
+            _sigterm() as stop,
             report_lost_process(),
-            CheckpointUpload(place.root, place.key) if place else nullcontext() as keeper.latest,
+            CheckpointUpload(place.root, place.key) if place else nullcontext() as upload,
         ):
-            trainer.fit(
-                learner,
-                loader(train, shuffled),
-                loader(validation, in_order),
-                ckpt_path=earlier[0] if earlier else None,
-                weights_only=True,
-            )
-    if keeper.best is None:
-        raise ModelError("training ended before its first epoch was over: run again")
-    return Fitted(keeper.weights, keeper.best, keeper.history)
+            loop = _Loop(net, contents, train, validation, settings, process_group, state)
+            while not state.finished:
+                number = len(state.history)
+                for _ in loop.epoch(number):
+                    if process_group.any(stop.is_set()):
+                        loop.save(place, upload)
+                        raise Stopped("stopped by SIGTERM" + ("; the same command goes on from here" if place else ""))
+                loop.end_epoch()
+                loop.save(place, upload)
+                if process_group.first:
+                    on_epoch(number, state.history[number])
+    assert state.best is not None
+    return Fitted(state.best_weights, state.best, state.history)
 
 
 @torch.no_grad()
@@ -170,90 +139,26 @@ def weigh(model: JoinedModel, contents: Contents, validation: Lessons) -> None:
     model.weigh(torch.cat(logits), torch.cat(flags), torch.cat(truth))
 
 
-class _Learner(lightning.LightningModule):
-    """Binary cross entropy on the logits; average precision over all processes after each epoch."""
+class _Loss(nn.Module):
+    """Binary cross entropy on the logits of a batch.
 
-    def __init__(
-        self,
-        net: Learner,
-        contents: Contents,
-        truth: npt.NDArray[np.bool_],
-        settings: FitSettings,
-        batch: int,
-        keeper: "_Keeper",
-    ) -> None:
+    Args:
+        batch: clips in a step, but for the last one of an epoch.
+    """
+
+    def __init__(self, net: Learner, contents: Contents, settings: FitSettings, batch: int) -> None:
         super().__init__()
-        self.net, self.contents, self.truth, self.settings, self.batch = net, contents, truth, settings, batch
-        self.keeper = keeper
-        self.loops: dict[str, Any] = {}  # how far Lightning was when the epoch began
-        self.automatic_optimization = False  # steps that were done before a stop are passed over
+        self.net, self.contents, self.settings, self.batch = net, contents, settings, batch
         if isinstance(net, Classifier):
             self.compiled = torch.compile(net.clip_logits, dynamic=False) if settings.compiled else net.clip_logits
-        self.train_losses: list[Tensor] = []
-        self.seen: list[tuple[Tensor, Tensor]] = []
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        learnt = [p for p in self.net.parameters() if p.requires_grad]
-        settings = self.settings
-        return torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.loops = copy.deepcopy(checkpoint["loops"])
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Within an epoch Lightning does not go on with the same result (it leaves out a judgement that was begun).
-        # So it begins the epoch again, and training_step passes over what was done.
-        if self.keeper.done:
-            checkpoint["loops"] = self.loops
-        self.loops = copy.deepcopy(checkpoint["loops"])
-
-    def on_train_start(self) -> None:
-        # In place of Lightning's handler, which broadcasts from within (other ranks hang) and leaves with code 0.
-        if self.trainer.received_sigterm:
-            raise Stopped(_STOPPED)
-        with suppress(ValueError):  # raised outside of the main thread, where nobody can listen
-            signal.signal(signal.SIGTERM, self.keeper.request_stop)
-        if not self.loops:
-            self.loops = {"fit_loop": copy.deepcopy(self.trainer.fit_loop.state_dict())}
-
-    def _stop_if_requested(self, done: int) -> None:
-        if self.keeper.process_group.any(self.keeper.stop_requested):
-            self.keeper.stop(self.trainer, done, [loss.item() for loss in self.train_losses])
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        rows, labels, numbers = batch
-        # Rows are gathered on the device that holds the frames. A copy to the GPU and back would cost more.
-        holder = next(iter(self.contents.held.values())).device
-        return rows.to(holder), labels.to(device, non_blocking=True), numbers
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        # Not in on_train_epoch_start, which Lightning leaves out in the first epoch after a restart.
-        if batch_idx == 0:
-            self.train_losses = [
-                torch.tensor(loss, device=self.device) for loss in self.keeper.losses(self.global_rank)
-            ]
-        # Dropout and changes of a step depend on its place alone, as its batch does.
-        place = [self.settings.seed, self.current_epoch, batch_idx, self.global_rank]
-        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
-
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        if batch_idx < self.keeper.done:
-            return
-        rows, labels, numbers = batch
+    def forward(self, rows: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
         if isinstance(self.net, Classifier):
             outcome = self._clip_logits(self.net, rows)
         else:
             counts = (numbers >= 0).to(labels.device)
             outcome, labels = self.net(*self.contents.window(rows))[counts], labels[counts]
-        loss = nn.functional.binary_cross_entropy_with_logits(outcome, labels)
-        self.train_losses.append(loss.detach())
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, LightningOptimizer)
-        optimizer.zero_grad()
-        with torch.autocast(self.device.type, enabled=False):  # backward has the types of forward
-            self.manual_backward(loss)
-        optimizer.step()
-        self._stop_if_requested(batch_idx + 1)
+        return nn.functional.binary_cross_entropy_with_logits(outcome, labels)
 
     def _clip_logits(self, net: Classifier, rows: Tensor) -> Tensor:
         clips = self.contents.take(rows)
@@ -263,166 +168,167 @@ class _Learner(lightning.LightningModule):
         forward = self.compiled if len(rows) == self.batch else net.clip_logits
         return forward(clips)
 
-    def on_validation_epoch_start(self) -> None:
-        self.seen = []
-        if distributed.is_initialized():
-            for buffer in self.net.buffers():  # running means of a backbone: all judge what the first one saves
-                distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: Batch) -> None:
-        rows, _, numbers = batch
-        counts = numbers >= 0
-        outcome = logits(self.net, self.contents, rows)
-        self.seen.append((outcome[counts.to(outcome.device)], numbers[counts]))
-        self._stop_if_requested(int(self.trainer.num_training_batches))
-
-    def on_validation_epoch_end(self) -> None:
-        own_logits, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.seen, strict=True))
-        means = [torch.stack(self.train_losses).mean().item()]
-        gathered: list[Any] = [(own_logits, numbers, means)]
-        if distributed.is_initialized():
-            gathered = [None] * distributed.get_world_size()
-            distributed.all_gather_object(gathered, (own_logits, numbers, means))
-        all_logits = np.empty(len(self.truth), dtype=np.float32)
-        for rank_logits, rank_numbers, _ in gathered:
-            all_logits[rank_numbers] = rank_logits  # samples that two processes saw count once
-        train_loss = float(np.mean([rank_means for *_, rank_means in gathered]))
-        if not (np.isfinite(all_logits).all() and np.isfinite(train_loss)):
-            rate = self.settings.learning_rate
-            raise ModelError(
-                f"the loss is not a number in epoch {self.current_epoch}: use a --learning-rate below {rate:g}"
-            )
-        losses = nn.functional.binary_cross_entropy_with_logits(
-            torch.from_numpy(all_logits), torch.from_numpy(self.truth).float()
-        )
-        self.log("train_loss", train_loss)
-        self.log("val_loss", losses.item())
-        self.log("val_ap", metrics.average_precision(self.truth, all_logits) or 0.0)
-
-
-class _Keeper(Callback):
-    """Keeps the best weights and, after each epoch and on SIGTERM, a checkpoint that a later run goes on from.
-
-    Lightning's own ModelCheckpoint writes to a path of one machine; this one goes to the root, whole
-    or not at all, and says whether training is over.
-
-    Attributes:
-        latest: where the checkpoints go. It is None where none is kept.
-        stop_requested: whether SIGTERM came.
-        done: steps of the epoch that an earlier run did before it was stopped.
-    """
-
-    latest: CheckpointUpload | None
+class _Loop:
+    """Epochs of learning and judging, one step at a time. How far they are is in `state`."""
 
     def __init__(
         self,
-        place: CheckpointPlace | None,
+        net: Learner,
+        contents: Contents,
+        train: Lessons,
+        validation: Lessons,
+        settings: FitSettings,
         process_group: ProcessGroup,
-        epochs: int,
-        on_epoch: OnEpoch,
+        state: FitState,
     ) -> None:
-        self.place, self.process_group, self.epochs, self.on_epoch = place, process_group, epochs, on_epoch
-        self.weights: dict[str, Tensor] = {}
-        self.best: int | None = None
-        self.history: list[Epoch] = []
-        self.finished = False
-        self.stop_requested = False
-        self.done = 0
-        self._losses: list[list[float]] = []  # of the steps done, of each rank
+        self.net, self.contents, self.train, self.validation = net, contents, train, validation
+        self.settings, self.process_group, self.state = settings, process_group, state
+        rank, world = process_group.rank, process_group.world
+        batch = max(1, settings.batch // world)
+        self.shuffled = BatchOrder(
+            len(train), batch, shuffle_seed=settings.seed, rank=rank, world=world, most=settings.epoch_samples
+        )
+        self.in_order = BatchOrder(len(validation), batch, shuffle_seed=None, rank=rank, world=world)
+        learnt = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        self.adamw = torch.optim.AdamW(learnt, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+        if state.optimizer:
+            net.load_state_dict(state.weights)
+            self.adamw.load_state_dict(state.optimizer)
+        self.fabric = _fabric(contents.device, settings, process_group)
+        self.loss, self.optimizer = self.fabric.setup(_Loss(net, contents, settings, batch), self.adamw)
+        self.losses: list[Tensor] = []  # of this epoch's steps, in this process
+        self.judged: list[tuple[Tensor, Tensor]] = []  # logits, and the numbers of their instants
 
-    @property
-    def state_key(self) -> str:
-        return CHECKPOINT_STATE
+    def epoch(self, number: int) -> Iterator[None]:
+        """Learns from a part of the samples and judges the result, with a pause after each step."""
+        self.losses = [torch.tensor(loss) for loss in self.state.losses_of(self.process_group.rank)]
+        self.shuffled.set_epoch(number)
+        for step, numbers in enumerate(self.shuffled):
+            if step < self.state.done:
+                continue
+            # Dropout and changes of a step depend on its place alone, as its batch does.
+            place = [self.settings.seed, number, step, self.process_group.rank]
+            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
+            self._learn(self.train[numbers])
+            self.state.done = step + 1
+            yield
+        self.judged = []
+        with _evaluation_mode(self.net):
+            if distributed.is_initialized():
+                for buffer in self.net.buffers():  # running means of a backbone: all judge what the first one saves
+                    distributed.broadcast(buffer, 0)
+            for numbers in self.in_order:
+                self._judge(self.validation[numbers])
+                yield
 
-    def losses(self, rank: int) -> list[float]:
-        """Losses of the steps that are done. There may be more ranks now than there were."""
-        return self._losses[rank % len(self._losses)] if self._losses else []
+    def _learn(self, batch: Batch) -> None:
+        rows, labels, numbers = batch
+        # Rows are gathered on the device that holds the frames. A copy to the GPU and back would cost more.
+        holder = next(iter(self.contents.held.values())).device
+        loss = self.loss(rows.to(holder), labels.to(self.contents.device, non_blocking=True), numbers)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        self.losses.append(loss.detach())
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "digest": self.place.digest if self.place else None,
-            "weights": self.weights,
-            "best": self.best,
-            "history": [(e.train_loss, e.val_loss, e.val_ap) for e in self.history],
-            "finished": self.finished,
-            "done": self.done,
-            "losses": self._losses,
-        }
+    def _judge(self, batch: Batch) -> None:
+        rows, _, numbers = batch
+        counts = numbers >= 0
+        with self.fabric.autocast():
+            outcome = logits(self.net, self.contents, rows)
+        self.judged.append((outcome[counts.to(outcome.device)], numbers[counts]))
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.weights, self.best = state_dict["weights"], state_dict["best"]
-        self.history = [Epoch(*figures) for figures in state_dict["history"]]
-        self.finished = state_dict["finished"]
-        self.done, self._losses = state_dict["done"], state_dict["losses"]
+    def end_epoch(self) -> None:
+        """Takes down the figures of an epoch, and its weights if they are the best so far."""
+        state, settings = self.state, self.settings
+        epoch = self._figures(len(state.history))
+        if state.best is None or epoch.val_ap > state.history[state.best].val_ap:
+            state.best, state.best_weights = len(state.history), self._weights()
+        state.history.append(epoch)
+        over = len(state.history) == settings.epochs
+        state.finished = over or len(state.history) - 1 - state.best >= settings.patience
+        state.done, self.losses = 0, []
 
-    def request_stop(self, *_: object) -> None:
-        self.stop_requested = True
+    def _figures(self, number: int) -> Epoch:
+        """Losses and average precision over all processes."""
+        own_logits, numbers = (torch.cat(column).cpu().numpy() for column in zip(*self.judged, strict=True))
+        mean = torch.stack([loss.cpu() for loss in self.losses]).mean().item()
+        gathered: list[Any] = [(own_logits, numbers, mean)]
+        if distributed.is_initialized():
+            gathered = [None] * distributed.get_world_size()
+            distributed.all_gather_object(gathered, (own_logits, numbers, mean))
+        truth = self.validation.truth
+        all_logits = np.empty(len(truth), dtype=np.float32)
+        for rank_logits, rank_numbers, _ in gathered:
+            all_logits[rank_numbers] = rank_logits  # samples that two processes saw count once
+        train_loss = float(np.mean([rank_mean for *_, rank_mean in gathered]))
+        if not (np.isfinite(all_logits).all() and np.isfinite(train_loss)):
+            rate = self.settings.learning_rate
+            raise ModelError(f"the loss is not a number in epoch {number}: use a --learning-rate below {rate:g}")
+        loss = nn.functional.binary_cross_entropy_with_logits(
+            torch.from_numpy(all_logits), torch.from_numpy(truth).float()
+        )
+        return Epoch(train_loss, loss.item(), metrics.average_precision(truth, all_logits) or 0.0)
 
-    def stop(self, trainer: lightning.Trainer, done: int, losses: list[float]) -> None:
-        """Saves the state and raises Stopped, in all processes at the same step."""
-        self.done, self._losses = done, self.process_group.gather(losses)
-        self._save(trainer)
-        raise Stopped(_STOPPED if self.place else "stopped by SIGTERM")
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        epoch = Epoch(figures["train_loss"], figures["val_loss"], figures["val_ap"])
-        if self.best is None or epoch.val_ap > self.history[self.best].val_ap:
-            net = pl_module.net
-            assert isinstance(net, nn.Module)
-            self.best = trainer.current_epoch
-            self.weights = {name: t.detach().cpu().clone() for name, t in net.state_dict().items()}
-        self.history.append(epoch)
-        self.finished = trainer.should_stop or trainer.current_epoch + 1 == self.epochs
-        self.done, self._losses = 0, []
-        self._save(trainer)
-        if self.process_group.first:
-            self.on_epoch(trainer.current_epoch, epoch)
-
-    def _save(self, trainer: lightning.Trainer) -> None:
-        if self.latest is None:
+    def save(self, place: CheckpointPlace | None, upload: CheckpointUpload | None) -> None:
+        """Stores how far training is, where that is kept. All processes call it at the same step."""
+        self.state.losses = self.process_group.gather([loss.item() for loss in self.losses])
+        if place is None or upload is None or not self.process_group.first:
             return
+        self.state.weights, self.state.optimizer = self.net.state_dict(), self.adamw.state_dict()
         with tempfile.TemporaryDirectory(prefix="lolhl-") as folder:
             path = Path(folder) / "last.ckpt"
-            trainer.save_checkpoint(path)
-            if self.process_group.first:
-                self.latest.put(path)
+            place.write(path, self.state)
+            upload.put(path)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of the weights as they are now."""
+        return {name: weight.detach().cpu().clone() for name, weight in self.net.state_dict().items()}
+
+
+def _fabric(device: torch.device, settings: FitSettings, process_group: ProcessGroup) -> Fabric:
+    """The devices of all processes, and how numbers are computed on them."""
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it greets each process
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The `srun` command is available")  # where a job runs without it
+        fabric = Fabric(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=process_group.local_world,
+            num_nodes=process_group.world // process_group.local_world,
+            strategy="ddp" if process_group.world > 1 else "auto",
+            precision="bf16-mixed" if settings.bf16 else "32-true",
+        )
+        fabric.launch()
+    return fabric
 
 
 @contextmanager
-def _listening(on_sigterm: Callable[..., None]) -> Iterator[None]:
-    """SIGTERM calls `on_sigterm` while the context lasts.
-
-    Lightning restores the earlier handler as soon as it fails, so this is set outside of it. When one process is lost,
-    torchrun sends the signal to the others. They must first store their checkpoint and report what happened.
-    """
-    try:
-        earlier = signal.signal(signal.SIGTERM, on_sigterm)
-    except ValueError:  # outside of the main thread, where nobody can listen
-        yield
-        return
+def _evaluation_mode(net: nn.Module) -> Iterator[None]:
+    """The network judges while the context lasts. Each part is as it was then: a frozen one may never learn."""
+    learning = [part for part in net.modules() if part.training]
+    net.eval()
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for part in learning:
+            part.training = True
 
 
 @contextmanager
-def _interrupted_as_usual() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt. Lightning would exit without a message instead, and then ignore the signal."""
-    usual = signal.getsignal(signal.SIGINT)
+def _sigterm() -> Iterator[threading.Event]:
+    """An event that is set when SIGTERM comes, which ends nothing while the context lasts.
+
+    When one process is lost, torchrun sends the signal to the others. They must first store their checkpoint and
+    report what happened.
+    """
+    came = threading.Event()
     try:
-        yield
-    except SystemExit as left:
-        if not isinstance(left.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, usual)
-        raise KeyboardInterrupt from None
-
-
-def _quiet() -> None:
-    """Silences Lightning's advice. It is for those who write trainers, not for those who run this one."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"lightning\..*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        earlier = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    except ValueError:  # outside of the main thread, where nobody can listen
+        yield came
+        return
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, earlier)

@@ -178,7 +178,7 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     from lolhl.models import training  # takes seconds
 
     run = tracking.start(root, name, todo.digest, todo.config) if process_group.first else None
-    prepared.learner.train()  # Lightning keeps the mode that it finds
+    prepared.learner.train()  # fit keeps the mode that it finds
     process_group.wait()  # from here on no process is long behind another: see `lolhl.models.process_group`
     lessons, settings = prepared.lessons, config.fit(len(prepared.lessons["train"]), prepared.device)
     fitted = training.fit(

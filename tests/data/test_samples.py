@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lolhl.data.augment import BRIGHTNESS, CONTRAST, SHIFT, augmented
-from lolhl.data.samples import BatchOrder, ClipDataset, Contents, loader, rows, wanted
+from lolhl.data.samples import BatchOrder, ClipDataset, Contents, rows, wanted
 from lolhl.data.stretches import Samples
 
 
@@ -23,7 +23,8 @@ def test_clips_find_their_frames_in_what_is_held() -> None:
     contents = Contents({"pictures": torch.from_numpy(said)}, torch.device("cpu"))
     dataset = ClipDataset(labels, rows(samples, clips, held))
     seen = []
-    for numbers, truth, which in loader(dataset, BatchOrder(12, 5, shuffle_seed=1, rank=0, world=1)):
+    for batch in BatchOrder(12, 5, shuffle_seed=1, rank=0, world=1):
+        numbers, truth, which = dataset[batch]
         found = contents.take(numbers)
         assert found.shape == (len(which), 3, 2)
         assert torch.equal(found[:, 0, 0], torch.from_numpy(vod)[which])
