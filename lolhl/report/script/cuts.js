@@ -11,13 +11,16 @@ const near = (x, y) => Math.abs(x[0] - y[0]) < 0.002 && Math.abs(x[1] - y[1]) < 
 /** Whether two spans show the same moment: they share more than half of the shorter. lolhl/review/corrected.py has it too. */
 const sameMoment = (x, y) => Math.min(x.stop, y.stop) - Math.max(x.start, y.start) > Math.min(x.stop - x.start, y.stop - y.start) / 2;
 
-/** The highlights of the chosen cut, before anybody judges them. */
+/** The highlights of the chosen cut, before anybody judges them. One of a moment that is known goes by its name. */
 function itemsOfCut() {
-  if (chosenCut === presentCut) return found.map((item) => ({ ...item }));
+  const known = found.map((item) => ({ ...item }));
+  if (chosenCut === presentCut) return known;
   return cuts[chosenCut].spans.map(([start, stop, score, label], place) => {
-    const same = found.find((item) => near(item.was, [start, stop]));
-    if (same) return { ...same };
-    return { id: `c${chosenCut}-${place}`, rank: null, start, stop, score, reason: 'not among the highlights as they are kept now', clip: null, picture: null, label, was: [start, stop], removed: false, accepted: false };
+    const span = { start, stop, score, label, was: [start, stop] };
+    const at = known.findIndex((item) => sameMoment(item, span));
+    if (at < 0) return { ...span, id: `c${chosenCut}-${place}`, rank: null, reason: 'not among the highlights as they are kept now', clip: null, picture: null, removed: false, accepted: false };
+    const [same] = known.splice(at, 1);
+    return near(same.was, span.was) ? same : { ...same, ...span, clip: null };
   });
 }
 
