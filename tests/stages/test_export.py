@@ -176,17 +176,18 @@ def test_what_an_editor_corrected_is_exported_as_he_left_it(root: Folder) -> Non
     assert cut_list(root) == [
         (20.5, 26, "highlight 4"),
         (*found[3], "highlight 3"),
+        (40, 44, "highlight 5"),
         (found[2][0] - 2, found[2][1] + 1.5, "highlight 2"),
     ]
     assert cut_list(root, corrections=False) == as_found
     assert [name for *_, name in cut_list(root, top=2)] == ["highlight 3", "highlight 2"]
     (file,) = export(root, "v1", ExportConfig(format="otio"))
-    assert (file.highlights, file.corrected) == (3, True)
+    assert (file.highlights, file.corrected) == (4, True)
     timeline = otio.adapters.read_from_string(text(root, file), "otio_json")
     clips = list(timeline.video_tracks()[0].find_clips())
     first = 10 * 107892
     assert [clip.source_range.start_time.value - first for clip in clips] == [
-        round(Fraction(start) * NTSC) for start in (20.5, found[3][0], found[2][0] - 2)
+        round(Fraction(start) * NTSC) for start in (20.5, found[3][0], 40, found[2][0] - 2)
     ]
     assert export(root, "v1", ExportConfig(format="otio", corrections=False))[0].corrected is False
 
