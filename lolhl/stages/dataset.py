@@ -6,89 +6,28 @@ The validation side stays as streams are. What nobody has looked at, as the labe
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from lolhl import grid, layout, manifest
-from lolhl.config import Config, setting
-from lolhl.data import split, split_games, stretches
-from lolhl.data.balance import kept_negatives
+from lolhl.data import stretches
 from lolhl.data.stretches import SplitVod
 from lolhl.errors import DatasetError, MissingInput, UsageError
 from lolhl.frames.spec import FrameSpec, stored_of_all, view_name
-from lolhl.labels.spans import Span, on_grid
-from lolhl.labels.store import VodLabels, read_labels
+from lolhl.labels.store import read_labels
 from lolhl.manifest import Manifest
-from lolhl.results import Dataset, Dropped, EventCount, FrameCount, Frames, SideCounts, Vod, VodCounts
+from lolhl.results import Dataset, Frames, Vod
+from lolhl.stages.dataset_counts import count_vods, in_all, table
+from lolhl.stages.dataset_settings import GAMES, VODS_ENOUGH, DatasetConfig
+from lolhl.stages.dataset_sides import Source, assign
 from lolhl.stages.split_by_games import games_to_split
 from lolhl.storage import MANY, Root, check_name, check_new, each
 from lolhl.text import first_few
-from lolhl.vod.view import USUAL, Fit, View
+from lolhl.vod.view import View
+
+__all__ = ["DatasetConfig", "dataset", "dataset_command", "split_vods_of"]
 
 log = logging.getLogger(__name__)
-
-LEAST_GUARD = 10.0  # seconds between the two sides, however short the context: neighbouring frames look alike
-VODS_ENOUGH = 5  # from here on whole VODs are held out: with fewer, one VOD is far from 15 % of the time
-_SHOWN = 50  # VODs in the table
-_GAMES = "games"  # what is held out
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetConfig(Config):
-    """How samples are split and rebalanced."""
-
-    chunk_seconds: float = setting(
-        30.0, "length of a chunk, the unit of the split, in seconds", at_least=1, at_most=3600
-    )
-    validation: float = setting(0.15, "share of the time that is held out for validation", above=0, below=1)
-    holdout: str = setting(
-        "auto",
-        "what to hold out: chunks of each VOD, whole vods, whole games (as `lolhl clock` has found them), auto (vods "
-        f"from {VODS_ENOUGH} VODs on, else chunks), or the names of the VODs to hold out, with commas between",
-    )
-    context_seconds: float = setting(
-        0.0,
-        "longest stretch of time that a model will see around a frame, in seconds; training frames nearer than "
-        f"this (and than {LEAST_GUARD:.0f} s) to a validation frame are dropped",
-        at_least=0,
-        at_most=3600,
-    )
-    positives: float = setting(
-        0.30, "share of positive frames in training, reached by dropping negatives", above=0, below=1
-    )
-    seed: int = setting(0, "seed of the split and of the rebalancing", at_least=0)
-    # What these mean in this root is among the inputs.
-    fps: Fraction | None = setting(
-        None,
-        "where the VODs have frames of several views: those with so many per second; where they have none, so many "
-        "pictures per second of the videos (default: 3)",
-        at_least=grid.SLOWEST,
-        at_most=grid.FASTEST,
-        neutral=True,
-    )
-    size: int | None = setting(
-        None,
-        "as --fps: those of this width and height, in pixels (default: 224)",
-        at_least=16,
-        at_most=2048,
-        neutral=True,
-    )
-    fit: Fit | None = setting(
-        None, "as --fps: those with the whole picture, or its middle (default: squeeze)", neutral=True
-    )
-
-    @property
-    def guard_seconds(self) -> float:
-        return max(LEAST_GUARD, self.context_seconds)
-
-    @property
-    def usual_view(self) -> View:
-        """The view of pictures where no VOD has frames."""
-        return View(self.fps or USUAL.fps, self.size or USUAL.size, self.fit or USUAL.fit)
 
 
 def dataset(
@@ -122,7 +61,7 @@ def dataset(
     key = layout.dataset(name)
     check_new(root, key, name, "dataset")
     view, specs = _chosen(stored_of_all(root, vods), config)
-    whole_games = config.holdout == _GAMES
+    whole_games = config.holdout == GAMES
     sources = list(each(lambda vod: _source(root, vod, specs[vod], view, whole_games=whole_games), vods, ahead=MANY))
     inputs = {source.key: source.digest for source in sources}
     inputs |= {layout.labels(source.vod): source.labels_digest for source in sources}
@@ -136,7 +75,7 @@ def dataset(
 
     held = _held_out(vods, config)
     parts = list(assign(sources, view.fps, held, config))
-    counts = _counts(parts, config.positives)
+    counts = count_vods(parts, config.positives)
     result = Dataset(
         fps=view.fps,
         size=view.size,
@@ -147,7 +86,7 @@ def dataset(
         guard_seconds=config.guard_seconds,
         positives=config.positives,
         seed=config.seed,
-        **vars(_sum(list(counts.values()))),
+        **vars(in_all(list(counts.values()))),
         per_vod=counts,
     )
     log.info("dataset %s: %s\n%s", name, first_few(vods), table(result))
@@ -184,108 +123,6 @@ def dataset_command(dataset: str, described: Manifest[Dataset]) -> str:
     return f"lolhl dataset {dataset} {first_few(result.vods, ' ')} {view}{options} --force"
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a dataset is made of, of one VOD.
-
-    Attributes:
-        frames: how many instants its grid has.
-        spans: what is labelled.
-        key, digest: of the manifest of its frame set, or of its video where it has none.
-        labels_digest: of the file of labels.
-        looked_at: the stretches that somebody has looked at; None for all of it.
-        games, games_digest: that it shows, in order of time, where games are held out; and of what says so.
-    """
-
-    vod: str
-    frames: int
-    spans: Sequence[Span]
-    key: str = ""
-    digest: str = ""
-    labels_digest: str = ""
-    looked_at: Sequence[Span] | None = None
-    games: Sequence[Span] = ()
-    games_digest: str = ""
-
-    def known(self, fps: Fraction) -> npt.NDArray[np.bool_] | None:
-        """Which instants were looked at: bool [frames]. None for all."""
-        return VodLabels(self.spans, self.looked_at).known(self.frames, fps)
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """A VOD after the split, with its counts of frames and of those in highlights: (all, positive).
-
-    Attributes:
-        natural, guard: of all frames that were looked at, and of those that the guard dropped.
-        train, validation: of the two sides, before the rebalancing.
-        not_looked_at: how many frames nobody has looked at.
-    """
-
-    split: SplitVod
-    natural: tuple[int, int]
-    train: tuple[int, int]
-    validation: tuple[int, int]
-    guard: tuple[int, int]
-    events: EventCount
-    not_looked_at: int = 0
-
-
-def assign(
-    sources: Sequence[Source], fps: Fraction, held: Sequence[str] | None, config: DatasetConfig
-) -> Iterator[Assigned]:
-    """Assigns the frames of each VOD to a side, or drops them. It never holds the frames of more than one VOD.
-
-    Args:
-        sources: the VODs, in order of names.
-        fps: of the grid.
-        held: the VODs to hold out. If the list is empty, they are chosen. None where chunks or games are held out.
-        config: see `DatasetConfig`.
-
-    Raises:
-        DatasetError: games are to be held out, and there are fewer than two.
-    """
-    if config.holdout == _GAMES:
-        yield from _assign_games(sources, fps, config)
-        return
-    if held == []:
-        counts = {source.vod: _natural(source, fps) for source in sources}
-        held = list(split.choose_vods(counts, validation=config.validation, seed=config.seed))
-    for source in sources:
-        known = source.known(fps)
-        if held is None:
-            side = split.by_chunks_of(
-                split.stretch(source.vod, source.spans, source.frames, fps, config.chunk_seconds),
-                fps,
-                validation=config.validation,
-                guard_seconds=config.guard_seconds,
-                seed=config.seed,
-                known=known,
-            )
-        else:
-            side = np.full(source.frames, split.VALIDATION if source.vod in held else split.TRAIN)
-            side[~_all(source, known)] = split.DROPPED
-        yield _assigned(source, side, fps, known)
-
-
-def _assign_games(sources: Sequence[Source], fps: Fraction, config: DatasetConfig) -> Iterator[Assigned]:
-    """Holds out whole games, of all VODs together."""
-    parts = {
-        source.vod: split_games.game_parts(source.spans, source.games, source.frames, fps, source.known(fps))
-        for source in sources
-    }
-    seen = sum(seen > 0 for cut in parts.values() for seen, _ in cut.counts)
-    if seen < 2:
-        raise DatasetError(
-            f"--holdout games: the labelled part of these VODs shows {seen} game: name more VODs, or hold out chunks"
-        )
-    held = split_games.choose_games(parts, validation=config.validation, seed=config.seed)
-    for source in sources:
-        known = source.known(fps)
-        side = split_games.by_games(parts[source.vod], held[source.vod], fps, config.guard_seconds, known)
-        yield _assigned(source, side, fps, known)
-
-
 def _source(root: Root, vod: str, spec: FrameSpec | None, view: View, *, whole_games: bool) -> Source:
     """Reads what is needed of a VOD, by its frame set, or by its video where there is none."""
     key = spec.manifest_key(vod) if spec else layout.vod(vod)
@@ -305,84 +142,6 @@ def _source(root: Root, vod: str, spec: FrameSpec | None, view: View, *, whole_g
         return source
     shown = games_to_split(root, vod)
     return replace(source, games=shown.games, games_digest=shown.digest)
-
-
-def _labels(source: Source, fps: Fraction) -> npt.NDArray[np.bool_]:
-    return on_grid(source.spans, source.frames, fps)
-
-
-def _all(source: Source, known: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
-    """Which instants were looked at, spelt out: bool [frames]."""
-    return np.ones(source.frames, dtype=bool) if known is None else known
-
-
-def _natural(source: Source, fps: Fraction) -> tuple[int, int]:
-    """How many frames were looked at, and how many of these lie in highlights."""
-    known = _all(source, source.known(fps))
-    return int(known.sum()), int(_labels(source, fps)[known].sum())
-
-
-def _assigned(
-    source: Source, side: npt.NDArray[np.int8], fps: Fraction, known: npt.NDArray[np.bool_] | None
-) -> Assigned:
-    """
-    Args:
-        side: int8 [frames], as `lolhl.data.split` gives it.
-        known: bool [frames], which of them were looked at; None for all.
-    """
-    labels, seen = _labels(source, fps), _all(source, known)
-
-    def count(chosen: npt.NDArray[np.bool_]) -> tuple[int, int]:
-        return int(chosen.sum()), int(labels[chosen].sum())
-
-    firsts = [grid.first_frame_at(span.start, fps) for span in source.spans]
-    shown = [
-        first
-        for first, span in zip(firsts, source.spans, strict=True)
-        if first < min(source.frames, grid.first_frame_at(span.stop, fps))
-    ]
-    if len(shown) < len(firsts):
-        log.warning("VOD %s: %d of %d labelled events have no frame", source.vod, len(firsts) - len(shown), len(firsts))
-    validation = int((side[shown] == split.VALIDATION).sum())
-    return Assigned(
-        split=SplitVod.from_sides(source.vod, fps, source.spans, side, known),
-        natural=_natural(source, fps),
-        train=count(side == split.TRAIN),
-        validation=count(side == split.VALIDATION),
-        guard=count((side == split.DROPPED) & seen),
-        not_looked_at=int((~seen).sum()),
-        events=EventCount(train=len(shown) - validation, validation=validation, without_frame=len(firsts) - len(shown)),
-    )
-
-
-def table(result: Dataset) -> str:
-    """The counts of a dataset, as a table in text."""
-    rows = [("VOD", "side", "frames", "positive", "rate", "dropped by guard", "by rebalancing")]
-    shown = list(result.per_vod.items())[:_SHOWN] if len(result.per_vod) > 1 else []
-    parts: dict[str, SideCounts] = {"all": result, **dict(shown)}
-    for vod, part in parts.items():
-        dropped = (f"{part.dropped.guard.frames:,}", f"{part.dropped.rebalancing.frames:,}")
-        for side, count, lost in (("train", part.train, dropped), ("validation", part.validation, ("", ""))):
-            rows.append((vod, side, f"{count.frames:,}", f"{count.positives:,}", _percent(count.rate), *lost))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    if len(result.per_vod) > _SHOWN:
-        lines.append(f"… and {len(result.per_vod) - _SHOWN:,} more VODs: dataset.json has them all")
-    looked_at = "all frames"
-    if result.dropped.not_looked_at:
-        lines.append(f"nobody has looked at {result.dropped.not_looked_at:,} more frames: they lie on neither side")
-        looked_at = "the frames that were looked at"
-    lines.append(
-        f"{_percent(result.natural.rate)} of {looked_at} are positive; {result.holdout} are held out, "
-        f"and frames of the two sides lie at least {result.guard_seconds:g} s apart"
-    )
-    return "\n".join(lines)
 
 
 def _chosen(
@@ -432,7 +191,7 @@ def _listed(views: Iterable[View]) -> str:
 
 def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
     """The VODs that were named to be held out. Empty where they are to be chosen, and None for chunks and games."""
-    if config.holdout in ("chunks", _GAMES) or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
+    if config.holdout in ("chunks", GAMES) or (config.holdout == "auto" and len(vods) < VODS_ENOUGH):
         return None
     named = [] if config.holdout in ("auto", "vods") else [vod.strip() for vod in config.holdout.split(",")]
     unknown = [vod for vod in named if vod not in vods]
@@ -446,50 +205,6 @@ def _held_out(vods: Sequence[str], config: DatasetConfig) -> list[str] | None:
     return named
 
 
-def _counts(parts: Sequence[Assigned], share: float) -> dict[str, VodCounts]:
-    """The counts of each VOD.
-
-    Args:
-        share: of the positives in training.
-    """
-    positive = [part.train[1] for part in parts]
-    negative = [part.train[0] - part.train[1] for part in parts]
-    counts = {}
-    for part, kept in zip(parts, kept_negatives(positive, negative, share), strict=True):
-        train, positives = part.train
-        counts[part.split.vod] = VodCounts(
-            natural=_count(*part.natural),
-            train_before=_count(train + part.guard[0], positives + part.guard[1]),
-            train=_count(positives + kept, positives),
-            validation=_count(*part.validation),
-            dropped=Dropped(_count(*part.guard), _count(train - positives - kept, 0), part.not_looked_at),
-            events=part.events,
-        )
-    return counts
-
-
-def _sum(parts: Sequence[SideCounts]) -> SideCounts:
-    def total(counts: Iterable[FrameCount]) -> FrameCount:
-        pairs = [(count.frames, count.positives) for count in counts]
-        return _count(sum(frames for frames, _ in pairs), sum(positives for _, positives in pairs))
-
-    return SideCounts(
-        natural=total(part.natural for part in parts),
-        train_before=total(part.train_before for part in parts),
-        train=total(part.train for part in parts),
-        validation=total(part.validation for part in parts),
-        dropped=Dropped(
-            total(part.dropped.guard for part in parts),
-            total(part.dropped.rebalancing for part in parts),
-            sum(part.dropped.not_looked_at for part in parts),
-        ),
-    )
-
-
-def _count(frames: int, positives: int) -> FrameCount:
-    return FrameCount(frames, positives, positives / frames if frames else None)
-
-
 def _check(result: Dataset, name: str) -> None:
     """Raises DatasetError where a side cannot do its work."""
     if not result.natural.positives:
@@ -500,7 +215,3 @@ def _check(result: Dataset, name: str) -> None:
             raise DatasetError(
                 f"dataset {name}: {side} would have {lacking}: label more, name more VODs, or hold out others"
             )
-
-
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate:.1%}"

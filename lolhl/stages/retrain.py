@@ -19,33 +19,31 @@ average precision must lie above that of random ranking.
 import hashlib
 import json
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lolhl import grid, layout, manifest
+from lolhl import layout, manifest
 from lolhl.config import Config, restored, setting
-from lolhl.errors import Damaged, DatasetError, MissingInput, ModelError, NotFound, StorageError
+from lolhl.errors import Damaged, MissingInput, ModelError, NotFound, StorageError
 from lolhl.evaluate.compare import compare
-from lolhl.evaluate.events import event_figures
-from lolhl.evaluate.figures import Gain, MethodFigures
-from lolhl.frames.spec import FrameSpec, among, stored_of_all, view_name
-from lolhl.labels.spans import Span
-from lolhl.labels.store import has_a_person_s, parse_labels, read_file
+from lolhl.evaluate.figures import MethodFigures
+from lolhl.frames.spec import view_name
+from lolhl.labels.store import VodLabels, parse_labels
 from lolhl.manifest import Manifest, Output
 from lolhl.models import champion, publication
-from lolhl.models.champion import Champion
+from lolhl.models.champion import Champion, Champions
 from lolhl.report.retraining import describe
-from lolhl.results import Dataset, Frames, LabelChange, Model, Retraining, Verdict, Vod
+from lolhl.results import Dataset, Model, Retraining, Verdict
 from lolhl.stages import methods
 from lolhl.stages.dataset import DatasetConfig, dataset
-from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.held_out import held_out
-from lolhl.storage import MANY, Root, each
+from lolhl.stages.label_changes import changes_since, listed
+from lolhl.stages.promotion import decide
+from lolhl.stages.retrain_sources import LabelledSource, Media, labelled_sources, media_of
+from lolhl.storage import Root
 from lolhl.text import first_few
-from lolhl.vod.view import USUAL, View
+from lolhl.vod.view import View
 
 log = logging.getLogger(__name__)
 
@@ -100,29 +98,12 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     """
     key = layout.RETRAINING
     last = manifest.intact(root, key, Retraining) if force else manifest.find(root, key, Retraining)
-    labelled = _labelled(root, last)
-    judge = held_out(
-        {vod: source.marked for vod, source in labelled.items()},
-        config.judge,
-        judged=last.result.judge if last else (),
-        learnt=last.result.learn if last else (),
-        weak={vod for vod, source in labelled.items() if source.of_games or source.in_part},
-    )
-    if weak := [vod for vod in judge if labelled[vod].of_games]:
-        log.warning(
-            "retrain: models are judged on %s, whose labels come from the events of games: label one by hand, or name "
-            "others with --judge",
-            first_few(weak),
-        )
+    labelled = labelled_sources(root, last)
+    judge = _held_out(labelled, config, last)
     like = None if config.like is None else champion.resolve(root, config.like)
     settings, view = _settings(root, like)
-    view, media = _media(
-        root,
-        {vod: source.frame_sets for vod, source in labelled.items()},
-        view,
-        last,
-        pixels=settings["train"].get("tune") == "all",
-    )
+    frame_sets = {vod: source.frame_sets for vod, source in labelled.items()}
+    view, media = media_of(root, frame_sets, view, last, pixels=settings["train"].get("tune") == "all")
     read = {layout.labels(vod): source.digest for vod, source in labelled.items()}
     read |= {pictures.key: pictures.digest for pictures in media.values()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
@@ -132,25 +113,17 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         return replace(earlier, result=replace(earlier.result, nothing_new=True), stored=None)
 
     labels = {vod: parse_labels(root, vod, source.data) for vod, source in labelled.items()}
-    unseen = {vod: labels[vod].spans for vod in judge}
-    looked_at = {vod: labels[vod].looked_at for vod in judge}
-    learnt = {vod: media[vod] for vod in labels if vod not in unseen}
+    judged = {vod: labels[vod] for vod in judge}
+    learnt = {vod: media[vod] for vod in labels if vod not in judged}
     model = _learn(root, learnt, view, read, settings, like, force)
-    # A run that was killed after it had promoted finds its own work: then the champion before is the rival.
     champions = champion.champions(root)
-    listed = champions.listed
-    before = listed[:-1] if listed and listed[-1].by == todo.digest else listed
-    unusable = [former.model for former in before if _is_unusable(root, former.model, force)]
-    if unusable:
-        log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
-        before = tuple(former for former in before if former.model not in unusable)
+    before = _champions_before(root, champions, todo.digest, force)
     rival = before[-1].model if before else None
-    names = dict.fromkeys([model, *([rival] if rival else [])])
-    predictions = {name: methods.predict(root, name, unseen, force=force).looked_at(looked_at) for name in names}
-    figures = {method.method: method for method in compare(predictions, [rival] if rival else [])}
-    decision = _decide(figures[model], rival, config.tolerance)
+    figures = _judge(root, model, rival, judged, force)
+    decision = decide(figures[model], rival, config.tolerance)
 
     report = layout.retraining_report(todo.digest)
+    spans = {vod: vod_labels.spans for vod, vod_labels in labels.items()}
     result = Retraining(
         model=model,
         champion=model if decision.promoted else rival,
@@ -164,8 +137,8 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         flattered=sorted(methods.learnt_from(root, rival) & {*judge}) if rival else [],
         challenger=_verdict(figures[model]),
         rival=_verdict(figures[rival]) if rival else None,
-        labels=_listed({vod: labels[vod].spans for vod in labels}),
-        changes=_changes(last.result if last else None, {vod: labels[vod].spans for vod in labels}),
+        labels=listed(spans),
+        changes=changes_since(last.result if last else None, spans),
         report=report,
         nothing_new=False,
     )
@@ -176,133 +149,24 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     return todo.finish(result, [Output.from_bytes(report, text)])
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    """A labelled VOD.
-
-    Attributes:
-        data, digest: the file of its labels, and the sha256 of that.
-        marked: the spans of it in any form.
-        of_games: no person gave them.
-        in_part: somebody has looked at a part of the VOD alone.
-        frame_sets: those that there are, best first.
-    """
-
-    data: bytes
-    digest: str
-    marked: Sequence[object]
-    of_games: bool
-    in_part: bool
-    frame_sets: Sequence[FrameSpec]
-
-
-def _labelled(root: Root, last: Manifest[Retraining] | None) -> dict[str, _Labelled]:
-    """All labelled VODs that have a video or frames, in order of names."""
-    vods = layout.labelled(root)
-    specs = stored_of_all(root, vods)
-    sources = each(lambda vod: _read_labels(root, vod, specs[vod], last), vods, ahead=MANY)
-    labelled = {vod: source for vod, source in zip(vods, sources, strict=True) if source}
-    if len(labelled) < 2:
-        raise MissingInput(
-            f"{root.url} has {len(labelled)} labelled VODs with a video, and retraining needs two, to learn from one "
-            "and to judge on the other: get more with `lolhl download` and `lolhl labels`"
+def _held_out(
+    labelled: Mapping[str, LabelledSource], config: RetrainConfig, last: Manifest[Retraining] | None
+) -> list[str]:
+    """The VODs to judge on. Warns where no person has labelled them."""
+    judge = held_out(
+        {vod: source.marked for vod, source in labelled.items()},
+        config.judge,
+        judged=last.result.judge if last else (),
+        learnt=last.result.learn if last else (),
+        weak={vod for vod, source in labelled.items() if source.of_games or source.in_part},
+    )
+    if weak := [vod for vod in judge if labelled[vod].of_games]:
+        log.warning(
+            "retrain: models are judged on %s, whose labels come from the events of games: label one by hand, or name "
+            "others with --judge",
+            first_few(weak),
         )
-    return labelled
-
-
-def _read_labels(
-    root: Root, vod: str, frame_sets: Sequence[FrameSpec], last: Manifest[Retraining] | None
-) -> _Labelled | None:
-    """The labels of a VOD. None where it has neither a video nor frames."""
-    if not frame_sets and not root.stat(layout.vod(vod)):
-        log.warning("retrain: VOD %s has labels and no video: get it with `lolhl download … --name %s`", vod, vod)
-        return None
-    data = read_file(root, vod)
-    digest = hashlib.sha256(data).hexdigest()
-    # What the last retraining has read is not parsed again before it is clear that something else is new.
-    known = last.result.labels.get(vod) if last and last.inputs.get(layout.labels(vod)) == digest else None
-    # Most files name neither a source nor what was looked at, and are not parsed for this.
-    head = data.partition(b"\n")[0].lower()
-    if known is not None and b"source" not in head and b"looked_at" not in head:
-        return _Labelled(data, digest, known, of_games=False, in_part=False, frame_sets=frame_sets)
-    labels = parse_labels(root, vod, data)
-    of_games, in_part = not has_a_person_s(labels.spans), labels.looked_at is not None
-    return _Labelled(data, digest, labels.spans, of_games, in_part, frame_sets)
-
-
-@dataclass(frozen=True)
-class _Media:
-    """What the pictures of a VOD are learnt from: its frame set, or its video.
-
-    Attributes:
-        key, digest: of its manifest.
-        config: the settings that frames were extracted with; empty for a video.
-    """
-
-    key: str
-    digest: str
-    config: Mapping[str, Any]
-
-
-def _media(
-    root: Root,
-    stored_specs: Mapping[str, Sequence[FrameSpec]],
-    view: View | None,
-    last: Manifest[Retraining] | None,
-    *,
-    pixels: bool,
-) -> tuple[View, dict[str, _Media]]:
-    """The view, and what all VODs are learnt from: frame sets in this view, or the videos of VODs without frames.
-
-    Frames that are too old, or of another view, are extracted: with the settings that they had before, or with those of
-    another VOD.
-
-    Args:
-        root: where the data lies.
-        stored_specs: VOD → the frame sets that it has, best first.
-        view: the view of the model to learn like. None stands for that of the last retraining, or else the one that
-            most VODs have.
-        last: the last retraining.
-        pixels: whether frames are needed of all VODs.
-    """
-    if view is None and last:
-        specs = {spec for vod_specs in stored_specs.values() for spec in vod_specs}
-        view = next((spec.view for spec in among(last.inputs).values() if spec in specs), None)
-    if view is None:
-        views = Counter(view for vod_specs in stored_specs.values() for view in {spec.view for spec in vod_specs})
-        default = USUAL
-        view = max(views, key=lambda view: (views[view], view == default, view_name(view)), default=default)
-    best = {
-        vod: next((spec for spec in vod_specs if spec.view == view), None) for vod, vod_specs in stored_specs.items()
-    }
-    frame_sets = dict(zip(best, each(lambda vod: _fresh(root, vod, best[vod]), best, ahead=MANY), strict=True))
-    others = next((frame_set.config for frame_set in frame_sets.values() if frame_set), {})
-    media = {}
-    for vod, spec in best.items():
-        frame_set = frame_sets[vod]
-        if frame_set is None and not stored_specs[vod] and not pixels:
-            key = layout.vod(vod)
-            frame_set = _Media(key, manifest.load(root, key, Vod).content_digest(), {})
-        elif frame_set is None:
-            key = spec.manifest_key(vod) if spec else ""
-            old = manifest.find(root, key, Frames) if spec else None
-            like = restored(ExtractConfig, old.config if old else others, f"{root.url}/{key}", layout.remake(key))
-            config = replace(like, fps=view.fps, size=view.size, fit=view.fit)
-            extracted = extract(root, vod, config)
-            frame_set = _Media(config.spec.manifest_key(vod), extracted.content_digest(), extracted.config)
-        media[vod] = frame_set
-    return view, media
-
-
-def _fresh(root: Root, vod: str, spec: FrameSpec | None) -> _Media | None:
-    """The frame set, without the list of its files; None where it is missing or too old."""
-    if spec is None:
-        return None
-    with suppress(MissingInput):
-        key = spec.manifest_key(vod)
-        stored = manifest.load(root, key, Frames, spec.command(vod), fresh=True)
-        return _Media(key, stored.content_digest(), stored.config)
-    return None
+    return judge
 
 
 def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], View | None]:
@@ -326,7 +190,7 @@ def _settings(root: Root, like: str | None) -> tuple[dict[str, dict[str, Any]], 
 
 def _learn(
     root: Root,
-    media: Mapping[str, _Media],
+    media: Mapping[str, Media],
     view: View,
     read: Mapping[str, str],
     settings: Mapping[str, Mapping[str, Any]],
@@ -355,6 +219,26 @@ def _learn(
     return name
 
 
+def _champions_before(root: Root, champions: Champions, digest: str, force: bool) -> tuple[Champion, ...]:
+    """The champions before this retraining, the last one last, without those whose models cannot be used.
+
+    A run that was killed after it had promoted finds its own work: then the champion before is the rival.
+
+    Args:
+        root: where the data lies.
+        champions: all of them.
+        digest: of this retraining.
+        force: pass over champions whose models are damaged, too.
+    """
+    before = champions.listed
+    if before and before[-1].by == digest:
+        before = before[:-1]
+    unusable = [former.model for former in before if _is_unusable(root, former.model, force)]
+    if unusable:
+        log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
+    return tuple(former for former in before if former.model not in unusable)
+
+
 def _is_unusable(root: Root, model: str, force: bool) -> bool:
     """Whether a champion is passed over: it is gone, or `--force` was given and it is damaged."""
     return root.stat(layout.model(model)) is None or (force and _is_damaged(root, model))
@@ -374,70 +258,19 @@ def _is_damaged(root: Root, model: str) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class _Decision:
-    promoted: bool
-    reason: str
-    gain: Gain | None = None
-
-
-def _decide(challenger: MethodFigures, rival: str | None, tolerance: float) -> _Decision:
-    """Whether the challenger becomes champion in place of its rival, why, and by how much it is better."""
-    frames = challenger.frames
-    if frames.model.average_precision is None:
-        raise DatasetError("no frame of the VODs to judge on lies in a highlight: label more, or name others: --judge")
-    if rival is None:
-        own, random = frames.model.average_precision_interval, frames.random.average_precision_interval
-        if own and random and own.low > random.high:
-            return _Decision(True, "it is the first, and better than random ranking")
-        return _Decision(False, "there is no champion yet, and it is not surely better than random ranking")
-    if rival == challenger.method:
-        return _Decision(False, "nothing is new to learn from: the champion is this very model")
-    gain = challenger.differences[rival].average_precision
-    if gain.value is None or gain.value <= 0:
-        return _Decision(False, "its average precision is not higher than the champion's", gain)
-    if gain.interval is None:
-        return _Decision(False, "all is one chunk: too little to judge by", gain)
-    if gain.interval.low <= -tolerance:
-        return _Decision(
-            False, f"its average precision is higher, but it may be worse by more than {tolerance:g}", gain
-        )
-    return _Decision(True, f"its average precision is higher, and surely not lower by more than {tolerance:g}", gain)
+def _judge(
+    root: Root, model: str, rival: str | None, labels: Mapping[str, VodLabels], force: bool
+) -> dict[str, MethodFigures]:
+    """The figures of the model and of its rival on these VODs, as far as somebody has looked at them."""
+    spans = {vod: vod_labels.spans for vod, vod_labels in labels.items()}
+    looked_at = {vod: vod_labels.looked_at for vod, vod_labels in labels.items()}
+    names = dict.fromkeys([model, *([rival] if rival else [])])
+    predictions = {name: methods.predict(root, name, spans, force=force).looked_at(looked_at) for name in names}
+    return {method.method: method for method in compare(predictions, [rival] if rival else [])}
 
 
 def _verdict(figures: MethodFigures) -> Verdict:
     return Verdict(model=figures.method, frames=figures.frames, events=figures.events, per_vod=figures.per_vod)
-
-
-def _listed(labels: Mapping[str, Sequence[Span]]) -> dict[str, Sequence[str]]:
-    """The labels as a manifest holds them."""
-    return {
-        vod: [f"{grid.format_time(span.start)}-{grid.format_time(span.stop)}" for span in spans]
-        for vod, spans in labels.items()
-    }
-
-
-def _span(text: str) -> Span:
-    start, stop = text.split("-")
-    return Span(grid.parse_time(start), grid.parse_time(stop))
-
-
-def _changes(last: Retraining | None, labels: Mapping[str, Sequence[Span]]) -> dict[str, LabelChange]:
-    """Of each VOD how many labels there are, and how many were added, removed, or moved since the last retraining.
-
-    Where the labels are those of the last one, so are the changes: to judge again tells the same of them.
-    """
-    listed = _listed(labels)
-    if last and last.labels == listed:
-        return last.changes
-    before = last.labels if last else {}
-    changes = {}
-    for vod in sorted({*before, *listed}):
-        then, now = {*before.get(vod, ())}, {*listed.get(vod, ())}
-        removed, added = ([_span(text) for text in sorted(texts)] for texts in (then - now, now - then))
-        moved = event_figures({vod: removed}, {vod: added}, 0.01).matched  # they overlap
-        changes[vod] = LabelChange(labels=len(now), added=len(added) - moved, removed=len(removed) - moved, moved=moved)
-    return changes
 
 
 def _digest(value: Any) -> str:

@@ -75,6 +75,9 @@ def main() -> int:
     )
     parser.add_argument("--far", default=SIZES, type=_numbers, help="the same at 40 ms")
     parser.add_argument("--compared", default=COMPARED, type=_numbers, help="the same that methods are compared on")
+    parser.add_argument(
+        "--stages", default=[*STAGES], type=_stages, help=f"what is called, with commas between: {', '.join(STAGES)}"
+    )
     parser.add_argument("--call", nargs=3, metavar=("STAGE", "ROOT", "VODS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.call:
@@ -89,29 +92,29 @@ def main() -> int:
             url = str(scratch / str(size))
             make(open_root(url), names(size))
             fit = {"compare": arguments.compared, "chunks": [size for size in arguments.sizes if size <= CHUNKED]}
-            stages = [stage for stage in STAGES if size in fit.get(stage, arguments.sizes)]
+            stages = [stage for stage in arguments.stages if size in fit.get(stage, arguments.sizes)]
             near |= {(stage, size): _call(stage, url, size, {}) for stage in stages}
         server = stack.enter_context(seaweedfs(scratch / "server"))
         distance = stack.enter_context(distant(server.endpoint, ROUND_TRIP))
         os.environ.update(server.environ)
         requests = {}
+        far_stages = [stage for stage in arguments.stages if stage in FAR]
         for size in arguments.far:
             url = f"s3://{server.bucket}/{size}"
             make(open_root(url), names(size))
             if size == min(arguments.far):
                 with proxy(server.endpoint) as counting:
-                    for stage in FAR:
+                    for stage in far_stages:
                         counting.requests.clear()
                         _call(stage, url, size, {"LOLHL_S3_ENDPOINT_URL": counting.endpoint})
                         requests[stage] = Counter(request_class(method, path) for method, path, _ in counting.requests)
-            for stage in FAR:
+            for stage in far_stages:
                 far[stage, size] = _call(stage, url, size, {"LOLHL_S3_ENDPOINT_URL": distance})
     result.write(
         "scale",
         [
-            _table("On a folder", near),
-            _table("In a bucket 40 ms away", far),
-            _requests(requests, min(arguments.far)),
+            *[_table(title, runs) for title, runs in (("On a folder", near), ("In a bucket 40 ms away", far)) if runs],
+            *([_requests(requests, min(arguments.far))] if requests else []),
         ],
         " ".join(["python -m tests.benchmarks.scale", *sys.argv[1:]]),
         f"VODs of {HOURS} h with {HOURS * EVENTS} labelled highlights; each call once, in a process of its own, "
@@ -127,6 +130,13 @@ def main() -> int:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(",") if part)
+
+
+def _stages(text: str) -> list[str]:
+    stages = text.split(",")
+    if unknown := [stage for stage in stages if stage not in STAGES]:
+        raise argparse.ArgumentTypeError(f"no stage {unknown[0]!r}")
+    return stages
 
 
 def _call(stage: str, url: str, size: int, environ: Mapping[str, str]) -> Run:

@@ -23,7 +23,9 @@ from lolhl.labels.store import load_labels, save_labels
 from lolhl.labels.tables import read_table
 from lolhl.manifest import Manifest
 from lolhl.results import Dataset, FrameCount
-from lolhl.stages.dataset import DatasetConfig, Source, assign, dataset, table
+from lolhl.stages.dataset import DatasetConfig, dataset
+from lolhl.stages.dataset_counts import table
+from lolhl.stages.dataset_sides import Source, assign
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.storage.folder import Folder
