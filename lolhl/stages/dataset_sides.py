@@ -146,7 +146,7 @@ def _assigned(
     validation = int((side[shown] == split.VALIDATION).sum())
     return Assigned(
         split=SplitVod.from_sides(source.vod, fps, source.spans, side, known),
-        natural=_natural(source, fps),
+        natural=count(seen),
         train=count(side == split.TRAIN),
         validation=count(side == split.VALIDATION),
         guard=count((side == split.DROPPED) & seen),

@@ -150,7 +150,10 @@ def main() -> int:
     parser.add_argument("--video", type=Path, default=inputs.video("bench-b", inputs.SMALLEST), help="to look at")
     parser.add_argument("--labels", type=Path, default=inputs.labels("bench-b"), help="its highlights")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"pairs of runs of each command ({ROUNDS})")
+    parser.add_argument("--commands", default="", help="parts of the commands' names, with commas between (all)")
+    parser.add_argument("--bucket", action=argparse.BooleanOptionalAction, default=True, help="in a bucket, too")
     arguments = parser.parse_args()
+    wanted = arguments.commands.split(",")
     codes = {"before": arguments.before.resolve(), "now": HERE}
     video, table = arguments.video.resolve(), arguments.labels.resolve()
     (vod,) = read_table(table.read_bytes(), str(table), ANY)
@@ -159,28 +162,42 @@ def main() -> int:
         folders = {
             name: Checkout(code, _made(scratch / name), str(scratch / name / "root")) for name, code in codes.items()
         }
-        tables = [_compared("On a folder", folders, near(vod), (vod, video, table), arguments.rounds)]
-        server = stack.enter_context(seaweedfs(scratch / "server"))
-        os.environ.update(server.environ)
-        distance = stack.enter_context(distant(server.endpoint, ROUND_TRIP))
-        buckets = {
-            name: Checkout(code, _made(scratch / f"{name} far"), f"s3://{server.bucket}/{name}", distance)
-            for name, code in codes.items()
-        }
-        tables.append(
-            _compared("In a bucket 40 ms away, empty caches", buckets, far(vod), (vod, video, table), arguments.rounds)
-        )
+        tables = [_compared("On a folder", folders, _among(near(vod), wanted), (vod, video, table), arguments.rounds)]
+        if arguments.bucket:
+            server = stack.enter_context(seaweedfs(scratch / "server"))
+            os.environ.update(server.environ)
+            distance = stack.enter_context(distant(server.endpoint, ROUND_TRIP))
+            buckets = {
+                name: Checkout(code, _made(scratch / f"{name} far"), f"s3://{server.bucket}/{name}", distance)
+                for name, code in codes.items()
+            }
+            tables.append(
+                _compared(
+                    "In a bucket 40 ms away, empty caches",
+                    buckets,
+                    _among(far(vod), wanted),
+                    (vod, video, table),
+                    arguments.rounds,
+                )
+            )
     result.write(
         "checkouts",
         tables,
         f"python -m tests.benchmarks.checkouts BEFORE --video {video.name} --labels {table.name} "
-        f"--rounds {arguments.rounds}",
+        f"--rounds {arguments.rounds}"
+        + (f" --commands '{arguments.commands}'" if arguments.commands else "")
+        + ("" if arguments.bucket else " --no-bucket"),
         f"Before is commit {_commit(codes['before'])}. Each command is a process of its own; figures are medians of "
         f"{arguments.rounds} runs, and the last column holds the median, the lowest and the highest ratio of two runs "
         "that followed each other. Seconds of the processor are user and system, of all processes of the command. In "
         "the bucket nothing lies in a cache, not even the converted backbone.",
     )
     return 0
+
+
+def _among(commands: Mapping[str, Command], wanted: Sequence[str]) -> dict[str, Command]:
+    """Those whose names hold one of the wanted words."""
+    return {name: command for name, command in commands.items() if any(word in name for word in wanted)}
 
 
 def _made(folder: Path) -> Path:
