@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lolhl.errors import DatasetError, ModelError
 from lolhl.evaluate.bootstrap import RESAMPLES, Resampled, draw, interval_of, ratios
@@ -105,6 +104,8 @@ def frame_figures(
 
 def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
     """Sum of (recall step × precision) over falling scores; None without positives. See `frame_figures`."""
+    from sklearn.metrics import average_precision_score  # takes seconds, which who only names methods saves
+
     truth, values = _arrays(labels, scores)
     return float(average_precision_score(truth, values)) if truth.any() else None
 
@@ -122,6 +123,8 @@ def precision_recall(labels: npt.ArrayLike, scores: npt.ArrayLike, points: int =
     Raises:
         ModelError: a score is NaN or infinite.
     """
+    from sklearn.metrics import precision_recall_curve
+
     truth, values = _arrays(labels, scores)
     if not truth.any():
         return []
@@ -161,6 +164,8 @@ def choose_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
         DatasetError: no frame is labelled, so that every threshold is as bad.
         ModelError: a score is NaN or infinite.
     """
+    from sklearn.metrics import precision_recall_curve
+
     truth, values = _arrays(labels, scores)
     if not truth.any():
         raise DatasetError("no validation frame lies in a highlight: no threshold can be chosen; label more highlights")
