@@ -7,6 +7,7 @@ and has another offset, such as a replay, is no game, since the game's own offse
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -43,6 +44,31 @@ def agree(one: Reading, other: Reading) -> bool:
     if one.clock is None or other.clock is None:
         return False
     return abs((other.time - other.clock) - (one.time - one.clock)) <= _TOLERANCE
+
+
+def may_agree(one: Reading, other: Reading) -> bool:
+    """Whether the clocks of two readings are that of one game that runs, if one of them was misread in one place."""
+    if one.clock is None or other.clock is None:
+        return False
+    seconds = other.time - one.time
+    return (
+        agree(one, other) or _may_show(other.clock, one.clock + seconds) or _may_show(one.clock, other.clock - seconds)
+    )
+
+
+def _may_show(read: int, clock: float) -> bool:
+    """Whether what was read may be this clock, in seconds, misread in one place: a digit another, too many or lost."""
+    text = "{}{:02}".format(*divmod(read, 60))
+    near = range(max(0, math.floor(clock - _TOLERANCE / 2)), max(0, math.floor(clock + _TOLERANCE / 2)) + 1)
+    return any(_differ_in_one_place(text, "{}{:02}".format(*divmod(second, 60))) for second in near)
+
+
+def _differ_in_one_place(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    same = next((at for at, (letter, another) in enumerate(zip(short, long, strict=False)) if letter != another), None)
+    if same is None:
+        return len(long) - len(short) <= 1
+    return len(long) - len(short) <= 1 and short[same + (len(short) == len(long)) :] == long[same + 1 :]
 
 
 @dataclass(frozen=True)
@@ -300,7 +326,10 @@ def _last_shown(line: _Line, looks: Sequence[Reading]) -> float:
         if (
             look.clock is not None
             and line.end < look.time <= line.end + _ENDING
-            and line.last <= look.clock <= line.last + (look.time - line.end) + 1
+            and (
+                line.last <= look.clock <= line.last + (look.time - line.end) + 1
+                or _may_show(look.clock, look.time - line.offset)
+            )
         ):
             last = look.time
     return last

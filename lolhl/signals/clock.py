@@ -7,6 +7,7 @@ looked at shows a clock. So a misread one is known too: `lolhl.matches.clock` le
 Where the clock lies on the picture is given, or found: where pairs of pictures show one that runs with the video.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lolhl import grid
-from lolhl.matches.clock import STEP, Reading, agree
+from lolhl.matches.clock import STEP, Reading, agree, may_agree
 from lolhl.signals import clock_text
 from lolhl.signals.clock_text import read_clock, text_boxes
 from lolhl.signals.source import Source, video_of
@@ -42,6 +43,10 @@ _PAIR = 10.0  # seconds between the two pictures of a moment
 _ENOUGH = 1 / 4  # of the moments with a clock in its usual place, for few moments to be searched for others
 _COMPARED = 6  # moments at which other places are searched all the same
 _LEAST = 2  # moments with a clock, for there to be one
+# Room round a clock, as a share of the box's height: which one suits the font is known by trying. In small pictures a
+# tight one keeps the colon, and a wide one the edges of digits.
+_ROOMS = (0.0, 0.25, 0.5, -0.2)
+_HIGH_BY_WIDE = 9 / 16  # of a picture
 _PADDING = 0.3  # of its height, round a clock that was found
 _NEAR = 0.02  # of the picture: how far the right edges or the middles of one clock lie apart
 
@@ -168,18 +173,18 @@ class _Looks:
 
     def _is_border(self, number: int) -> bool:
         """Whether a clock that runs begins, ends or jumps between this look and the next."""
-        if number not in self._at or number + 1 not in self._at or self._agree(number):
+        if number not in self._at or number + 1 not in self._at or agree(self._at[number], self._at[number + 1]):
             return False
-        return self._agree(number - 1) or self._agree(number + 1)
+        return self._runs_on(number - 1) or self._runs_on(number + 1)
 
-    def _agree(self, number: int) -> bool:
-        return number in self._at and number + 1 in self._at and agree(self._at[number], self._at[number + 1])
+    def _runs_on(self, number: int) -> bool:
+        return number in self._at and number + 1 in self._at and may_agree(self._at[number], self._at[number + 1])
 
 
 def _read(look: Look, box: Rectangle, time: float) -> Reading:
     """What is read on the last key frame at or before this time."""
     key = look(time)
-    return Reading(time, None) if key is None else Reading(key[0], read_clock(box.cut(key[1])))
+    return Reading(time, None) if key is None else _reading(key, box)
 
 
 def _closer(look: Look, box: Rectangle, low: Reading, high: Reading) -> list[Reading]:
@@ -192,11 +197,18 @@ def _closer(look: Look, box: Rectangle, low: Reading, high: Reading) -> list[Rea
             nothing_until = middle
             continue
         readings.append(reading)
-        if agree(low, reading) or (low.clock is None and reading.clock is None):
+        if _is_like(reading, low, high):
             low, nothing_until = reading, reading.time
         else:
             high = reading
     return readings
+
+
+def _is_like(reading: Reading, low: Reading, high: Reading) -> bool:
+    """Whether a reading between two others shows what the first of them does, and not what the second does."""
+    if agree(low, reading) or low.clock == reading.clock:
+        return True
+    return not agree(reading, high) and high.clock != reading.clock and may_agree(low, reading)
 
 
 def find_box(video: Path, seconds: float) -> Rectangle | None:
@@ -218,13 +230,37 @@ def find_box(video: Path, seconds: float) -> Rectangle | None:
     groups = [[other for other in running if _is_same_place(box, other)] for box in running]
     best = max(groups, key=len, default=[])
     places = [usual, *([_around(best)] if best else [])]
-    pairs = Counter(
-        box
-        for boxes in decode.look_at_keys(video, moments, lambda look, moment: _running(look, moment, lambda _: places))
-        for box in boxes
-    )
-    chosen = max(places, key=lambda box: pairs[box])
-    return chosen if pairs[chosen] >= _LEAST else None
+    crops = list(dict.fromkeys(_grown(place, share) for place in places for share in _ROOMS))
+    by_crop: dict[Rectangle, list[tuple[Reading, Reading]]] = {crop: [] for crop in crops}
+    for read in decode.look_at_keys(video, moments, lambda look, moment: _pairs(look, moment, crops)):
+        for crop, pair in read:
+            by_crop[crop].append(pair)
+    chosen = max(crops, key=lambda crop: _agreement([reading for pair in by_crop[crop] for reading in pair]))
+    return chosen if sum(agree(*pair) for pair in by_crop[chosen]) >= _LEAST else None
+
+
+def _pairs(look: Look, moment: float, crops: Sequence[Rectangle]) -> list[tuple[Rectangle, tuple[Reading, Reading]]]:
+    """What two pictures of a moment show in each of these pieces."""
+    first, second = look(moment), look(moment + _PAIR)
+    if first is None or second is None or second[0] <= first[0]:
+        return []
+    return [(crop, (_reading(first, crop), _reading(second, crop))) for crop in crops]
+
+
+def _agreement(readings: Sequence[Reading]) -> int:
+    """How many pairs of readings, near to each other or not, are of one game that runs.
+
+    A digit that is misread in the same way twice makes pairs of its own, but fewer than one that is read right.
+    """
+    return sum(agree(one, other) for one, other in itertools.combinations(readings, 2))
+
+
+def _grown(box: Rectangle, share: float) -> Rectangle:
+    """The box with so much of its height more on each side, as far as the picture reaches. Less, where negative."""
+    x, y = share * box.height * _HIGH_BY_WIDE, share * box.height
+    left, top = max(0.0, box.left - x), max(0.0, box.top - y)
+    right, bottom = min(1.0, box.left + box.width + x), min(1.0, box.top + box.height + y)
+    return Rectangle(round(left, 4), round(top, 4), round(right - left, 4), round(bottom - top, 4))
 
 
 def _usual(look: Look, moment: float) -> list[Rectangle]:
@@ -248,9 +284,14 @@ def _agreeing(
     first: tuple[float, Picture], second: tuple[float, Picture], boxes: Sequence[Rectangle]
 ) -> Iterator[Rectangle]:
     for box in boxes:
-        reading = Reading(first[0], read_clock(box.cut(first[1])))
-        if reading.clock is not None and agree(reading, Reading(second[0], read_clock(box.cut(second[1])))):
+        reading = _reading(first, box)
+        if reading.clock is not None and agree(reading, _reading(second, box)):
             yield box
+
+
+def _reading(key: tuple[float, Picture], box: Rectangle) -> Reading:
+    time, picture = key
+    return Reading(time, read_clock(box.cut(picture)))
 
 
 def _is_same_place(one: Rectangle, other: Rectangle) -> bool:

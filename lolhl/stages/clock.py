@@ -19,7 +19,7 @@ from lolhl.vod.rectangle import check_rectangle, parse_rectangle
 from lolhl.vod.view import USUAL
 
 _FPS = USUAL.fps  # as models have it, so that they read the same track
-VERSION = 1  # of how games follow from readings: raise it whenever they change
+VERSION = 2  # of how games follow from readings: raise it whenever they change
 
 
 @dataclass(frozen=True, kw_only=True)
