@@ -1,13 +1,14 @@
 """Games by readings of their clock, whatever was misread, paused, replayed or lost."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from lolhl.matches.clock import STEP, ClockGame, Reading, agree, games_of
+from lolhl.matches.clock import STEP, ClockGame, Reading, agree, games_of, may_agree
 from tests.clocks import Played
 
 MISREAD = {"1": "7", "3": "8", "5": "6", "0": "8", "9": "0", "2": "7"}
@@ -25,6 +26,11 @@ def misread(clock: int, rng: random.Random) -> int | None:
     at = rng.randrange(4)
     text = text[:at] + MISREAD.get(text[at], "1") + text[at + 1 :]
     return int(text[:2]) * 60 + int(text[2:]) if text[2:] < "60" else None
+
+
+def seconds(text: str) -> int:
+    minutes, rest = text.split(":")
+    return int(minutes) * 60 + int(rest)
 
 
 def borders(games: tuple[ClockGame, ...]) -> list[tuple[float, float]]:
@@ -131,6 +137,39 @@ def test_a_game_that_is_watched_for_long_is_shown_from_when_on_it_is_watched() -
     watched = [Reading(t * STEP, int(t * STEP) - 400 if 60 <= t < 120 else None) for t in range(200)]
     (game,) = games_of(watched, 4000)
     assert (game.start, game.stop, game.zero) == pytest.approx((1190, 2390, 400), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "clock", "may"),
+    [
+        *[("4:20", "4:20", True), ("41:20", "4:20", True), ("5:02", "6:02", True), ("1:27", "0:27", True)],
+        *[("2:47", "12:47", True), ("5:12", "6:02", False), ("5:32", "4:47", False), ("0:07", "12:07", False)],
+    ],
+)
+def test_a_clock_that_is_misread_in_one_place_may_be_of_the_game_that_runs(read: str, clock: str, may: bool) -> None:
+    before, then = Reading(100.0, seconds(clock) - 20), Reading(120.0, seconds(read))
+    if before.clock is not None and before.clock >= 0:
+        assert may_agree(before, then) is may
+    after = Reading(140.0, seconds(clock) + 20)
+    assert may_agree(then, after) is may
+    assert agree(then, after) is (read == clock)
+    assert not may_agree(then, Reading(140.0, None))
+
+
+def test_a_last_clock_that_was_misread_ends_its_game() -> None:
+    played = [Played(100, 432)]  # its last clock is 7:11
+    shown = readings(played, 800, step=2)
+    misread = [replace(r, clock=r.clock + 3600) if r.clock and r.clock >= 425 else r for r in shown]
+    assert [look.clock for look in misread if look.time == 530] == [430 + 3600]
+    (game,) = games_of(misread, 800)
+    assert game.stop == pytest.approx(532, abs=2)
+
+
+def test_what_another_game_shows_soon_after_is_not_the_end_of_the_first() -> None:
+    played = [Played(100, 432), Played(545, 600)]
+    first, second = games_of(readings(played, 1300, step=2), 1300)
+    assert first.stop == pytest.approx(532, abs=2)
+    assert second.start == pytest.approx(545, abs=1)
 
 
 def test_a_clock_that_is_always_misread_in_one_place() -> None:

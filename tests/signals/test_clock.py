@@ -20,6 +20,7 @@ from lolhl.stages.clock import ClockConfig
 from lolhl.stages.download import download
 from lolhl.storage import Root, open_root
 from lolhl.tracks.rows import PART
+from lolhl.vod.decode import look_at_keys
 from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import View
 from tests.clocks import CORNER, FONTS, Look, Played, clock_video, drawn
@@ -154,6 +155,20 @@ def test_the_place_of_the_clock_is_found(video: Path, tmp_path: Path) -> None:
     assert box is not None
     assert abs(box.left + box.width / 2 - 0.5775) < 0.01
     assert abs(box.top + box.height / 2 - 0.145) < 0.01
+
+
+def test_a_small_clock_is_read_on_a_piece_that_suits_its_font(tmp_path: Path) -> None:
+    box = Rectangle(0.2, 0.157, 0.05, 0.037)
+    look = Look(box, "DejaVuSans-Bold.ttf", (255, 255, 255), (40, 40, 60, 255), leading_zero=False)
+    game = Played(5, 290)
+    path = clock_video(tmp_path / "v.mp4", [game], seconds=300, fps=2, size=(640, 360), rate="250k", look=look)
+    found = find_box(path, 300)
+    assert found is not None
+    times = [float(time) for time in range(10, 290, 8)]
+    keys = list(look_at_keys(path, times, lambda key_at, time: key_at(time)))
+    right = [key is not None and read_clock(found.cut(key[1])) == game.shows(key[0]) for key in keys]
+    assert len(right) == len(times)
+    assert np.mean(right) > 0.95
 
 
 def test_a_video_without_a_clock_has_no_box(tmp_path: Path) -> None:
