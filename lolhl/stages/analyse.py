@@ -116,6 +116,7 @@ def analyse(
     judged = _judged(root, name, bundle, config.vods)
     pages = _with_page(root, judged.labels)
     inputs = {layout.model(name): bundle.content_digest(), **judged.inputs}
+    inputs |= methods.odds_outside_games(root, name, judged.labels)
     inputs |= {"pages": ",".join(pages), "part": judged.part}  # these the page shows, too
     inputs |= {} if regions == shipped() else {"regions": digest(regions)}
     todo, earlier = manifest.plan(root, layout.analysis(name), Analysis, config, inputs, force=force, opened=True)

@@ -1,12 +1,13 @@
 """compare: models and other methods over the same labelled VODs → one table.
 
 comparisons/<name>/comparison.json holds all figures. The scores of models lie below scores/<model>/<vod>/, where
-`retrain` finds them too.
+`retrain` finds them too. Where `lolhl clock` has found games, scores outside of them are marked down as they are when
+highlights are cut, so that what is judged is what a user gets.
 """
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lolhl import grid, layout, manifest, storage
@@ -75,7 +76,7 @@ def compare(
     labelled = _labelled(root, config.vods, set().union(*learnt.values()))
     labels = {vod: source.spans for vod, source in labelled.items()}
     name = name or hashlib.sha256("\n".join([*compared, "", *labels]).encode()).hexdigest()[:8]
-    inputs = _models(root, compared)
+    inputs = _models(root, compared, labels)
     for source in labelled.values():
         inputs |= source.inputs
     todo, earlier = manifest.plan(root, layout.comparison(name), MethodComparison, config, inputs, force=force)
@@ -116,13 +117,14 @@ def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, Labe
     return sources
 
 
-def _models(root: Root, compared: Sequence[str]) -> dict[str, str]:
-    """The names of the methods, and the digests of the models among them."""
+def _models(root: Root, compared: Sequence[str], vods: Collection[str]) -> dict[str, str]:
+    """The names of the methods, the digests of the models among them, and how these see what lies outside of games."""
     inputs = {"methods": ",".join(compared)}
     for method in compared:
         if method not in BUILT_IN:
             key = layout.model(method)
             inputs[key] = manifest.load(root, key, Model).content_digest()
+            inputs |= methods.odds_outside_games(root, method, vods)
     return inputs
 
 

@@ -8,6 +8,7 @@ from lolhl.frames.spec import FrameSpec, stored_of_all
 from lolhl.labels.spans import Span
 from lolhl.labels.store import read_labels
 from lolhl.results import Frames, Games, Vod
+from lolhl.stages.known_games import stored_clock
 from lolhl.storage import MANY, Root, check_name, each
 
 
@@ -60,7 +61,8 @@ def _read(root: Root, vod: str, frame_sets: Sequence[FrameSpec], *, skip: bool) 
 
 
 def media_inputs(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> dict[str, str]:
-    """The digests of what scores are made of: the VOD's video, its games and its frame sets, as far as they exist.
+    """The digests of what scores are made of: the VOD's video, its games, when they are on, and its frame sets,
+    as far as these exist.
 
     Args:
         frame_sets: all that the VOD has.
@@ -69,5 +71,7 @@ def media_inputs(root: Root, vod: str, frame_sets: Sequence[FrameSpec]) -> dict[
     inputs = {layout.vod(vod): video.content_digest()} if video else {}
     if games := manifest.find(root, layout.games(vod), Games):
         inputs[layout.games(vod)] = games.content_digest()
+    if video and (clock := stored_clock(root, video)) and clock.result.games:
+        inputs[layout.clock(vod)] = clock.content_digest()
     keys = [spec.manifest_key(vod) for spec in frame_sets]
     return inputs | {key: manifest.load(root, key, Frames).content_digest() for key in keys}

@@ -4,7 +4,7 @@ To add one, write a function such as `constant` and give it a name in `BUILT_IN`
 """
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,12 +14,14 @@ from lolhl import layout, manifest
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
 from lolhl.highlights.intensity import centred_mean
+from lolhl.highlights.outside_games import marked_down
 from lolhl.labels.spans import Span, on_grid
 from lolhl.models import champion, unsupervised
 from lolhl.results import Dataset, Model
 from lolhl.signals.source import VideoSource, video_source
 from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
+from lolhl.stages.outside_games import mark_downs
 from lolhl.stages.scores import load_scored
 from lolhl.storage import Root
 
@@ -86,10 +88,11 @@ def _above_baseline(
     root: Root, vods: Sequence[LabelledVod], measure: Callable[[VideoSource, Fraction], unsupervised.Signals]
 ) -> Predictions:
     answers = []
+    outside = mark_downs(root, [vod.vod for vod in vods], unsupervised.NAME)
     for vod in vods:
         signals = measure(video_source(root, vod.vod), vod.fps)
         same = {name: without_model.fitted(*signal, vod.frames) for name, signal in signals.items()}
-        scores = unsupervised.scores(unsupervised.join(same, vod.fps))
+        scores = marked_down(unsupervised.scores(unsupervised.join(same, vod.fps)), vod.fps, outside.get(vod.vod))
         answers.append(ScoredVod(vod=vod.vod, fps=vod.fps, scores=scores, labels=vod.labels))
     return Judge(0.0, Limits(threshold=0.5)).predict(answers)
 
@@ -97,9 +100,10 @@ def _above_baseline(
 def events(root: Root, vods: Sequence[LabelledVod]) -> Predictions:
     """What happened in the games, see `lolhl.stages.by_events`."""
     answers = []
+    outside = mark_downs(root, [vod.vod for vod in vods], by_events.NAME)
     for vod in vods:
         games = by_events.load_games(root, vod.vod).result
-        scores = by_events.scores(games, vod.frames, vod.fps)
+        scores = marked_down(by_events.scores(games, vod.frames, vod.fps), vod.fps, outside.get(vod.vod))
         answers.append(ScoredVod(vod=vod.vod, fps=vod.fps, scores=scores, labels=vod.labels))
     return Judge(0.0, Limits(threshold=0.5)).predict(answers)
 
@@ -147,7 +151,7 @@ def score_vods(
     """How a model's scores become highlights, and its scores of every frame of these VODs.
 
     Scores are kept below scores/<model>/, and reused. They come from frame sets that fit the model, else from the
-    videos.
+    videos. Where the games of a VOD are known, those outside of them are marked down, as when highlights are cut.
 
     Args:
         labels: VOD → its labelled spans.
@@ -159,13 +163,24 @@ def score_vods(
     from lolhl.stages.infer import InferConfig, infer  # takes seconds
 
     vods, judge = [], Judge(0.0, Limits(threshold=0.0))
+    outside = mark_downs(root, labels, model)
     for vod, spans in labels.items():
         place = layout.judged(model)
         stored = infer(root, model, vod, InferConfig(mode="grid"), force=force, place=place)
         scoring, scored = stored.result, load_scored(root, vod, stored, place)
         judge = Judge.of_model(scoring.threshold, scoring.smooth_seconds, scoring.habits)
-        vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scored.probabilities, labels=spans))
+        scores = marked_down(scored.probabilities, scoring.fps, outside.get(vod))
+        vods.append(ScoredVod(vod=vod, fps=scoring.fps, scores=scores, labels=spans))
     return judge, vods
+
+
+def odds_outside_games(root: Root, method: str, vods: Iterable[str]) -> dict[str, str]:
+    """What a method's scores of these VODs are marked down by outside of games, as an input; none where they are not.
+
+    The labels that a model learnt from decide it. The games of the VODs are inputs of their own.
+    """
+    outside = mark_downs(root, vods, method)
+    return {f"odds outside of games, {method}": f"{one.odds:g}" for one in outside.values()}
 
 
 def learnt_from(root: Root, method: str) -> set[str]:

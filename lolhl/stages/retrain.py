@@ -39,6 +39,7 @@ from lolhl.stages import methods
 from lolhl.stages.dataset import DatasetConfig, dataset
 from lolhl.stages.held_out import held_out
 from lolhl.stages.label_changes import changes_since, listed
+from lolhl.stages.outside_games import clocks_with_games
 from lolhl.stages.promotion import decide
 from lolhl.stages.retrain_sources import LabelledSource, Media, labelled_sources, media_of
 from lolhl.storage import Root
@@ -106,6 +107,9 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
     view, media = media_of(root, frame_sets, view, last, pixels=settings["train"].get("tune") == "all")
     read = {layout.labels(vod): source.digest for vod, source in labelled.items()}
     read |= {pictures.key: pictures.digest for pictures in media.values()}
+    games = clocks_with_games(root, labelled)
+    if games.keys() & {*judge}:  # scores are marked down outside of games, by what the labels say there
+        read |= {layout.clock(vod): clock.content_digest() for vod, clock in games.items()}
     inputs = {**read, "settings": _digest(settings), "held out": ",".join(judge)}
     todo, earlier = manifest.plan(root, key, Retraining, config, inputs, force=force)
     # A list of champions that was damaged and removed is made anew, by judging again.

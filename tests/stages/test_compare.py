@@ -20,9 +20,12 @@ from lolhl.results import MethodComparison
 from lolhl.stages import methods
 from lolhl.stages.compare import CompareConfig, compare
 from lolhl.stages.dataset import dataset
+from lolhl.stages.highlights import highlights
+from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.methods import LabelledVod
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.clock_results import shown_games
 from tests.files import stored_key
 from tests.streams import add_stream
 
@@ -118,6 +121,40 @@ def test_what_is_done_is_not_done_again_and_scores_are_kept(
     assert changed["name"] == first["name"]
     assert changed["methods"][0]["events"][0]["labelled"] == first["methods"][0]["events"][0]["labelled"] - 1
     assert root.stat(scores).etag == before[scores]  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_outside_of_games_a_method_is_judged_by_what_a_user_gets(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    infer(root, "good", "b", InferConfig(mode="grid"))
+    judged = CompareConfig(vods="b")
+
+    def called() -> list[tuple[float, float]]:
+        judge, scored = methods.score_vods(root, "good", {"b": load_labels(root, "b")})
+        (vod,) = judge.predict(scored).vods
+        return sorted((span.start, span.stop) for span in vod.spans)
+
+    def shown() -> list[tuple[float, float]]:
+        return sorted((one.span.start, one.span.stop) for one in highlights(root, "b").result.highlights)
+
+    before, everywhere = compare(root, ["good", "unsupervised"], judged), called()
+    assert everywhere == shown()
+    played = load_labels(root, "b")[0]
+    shown_games(root, "b", [(played.start, played.stop)])
+    assert called() == shown() != everywhere
+    caplog.set_level("INFO")
+    after = compare(root, ["good", "unsupervised"], judged)
+    assert "compare: done already" not in caplog.text
+    for one, other in zip(before.result.methods[:2], after.result.methods[:2], strict=True):
+        assert one.method == other.method
+        assert one.frames != other.frames
+    assert compare(root, ["good", "unsupervised"], judged) == after
+    assert "compare: done already" in caplog.text
+    # Labels that the model learnt from tell how rare highlights are outside of games.
+    shown_games(root, "a", [(0, 90)])
+    save_labels(root, "a", [span for span in load_labels(root, "a") if span.stop < 90])
+    again = compare(root, ["good", "unsupervised"], judged)
+    assert again.inputs != after.inputs
+    assert called() == shown()
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ from lolhl.stages.retrain import RetrainConfig, retrain
 from lolhl.stages.rollback import RolledBack, rollback
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
+from tests.clock_results import shown_games
 from tests.files import stored_bytes, stored_key
 from tests.servers.miniflare import miniflare
 from tests.storage.conftest import fresh, use
@@ -155,6 +156,21 @@ def test_nothing_new_is_a_success_without_torch_and_scikit_learn(retrained: Root
     assert "nothing to do" in done.stdout
     assert f"report: {root.url}/retrain/" in done.stdout
     assert {stat.key: stat.etag for stat in root.list()} == before
+
+
+@pytest.mark.slow
+def test_games_of_what_is_held_out_are_judged_anew(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    shown_games(root, "a", [(0, 60)])
+    last = retrain(root, LIKE_M)
+    assert last.result.nothing_new
+    inside = load_labels(root, "c")[0]
+    shown_games(root, "c", [(inside.start, inside.stop)])
+    again = retrain(root, LIKE_M)
+    assert {"clocks/a.json", "clocks/c.json"} == again.inputs.keys() - last.inputs.keys()
+    assert again.result.model == last.result.model
+    assert again.result.challenger.per_vod["c"] != last.result.challenger.per_vod["c"]
+    assert retrain(root, LIKE_M).result.nothing_new
 
 
 @pytest.mark.slow
