@@ -10,7 +10,7 @@ models. What is done already is kept in the root, so another method costs only i
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -19,11 +19,12 @@ from lolhl.errors import LolhlError
 from lolhl.evaluate.compare import compare, table
 from lolhl.evaluate.figures import MethodFigures
 from lolhl.evaluate.judge import Predictions
+from lolhl.signals import SIGNALS
 from lolhl.stages.methods import BUILT_IN
 from tests.benchmarks import result
 from tests.evaluation import report
 from tests.evaluation.material import BACK, CURVE, FORTH, HELD, Direction, Workshop
-from tests.evaluation.methods import MODELS, known, predict
+from tests.evaluation.methods import MODELS, known, predict, signals_of
 from tests.samples.__main__ import main as render
 from tests.samples.variants import VARIANTS
 
@@ -64,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _judge(workshop: Workshop, names: Sequence[str], parts: Sequence[str]) -> tuple[list[result.Table], list[str]]:
     """The tables, and the comparisons in full, as `lolhl compare` shows them."""
     tables, texts = [], []
-    models = [name for name in names if name in MODELS]
+    models, wanted = [name for name in names if name in MODELS], signals_of(names)
     if "directions" in parts:
         costs = {}
         for direction in (FORTH, BACK):
-            figures = _figures(workshop, names, direction, direction.judge)
+            figures = _figures(workshop, names, direction, direction.judge, SIGNALS)
             costs[direction.name] = figures
             tables += report.direction_tables(direction, figures)
             texts.append(f"{direction.name}\n{table([*figures.values()], {})}")
@@ -76,23 +77,28 @@ def _judge(workshop: Workshop, names: Sequence[str], parts: Sequence[str]) -> tu
         tables.append(report.cost_table(workshop, names, models))
     if "curve" in parts and models:
         curve = {
-            minutes: _figures(workshop, models, direction, direction.judge) for minutes, direction in CURVE.items()
+            minutes: _figures(workshop, models, direction, direction.judge, wanted)
+            for minutes, direction in CURVE.items()
         }
         tables.append(report.curve_table(curve))
     if "variants" in parts:
-        spread = {"as it is": _figures(workshop, names, FORTH, HELD)}
+        spread = {"as it is": _figures(workshop, names, FORTH, HELD, wanted)}
         for variant in VARIANTS:
-            spread[variant] = _figures(workshop, names, FORTH, [f"{vod}-{variant}" for vod in HELD])
+            spread[variant] = _figures(workshop, names, FORTH, [f"{vod}-{variant}" for vod in HELD], wanted)
         tables.append(report.variant_table(spread))
     return tables, texts
 
 
 def _figures(
-    workshop: Workshop, names: Sequence[str], direction: Direction, judge: Sequence[str]
+    workshop: Workshop,
+    names: Sequence[str],
+    direction: Direction,
+    judge: Sequence[str],
+    signals: Iterable[str],
 ) -> Mapping[str, MethodFigures]:
     """The figures of each method that has any on these VODs."""
     needs = [*judge, *(direction.learn if any(name in MODELS for name in names) else ())]
-    workshop.bring(needs)
+    workshop.bring(needs, signals)
     predictions: dict[str, Predictions] = {}
     for name in names:
         if (predicted := predict(workshop, name, direction, judge)) is not None:

@@ -1,8 +1,9 @@
 """What is compared: methods that are built in, the blog's recipe, and models, each by a name."""
 
+import argparse
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from lolhl import grid, layout, manifest
 from lolhl.evaluate.judge import Judge, Predictions, ScoredVod
 from lolhl.highlights.cut import Limits
 from lolhl.labels.spans import Span
+from lolhl.models.registry import settings_types
 from lolhl.results import Vod
 from lolhl.stages import by_events, methods
 from lolhl.stages.methods import BUILT_IN, LabelledVod
+from lolhl.stages.train import TrainConfig
 from tests.evaluation.material import Direction, Workshop
 
 SCORES = Path(__file__).parent / "scores"  # of recipes that take hours to run, kept as data
@@ -37,6 +40,20 @@ def known() -> list[str]:
     """The names that can be compared."""
     built_in = [name for name in BUILT_IN if name != by_events.NAME]  # no game of Riot is shown
     return [*built_in, *BLOG, *MODELS]
+
+
+def signals_of(names: Iterable[str]) -> list[str]:
+    """The signals that these models want, in order. What other methods listen to, they measure themselves."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--kind", default=TrainConfig.kind)
+    parser.add_argument("--signals")
+    wanted: dict[str, None] = {}
+    for name in names:
+        if name in MODELS:
+            words, _ = parser.parse_known_args(shlex.split(MODELS[name]))
+            given = {"signals": words.signals} if words.signals else {}
+            wanted |= dict.fromkeys(settings_types()[words.kind](**given).wanted)
+    return list(wanted)
 
 
 def scores_of_blog(direction: str) -> Path:
