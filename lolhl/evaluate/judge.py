@@ -227,7 +227,7 @@ class Judge:
         smooth_seconds: the window that scores are averaged over before they meet the threshold.
         limits: where highlights begin and end.
         share: of the time that was labelled where the model learnt. With it, each VOD gets the threshold that suits it
-            (`lolhl.highlights.amount.suited`); without it, all have that of the limits.
+            (`lolhl.highlights.amount.likely_seconds`); without it, all have that of the limits.
     """
 
     smooth_seconds: float

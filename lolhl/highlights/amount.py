@@ -20,6 +20,7 @@ from lolhl.highlights.cut import Highlight, ranked
 Find = Callable[[float], Sequence[Highlight]]  # threshold → highlights, best first
 Levels = npt.NDArray[np.float64]  # thresholds, ascending
 
+ROOM = 2.0  # times more or less than people usually mark: how streams differ
 _STEPS = 64  # thresholds that are tried for a number of highlights
 _ROUNDING = 0.002  # seconds, of borders in whole milliseconds
 
@@ -94,7 +95,8 @@ def choose(
         return amount.threshold, list(find(amount.threshold))
     levels, duration = np.unique(np.asarray(smoothed, dtype=np.float64)), len(smoothed) / fps
     if share is not None:
-        threshold = suited(find, levels, float(np.sum(smoothed)) / fps, share * duration)
+        likely = likely_seconds(float(np.sum(smoothed)) / fps, share * duration)
+        threshold = lowest_within(find, levels, likely, _beyond(levels))
     seconds = amount.seconds(duration)
     if amount.top is None and seconds is None:
         return threshold, list(find(threshold))
@@ -148,20 +150,21 @@ def kept_within(highlights: Sequence[Highlight], seconds: float) -> list[Highlig
     return kept
 
 
-def suited(find: Find, levels: Levels, expected: float, marked: float) -> float:
-    """The threshold that suits a VOD: with it, highlights last about as long as scores and habits together suggest.
+def likely_seconds(expected: float, marked: float, room: float = ROOM) -> float:
+    """How long highlights probably last together in a VOD, in seconds, or as a share where both are shares.
 
-    A threshold that was chosen on other VODs calls half of one and nothing of the next, since scores shift from stream
-    to stream. To call always as much as people mark finds as much in a stream where little happens as in a wild one.
-    The geometric mean of the two lies half way, as ratios go.
+    A threshold that was chosen on other VODs calls half of one and nothing of the next. To call always as much as
+    people mark finds as much in a stream where little happens as in a wild one. What the scores expect tells streams
+    apart, as far as probabilities hold there. So it counts as it is within the room that what people mark has; where
+    scores lie higher or lower as a whole than they should, it counts half, as ratios go.
 
     Args:
-        find, levels: as for `best`.
-        expected: how many seconds of highlights the scores expect: the sum of the probabilities.
-        marked: how many people mark in a VOD as long as this.
+        expected: what the scores expect: the sum of the probabilities.
+        marked: what people mark in a VOD as long as this.
+        room: how many times more or less a stream may have. 1 gives the geometric mean of both.
     """
-    above = min(1.0, math.nextafter(float(levels[-1]), math.inf)) if len(levels) else 1.0
-    return lowest_within(find, levels, math.sqrt(expected * marked), above)
+    nearest = min(max(expected, marked / room), marked * room)
+    return math.sqrt(expected * nearest)
 
 
 def lowest_within(find: Find, levels: Levels, seconds: float, otherwise: float) -> float:
@@ -174,6 +177,11 @@ def lowest_within(find: Find, levels: Levels, seconds: float, otherwise: float) 
         else:
             high = middle
     return float(levels[low]) if low < len(levels) else otherwise
+
+
+def _beyond(levels: Levels) -> float:
+    """A threshold above all levels, at which nothing is found."""
+    return min(1.0, math.nextafter(float(levels[-1]), math.inf)) if len(levels) else 1.0
 
 
 def together(highlights: Sequence[Highlight]) -> float:

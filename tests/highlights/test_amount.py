@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from lolhl.errors import UsageError
-from lolhl.highlights.amount import AmountConfig, choose, parse_share, together
+from lolhl.highlights.amount import ROOM, AmountConfig, choose, likely_seconds, parse_share, together
 from lolhl.highlights.cut import Highlight, Limits, find
 from tests.highlights.test_cut import ONE, curve
 
@@ -63,16 +63,37 @@ def test_a_threshold_that_is_asked_for_is_used_as_it_is() -> None:
     assert (threshold, len(highlights)) == (0.65, 3)
 
 
-@pytest.mark.parametrize("quiet", [0.5, 1.0, 2.0])
-def test_what_suits_lies_between_what_scores_expect_and_what_people_mark(quiet: float) -> None:
+@pytest.mark.parametrize("share", [0.12, 0.2, 0.35])
+def test_scores_decide_within_the_room_that_labels_leave(share: float) -> None:
+    rng = np.random.default_rng(0)
+    scores = np.repeat(rng.beta(0.4, 1.6, 400), 5)
+    assert share / ROOM < scores.mean() < share * ROOM
+    _, highlights = cut(share=share, scores=scores)
+    assert together(highlights) == pytest.approx(float(scores.sum()), rel=0.1)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.7, 0.9])
+def test_beyond_this_room_both_count_alike(share: float) -> None:
     """Also where the scores of a whole stream are higher or lower than they should be."""
     rng = np.random.default_rng(0)
-    scores = np.clip(np.repeat(rng.beta(0.4, 1.6, 400), 5) / quiet, 0, 1)
-    expected, marked = float(scores.sum()), 0.3 * len(scores)
-    _, highlights = cut(share=0.3, scores=scores)
-    low, high = sorted([expected, marked])
-    assert 0.9 * low <= together(highlights) <= high
-    assert together(highlights) == pytest.approx((expected * marked) ** 0.5, rel=0.1)
+    scores = np.repeat(rng.beta(0.4, 1.6, 400), 5)
+    expected, marked = float(scores.sum()), share * len(scores)
+    nearest = marked * ROOM if expected > marked else marked / ROOM
+    _, highlights = cut(share=share, scores=scores)
+    low, high = sorted([expected, nearest])
+    assert low < together(highlights) < high
+    assert together(highlights) == pytest.approx((expected * nearest) ** 0.5, rel=0.1)
+
+
+def test_what_is_likely_has_no_step() -> None:
+    expected = np.geomspace(1, 10_000, 2000)
+    likely = np.array([likely_seconds(seconds, 100.0) for seconds in expected.tolist()])
+    steps = np.diff(np.log(likely)) / np.diff(np.log(expected))
+    inside = (expected[1:] < 100 * ROOM) & (expected[:-1] > 100 / ROOM)
+    np.testing.assert_allclose(steps[inside], 1)
+    assert (steps > 0.49).all()
+    assert likely_seconds(0.0, 100.0) == 0
+    assert likely_seconds(30.0, 120.0, room=1.0) == pytest.approx(60.0)
 
 
 def test_nothing_is_found_where_nothing_is_likely() -> None:
