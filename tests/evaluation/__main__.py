@@ -10,7 +10,7 @@ models. What is done already is kept in the root, so another method costs only i
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -19,7 +19,6 @@ from lolhl.errors import LolhlError
 from lolhl.evaluate.compare import compare, table
 from lolhl.evaluate.figures import MethodFigures
 from lolhl.evaluate.judge import Predictions
-from lolhl.signals import SIGNALS
 from lolhl.stages.methods import BUILT_IN
 from tests.benchmarks import result
 from tests.evaluation import report
@@ -69,7 +68,7 @@ def _judge(workshop: Workshop, names: Sequence[str], parts: Sequence[str]) -> tu
     if "directions" in parts:
         costs = {}
         for direction in (FORTH, BACK):
-            figures = _figures(workshop, names, direction, direction.judge, SIGNALS)
+            figures = _figures(workshop, names, direction, direction.judge)
             costs[direction.name] = figures
             tables += report.direction_tables(direction, figures)
             texts.append(f"{direction.name}\n{table([*figures.values()], {})}")
@@ -94,9 +93,9 @@ def _figures(
     names: Sequence[str],
     direction: Direction,
     judge: Sequence[str],
-    signals: Iterable[str],
+    signals: Collection[str] | None = None,
 ) -> Mapping[str, MethodFigures]:
-    """The figures of each method that has any on these VODs."""
+    """The figures of each method that has any on these VODs, for which these signals are measured, or all."""
     needs = [*judge, *(direction.learn if any(name in MODELS for name in names) else ())]
     workshop.bring(needs, signals)
     predictions: dict[str, Predictions] = {}

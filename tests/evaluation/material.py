@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,14 +65,19 @@ class Workshop:
         for vod, spans in labels.items():
             save_labels(self.root, vod, spans)
 
-    def bring(self, vods: Sequence[str], signals: Iterable[str] = SIGNALS) -> None:
-        """Makes all that models learn from and are judged by: downloads, labels, chat and tracks of these signals."""
+    def bring(self, vods: Sequence[str], signals: Collection[str] | None = None) -> None:
+        """Makes all that models learn from and are judged by: downloads, labels, chat and tracks.
+
+        Args:
+            vods: which ones.
+            signals: that tracks are made of; None for all.
+        """
         for vod in vods:
             stream = self._file(vod)
             stop = ["--stop", str(HALF)] if vod.endswith("-half") else []
             self.run(f"download {vod}", "download", str(stream), "--name", vod, "--chat", *stop)
             self.run(f"labels {vod}", "labels", str(self._table(vod, stream)))
-            for signal in signals:
+            for signal in SIGNALS if signals is None else signals:
                 self.run(f"{signal} {vod}", "track", vod, "--signal", signal)
 
     def run(self, step: str, *words: str) -> None:

@@ -49,6 +49,14 @@ def test_more_labels_are_more_of_the_streams_that_are_learnt_from() -> None:
     assert all(direction.judge == HELD for direction in CURVE.values())
 
 
+def test_only_the_signals_are_measured_that_models_want(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(methods.MODELS, "own", "--kind gru --signals sound,motion --seed 3")
+    assert methods.signals_of(["constant", "default"]) == ["pictures", "sound"]
+    assert methods.signals_of(["image", "blog"]) == ["pictures"]
+    assert methods.signals_of(["own", "pictures-sound-chat"]) == ["sound", "motion", "pictures", "chat"]
+    assert methods.signals_of(["loudness", "chat"]) == []
+
+
 def test_tables_have_a_row_for_each_method_and_no_figure_without_a_name() -> None:
     judged = {"good": figures(0.8), "bad": figures(0.1), "old": replace(figures(0.1), editing=None)}
     quality, editing, vods = report.direction_tables(FORTH, judged)
