@@ -21,6 +21,7 @@ GAMES = "games/"  # the folder of what is known of the games that each VOD shows
 HIGHLIGHTS = "highlights"  # below it lie the scores that reports are made of
 MLFLOW = "mlflow/mlflow.db"
 REVIEWS = "reviews/"  # the folder of all corrections
+CLOCK_PLACES = "clock-places/"  # the folder of where clocks lie in the pictures of channels
 RETRAINED = "retrain-"  # how the names of datasets and models begin that `retrain` makes
 RETRAINING = "retrain/retrain.json"
 
@@ -78,6 +79,16 @@ def games(vod: str) -> str:
 def clock(vod: str) -> str:
     """The manifest of the games that the clock on a VOD's pictures tells, which holds them."""
     return f"clocks/{check_name(vod, 'VOD')}.json"
+
+
+def channel_clock(channel: str) -> str:
+    """Where the clock lies in the pictures of a channel."""
+    return f"{CLOCK_PLACES}channel-{check_name(channel, 'channel').lower()}.json"
+
+
+def vod_clock(vod: str) -> str:
+    """Where the clock lies in the pictures of a VOD whose channel nobody has named."""
+    return f"{CLOCK_PLACES}vod-{check_name(vod, 'VOD')}.json"
 
 
 def match(match_id: str) -> str:
@@ -371,6 +382,8 @@ def command(key: str) -> str:
             return f"lolhl dataset {name} …"
         case ["models", name, *_]:
             return f"lolhl train {name} …"
+        case ["clock-places", *_]:
+            return "lolhl clock … --box x,y,w,h"
         case ["cameras", *_]:
             return "lolhl report … --camera x,y,w,h"
         case ["highlights", vod, "shorts.json"] | ["highlights", vod, "shorts", *_]:

@@ -25,7 +25,6 @@ from lolhl.labels.store import stored_labels
 from lolhl.report.page import reviewed
 from lolhl.results import Report, Shorts, Vod
 from lolhl.review import index
-from lolhl.review.cameras import camera_key, load_camera, parse_camera, save_camera
 from lolhl.review.corrections import (
     Corrections,
     load_corrections,
@@ -39,6 +38,7 @@ from lolhl.review.files import send_file
 from lolhl.review.folders import folder
 from lolhl.review.gate import Session, gates
 from lolhl.review.jobs import Busy, Jobs
+from lolhl.review.places import camera_key, load_place, parse_place, save_place
 from lolhl.review.wishes import Desk, ReportOptions, described, load_report, parse_wish
 from lolhl.storage import Root, check_name
 
@@ -167,14 +167,14 @@ class _Site:
     def set_camera(self, vod: str, body: bytes) -> dict[str, Any]:
         """Stores where the camera lies in the pictures of a VOD's channel."""
         load_report(self.root, vod)
-        saved = save_camera(self.root, camera_key(vod, self._channel(vod)), parse_camera(body))
+        saved = save_place(self.root, camera_key(vod, self._channel(vod)), parse_place(body))
         return {"revision": saved.revision}
 
     def _camera(self, vod: str) -> dict[str, Any]:
         """Where the camera lies, and for which VODs that holds. Where it cannot be told the page says why."""
         try:
             channel = self._channel(vod)
-            camera, _ = load_camera(self.root, camera_key(vod, channel))
+            camera, _ = load_place(self.root, camera_key(vod, channel))
         except LolhlError as error:
             return {"problem": text.one_line(str(error))}
         return {**msgspec.to_builtins(camera), "channel": channel, "url": f"/cameras/{quote(vod)}", "problem": None}

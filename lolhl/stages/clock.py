@@ -9,15 +9,17 @@ from lolhl import layout, manifest
 from lolhl.config import Config, setting
 from lolhl.manifest import Manifest
 from lolhl.matches.clock import games_of
-from lolhl.results import Clock
+from lolhl.results import Clock, Vod
+from lolhl.review.places import clock_key, load_place, set_place
 from lolhl.signals import make_track
 from lolhl.signals.clock import ClockSettings, ClockSignal, readings_of
 from lolhl.signals.source import video_source
 from lolhl.stages.source_clips import best_size
 from lolhl.storage import Root
-from lolhl.vod.rectangle import check_rectangle, parse_rectangle
+from lolhl.vod.rectangle import Rectangle, check_rectangle, parse_rectangle
 from lolhl.vod.view import USUAL
 
+SEARCH = "search"  # in place of a box
 _FPS = USUAL.fps  # as models have it, so that they read the same track
 VERSION = 2  # of how games follow from readings: raise it whenever they change
 
@@ -28,13 +30,14 @@ class ClockConfig(Config):
 
     box: str | None = setting(
         None,
-        "where the clock lies: x,y,w,h as fractions of the picture or in pixels of its best quality (default: it is "
-        "searched for)",
+        "where the clock lies: x,y,w,h as fractions of the picture or in pixels of its best quality; kept for all VODs "
+        "of the channel until --box search (default: as it was kept, else it is searched for)",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.box is not None:
+        if self.box not in (None, SEARCH):
+            assert self.box
             check_rectangle("--box", self.box)
 
 
@@ -53,13 +56,16 @@ def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: b
     Raises:
         MissingInput: the VOD was not downloaded.
         UsageError: the box is none, or lies outside of the picture.
+        StorageError: what is kept of the clock's place is damaged.
         ToolMissing: what reads clocks is not installed.
         VideoError: the video cannot be opened.
     """
     source = video_source(root, vod)
-    box = None if config.box is None else parse_rectangle(config.box, *best_size(source.made.result))
+    box = _place(root, source.made.result, config.box)
     signal = ClockSignal(_FPS, ClockSettings(box))
     inputs = {**source.inputs, "reader": f"{signal.version}.{VERSION}"}
+    if box and config.box is None:
+        inputs["place"] = str(box)
     todo, earlier = manifest.plan(root, layout.clock(vod), Clock, config, inputs, force=force)
     if earlier:
         return earlier
@@ -68,3 +74,11 @@ def clock(root: Root, vod: str, config: ClockConfig = ClockConfig(), *, force: b
     games = games_of(readings, track.made.result.ended_at)
     known = sum(reading.clock is not None for reading in readings)
     return todo.finish(Clock(vod=vod, looks=len(readings), readings=known, games=list(games)), [])
+
+
+def _place(root: Root, vod: Vod, given: str | None) -> Rectangle | None:
+    """Where the clock lies, as it is given or was kept. None where it is to be searched for."""
+    key = clock_key(vod.vod, vod.channel)
+    if given is not None:
+        set_place(root, key, None if given == SEARCH else parse_rectangle(given, *best_size(vod)))
+    return load_place(root, key)[0].seen

@@ -1,6 +1,6 @@
 """shorts: the highlights of a VOD → a vertical video of each, with the camera above the play.
 
-Where the camera lies is kept with the channel, see `lolhl.review.cameras`, so it is set once. As clips, shorts of a
+Where the camera lies is kept with the channel, see `lolhl.review.places`, so it is set once. As clips, shorts of a
 Twitch VOD are cut from its source.
 """
 
@@ -19,7 +19,7 @@ from lolhl.errors import UsageError
 from lolhl.highlights.cut import Highlight
 from lolhl.manifest import Manifest, Output
 from lolhl.results import Highlights, Short, Shorts, Vod
-from lolhl.review.cameras import camera_key, load_camera, set_camera
+from lolhl.review.places import camera_key, load_place, set_place
 from lolhl.stages.footage import Footage, FootageConfig, find_footage
 from lolhl.stages.highlights import load_input
 from lolhl.stages.source_clips import best_size
@@ -117,11 +117,11 @@ def shorts(
     key = camera_key(vod, channel)
     if config.camera is not None:
         named = config.camera != NO_CAMERA
-        set_camera(root, key, parse_rectangle(config.camera, *best_size(stored.result)) if named else None)
+        set_place(root, key, parse_rectangle(config.camera, *best_size(stored.result)) if named else None)
     if not config.shorts:
         _remove(root, vod)
         return None
-    camera = load_camera(root, key)[0].seen
+    camera = load_place(root, key)[0].seen
     font = _font(config)
     inputs = {
         layout.highlights(vod): spans.content_digest(),

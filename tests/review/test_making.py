@@ -10,7 +10,7 @@ from lolhl import layout, manifest
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
 from lolhl.results import Retraining, Shorts
-from lolhl.review.cameras import Camera, load_camera
+from lolhl.review.places import Place, load_place
 from lolhl.stages.export import ExportConfig, export
 from lolhl.storage import Root, open_root
 from lolhl.vod.probe import probe
@@ -47,7 +47,7 @@ def test_a_camera_is_drawn_on_the_picture_and_kept(page: Page, root: Root) -> No
     assert [float(field.input_value()) for field in camera_fields(page)] == pytest.approx(wanted, abs=0.6)
     section.get_by_role("button", name="Save the camera").click()
     expect(section.get_by_role("status")).to_contain_text("Saved for this stream. “Make shorts” uses it.")
-    stored = load_camera(root, "cameras/vod-stream.json")[0]
+    stored = load_place(root, "cameras/vod-stream.json")[0]
     assert stored.rectangle == pytest.approx([share / 100 for share in wanted], abs=0.006)
     page.reload()
     assert [float(field.input_value()) for field in camera_fields(page)] == pytest.approx(wanted, abs=0.6)
@@ -66,10 +66,10 @@ def test_a_camera_is_set_by_keys_alone(page: Page, root: Root) -> None:
     camera_fields(page)[2].fill("25")
     page.get_by_role("button", name="Save the camera").press("Enter")
     expect(section.get_by_role("status")).to_contain_text("Saved for this stream.")
-    assert load_camera(root, "cameras/vod-stream.json")[0].rectangle == (0.75, 0.7, 0.25, 0.3)
+    assert load_place(root, "cameras/vod-stream.json")[0].rectangle == (0.75, 0.7, 0.25, 0.3)
     page.get_by_role("button", name="No camera").press("Enter")
     expect(section.get_by_role("status")).to_contain_text("there is no camera in this stream")
-    assert load_camera(root, "cameras/vod-stream.json")[0] == Camera(2, None)
+    assert load_place(root, "cameras/vod-stream.json")[0] == Place(2, None)
 
 
 def test_the_second_of_two_tabs_keeps_no_camera(page: Page, root: Root) -> None:
@@ -81,7 +81,7 @@ def test_the_second_of_two_tabs_keeps_no_camera(page: Page, root: Root) -> None:
         tab.get_by_role("button", name="Save the camera").click()
         section = tab.get_by_role("region", name="Camera for shorts")
         expect(section).to_contain_text("Saved for this stream." if tab is page else "Not saved: the camera was set")
-    stored = load_camera(root, "cameras/vod-stream.json")[0]
+    stored = load_place(root, "cameras/vod-stream.json")[0]
     assert stored.rectangle == pytest.approx((0, 0, 0.2, 0.2))
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lolhl import layout
 from lolhl.exports.formats import FORMATS
 from lolhl.labels.store import load_labels
-from lolhl.review.cameras import load_camera
 from lolhl.review.corrections import load_corrections
 from lolhl.review.files import parse_range
+from lolhl.review.places import load_place
 from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
@@ -245,7 +245,7 @@ def test_a_camera_is_kept_for_the_channel_and_comes_back_with_the_page(served: S
     saved = served.put(str(before["url"]), {"revision": 0, "rectangle": [0.75, 0.7, 0.25, 0.3]})
     assert (saved.status, json.loads(saved.body)) == (200, {"revision": 1})
     assert camera()["rectangle"] == [0.75, 0.7, 0.25, 0.3]
-    assert load_camera(root, "cameras/vod-stream.json")[0].revision == 1
+    assert load_place(root, "cameras/vod-stream.json")[0].revision == 1
     late = served.put(str(before["url"]), {"revision": 0, "rectangle": None})
     assert late.status == 409
     assert "load the page again" in late.text

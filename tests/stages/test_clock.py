@@ -1,13 +1,15 @@
 """The games that the clock on a VOD's pictures tells, and Riot's games by them."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lolhl import layout, manifest
 from lolhl.errors import MissingInput, UsageError
-from lolhl.results import Clock
+from lolhl.results import Clock, Vod
+from lolhl.review.places import load_place
 from lolhl.signals import clock_text
 from lolhl.stages.clock import ClockConfig, clock
 from lolhl.stages.download import download
@@ -16,6 +18,7 @@ from lolhl.storage import Root, open_root
 from tests.clocks import Played, clock_video
 from tests.matches import made
 from tests.matches.made import BEGAN, kill, pause_end
+from tests.results import store
 from tests.servers.riot import KEY
 from tests.servers.riot import riot as riot_server
 
@@ -56,10 +59,26 @@ def test_the_track_is_read_again_where_it_is_stored(root: Root, monkeypatch: pyt
     assert clock(root, "v") == made
 
 
-def test_where_the_clock_is_can_be_said(root: Root) -> None:
+def test_where_the_clock_is_can_be_said_and_is_kept(root: Root) -> None:
+    found = clock(root, "v")
     made = clock(root, "v", ClockConfig(box="0.955,0,0.045,0.036"))
     assert len(made.result.games) == 2
     assert clock(root, "v", ClockConfig(box="0,0.5,0.045,0.036")).result.games == []
+    assert clock(root, "v").result.games == []  # as it was said
+    assert load_place(root, "clock-places/vod-v.json")[0].rectangle == (0, 0.5, 0.045, 0.036)
+    assert clock(root, "v", ClockConfig(box="search")).result.games == found.result.games
+    assert clock(root, "v").result.games == found.result.games
+    assert layout.command("clock-places/vod-v.json") == "lolhl clock … --box x,y,w,h"
+
+
+def test_the_clock_s_place_is_that_of_the_channel(root: Root) -> None:
+    stored = manifest.load(root, "vods/v/vod.json", Vod)
+    store(root, "vods/v/vod.json", replace(stored.result, channel="LCK"), tuple(stored.outputs))
+    clock(root, "v", ClockConfig(box="0,0.5,0.045,0.036"))
+    assert [stat.key for stat in root.list("clock-places/")] == ["clock-places/channel-lck.json"]
+
+
+def test_what_is_no_place_of_a_clock_is_refused() -> None:
     with pytest.raises(UsageError, match="--box '1' is no rectangle"):
         ClockConfig(box="1")
 

@@ -16,7 +16,7 @@ from lolhl import layout, manifest
 from lolhl.cli import main
 from lolhl.errors import Conflict, StorageError, UsageError, VideoError
 from lolhl.results import Report, Shorts
-from lolhl.review.cameras import Camera, load_camera, save_camera
+from lolhl.review.places import Place, load_place, save_place
 from lolhl.stages.report import ReportConfig, report, report_options
 from lolhl.storage import Root, open_root
 from lolhl.vod.probe import probe
@@ -135,15 +135,15 @@ def test_a_camera_is_set_once_for_all_vods_of_a_channel(root: Root, video: Path)
     make_root(root, "v2", video, bumps(SECONDS, PEAKS), height=180, channel="lck")
     make_root(root, "v3", video, bumps(SECONDS, PEAKS), height=180, channel="lck")
     report(root, "v2", replace(SHORTS, shorts=False, camera="256,0,64,45"))
-    assert load_camera(root, "cameras/channel-lck.json")[0] == Camera(1, (0.8, 0, 0.2, 0.25))
+    assert load_place(root, "cameras/channel-lck.json")[0] == Place(1, (0.8, 0, 0.2, 0.25))
     for vod, channel, sees in (("v3", None, True), ("v1", None, False), ("v1", "LCK", True)):
         made = report(root, vod, replace(SHORTS, shorts_top=1, channel=channel)).result
         assert shows_the_camera(root, made.highlights[0].short) == sees
     report(root, "v2", replace(SHORTS, camera="none"))
     assert load_shorts(root, "v2").camera is None
-    assert load_camera(root, "cameras/channel-lck.json")[0] == Camera(2, None)
+    assert load_place(root, "cameras/channel-lck.json")[0] == Place(2, None)
     report(root, "v2", replace(SHORTS, camera="none"))
-    assert load_camera(root, "cameras/channel-lck.json")[0].revision == 2  # nothing new was said
+    assert load_place(root, "cameras/channel-lck.json")[0].revision == 2  # nothing new was said
 
 
 def test_pixels_are_those_of_the_best_quality(root: Root, video: Path) -> None:
@@ -153,7 +153,7 @@ def test_pixels_are_those_of_the_best_quality(root: Root, video: Path) -> None:
     ]
     make_root(root, "v2", video, bumps(SECONDS, PEAKS), height=180, channel="lck", qualities=qualities)
     report(root, "v2", replace(SHORTS, shorts=False, camera="1536,0,384,270"))
-    assert load_camera(root, "cameras/channel-lck.json")[0].rectangle == (0.8, 0, 0.2, 0.25)
+    assert load_place(root, "cameras/channel-lck.json")[0].rectangle == (0.8, 0, 0.2, 0.25)
     with pytest.raises(UsageError, match="has 1920 x 1080 pixels"):
         report(root, "v2", replace(SHORTS, camera="1600,0,384,270"))
 
@@ -193,10 +193,10 @@ def test_a_damaged_camera_is_said_and_stays(root: Root) -> None:
 
 def test_of_two_who_set_a_camera_the_second_is_told(root: Root) -> None:
     key = layout.vod_camera("v1")
-    assert save_camera(root, key, Camera(0, (0, 0, 0.5, 0.5))).revision == 1
+    assert save_place(root, key, Place(0, (0, 0, 0.5, 0.5))).revision == 1
     with pytest.raises(Conflict, match="set elsewhere in the meantime"):
-        save_camera(root, key, Camera(0, None))
-    assert load_camera(root, key)[0].rectangle == (0, 0, 0.5, 0.5)
+        save_place(root, key, Place(0, None))
+    assert load_place(root, key)[0].rectangle == (0, 0, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(
