@@ -47,7 +47,7 @@ def clock_key(vod: str, channel: str | None) -> str:
 
 def load_place(root: Root, key: str) -> tuple[Place, str | None]:
     """What is set, and the etag of the stored file. Raises as `load_revised`."""
-    return load_revised(root, key, Place(), parse_place, "move it away, and set it anew")
+    return load_revised(root, key, Place(), parse_place, f"move it away, and set {_name(key)} anew")
 
 
 def parse_place(data: bytes) -> Place:
@@ -62,8 +62,7 @@ def parse_place(data: bytes) -> Place:
 
 def save_place(root: Root, key: str, place: Place) -> Place:
     """Stores a place. Raises and returns as `save_revised`, and StorageError where the stored file is damaged."""
-    what = "the clock's place" if key.startswith(layout.CLOCK_PLACES) else "the camera"
-    return save_revised(root, key, place, load_place(root, key), f"{what} was set elsewhere")
+    return save_revised(root, key, place, load_place(root, key), f"{_name(key)} was set elsewhere")
 
 
 def set_place(root: Root, key: str, rectangle: Rectangle | None) -> None:
@@ -77,3 +76,8 @@ def set_place(root: Root, key: str, rectangle: Rectangle | None) -> None:
     fractions: Fractions | None = astuple(rectangle) if rectangle else None
     if stored.rectangle != fractions:
         save_place(root, key, Place(stored.revision, fractions))
+
+
+def _name(key: str) -> str:
+    """What lies there, for people."""
+    return "the clock's place" if key.startswith(layout.CLOCK_PLACES) else "the camera"
