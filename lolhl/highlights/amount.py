@@ -61,9 +61,13 @@ class AmountConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = [f"--{name}" for name in ("threshold", "minutes", "top", "share") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise UsageError(f"{given[0]} and {given[1]} exclude each other: give one of them")
+        if len(self.given) > 1:
+            raise UsageError(f"--{self.given[0]} and --{self.given[1]} exclude each other: give one of them")
+
+    @property
+    def given(self) -> list[str]:
+        """The names of what is asked for: one at most, none where the model decides."""
+        return [name for name in ("threshold", "minutes", "top", "share") if getattr(self, name) is not None]
 
     def seconds(self, duration: float) -> float | None:
         """How long highlights may last together in a VOD of this duration; None where no time is asked for."""

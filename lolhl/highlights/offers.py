@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lolhl.highlights.amount import AmountConfig, Find, choose, kept_within, together
+from lolhl.highlights.amount import AmountConfig, Find, kept_within, together
 from lolhl.highlights.cut import Highlight, ranked
 
 _MINUTES = (0.1, 0.2, 0.3, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
@@ -25,7 +25,7 @@ class Offer:
     """A cut of one VOD.
 
     Attributes:
-        asked: what asks for it; None for the cut that there is.
+        asked: what asks for it, nothing for what the model suggests; None for the cut that there is.
         threshold: that it was found with.
         highlights: best first.
     """
@@ -40,24 +40,17 @@ class Offer:
         return together(self.highlights)
 
 
-def offers(
-    find: Find,
-    smoothed: npt.NDArray[np.floating],
-    fps: float,
-    threshold: float,
-    share: float | None,
-    present: Offer,
-) -> list[Offer]:
+def offers(find: Find, smoothed: npt.NDArray[np.floating], fps: float, suggested: Offer, present: Offer) -> list[Offer]:
     """Cuts of a VOD, the shortest first. No two have the same highlights.
 
     Args:
-        find, smoothed, fps, threshold, share: as of `amount.choose`.
+        find, smoothed, fps: as of `amount.choose`.
+        suggested: the cut that the model suggests.
         present: the cut that there is, which is one of them.
     """
-    suited, suggested = choose(find, smoothed, fps, threshold, share)
-    cuts = [present, Offer(AmountConfig(threshold=suited), suited, suggested)]
-    cuts += _fewer(suggested, suited)
-    cuts += _more(find, smoothed, fps, suited, together(suggested))
+    cuts = [present, suggested]
+    cuts += _fewer(suggested.highlights, suggested.threshold)
+    cuts += _more(find, smoothed, fps, suggested.threshold, suggested.seconds)
     unlike: dict[frozenset[tuple[float, float]], Offer] = {}
     for cut in cuts:
         unlike.setdefault(frozenset((h.span.start, h.span.stop) for h in cut.highlights), cut)

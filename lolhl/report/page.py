@@ -293,7 +293,7 @@ def _cut(entry: PageCut) -> dict[str, Any]:
     asked = cut.asked and {name: value for name, value in cut.asked.recorded().items() if value is not None}
     return {
         "asked": asked,
-        "options": AmountConfig.options(asked).strip() if asked else "",
+        "options": AmountConfig.options(asked or {}),
         "threshold": cut.threshold,
         "seconds": cut.seconds,
         "spans": [

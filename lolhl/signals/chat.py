@@ -19,10 +19,7 @@ import numpy.typing as npt
 
 from lolhl import grid
 from lolhl.errors import StorageError
-from lolhl.manifest import Manifest
-from lolhl.results import Vod
-from lolhl.signals.source import Source, video_of
-from lolhl.storage import Root
+from lolhl.signals.source import Source, VideoSource, video_of
 from lolhl.tracks.filling import End, Gap, Measured
 from lolhl.tracks.recipe import Layout
 from lolhl.tracks.rows import BATCH, Rows
@@ -89,7 +86,7 @@ class ChatSignal:
         video = video_of(source, self.name)
         seconds = video.seconds or float(decode.length(video.path, self.fps).end or 0)
         frames = grid.instants_in(seconds, self.fps)
-        counter = Counter(stored_lines(video.root, video.made), self.chat.window)
+        counter = Counter(_lines(video), self.chat.window)
         for first in range(gap.first, frames if gap.stop is None else gap.stop, BATCH):
             numbers = np.arange(first, min(first + BATCH, frames if gap.stop is None else gap.stop))
             times = numbers * self.fps.denominator / self.fps.numerator
@@ -97,20 +94,16 @@ class ChatSignal:
         return End(frames, seconds)
 
 
-def stored_lines(root: Root, made: Manifest[Vod]) -> Sequence[Line] | None:
-    """The lines of a VOD's chat, in order of time. None where none is stored.
-
-    Raises:
-        StorageError: the chat is gone or damaged.
-    """
-    key = made.result.chat
+def _lines(video: VideoSource) -> Sequence[Line] | None:
+    """The lines of a VOD's chat, in order of time. None where none is stored."""
+    key = video.made.result.chat
     if key is None:
         return None
-    redo = f"lolhl download … --name {made.result.vod} --chat --force"
+    redo = f"lolhl download … --name {video.vod} --chat --force"
     try:
-        chat = msgspec.json.decode(made.read(root, key, redo), type=Chat)
+        chat = msgspec.json.decode(video.made.read(video.root, key, redo), type=Chat)
     except msgspec.DecodeError as error:
-        raise StorageError(f"{root.url}/{key} is no chat ({error}): run `{redo}`") from error
+        raise StorageError(f"{video.root.url}/{key} is no chat ({error}): run `{redo}`") from error
     return sorted(chat.comments, key=lambda line: line.time)
 
 

@@ -16,7 +16,7 @@ from lolhl.config import restored, setting
 from lolhl.errors import Conflict
 from lolhl.exports import webvtt, youtube
 from lolhl.highlights.amount import AmountConfig, Find, choose
-from lolhl.highlights.cut import CutConfig, Limits, find, reason_for_none
+from lolhl.highlights.cut import CutConfig, Highlight, Limits, find, reason_for_none
 from lolhl.highlights.drivers import explain
 from lolhl.highlights.intensity import centred_mean
 from lolhl.highlights.naming import named
@@ -137,14 +137,7 @@ def _cut(
     smooth_seconds = scoring.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
     smoothed = centred_mean(scores, scoring.fps, smooth_seconds)
     limits = config.limits(scoring.threshold, scoring.habits)
-    threshold, highlights = choose(
-        _finder(smoothed, scoring.fps, duration, limits),
-        smoothed,
-        float(scoring.fps),
-        scoring.threshold,
-        scoring.habits.share if scoring.habits else None,
-        config,
-    )
+    threshold, highlights = _chosen(_finder(smoothed, scoring.fps, duration, limits), smoothed, scoring, config)
     limits = replace(limits, threshold=threshold)
     return Highlights(
         vod=vod,
@@ -167,6 +160,14 @@ def _finder(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, 
     return lambda level: find(smoothed, fps, duration, replace(limits, threshold=level))
 
 
+def _chosen(
+    find_at: Find, smoothed: npt.NDArray[np.floating], scoring: Scoring, amount: AmountConfig
+) -> tuple[float, list[Highlight]]:
+    """The threshold and the highlights, as many as are asked for."""
+    share = scoring.habits.share if scoring.habits else None
+    return choose(find_at, smoothed, float(scoring.fps), scoring.threshold, share, amount)
+
+
 def other_cuts(
     spans: Manifest[Highlights], scoring: Scoring, smoothed: npt.NDArray[np.floating], place: str
 ) -> list[Offer]:
@@ -183,14 +184,11 @@ def other_cuts(
     """
     cut = spans.result
     config = restored(HighlightsConfig, spans.config, place, f"lolhl report {cut.vod} --force")
-    return offers(
-        _finder(smoothed, scoring.fps, cut.duration, config.limits(scoring.threshold, scoring.habits)),
-        smoothed,
-        float(scoring.fps),
-        scoring.threshold,
-        scoring.habits.share if scoring.habits else None,
-        Offer(None, cut.threshold, cut.highlights),
-    )
+    find_at = _finder(smoothed, scoring.fps, cut.duration, config.limits(scoring.threshold, scoring.habits))
+    present = suggested = Offer(None, cut.threshold, cut.highlights)
+    if config.given:
+        suggested = Offer(AmountConfig(), *_chosen(find_at, smoothed, scoring, AmountConfig()))
+    return offers(find_at, smoothed, float(scoring.fps), suggested, present)
 
 
 def _exports(result: Highlights) -> dict[str, str]:

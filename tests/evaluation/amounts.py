@@ -28,7 +28,7 @@ from lolhl.labels.spans import on_grid
 from lolhl.storage import open_root
 from tests.benchmarks import result
 from tests.evaluation import report
-from tests.evaluation.valleys import Scored, read
+from tests.evaluation.valleys import Scored, in_short, read, read_models
 
 Probabilities = npt.NDArray[np.floating]  # [n], of one VOD
 Way = Callable[[Probabilities, float], float]  # and the share that was labelled where the model learnt → share to call
@@ -122,7 +122,7 @@ def tables(title: str, models: Mapping[str, Sequence[Scored]]) -> list[result.Ta
         ratios = [ratio for _, of_model in figures for ratio in of_model]
         within = sum(1 / FACTOR <= ratio <= FACTOR for ratio in ratios)
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}; {within} of {len(ratios)}"
-        rows.append((words, *(_shown(f1) for f1, _ in figures), _shown(means), spread))
+        rows.append((words, *(in_short(f1) for f1, _ in figures), in_short(means), spread))
         of_vod: dict[str, list[float]] = {name: [] for name in names}
         for vods, (_, of_model) in zip(models.values(), figures, strict=True):
             for one, ratio in zip(vods, of_model, strict=True):
@@ -132,10 +132,6 @@ def tables(title: str, models: Mapping[str, Sequence[Scored]]) -> list[result.Ta
         result.Table(title, ("how much is called", *models, "mean", "called / labelled"), rows),
         result.Table(f"{title}: called / labelled of each VOD", ("how much is called", *names), by_vod),
     ]
-
-
-def _shown(figures: Sequence[float]) -> str:
-    return " / ".join(f"{value:.3f}" for value in figures)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,8 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="amounts", help="of the result: results/DATE-NAME.md")
     given = parser.parse_args(arguments)
     try:
-        root, pairs = open_root(given.root), dict(text.partition("=")[::2] for text in given.models)
-        models = {model: read(root, model, vods.split(",")) for model, vods in pairs.items()}
+        root = open_root(given.root)
+        models = read_models(root, given.models)
         folds: dict[str, list[Scored]] = {}
         for text in given.folds:
             (model, _, fold), vods = text.partition("=")[0].partition(":"), text.partition("=")[2]

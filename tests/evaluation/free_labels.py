@@ -29,6 +29,7 @@ from lolhl.stages import methods
 from tests.benchmarks import result
 from tests.evaluation import report
 from tests.evaluation.material import BACK, FORTH, Direction, Workshop
+from tests.evaluation.methods import signals_of
 from tests.samples.__main__ import main as render
 
 AGREEMENT = 0.6  # intersection over union of the time that both labellings mark
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workshop = Workshop(given.root, given.streams)
         shown: list[result.Table] = []
         for direction in (FORTH, BACK):
-            workshop.bring([*direction.learn, *direction.judge])
+            workshop.bring([*direction.learn, *direction.judge], signals_of(["default"]))
             shown += tables(direction, {seed: run(workshop, direction, seed) for seed in given.seeds})
     except LolhlError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -41,6 +41,7 @@ from lolhl.stages import methods
 from tests.benchmarks import result
 from tests.evaluation import report
 from tests.evaluation.material import BACK, FORTH, Direction, Workshop
+from tests.evaluation.methods import signals_of
 from tests.samples.__main__ import main as render
 
 ORDER = "in order"
@@ -303,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workshop = Workshop(given.root, given.streams)
         shown: list[result.Table] = []
         for direction in (directions[name] for name in given.directions):
-            workshop.bring([*direction.learn, *direction.judge])
+            workshop.bring([*direction.learn, *direction.judge], signals_of(["default"]))
             rows = [row for seed in given.seeds for row in run(workshop, direction, given.minutes, seed, given.ways)]
             shown += tables(direction, rows)
     except LolhlError as error:

@@ -93,11 +93,18 @@ def table(models: dict[str, list[Scored]]) -> result.Table:
         for words, above in ABOVE.items():
             figures = [event_f1(vods, valley, above) for vods in models.values()]
             means = [mean(values) for values in zip(*figures, strict=True)]
-            rows.append((valley, words, *(_shown(values) for values in [*figures, means])))
+            rows.append((valley, words, *(in_short(values) for values in [*figures, means])))
     return result.Table("Where long highlights are split", ("valley", "longer than", *models, "mean"), rows)
 
 
-def _shown(figures: Sequence[float]) -> str:
+def read_models(root: Root, texts: Sequence[str]) -> dict[str, list[Scored]]:
+    """What `read` gives of each model, from texts such as "MODEL=VOD,VOD"."""
+    pairs = [text.partition("=") for text in texts]
+    return {model: read(root, model, vods.split(",")) for model, _, vods in pairs}
+
+
+def in_short(figures: Sequence[float]) -> str:
+    """Figures in one cell of a table."""
     return " / ".join(f"{value:.3f}" for value in figures)
 
 
@@ -112,8 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="valleys", help="of the result: results/DATE-NAME.md")
     given = parser.parse_args(arguments)
     try:
-        root, pairs = open_root(given.root), dict(text.partition("=")[::2] for text in given.models)
-        models = {model: read(root, model, vods.split(",")) for model, vods in pairs.items()}
+        models = read_models(open_root(given.root), given.models)
     except LolhlError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lolhl.highlights.amount import choose, together
+from lolhl.highlights.amount import AmountConfig, choose, together
 from lolhl.highlights.cut import Highlight, Limits, find
 from lolhl.highlights.offers import Offer, offers
 from tests.highlights.test_cut import ONE
@@ -26,7 +26,8 @@ def scores() -> npt.NDArray[np.float64]:
 
 def cuts(scores: npt.NDArray[np.float64], share: float | None = 0.1) -> list[Offer]:
     present = Offer(None, 0.9, find_at(scores, 0.9))
-    return offers(partial(find_at, scores), scores, 1.0, LIMITS.threshold, share, present)
+    suggested = Offer(AmountConfig(), *choose(partial(find_at, scores), scores, 1.0, LIMITS.threshold, share))
+    return offers(partial(find_at, scores), scores, 1.0, suggested, present)
 
 
 def test_they_reach_from_a_few_highlights_to_a_large_part_of_the_stream(scores: npt.NDArray[np.float64]) -> None:
@@ -68,4 +69,4 @@ def test_those_by_minutes_last_no_longer(scores: npt.NDArray[np.float64]) -> Non
 def test_a_stream_in_which_nothing_stands_out_has_what_it_has(scores: npt.NDArray[np.float64]) -> None:
     found = cuts(scores)
     assert found[0].highlights == []
-    assert all(cut.asked is None or cut.asked.threshold is not None for cut in found)
+    assert not any(cut.asked and cut.asked.minutes for cut in found)

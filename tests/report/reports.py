@@ -37,7 +37,7 @@ def made_up(
     matches = {place: label for label, place in pairs}
     present = Offer(None, 0.5, highlights)
     cuts = offers(
-        lambda level: find(smoothed, FPS, seconds, replace(limits, threshold=level)), smoothed, 3.0, 0.5, None, present
+        lambda level: find(smoothed, FPS, seconds, replace(limits, threshold=level)), smoothed, 3.0, present, present
     )
     report = Report(
         vod="my-stream",

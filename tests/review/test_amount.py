@@ -76,6 +76,12 @@ def test_a_cut_is_kept_with_all_else_as_it_was(page: Page, root: Root) -> None:
     assert shown(page) == tried == exported(root)
     assert stored(root).config["threshold"] is None
     assert stored(root).config["minutes"] == 0.2
+    page.locator("#cut").press("Home")
+    while "in 3 highlights, threshold 0.50" not in str(page.locator("#cut-says").text_content()):
+        page.locator("#cut").press("ArrowRight")  # to what the model suggests
+    keep(page)
+    assert len(exported(root)) == 3
+    assert [stored(root).config[name] for name in ("threshold", "minutes", "top", "share")] == [None] * 4
 
 
 def test_what_was_judged_is_exported_whatever_cut_is_kept(page: Page, root: Root) -> None:

@@ -48,7 +48,7 @@ function sayCut() {
   $('cut').setAttribute('aria-valuetext', cutSentence(cut));
   $('cut-says').replaceChildren(cutSentence(cut), el('span', {}, present ? ' · as it is kept' : ' · tried out on this page'));
   $('cut-actions').hidden = present;
-  if (!review) $('cut-command').textContent = `lolhl report ${data.vod} ${cut.options}`;
+  if (!review) $('cut-command').textContent = `lolhl report ${data.vod}${cut.options}`;
 }
 
 function chooseCut(place) {
