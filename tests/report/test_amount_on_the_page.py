@@ -90,6 +90,19 @@ def test_what_is_judged_stays_whatever_the_slider_shows(show: Open) -> None:
     assert [start for start, _ in shown(page)] == starts(report)
 
 
+def test_a_highlight_that_was_moved_elsewhere_leaves_its_place_to_what_another_cut_finds(show: Open) -> None:
+    page = show(made_up(PEAKS))
+    page.get_by_role("button", name="Correct by hand").click()
+    for side, time in (("Stop", "10:20"), ("Start", "10:00")):
+        field = page.get_by_label(f"{side} of highlight 1", exact=True)
+        field.fill(time)
+        field.press("Tab")
+    slide(page, "ArrowRight")
+    assert [round(start) for start, _ in shown(page)] == [94, 394, 600, 794, 994]
+    ids = [card.get_attribute("id") for card in page.locator("#highlights > li").all()]
+    assert len({*ids}) == len(ids)
+
+
 def test_labels_that_are_found_by_another_cut_are_not_missed(show: Open) -> None:
     labels = [Span(95, 105), Span(995, 1005)]
     number = {True: 0, False: None}

@@ -13,14 +13,14 @@ const sameMoment = (x, y) => Math.min(x.stop, y.stop) - Math.max(x.start, y.star
 
 /** The highlights of the chosen cut, before anybody judges them. One of a moment that is known goes by its name. */
 function itemsOfCut() {
-  const known = found.map((item) => ({ ...item }));
-  if (chosenCut === presentCut) return known;
+  if (chosenCut === presentCut) return found.map((item) => ({ ...item }));
+  const known = found.filter(({ id }) => !items.some((item) => item.id === id && verdictOn(item))); // else two have one id
   return cuts[chosenCut].spans.map(([start, stop, score, label], place) => {
     const span = { start, stop, score, label, was: [start, stop] };
     const at = known.findIndex((item) => sameMoment(item, span));
     if (at < 0) return { ...span, id: `c${chosenCut}-${place}`, rank: null, reason: 'not among the highlights as they are kept now', clip: null, picture: null, removed: false, accepted: false };
     const [same] = known.splice(at, 1);
-    return near(same.was, span.was) ? same : { ...same, ...span, clip: null };
+    return near(same.was, span.was) ? { ...same } : { ...same, ...span, clip: null };
   });
 }
 
