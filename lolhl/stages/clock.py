@@ -36,8 +36,7 @@ class ClockConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.box not in (None, SEARCH):
-            assert self.box
+        if self.box is not None and self.box != SEARCH:
             check_rectangle("--box", self.box)
 
 
