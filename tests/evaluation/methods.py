@@ -33,7 +33,8 @@ MODELS: dict[str, str] = {
     "image": "--kind image",
     "video": "--kind video",
 }
-BLOG = {"blog": 0.0, "blog, smoothed": 5.0}  # → seconds over which the recipe's scores are averaged
+# Name → which of the recipe's two networks, and seconds over which its scores are averaged.
+BLOG = {"blog": ("", 0.0), "blog, smoothed": ("", 5.0), "blog with LSTM": ("-lstm", 0.0)}
 
 
 def known() -> list[str]:
@@ -106,8 +107,10 @@ def _blog(name: str, direction: Direction, labels: Mapping[str, Sequence[Span]])
     file = scores_of_blog(direction.name)
     if not file.exists():
         return None
+    network, seconds = BLOG[name]
     with np.load(file) as stored:
-        if not set(labels) <= set(stored.files):
+        if not {f"{vod}{network}" for vod in labels} <= set(stored.files):
             return None
-        vods = [ScoredVod(vod=v, fps=FPS, scores=stored[v].astype(float), labels=s) for v, s in labels.items()]
-    return Judge(BLOG[name], Limits(threshold=0.5)).predict(vods)
+        scores = {vod: stored[f"{vod}{network}"].astype(float) for vod in labels}
+    vods = [ScoredVod(vod=vod, fps=FPS, scores=scores[vod], labels=spans) for vod, spans in labels.items()]
+    return Judge(seconds, Limits(threshold=0.5)).predict(vods)
