@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in known()]:
         parser.error(f"{unknown[0]!r} is no method: choose among {', '.join(known())}, or say NAME=ARGUMENTS")
     try:
-        if render(["--set", "evaluate", "--out", str(given.streams)]):
+        sets = ["evaluate", *(["more"] if "curve" in given.parts else [])]
+        if any(render(["--set", name, "--out", str(given.streams)]) for name in sets):
             return 1
         workshop = Workshop(given.root, given.streams)
         tables, texts = _judge(workshop, names, given.parts)

@@ -17,7 +17,7 @@ from lolhl.labels.store import load_labels, save_labels
 from lolhl.signals import SIGNALS
 from lolhl.storage import Root, open_root
 from tests.samples import variants
-from tests.samples.streams import EVALUATE
+from tests.samples.streams import EVALUATE, MORE
 
 LEARN = tuple(name for name in EVALUATE if name.startswith("learn"))
 HELD = tuple(name for name in EVALUATE if name.startswith("held"))
@@ -40,11 +40,12 @@ class Direction:
 
 FORTH = Direction("forth", LEARN, HELD)
 BACK = Direction("back", HELD, LEARN)
-# As much of what FORTH learns from, in minutes of labels.
+# What is learnt from, by minutes of labels: parts of FORTH, FORTH, and other games on its maps besides.
 CURVE = {
     15: Direction("forth-15", (LEARN[0], f"{LEARN[1]}-half"), HELD),
     30: Direction("forth-30", LEARN[:3], HELD),
     60: FORTH,
+    120: Direction("forth-120", (*LEARN, *MORE), HELD),
 }
 
 
@@ -109,7 +110,7 @@ class Workshop:
     def _file(self, vod: str) -> Path:
         """The video of a stream, of its first part, or of a variant of it, which is made if it is not there."""
         name = vod.removesuffix("-half")
-        if name not in EVALUATE:
+        if name not in {**EVALUATE, **MORE}:
             stream, variant = name.rsplit("-", 1)
             variants.make(self.streams, stream, variant)
         return self.streams / f"{name}.mp4"

@@ -21,7 +21,7 @@ from lolhl.vod import ffmpeg
 from tests.evaluation import material, methods, report
 from tests.evaluation.material import CURVE, FORTH, HELD, LEARN, Workshop
 from tests.samples.chat import chat
-from tests.samples.streams import EVALUATE
+from tests.samples.streams import EVALUATE, MORE
 
 SPANS = [Span(2, 5), Span(8, 14)]
 FPS = Fraction(3)
@@ -45,7 +45,9 @@ def test_more_labels_are_more_of_the_streams_that_are_learnt_from() -> None:
         15: 15,
         30: 30,
         60: 60,
+        120: 120,
     }
+    assert set(CURVE[120].learn) == {*LEARN, *MORE}
     assert all(direction.judge == HELD for direction in CURVE.values())
 
 

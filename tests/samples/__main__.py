@@ -1,7 +1,7 @@
 """python -m tests.samples --out DIR: sample streams of a real game, two side by side: demo-a and demo-b.
 
-`--set evaluate` makes six to learn from and three that are held out, ten minutes each, and variants of the latter.
-Their chat is made up.
+`--set evaluate` makes six to learn from and three that are held out, ten minutes each, and variants of the latter;
+`--set more`, six more to learn from. Their chat is made up.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.mp4, NAME.tsv and NAME.chat.json")
     parser.add_argument("--set", choices=sorted(SETS), default="demo", help="which streams; demo unless said")
     parser.add_argument("--name", action="append", help="one of the streams; all of the set unless said")
-    parser.add_argument("--seconds", type=int, help="length of each stream; 360 unless said, and 600 in evaluate")
+    parser.add_argument("--seconds", type=int, help="length of each stream; 600 unless said, and 360 in demo")
     parser.add_argument("--size", default="640x360", help="width x height, as ViZDoom knows them; 640x360 unless said")
     parser.add_argument("--seed", type=int, default=2, help="of games and players; 2 unless said")
     given = parser.parse_args(arguments)

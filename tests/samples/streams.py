@@ -74,5 +74,10 @@ EVALUATE: Mapping[str, Stream] = {
     ),
 }
 
-SETS: Mapping[str, Mapping[str, Stream]] = {"demo": DEMO, "evaluate": EVALUATE}
-SECONDS: Mapping[str, int] = {"demo": 360, "evaluate": 600}  # length of each stream
+# For twice as many minutes to learn from: other games on the maps of learn-….
+MORE: Mapping[str, Stream] = {
+    name.replace("learn", "more"): stream for name, stream in EVALUATE.items() if name.startswith("learn")
+}
+
+SETS: Mapping[str, Mapping[str, Stream]] = {"demo": DEMO, "evaluate": EVALUATE, "more": MORE}
+SECONDS: Mapping[str, int] = {"demo": 360, "evaluate": 600, "more": 600}  # length of each stream
