@@ -69,10 +69,19 @@ def check_names(registered: str, alias: str) -> None:
 
 
 def check(root: Root) -> None:
-    """Raises LolhlError, after some seconds at most, where MLflow cannot be reached: better before the training."""
-    client, explained = _client(root)
-    with explained():
-        client.get_experiment_by_name(_EXPERIMENT)
+    """Raises LolhlError, after some seconds at most, where MLflow cannot be reached: better before the training.
+
+    A server is asked by MLflow's client. The file below the root is looked at without it, as its import takes 2 s.
+    """
+    if os.environ.get(_SETTING):
+        client, explained = _client(root)
+        with explained():
+            client.get_experiment_by_name(_EXPERIMENT)
+        return
+    database = _database(root)
+    with _explained_file(database)():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        _probe_file(database)
 
 
 def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> Run:
@@ -250,12 +259,12 @@ def _client(root: Root) -> tuple[Any, "_Explained"]:
             _probe(uri)
             return MlflowClient(uri), explained
     database = _database(root)
-    explained = _Explained(f"MLflow at {database}", f"mend it or move it away, or set {_SETTING}")
+    explained = _explained_file(database)
     with explained():
         database.parent.mkdir(parents=True, exist_ok=True)
         if not database.exists():
             _create_database(database)
-        _probe(f"sqlite:///{database}")
+        _probe_file(database)
         _relocate(database)
         return MlflowClient(f"sqlite:///{database}"), explained
 
@@ -314,7 +323,9 @@ def _probe(uri: str) -> None:
     """
     scheme = uri.partition(":")[0].partition("+")[0].lower()
     if scheme == "sqlite":
-        _probe_file(uri)
+        from sqlalchemy.engine import make_url
+
+        _probe_file(Path(make_url(uri).database or ""))
     elif scheme in ("http", "https"):
         import requests
 
@@ -326,10 +337,7 @@ def _probe(uri: str) -> None:
         sqlalchemy.create_engine(uri, connect_args={"connect_timeout": _PATIENCE}).connect().close()
 
 
-def _probe_file(uri: str) -> None:
-    from sqlalchemy.engine import make_url
-
-    file = Path(make_url(uri).database or "")
+def _probe_file(file: Path) -> None:
     if not file.exists():
         return
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE)) as connection:
@@ -354,20 +362,28 @@ class _Explained:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        import requests
-        from alembic.util.exc import CommandError
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError  # comes out of MLflow as it is when the file is damaged
-
         try:
             yield
         except ImportError as error:
             why = f"{error}: install it"
             raise LolhlError(f"{self.place} failed ({why}), or change {_SETTING}") from error
-        except requests.RequestException as error:
-            raise LolhlError(f"{self.place} does not answer ({_line(error)}): {self.advice}") from error
-        except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError, ValueError) as error:
-            raise LolhlError(f"{self.place} failed ({_line(error)}): {self.advice}") from error
+        except Exception as error:
+            import requests
+            from alembic.util.exc import CommandError
+            from mlflow.exceptions import MlflowException
+            from sqlalchemy.exc import SQLAlchemyError  # comes out of MLflow as it is when the file is damaged
+
+            if isinstance(error, requests.RequestException):
+                raise LolhlError(f"{self.place} does not answer ({_line(error)}): {self.advice}") from error
+            if isinstance(
+                error, MlflowException | SQLAlchemyError | CommandError | sqlite3.Error | OSError | ValueError
+            ):
+                raise LolhlError(f"{self.place} failed ({_line(error)}): {self.advice}") from error
+            raise
+
+
+def _explained_file(database: Path) -> _Explained:
+    return _Explained(f"MLflow at {database}", f"mend it or move it away, or set {_SETTING}")
 
 
 def _line(error: Exception) -> str:

@@ -92,9 +92,9 @@ def test_a_root_and_its_copy_go_on_apart(root: Root, tmp_path: Path) -> None:
 
 
 def test_two_names_of_one_root_do_not_correct_each_other(root: Root, tmp_path: Path) -> None:
-    tracking.check(root)
+    tracking.start(root, "m", "one digest", {})
     (tmp_path / "link").symlink_to(root.url)
-    tracking.check(open_root(str(tmp_path / "link")))
+    tracking.start(open_root(str(tmp_path / "link")), "m", "another digest", {})
     assert all(place.startswith(Path(root.url).as_uri() + "/") for place in places(root))
 
 
@@ -104,7 +104,7 @@ def test_places_that_are_not_ours_stay(root: Root) -> None:
         insert = "insert into experiments (experiment_id, name, artifact_location) values (?, ?, ?)"
         connection.execute(insert, (7, "x", old + "2"))
         connection.execute(insert, (8, "y", "s3://b/p"))
-        tracking.check(root)
+        tracking.start(root, "m", "a digest", {})
         rows = dict(connection.execute("select name, artifact_location from experiments").fetchall())
     assert (rows["x"], rows["y"]) == (old + "2", "s3://b/p")
     assert rows["lolhl"] == (Path(root.url) / "mlflow/artifacts").as_uri()
