@@ -30,16 +30,16 @@ def steps(name: str) -> list[dict[str, Any]]:
 def calls(script: str) -> list[list[str]]:
     """What follows `lolhl` in a shell script, up to the end of the command, with variables filled in."""
     filled = re.sub(r"\$\{\w+:\+((?:[^{}]|\$\w+)*)\}", r"\1", script)
-    filled = re.sub(r"\$(\w+)", lambda found: VALUES.get(found[1], found[0]), filled)
+    filled = re.sub(r"\$(\w+)", lambda match: VALUES.get(match[1], match[0]), filled)
     return [shlex.split(words) for words in re.findall(r"bin/lolhl ([^|;>\n]*)", filled)]
 
 
 def test_what_is_called_parses() -> None:
-    found = [
+    commands = [
         words for file in FOLDER.glob("*.yml") for step in steps(file.name) for words in calls(step.get("run", ""))
     ]
-    assert found == [["labels", "labels/a.tsv", "--allow-unknown"], ["retrain", "--like", "first"]]
-    for words in found:
+    assert commands == [["labels", "labels/a.tsv", "--allow-unknown"], ["retrain", "--like", "first"]]
+    for words in commands:
         arguments = cli.parser(words[0], table.load(words[0]).configs).parse_args(words)
         assert arguments.verb == words[0]
     with pytest.raises(SystemExit):  # that is: this test would notice
@@ -47,12 +47,12 @@ def test_what_is_called_parses() -> None:
 
 
 def test_retraining_runs_on_labels_on_a_schedule_and_by_hand_and_never_twice_at_once() -> None:
-    said = workflow("retrain.yml")
-    assert said["on"]["push"]["paths"] == ["labels/**"]
-    assert re.fullmatch(r"\d+ \d+ \* \* \*", said["on"]["schedule"][0]["cron"])
-    assert "workflow_dispatch" in said["on"]
-    assert said["concurrency"] == {"group": "retrain", "cancel-in-progress": False}
-    assert said["permissions"] == {"contents": "read"}
+    content = workflow("retrain.yml")
+    assert content["on"]["push"]["paths"] == ["labels/**"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", content["on"]["schedule"][0]["cron"])
+    assert "workflow_dispatch" in content["on"]
+    assert content["concurrency"] == {"group": "retrain", "cancel-in-progress": False}
+    assert content["permissions"] == {"contents": "read"}
     assert steps("retrain.yml")[-1]["run"].endswith('tee -a "$GITHUB_STEP_SUMMARY"')
 
 
@@ -60,7 +60,7 @@ def test_credentials_are_environment_and_nothing_else() -> None:
     text = (FOLDER / "retrain.yml").read_text()
     settings = re.findall(r"(?m)^ +(\w+): \$\{\{ (secrets|vars)\.(\w+) \}\}$", text)
     assert {name for name, _, _ in settings} >= {"AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "LOLHL_ROOT"}
-    assert all(name == of for name, _, of in settings)
+    assert all(name == source for name, _, source in settings)
     assert text.count("${{") == len(settings)
     assert all("${{" not in step.get("run", "") for step in steps("retrain.yml"))
 
@@ -70,9 +70,9 @@ def secrets(part: dict[str, Any]) -> set[str]:
 
 
 def test_keys_are_in_the_steps_that_need_them_only() -> None:
-    said = workflow("retrain.yml")
-    assert not secrets(said)
-    assert not secrets(said["jobs"]["retrain"])
+    content = workflow("retrain.yml")
+    assert not secrets(content)
+    assert not secrets(content["jobs"]["retrain"])
     storage = {"LOLHL_S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     registry = {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
     keys = {step.get("name") or step.get("run") or step["uses"]: secrets(step) for step in steps("retrain.yml")}
@@ -82,10 +82,10 @@ def test_keys_are_in_the_steps_that_need_them_only() -> None:
 
 @pytest.mark.parametrize("name", ["retrain.yml", "test.yml"])
 def test_a_workflow_has_the_least_rights_and_others_code_of_a_known_version(name: str) -> None:
-    said = workflow(name)
-    assert said["permissions"] == {"contents": "read"}
-    assert "pull_request_target" not in said["on"]
-    for job in said["jobs"].values():
+    content = workflow(name)
+    assert content["permissions"] == {"contents": "read"}
+    assert "pull_request_target" not in content["on"]
+    for job in content["jobs"].values():
         if "container" in job:
             image = job["container"] if isinstance(job["container"], str) else job["container"]["image"]
             assert re.fullmatch(r"python:3\.11\.\d+-bookworm(@sha256:[0-9a-f]{64})?", image)

@@ -109,10 +109,10 @@ class Checkout:
         own |= {"LOLHL_S3_ENDPOINT_URL": self.endpoint} if self.endpoint else {}
         quiet = [] if "--help" in words else ["--quiet"]
         begun = time.perf_counter()
-        with (self.folder / "said").open("w") as said:
+        with (self.folder / "said").open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lolhl", *words, *quiet],
-                cwd=self.folder, env=os.environ | own, stdout=said, stderr=subprocess.STDOUT,
+                cwd=self.folder, env=os.environ | own, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

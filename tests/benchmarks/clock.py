@@ -189,7 +189,7 @@ def _count_readings(root: Root, played: Sequence[Played], counts: Counts) -> Non
 
 def _borders(shown: Clock, played: Sequence[Played]) -> list[float]:
     """How far the borders are off of those games that are shown, in seconds."""
-    pairs = _found(shown, played)
+    pairs = _pairs(shown, played)
     return [off for game, near in pairs for off in (abs(near.start - game.start), abs(near.stop - game.stop))]
 
 
@@ -197,12 +197,12 @@ def _events(shown: Clock, played: Sequence[Played]) -> list[float]:
     """How far events of these games are off, in seconds, where they are placed by what the clock tells."""
     return [
         abs(near.time_of(clock) - (game.start + clock + sum(seconds for at, seconds in game.pauses if at < clock)))
-        for game, near in _found(shown, played)
+        for game, near in _pairs(shown, played)
         for clock in range(_EVERY, int(game.clock), _EVERY)
     ]
 
 
-def _found(shown: Clock, played: Sequence[Played]) -> list[tuple[Played, ClockGame]]:
+def _pairs(shown: Clock, played: Sequence[Played]) -> list[tuple[Played, ClockGame]]:
     """The games that were drawn, each with the one that was found where it is."""
     pairs = []
     for game in played:

@@ -145,7 +145,7 @@ def _lost(root: Root) -> Table:
     used = load_bundle(root, MODEL)
     table = inputs.labels("bench-b")
     spans = read_table(table.read_bytes(), str(table))["bench-b"]
-    found: dict[tuple[str, str], tuple[float | None, float | None, Timing]] = {}
+    results: dict[tuple[str, str], tuple[float | None, float | None, Timing]] = {}
     for rendition in inputs.RENDITIONS:
         for mode in ("grid", "scan", "refine"):
             config = InferConfig(source="video", decoder="cpu", mode=mode)
@@ -155,9 +155,10 @@ def _lost(root: Root) -> Table:
             scores = pl.read_parquet(io.BytesIO(stored))["score"].to_numpy()
             vods = [ScoredVod(vod="bench-b", fps=used.view.fps, scores=scores, labels=spans)]
             figures = (average_precision(vods), average_precision(vods, used.smooth_seconds))
-            found[rendition.name, mode] = (*figures, timing)
+            results[rendition.name, mode] = (*figures, timing)
     rows = [
-        [*way, f"{raw or 0:.3f}", f"{smoothed or 0:.3f}", timing.wall] for way, (raw, smoothed, timing) in found.items()
+        [*way, f"{raw or 0:.3f}", f"{smoothed or 0:.3f}", timing.wall]
+        for way, (raw, smoothed, timing) in results.items()
     ]
     return Table(
         "video to scores (one run each): what renditions and modes do to average precision",

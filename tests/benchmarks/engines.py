@@ -82,15 +82,17 @@ def main() -> None:
     timed = learnt.pictures[:: max(1, len(learnt.pictures) // TIMED)][:TIMED]
     with tempfile.TemporaryDirectory(prefix="lolhl-") as scratch:
         runs, failed = _runs(network, learnt.pictures, Path(scratch))
-        found = {name: run(timed) for name, run in runs.items()}  # also warms up
+        outputs = {name: run(timed) for name, run in runs.items()}  # also warms up
         timings = result.side_by_side({name: partial(run, timed) for name, run in runs.items()}, ROUNDS)
         named = (EXACT, "OpenVINO bf16", "OpenVINO int8", "ONNX Runtime int8")
-        features = {name: [runs[name](of.pictures) for of in (learnt, judged)] for name in named if name in runs}
+        features = {
+            name: [runs[name](stream.pictures) for stream in (learnt, judged)] for name in named if name in runs
+        }
     library = feature_runtime.open_runtime(Encoder.from_network(network), CPU).name
     result.write(
         "engines",
         [
-            _speeds(timings, found, failed, library),
+            _speeds(timings, outputs, failed, library),
             _precisions(features, [learnt.labels, judged.labels]),
         ],
         "python -m tests.benchmarks.engines",
@@ -220,19 +222,19 @@ def _onnx(path: Path) -> Run:
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
     def run(pictures: Pictures) -> Features:
-        found = [session.run(None, {"pictures": batch})[0] for batch in _batches(pictures, BATCH)]
-        return np.concatenate(found).astype(np.float16)
+        parts = [session.run(None, {"pictures": batch})[0] for batch in _batches(pictures, BATCH)]
+        return np.concatenate(parts).astype(np.float16)
 
     return run
 
 
 def _speeds(
-    timings: Mapping[str, result.Timing], found: Mapping[str, Features], failed: Mapping[str, str], library: str
+    timings: Mapping[str, result.Timing], outputs: Mapping[str, Features], failed: Mapping[str, str], library: str
 ) -> Table:
-    eager, exact = timings["torch eager"].wall, found["torch eager"].astype(np.float32)
+    eager, exact = timings["torch eager"].wall, outputs["torch eager"].astype(np.float32)
     rows: list[list[object]] = []
     for name, timing in timings.items():
-        here = found[name].astype(np.float32)
+        here = outputs[name].astype(np.float32)
         cosine = (here * exact).sum(1) / np.linalg.norm(here, axis=1) / np.linalg.norm(exact, axis=1)
         count, mark = len(exact), " (the library's)" if name.replace(" ", "-").lower() == library else ""
         figures = (count / timing.wall, count / timing.cpu, eager / timing.wall)
@@ -248,14 +250,14 @@ def _precisions(features: Mapping[str, list[Features]], labels: list[npt.NDArray
     exact = {
         (side, seed): _learnt(features[EXACT][side], labels[side], seed) for side in (0, 1) for seed in range(SEEDS)
     }
-    for name, of in features.items():
+    for name, sides in features.items():
         row: list[object] = [name]
         for side, other in ((0, 1), (1, 0)):
             theirs = [exact[side, seed] for seed in range(SEEDS)]
-            own = theirs if name == EXACT else [_learnt(of[side], labels[side], seed) for seed in range(SEEDS)]
+            own = theirs if name == EXACT else [_learnt(sides[side], labels[side], seed) for seed in range(SEEDS)]
             both = (theirs, own)
             row += [
-                f"{statistics.mean(_judged(head, of[other], labels[other]) for head in heads):.3f}" for heads in both
+                f"{statistics.mean(_judged(head, sides[other], labels[other]) for head in heads):.3f}" for heads in both
             ]
         rows.append(row)
     columns = ["features", "a→b, learnt on f32", "a→b, on its own", "b→a, learnt on f32", "b→a, on its own"]

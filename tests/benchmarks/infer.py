@@ -110,10 +110,10 @@ def _timed(
 
     def timed(name: str) -> Timing:
         with measured() as timing:
-            said = ways[name]()
-        if isinstance(said, Timing):
-            return said
-        judged[name] = _judged(load_bundle(root, MODEL), root.read(str(said)), stream)
+            answer = ways[name]()
+        if isinstance(answer, Timing):
+            return answer
+        judged[name] = _judged(load_bundle(root, MODEL), root.read(str(answer)), stream)
         return timing
 
     return result.side_by_side({name: partial(timed, name) for name in ways}, ROUNDS)

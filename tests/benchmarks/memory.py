@@ -60,10 +60,10 @@ def main() -> int:
     names = _length(minutes), _length(minutes * LONGER)
     columns = ["stage", *(f"resident, {name}" for name in names), "ratio"]
     columns += [*(f"own, {name}" for name in names), "ratio", *(f"largest child, {name}" for name in names)]
-    told = ["stays, MB", "while it opens, MB", "s to open"]
+    measures = ["stays, MB", "while it opens, MB", "s to open"]
     index = result.Table(
         "The index of an open .mp4 alone, in a process of its own",
-        ["tracks", *(f"{what}, {name}" for what in told for name in names)],
+        ["tracks", *(f"{what}, {name}" for what in measures for name in names)],
         indexes,
     )
     result.write(
@@ -105,7 +105,7 @@ def _indexes(scratch: Path) -> list[list[object]]:
     """Of both VODs, with their pictures alone and with sound beside: a row each."""
     rows: list[list[object]] = []
     for tracks, name in (("pictures", "{}.mp4"), ("pictures and sound", "{}-sound.mp4")):
-        found = []
+        figures = []
         for vod in ("short", "long"):
             video = scratch / name.format(vod)
             if not video.exists():
@@ -113,8 +113,8 @@ def _indexes(scratch: Path) -> list[list[object]]:
                 command += ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-shortest"]
                 subprocess.run([*command, "-c:v", "copy", "-c:a", "aac", str(video)], check=True)
             with multiprocessing.get_context("spawn").Pool(1) as fresh:
-                found.append(fresh.apply(_index, [video]))
-        rows.append([tracks, *(figure for both in zip(*found, strict=True) for figure in both)])
+                figures.append(fresh.apply(_index, [video]))
+        rows.append([tracks, *(figure for both in zip(*figures, strict=True) for figure in both)])
     return rows
 
 
@@ -129,8 +129,8 @@ def _index(video: Path) -> tuple[float, float, float]:
 
 
 def _peak(words: list[str], folder: Path) -> Peak:
-    with (folder / "said.json").open("w+") as said:
-        process = subprocess.Popen([sys.executable, "-m", "lolhl", *words], stdout=said)
+    with (folder / "said.json").open("w+") as output:
+        process = subprocess.Popen([sys.executable, "-m", "lolhl", *words], stdout=output)
         own = child = 0.0
         while process.poll() is None:
             mine = _words(process.pid)
@@ -141,18 +141,18 @@ def _peak(words: list[str], folder: Path) -> Peak:
             time.sleep(_SAMPLE)
         if process.returncode:
             raise SystemExit(f"lolhl {' '.join(words)} failed")
-        said.seek(0)
-        told = json.loads(said.readlines()[-1])
-    return Peak(told["peak_memory_mb"]["resident"], own, child)
+        output.seek(0)
+        answer = json.loads(output.readlines()[-1])
+    return Peak(answer["peak_memory_mb"]["resident"], own, child)
 
 
 def _below(pid: int) -> list[int]:
     """The processes that this one and its children started and that still run."""
-    found = []
+    pids = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return [*found, *(below for child in found for below in _below(child))]
+            pids += [int(child) for child in (task / "children").read_text().split()]
+    return [*pids, *(below for child in pids for below in _below(child))]
 
 
 def _words(pid: int) -> bytes:

@@ -80,9 +80,9 @@ def side_by_side(ways: Mapping[str, Callable[[], object]], times: int) -> dict[s
     for _ in range(times):
         for name, way in ways.items():
             with measured() as timing:
-                said = way()
-            runs[name].append(said if isinstance(said, Timing) else timing)
-    return {name: _median(of) for name, of in runs.items()}
+                answer = way()
+            runs[name].append(answer if isinstance(answer, Timing) else timing)
+    return {name: _median(timings) for name, timings in runs.items()}
 
 
 def machine() -> str:
@@ -102,15 +102,15 @@ def versions() -> str:
     """Of ffmpeg and of the packages that are installed."""
     try:
         command = [ffmpeg.path(), "-version"]
-        found = [" ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[:3:2])]
+        entries = [" ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[:3:2])]
     except ToolMissing:
-        found = ["no ffmpeg"]
+        entries = ["no ffmpeg"]
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
+            entries.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(entries)
 
 
 def gpu() -> str | None:

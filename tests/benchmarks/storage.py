@@ -159,7 +159,9 @@ def _speeds(places: Sequence[Place], made: Root, scratch: Path, hours: float) ->
         medians = [statistics.median(run.seconds for run in runs[place.name]) for place in places]
         near, far = medians[0], medians[-1]
         rows.append([shown, runs[places[0].name][0].amount, *medians, near / far])
-        print(", ".join(f"{name} {result.shown(of)}" for name, of in zip(_columns(places), rows[-1], strict=True)))
+        print(
+            ", ".join(f"{name} {result.shown(value)}" for name, value in zip(_columns(places), rows[-1], strict=True))
+        )
         first = statistics.median(run.first for run in runs[places[-1].name])
         waited = statistics.median(run.waited for run in runs[places[-1].name])
         fixed, more = first + waited, LONG / hours

@@ -220,7 +220,7 @@ def _done(root: Root, words: Sequence[str]) -> str:
 
 def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     """A VOD that is the stream over and over: index, labels, track; its shards are the stream's."""
-    of = FrameSet.load(root, stream, GRID.spec)
+    frames = FrameSet.load(root, stream, GRID.spec)
     count = HOURS * 3600 * int(FPS)
     made = manifest.load(root, GRID.spec.manifest_key(stream), Frames, "")
     shards = [output for output in made.outputs if output.key.endswith(".tar")]
@@ -229,8 +229,10 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
         key = layout.shard(vod, GRID.spec.name, number, shard.sha256)
         long.write(key, root.read(shard.key))
         outputs.append(replace(shard, key=key))
-    places = np.arange(count) % len(of)
-    lie = zip(of.shards[places].tolist(), of.offsets[places].tolist(), of.lengths[places].tolist(), strict=True)
+    places = np.arange(count) % len(frames)
+    lie = zip(
+        frames.shards[places].tolist(), frames.offsets[places].tolist(), frames.lengths[places].tolist(), strict=True
+    )
     index = index_bytes([Entry(number, float(number / FPS), *where) for number, where in enumerate(lie)])
     outputs.append(manifest.Output.with_digest(layout.frame_index(vod, GRID.spec.name), index))
     long.write(outputs[-1].key, index)
@@ -238,13 +240,13 @@ def _tile(root: Root, stream: str, long: Root, vod: str) -> None:
     result = replace(made.result, vod=vod, frames=count, pictures=count, ended_at=float(count / FPS))
     todo.finish(result, outputs)
 
-    length = float(len(of) / FPS)
-    turns = [length * turn for turn in range(round(count / len(of)))]
+    length = float(len(frames) / FPS)
+    turns = [length * turn for turn in range(round(count / len(frames)))]
     spans = [Span(at + span.start, at + span.stop) for at in turns for span in load_labels(root, stream)]
     save_labels(long, vod, [span for span in spans if span.stop <= count / FPS])
 
     signal = _signal()
-    known = make_track(signal, FrameSource(of), "grid")
+    known = make_track(signal, FrameSource(frames), "grid")
 
     def measure(gap: Gap) -> Measured:
         for first in range(gap.first, count, BATCH):

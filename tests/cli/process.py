@@ -12,7 +12,7 @@ from lolhl.storage import Root, Stat
 NO_WAY_OUT = "http://127.0.0.1:9"  # nothing listens there
 
 
-def said(capsys: pytest.CaptureFixture[str], words: list[str]) -> tuple[int, str, str]:
+def outcome(capsys: pytest.CaptureFixture[str], words: list[str]) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a call in this process."""
     try:
         code: int = cli.main(words)

@@ -9,7 +9,7 @@ import pytest
 from lolhl.stages.table import STAGES
 from lolhl.storage import Root
 from tests.cli.calls import CALLS, Bad
-from tests.cli.process import NO_WAY_OUT, contents, lolhl, said
+from tests.cli.process import NO_WAY_OUT, contents, lolhl, outcome
 from tests.servers.web import web
 
 
@@ -21,7 +21,7 @@ def test_a_bad_call_is_one_line(bad: Bad, root: Root, films: Path, capsys: pytes
     words = [word.format(films=films, root=root.url) for word in shlex.split(bad.words)]
     place = [] if "--root" in words or not words or words[0] not in STAGES else ["--root", root.url]
     at = words.index("--") if "--" in words else len(words)
-    code, out, error = said(capsys, [*words[:at], *place, *words[at:]])
+    code, out, error = outcome(capsys, [*words[:at], *place, *words[at:]])
     assert (code, out) == (bad.code, ""), error
     error = re.sub("(?m)^Downloading: .*\n", "", error)
     assert error.count("\n") == 1, error
@@ -35,8 +35,8 @@ def test_a_bad_call_is_one_line(bad: Bad, root: Root, films: Path, capsys: pytes
 
 
 def test_the_calls_are_of_all_verbs() -> None:
-    of = {verb: [bad for bad in CALLS if bad.words.split()[:1] == [verb]] for verb in STAGES}
-    assert min(len(bad) for bad in of.values()) >= 7
+    by_verb = {verb: [bad for bad in CALLS if bad.words.split()[:1] == [verb]] for verb in STAGES}
+    assert min(len(bad) for bad in by_verb.values()) >= 7
 
 
 def in_bucket(monkeypatch: pytest.MonkeyPatch, endpoint: str, keys: bool) -> None:
@@ -68,7 +68,7 @@ def test_a_bucket_that_cannot_be_used_is_one_line(
 ) -> None:
     in_bucket(monkeypatch, endpoint, keys)
     for words in (["extract", "a"], ["labels", str(films / "good.tsv")], ["download", str(films / "film.mp4")]):
-        code, out, error = said(capsys, [*words, "--root", "s3://bkt/data"])
+        code, out, error = outcome(capsys, [*words, "--root", "s3://bkt/data"])
         assert (code, out, error.count("\n")) == (1, "", 1), error
         assert names in error
         assert advice in error
@@ -91,7 +91,7 @@ def test_what_a_server_does_not_give_is_one_line(
     with web() as server:
         server.files = {"/page": b"<html>", "/text.mp4": b"no video" * 99, "/empty.mp4": b""}
         server.types = {"/page": "text/html"}
-        code, out, error = said(capsys, ["download", f"{server.url}/{path}?key=secret", "--root", root.url])
+        code, out, error = outcome(capsys, ["download", f"{server.url}/{path}?key=secret", "--root", root.url])
     assert (code, out, error.count("\n")) == (1, "", 1), error
     assert f"{server.url}/{names}" in error
     assert advice in error
@@ -101,7 +101,7 @@ def test_what_a_server_does_not_give_is_one_line(
 
 
 def test_twitch_that_does_not_answer_is_one_line(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, error = said(capsys, ["download", "https://www.twitch.tv/videos/123456789", "--root", root.url])
+    code, out, error = outcome(capsys, ["download", "https://www.twitch.tv/videos/123456789", "--root", root.url])
     assert (code, out, error.count("\n")) == (1, "", 1), error
     assert "123456789" in error
     assert not root.stat("vods/123456789/vod.json")

@@ -22,16 +22,16 @@ from lolhl.stages import table
 from lolhl.stages.download import download
 from lolhl.stages.table import STAGES
 from lolhl.storage import Root
-from tests.cli.process import lolhl, said
+from tests.cli.process import lolhl, outcome
 from tests.streams import action_video
 
 
 def test_file_names_may_be_odd(root: Root, films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     odd = films / "what? \u2116 1 'x'.mp4"
-    assert said(capsys, ["download", str(odd), "--root", root.url])[0] == 0
+    assert outcome(capsys, ["download", str(odd), "--root", root.url])[0] == 0
     assert json.loads(root.read("vods/what-No-1-x/vod.json"))["result"]["title"] == odd.stem
     shutil.copy(films / "film.mp4", tmp_path / "-x.mp4")
-    assert said(capsys, ["download", "--root", root.url, "--", "-x.mp4"])[0] == 0
+    assert outcome(capsys, ["download", "--root", root.url, "--", "-x.mp4"])[0] == 0
     no_text = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     Path(os.fsdecode(no_text)).hardlink_to(tmp_path / "-x.mp4")
     done = lolhl("download", no_text, "--root", root.url)
@@ -52,8 +52,8 @@ def test_ctrl_c_is_one_line(root: Root, tmp_path: Path) -> None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate()
-    said = "lolhl extract: interrupted; the same command goes on from here\n"
-    assert (process.returncode, out, error) == (130, "", said)
+    message = "lolhl extract: interrupted; the same command goes on from here\n"
+    assert (process.returncode, out, error) == (130, "", message)
     assert not root.stat("frames/long/3fps-2048px-squeeze-q90/frameset.json")
 
 
@@ -75,7 +75,7 @@ def test_json_is_one_value_a_line(root: Root, films: Path, capsys: pytest.Captur
         (["run", film, "--name", "r", "--model", "m", "--source", "video"], 1),
     ):
         for _ in range(2):  # the second time it is done already
-            code, out, error = said(capsys, [*words, "--json", "--quiet", "--root", root.url])
+            code, out, error = outcome(capsys, [*words, "--json", "--quiet", "--root", root.url])
             assert (code, out.count("\n")) == (0, lines), error
             assert all(strict(line)["peak_memory_mb"]["resident"] > 0 for line in out.splitlines())
             assert "Traceback" not in error
@@ -94,15 +94,17 @@ def test_the_peak_of_memory_is_printed_at_the_end(root: Root) -> None:
 
 def on_terminal(words: list[str]) -> str:
     """What a call shows on a terminal of 100 columns."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
-    with subprocess.Popen([sys.executable, "-m", "lolhl", *words], stdout=subprocess.DEVNULL, stderr=theirs) as process:
-        os.close(theirs)
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    with subprocess.Popen(
+        [sys.executable, "-m", "lolhl", *words], stdout=subprocess.DEVNULL, stderr=terminal
+    ) as process:
+        os.close(terminal)
         shown = b""
         with suppress(OSError):  # how Linux tells the end
-            while some := os.read(ours, 1000):
+            while some := os.read(controller, 1000):
                 shown += some
-    os.close(ours)
+    os.close(controller)
     assert process.returncode == 0, shown
     return shown.decode()
 
@@ -117,7 +119,7 @@ def test_a_terminal_sees_progress_unless_quiet(root: Root, films: Path) -> None:
 
 
 def test_what_is_done_before_a_failure_is_told(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, error = said(capsys, ["infer", "m", "c", "zzz", "--json", "--root", root.url])
+    code, out, error = outcome(capsys, ["infer", "m", "c", "zzz", "--json", "--root", root.url])
     assert (code, strict(out)["vod"], error.count("\n")) == (1, "c", 1)
 
 
@@ -127,11 +129,11 @@ def test_what_is_left_of_a_broken_run_is_made_anew(root: Root, capsys: pytest.Ca
         whole = root.read(key)
         for damaged in (whole[:100], b"", whole[:-10]):
             root.write(key, damaged)
-            assert said(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
+            assert outcome(capsys, ["infer", "m", "a", "--force", "--root", root.url])[0] == 0
             assert root.read(key) == whole
     for damaged in (b"", b"[]", b"{}", b'{"digest": '):
         root.write("frames/c/3fps-64px-squeeze-q90/unfinished.json", damaged)
-        assert said(capsys, ["extract", "c", "--size", "64", "--force", "--root", root.url])[0] == 0
+        assert outcome(capsys, ["extract", "c", "--size", "64", "--force", "--root", root.url])[0] == 0
 
 
 @pytest.mark.parametrize("verb", STAGES)
@@ -139,7 +141,7 @@ def test_help_names_every_setting_and_its_default(
     verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "1000")
-    code, out, error = said(capsys, [verb, "--help"])
+    code, out, error = outcome(capsys, [verb, "--help"])
     options = " ".join(out.split()).partition("options:")[2]
     assert (code, error) == (0, "")
     flags = set(re.findall(r"(?m)^  (--[a-z-]+)", out))
@@ -160,7 +162,7 @@ def test_help_names_every_setting_and_its_default(
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = said(capsys, ["--help"])
+    code, out, _ = outcome(capsys, ["--help"])
     assert code == 0
     assert all(re.search(rf"(?m)^    {verb} +\w", out) for verb in STAGES)
-    assert said(capsys, ["--version"]) == (0, f"lolhl {__version__}\n", "")
+    assert outcome(capsys, ["--version"]) == (0, f"lolhl {__version__}\n", "")

@@ -20,7 +20,7 @@ from lolhl.errors import LolhlError
 from lolhl.stages import table
 from lolhl.stages.table import STAGES
 from lolhl.storage import Root, open_root
-from tests.cli.process import lolhl, said
+from tests.cli.process import lolhl, outcome
 from tests.streams import action_video
 
 FAULT = "this is a fault in lolhl"
@@ -72,18 +72,18 @@ def test_a_password_in_an_address_is_not_printed(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:TOPSECRET@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    code, out, error = said(capsys, ["train", "n", "--dataset", "d", "--epochs", "1", "--root", root.url])
+    code, out, error = outcome(capsys, ["train", "n", "--dataset", "d", "--epochs", "1", "--root", root.url])
     assert code == 1
     assert "127.0.0.1:9" in error
     assert "TOPSECRET" not in out + error
     monkeypatch.setenv("LOLHL_S3_ENDPOINT_URL", "http://127.0.0.1:9/TOPSECRET")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "TOPSECRET")
-    code, out, error = said(capsys, ["extract", "a", "--root", "s3://bkt/data"])
+    code, out, error = outcome(capsys, ["extract", "a", "--root", "s3://bkt/data"])
     assert code == 1
     assert "http://127.0.0.1:9/***" in error
     assert "TOPSECRET" not in out + error
-    code, out, error = said(capsys, ["extract", "a", "--root", "https://me:TOPSECRET@host/"])
+    code, out, error = outcome(capsys, ["extract", "a", "--root", "https://me:TOPSECRET@host/"])
     assert (code, "TOPSECRET" in out + error) == (2, False)
 
 
@@ -113,7 +113,7 @@ def test_hostile_numbers_are_refused_at_once(
     }.get(verb, ["a"])
     for number in NUMBERS:
         call = [verb, *words, f"{flag}={number}", "--root", str(tmp_path / "root")]
-        code, out, error = said(capsys, call)
+        code, out, error = outcome(capsys, call)
         allowed = number in {"1e-4000", "1e-400"}  # which are 0.0
         assert (code, out) in ([(1, ""), (2, "")] if allowed else [(2, "")]), (call, error)
         assert_one_line(error)
@@ -122,9 +122,9 @@ def test_hostile_numbers_are_refused_at_once(
 
 def test_tiny_lengths_of_highlights(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["report", "a", "--min-length", "0", "--threshold", "0", "--clips", "none", "--root", root.url]
-    code, _, error = said(capsys, [*words, "--max-length", "1e-9"])
+    code, _, error = outcome(capsys, [*words, "--max-length", "1e-9"])
     assert (code, "must be 0.1 or more" in error) == (2, True)
-    code, _, error = said(capsys, [*words, "--max-length", "0.1", "--json"])
+    code, _, error = outcome(capsys, [*words, "--max-length", "0.1", "--json"])
     assert code == 0, error
 
 
@@ -197,12 +197,12 @@ def test_what_nobody_foresaw_is_one_line(
         raise KeyError("http://me:TOPSECRET@host/\x1b")
 
     monkeypatch.setattr(cli, "open_root", broken)
-    code, out, error = said(capsys, ["extract", "a", "--root", root.url])
+    code, out, error = outcome(capsys, ["extract", "a", "--root", root.url])
     assert (code, out, error.count("\n")) == (1, "", 1)
     assert f"KeyError: 'http://***@host/\\x1b': {FAULT}" in error
     assert "LOLHL_TRACEBACK=1" in error
     monkeypatch.setenv("LOLHL_TRACEBACK", "1")
-    error = said(capsys, ["extract", "a", "--root", root.url])[2]
+    error = outcome(capsys, ["extract", "a", "--root", root.url])[2]
     assert "Traceback" in error
     assert "TOPSECRET" not in error
 
@@ -228,7 +228,7 @@ def test_what_the_machine_refuses_comes_with_advice(
         raise problem
 
     monkeypatch.setattr(cli, "open_root", refusing)
-    code, _, error = said(capsys, ["extract", "a"])
+    code, _, error = outcome(capsys, ["extract", "a"])
     assert code == 1
     assert advice in error
     assert_one_line(error)

@@ -57,9 +57,9 @@ def rendered(scheduler: str) -> dict[str, str]:
     """What a dry run of each case prints, with "APPID" for the part of the job's name that is random."""
     with get_runner() as runner:
         jobs = {}
-        for name, (component, options, said) in CASES.items():
+        for name, (component, options, arguments) in CASES.items():
             path = f"{_HERE}/{component}.py:{component}"
-            planned = runner.dryrun_component(path, [*options, "--", *said], scheduler, dict(_CFG[scheduler]))
+            planned = runner.dryrun_component(path, [*options, "--", *arguments], scheduler, dict(_CFG[scheduler]))
             text = str(planned)
             if scheduler == "kubernetes":
                 app, _, random = planned.request.resource["metadata"]["name"].rpartition("-")

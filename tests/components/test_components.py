@@ -62,8 +62,8 @@ def test_the_help_comes_from_the_docstring(stage: str, in_repository: dict[str, 
 def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None:
     with get_runner() as runner:
         cfg = {"log_dir": str(tmp_path)}
-        said = ["--image", "i:1", "--", "x", "--root", "r"]
-        planned = runner.dryrun_component(f"{HERE}/{stage}.py:{stage}", said, "local_cwd", cfg)
+        arguments = ["--image", "i:1", "--", "x", "--root", "r"]
+        planned = runner.dryrun_component(f"{HERE}/{stage}.py:{stage}", arguments, "local_cwd", cfg)
     (replicas,) = planned.request.role_params.values()
     command = " ".join(replicas[0].args)
     assert command.endswith(f"-m lolhl {stage} x --root r")
@@ -74,8 +74,10 @@ def test_a_dry_run_shows_the_stage_s_command(stage: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("stage", [name for name in JOBS if STAGES[name].shareable])
 def test_replicas_share_the_vods(stage: str, tmp_path: Path) -> None:
     with get_runner() as runner:
-        said = ["--replicas", "3", "--max_retries", "2", "--", "a", "b", "c"]
-        planned = runner.dryrun_component(f"{HERE}/{stage}.py:{stage}", said, "local_cwd", {"log_dir": str(tmp_path)})
+        arguments = ["--replicas", "3", "--max_retries", "2", "--", "a", "b", "c"]
+        planned = runner.dryrun_component(
+            f"{HERE}/{stage}.py:{stage}", arguments, "local_cwd", {"log_dir": str(tmp_path)}
+        )
     (replicas,) = planned.request.role_params.values()
     assert [replica.args[-2:] for replica in replicas] == [["--part", f"{number}/3"] for number in range(3)]
     assert planned._app.roles[0].max_retries == 2
@@ -189,7 +191,7 @@ def test_the_pipeline_s_jobs_are_set_as_those_of_torchx_run(in_repository: dict[
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--cfg", "queue"], "--cfg queue: give NAME=VALUE, with a name of"),
         (["--cfg", "qeue=a"], "--cfg qeue=a: give NAME=VALUE, with a name of"),
@@ -197,11 +199,11 @@ def test_the_pipeline_s_jobs_are_set_as_those_of_torchx_run(in_repository: dict[
         (["--scheduler", "local_docker", "--root", "here"], "--root here: containers do not share a folder"),
     ],
 )
-def test_a_wrong_call_of_the_pipeline(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_call_of_the_pipeline(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         pipeline.main([*CALL, *words])
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(

@@ -35,10 +35,10 @@ def served(answer: Answer) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, told = answer(self.path, json.loads(body) if body else None)
-            text = told.encode() if isinstance(told, str) else json.dumps(told).encode()
+            status, content = answer(self.path, json.loads(body) if body else None)
+            text = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "text/plain" if isinstance(told, str) else "application/json")
+            self.send_header("Content-Type", "text/plain" if isinstance(content, str) else "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
@@ -158,8 +158,8 @@ def test_neither_logs_nor_events_nor_the_request_hold_a_value(
         events.removeHandler(caplog.handler)
     assert docker
     assert "containers/create" in caplog.text
-    told = caplog.text + repr(planned) + repr(vars(planned)) + repr(planned.request.containers)
-    assert not [name for name, value in CREDENTIALS.items() if value in told]
+    text = caplog.text + repr(planned) + repr(vars(planned)) + repr(planned.request.containers)
+    assert not [name for name, value in CREDENTIALS.items() if value in text]
 
 
 @pytest.mark.usefixtures("docker")
@@ -217,9 +217,9 @@ def test_a_scheduler_that_is_away_for_a_moment_ends_nothing(monkeypatch: pytest.
 
 
 @contextmanager
-def cluster(folder: Path, status: int, told: Any) -> Iterator[dict[str, str]]:
+def cluster(folder: Path, status: int, content: Any) -> Iterator[dict[str, str]]:
     """A cluster whose API answers every request so; the environment that leads kubectl and TorchX to it."""
-    with served(lambda *_: (status, told)) as address:
+    with served(lambda *_: (status, content)) as address:
         file = folder / "kubeconfig.yaml"
         context = {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "lolhl"}}
         config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context]}
@@ -253,13 +253,13 @@ REFUSALS = {
 @pytest.mark.parametrize("path", ["", str(NIGHTLY)], ids=["released", "nightly"])
 @pytest.mark.parametrize("case", REFUSALS)
 def test_what_a_cluster_refuses_is_one_line_of_torchx_run(case: str, path: str, tmp_path: Path) -> None:
-    answer, told = REFUSALS[case]
+    answer, message = REFUSALS[case]
     with cluster(tmp_path, *answer) as environment:
         run = ("run", "-s", "kubernetes", "components/extract.py:extract", "--replicas", "2", "--max_retries", "1")
         done = torchx(*run, "--", "x", **environment, PYTHONPATH=path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
     assert done.stderr.startswith("torchx: the cluster's API ")
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_a_job_that_is_gone_is_one_line(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(scheduler: str, tmp_path: 
 def test_retries_are_not_warned_of() -> None:
     with warnings.catch_warnings(), get_runner() as runner:
         warnings.simplefilter("error", UserWarning)
-        said = ["--max_retries", "2", "--", "x"]
+        arguments = ["--max_retries", "2", "--", "x"]
         cfg = {"queue": "lolhl"}
-        planned = runner.dryrun_component(f"{HERE}/extract.py:extract", said, "kubernetes", cfg)
+        planned = runner.dryrun_component(f"{HERE}/extract.py:extract", arguments, "kubernetes", cfg)
     assert planned.request.resource["spec"]["maxRetry"] == 2

@@ -58,9 +58,9 @@ def test_a_process_that_is_killed_is_started_again_with_the_others(
     with get_runner() as runner:
 
         def start(at: Path) -> str:
-            said = ["-j", "1x2", "--max_retries", "1", "--", *TRAIN, "--root", str(at)]
+            arguments = ["-j", "1x2", "--max_retries", "1", "--", *TRAIN, "--root", str(at)]
             cfg = {"log_dir": str(tmp_path / "logs" / at.name)}
-            return str(runner.run_component(f"{train.__file__}:train", said, "local_cwd", cfg))
+            return str(runner.run_component(f"{train.__file__}:train", arguments, "local_cwd", cfg))
 
         job = start(tmp_path / "root")
         wait_for_epoch(2, tmp_path / "logs" / "root")
@@ -68,8 +68,8 @@ def test_a_process_that_is_killed_is_started_again_with_the_others(
         status = runner.wait(job)
         assert status is not None
         assert status.state == AppState.SUCCEEDED
-        said = "".join(log.read_text() for log in (tmp_path / "logs/root").rglob("stderr.log"))
-        assert "another process of this training was lost" in said
+        stderr = "".join(log.read_text() for log in (tmp_path / "logs/root").rglob("stderr.log"))
+        assert "another process of this training was lost" in stderr
         runner.wait(start(undisturbed))
     weights = "models/m/model.safetensors"
     assert stored_bytes(root, weights) == stored_bytes(open_root(str(undisturbed)), weights)

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parts(*sources: Source) -> list[Part]:
-    return [Part(f"{n}", np.arange(n, 300, 2), of.read) for n, of in enumerate(sources)]
+    return [Part(f"{n}", np.arange(n, 300, 2), source.read) for n, source in enumerate(sources)]
 
 
 def made(folder: Path) -> list[Path]:

@@ -19,16 +19,16 @@ def test_clips_find_their_frames_in_what_is_held() -> None:
     assert list(held) == ["a", "b", "c"]
     assert not len(held["b"])
     assert set(held["c"]) == set(clips[vod == 2].ravel())
-    said = np.concatenate([[(n, f) for f in held[name]] for n, name in enumerate("abc") if len(held[name])])
-    contents = Contents({"pictures": torch.from_numpy(said)}, torch.device("cpu"))
+    pairs = np.concatenate([[(n, f) for f in held[name]] for n, name in enumerate("abc") if len(held[name])])
+    contents = Contents({"pictures": torch.from_numpy(pairs)}, torch.device("cpu"))
     dataset = ClipDataset(labels, rows(samples, clips, held))
     seen = []
     for batch in BatchOrder(12, 5, shuffle_seed=1, rank=0, world=1):
         numbers, truth, which = dataset[batch]
-        found = contents.take(numbers)
-        assert found.shape == (len(which), 3, 2)
-        assert torch.equal(found[:, 0, 0], torch.from_numpy(vod)[which])
-        assert torch.equal(found[:, :, 1], torch.from_numpy(clips)[which])
+        values = contents.take(numbers)
+        assert values.shape == (len(which), 3, 2)
+        assert torch.equal(values[:, 0, 0], torch.from_numpy(vod)[which])
+        assert torch.equal(values[:, :, 1], torch.from_numpy(clips)[which])
         assert torch.equal(truth, torch.from_numpy(labels).float()[which])
         seen += which.tolist()
     assert sorted(seen) == list(range(12))

@@ -19,9 +19,9 @@ def marked(seconds: int, *spans: tuple[float, float], vod: str = "a", fps: Fract
     return stretch(vod, [Span(*span) for span in spans], int(seconds * fps), fps, 30)
 
 
-def chunk_numbers(of: Stretch) -> list[tuple[int, int]]:
+def chunk_numbers(part: Stretch) -> list[tuple[int, int]]:
     """Number and length in frames of each chunk."""
-    numbers, counts = np.unique(of.chunks, return_counts=True)
+    numbers, counts = np.unique(part.chunks, return_counts=True)
     return list(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
@@ -80,19 +80,19 @@ def check(
     sides: dict[str, np.ndarray[tuple[int], np.dtype[np.int8]]],
 ) -> None:
     """That nothing leaks."""
-    assert sorted(sides) == sorted(of.vod for of in stretches)
-    for of in stretches:
-        side = sides[of.vod]
-        assert side.size == of.labels.size
+    assert sorted(sides) == sorted(part.vod for part in stretches)
+    for part in stretches:
+        side = sides[part.vod]
+        assert side.size == part.labels.size
         train, held = np.flatnonzero(side == TRAIN), np.flatnonzero(side == VALIDATION)
         if train.size and held.size:
             nearest = min(int(np.abs(held - frame).min()) for frame in train)
             assert Fraction(nearest) / fps >= Fraction(guard)
-        for span in labels[of.vod]:  # an event is whole on one side; the guard may take of it, but only from training
+        for span in labels[part.vod]:  # an event is whole on one side; the guard may take of it, but only from training
             frames = side[grid.first_frame_at(span.start, fps) : grid.first_frame_at(span.stop, fps)]
             assert not frames.size or (frames == VALIDATION).all() or (frames != VALIDATION).all()
-        for number in np.unique(of.chunks):
-            assert len({fate == VALIDATION for fate in side[of.chunks == number]}) == 1
+        for number in np.unique(part.chunks):
+            assert len({fate == VALIDATION for fate in side[part.chunks == number]}) == 1
 
 
 @settings(deadline=None, max_examples=60)
@@ -104,12 +104,12 @@ def test_nothing_leaks(
     sides = by_chunks(stretches, fps, validation=0.15, guard_seconds=guard, seed=seed)
     check(stretches, labels, fps, guard, sides)
     again = by_chunks(stretches[::-1], fps, validation=0.15, guard_seconds=guard, seed=seed)
-    for of in stretches:
-        assert (sides[of.vod] == again[of.vod]).all()  # whatever other VODs there are, in whatever order
-        blocks = len(np.unique(of.chunks))
+    for part in stretches:
+        assert (sides[part.vod] == again[part.vod]).all()  # whatever other VODs there are, in whatever order
+        blocks = len(np.unique(part.chunks))
         if blocks > 1:
-            assert (sides[of.vod] == VALIDATION).any()
-            assert (sides[of.vod] != VALIDATION).any()
+            assert (sides[part.vod] == VALIDATION).any()
+            assert (sides[part.vod] != VALIDATION).any()
 
 
 @pytest.mark.parametrize("guard", [10.0, 15.0, 60.0])
@@ -120,11 +120,11 @@ def test_nothing_leaks_on_the_real_labels(guard: float, seed: int) -> None:
     stretches = [stretch(vod, labels[vod], seconds[vod] * 3, FPS, 30) for vod in labels]
     sides = by_chunks(stretches, FPS, validation=0.15, guard_seconds=guard, seed=seed)
     check(stretches, labels, FPS, guard, sides)
-    for of in stretches:
-        held = sides[of.vod] == VALIDATION
+    for part in stretches:
+        held = sides[part.vod] == VALIDATION
         assert held.mean() == pytest.approx(0.15, abs=0.02)
-        assert of.labels[held].mean() == pytest.approx(of.labels.mean(), rel=0.05)
-        assert (sides[of.vod] == DROPPED).mean() < 0.12  # of all frames: two thirds of what is held out, and some
+        assert part.labels[held].mean() == pytest.approx(part.labels.mean(), rel=0.05)
+        assert (sides[part.vod] == DROPPED).mean() < 0.12  # of all frames: two thirds of what is held out, and some
 
 
 def test_nothing_leaks_on_labels_like_them() -> None:
@@ -139,26 +139,26 @@ def test_five_minutes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     starts = np.sort(rng.choice(np.arange(0, 290, 10), size=6, replace=False)) + rng.integers(0, 5)
     labels = merge(Span(float(start), float(start) + 7) for start in starts)
-    of = stretch("a", labels, 900, FPS, 30)
-    side = by_chunks([of], FPS, validation=0.15, guard_seconds=10, seed=seed)["a"]
-    check([of], {"a": labels}, FPS, 10, {"a": side})
+    part = stretch("a", labels, 900, FPS, 30)
+    side = by_chunks([part], FPS, validation=0.15, guard_seconds=10, seed=seed)["a"]
+    check([part], {"a": labels}, FPS, 10, {"a": side})
     assert 0.1 <= (side == VALIDATION).mean() <= 0.3
     for which in (TRAIN, VALIDATION):
-        assert 0 < of.labels[side == which].mean() < 1
+        assert 0 < part.labels[side == which].mean() < 1
 
 
 def test_seeds_differ() -> None:
-    of = marked(3600, (100, 120), (900, 1000), (2000, 2100))
+    part = marked(3600, (100, 120), (900, 1000), (2000, 2100))
     first, again, other = (
-        by_chunks([of], FPS, validation=0.15, guard_seconds=10, seed=seed)["a"] for seed in (0, 0, 1)
+        by_chunks([part], FPS, validation=0.15, guard_seconds=10, seed=seed)["a"] for seed in (0, 0, 1)
     )
     assert (first == again).all()
     assert (first != other).any()
 
 
 def test_one_chunk_stays_whole() -> None:
-    for of in (marked(20, (1, 5)), marked(120, (1, 119))):
-        side = by_chunks([of], FPS, validation=0.15, guard_seconds=10, seed=0)["a"]
+    for part in (marked(20, (1, 5)), marked(120, (1, 119))):
+        side = by_chunks([part], FPS, validation=0.15, guard_seconds=10, seed=0)["a"]
         assert (side == TRAIN).all()
 
 

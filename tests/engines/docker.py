@@ -114,8 +114,8 @@ def docker(*arguments: str) -> str:
 
 def gateway() -> str:
     """The address of this machine that containers of every network reach."""
-    told = subprocess.run(["ip", "-json", "-4", "address", "show", "docker0"], capture_output=True, check=True).stdout
-    return str(json.loads(told)[0]["addr_info"][0]["local"])
+    output = subprocess.run(["ip", "-json", "-4", "address", "show", "docker0"], capture_output=True, check=True).stdout
+    return str(json.loads(output)[0]["addr_info"][0]["local"])
 
 
 def remove_containers(label: str) -> None:
@@ -168,12 +168,12 @@ def _wheels() -> None:
     """The folders that this machine's pip looks into for wheels: there may be a torch without CUDA."""
     if _has(WHEELS):
         return
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout
     folders = {
         Path(folder)
-        for line in told.splitlines()
+        for line in output.splitlines()
         if "find-links=" in line
         for folder in line.partition("=")[2].strip("'").split()
     }

@@ -354,8 +354,8 @@ def _publish(made: Cluster, names: Path, dns: Process) -> None:
         if service.spec.cluster_ip != "None":
             lines.append(f"{service.spec.cluster_ip} {full}")
             continue
-        found: Any = endpoints.get((namespace, name))
-        for subset in (found.subsets if found else None) or []:
+        endpoint: Any = endpoints.get((namespace, name))
+        for subset in (endpoint.subsets if endpoint else None) or []:
             for at in subset.addresses or []:
                 lines += [f"{at.ip} {full}", *([f"{at.ip} {at.hostname}.{full}"] if at.hostname else [])]
     text = "\n".join(lines) + "\n"

@@ -90,7 +90,7 @@ def cluster(folder: Path, nodes: int) -> Iterator[Cluster]:
             (folder / f"spool.{name}").mkdir()
             _daemon(stack, folder, env | {"SLURMD_NODENAME": name}, "slurmd", "-D", "-N", name, log=name)
         _until(lambda: _states(env) == {"idle"}, folder / "slurmctld.log")
-        _until(lambda: "ci" in _said(env, "sacctmgr", "-nP", "show", "cluster"), folder / "slurmdbd.log")
+        _until(lambda: "ci" in _output(env, "sacctmgr", "-nP", "show", "cluster"), folder / "slurmdbd.log")
         yield running
 
 
@@ -228,13 +228,13 @@ def _daemon(stack: ExitStack, folder: Path, env: Mapping[str, str], *command: st
 
 def _processes(variable: bytes, folder: Path) -> list[int]:
     """Of the cluster in this folder, those with the variable in their environment."""
-    ours = f"SLURM_CONF={folder}/slurm.conf".encode()
-    found = []
+    setting = f"SLURM_CONF={folder}/slurm.conf".encode()
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
-            if {ours, variable} <= set((process / "environ").read_bytes().split(b"\0")):
-                found.append(int(process.name))
-    return found
+            if {setting, variable} <= set((process / "environ").read_bytes().split(b"\0")):
+                pids.append(int(process.name))
+    return pids
 
 
 def _kill_left(folder: Path) -> None:
@@ -257,7 +257,7 @@ def _runs(env: Mapping[str, str], *command: str) -> bool:
     return subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0
 
 
-def _said(env: Mapping[str, str], *command: str) -> str:
+def _output(env: Mapping[str, str], *command: str) -> str:
     """What a command prints, or nothing while it cannot reach whom it asks."""
     try:
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=5, check=False).stdout
@@ -266,7 +266,7 @@ def _said(env: Mapping[str, str], *command: str) -> str:
 
 
 def _states(env: Mapping[str, str]) -> set[str]:
-    return set(_said(env, "sinfo", "-h", "-N", "-o", "%T").split())
+    return set(_output(env, "sinfo", "-h", "-N", "-o", "%T").split())
 
 
 def _listens(port: int) -> bool:

@@ -76,11 +76,11 @@ def test_an_image_is_small_and_without_root_compilers_and_caches(images: dict[st
 
 
 def test_only_the_images_that_need_torch_have_it(images: dict[str, str]) -> None:
-    found = {
+    answers = {
         target: in_image(image, "python", "-c", "import importlib.util as u; print(u.find_spec('torch') is not None)")
         for target, image in images.items()
     }
-    assert found == {"dataset": "False", "extract": "False", "infer": "True", "train": "True"}
+    assert answers == {"dataset": "False", "extract": "False", "infer": "True", "train": "True"}
 
 
 def test_the_extractor_s_ffmpeg_can_decode_on_a_gpu(images: dict[str, str]) -> None:
@@ -104,9 +104,9 @@ def test_every_stage_runs_in_its_image(images: dict[str, str], root: Root, serve
         out.seek(0)
         assert ended_well, out.read()
     out.seek(0)
-    told = out.read()
-    assert "random ranking" in told
-    assert f"page: {root.url}/highlights/b/report.html" in told
+    output = out.read()
+    assert "random ranking" in output
+    assert f"page: {root.url}/highlights/b/report.html" in output
     assert root.stat("models/m/model.json")
 
     # Who looks at a command line sees no credential; the environment has it.
@@ -135,8 +135,8 @@ def test_replicas_share_the_vods(images: dict[str, str], root: Root, tmp_path: P
     containers = docker.docker(
         "ps", "-aq", "--filter", f"label={APP}", "--filter", "label=torchx.pytorch.org/role-name=extract"
     ).split()
-    said = [docker.docker("logs", container) for container in containers]
-    assert sorted(log.count("extract: ") for log in said) == [1, 2]
+    logs = [docker.docker("logs", container) for container in containers]
+    assert sorted(log.count("extract: ") for log in logs) == [1, 2]
 
 
 def test_a_failing_job_fails(images: dict[str, str], root: Root, tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def rendered(folder: Path, server: S3Server) -> list[Object]:
     file = overlay / "kustomization.yaml"
     written = yaml.safe_load(file.read_text())
     written["images"] = [
-        {"name": name, "newName": image(ours).rpartition(":")[0], "newTag": docker.TAG} for name, ours in IMAGES.items()
+        {"name": name, "newName": image(target).rpartition(":")[0], "newTag": docker.TAG}
+        for name, target in IMAGES.items()
     ]
     file.write_text(yaml.safe_dump(written))
     return for_1_20(kustomize(overlay))
@@ -170,12 +171,12 @@ def test_the_api_server_takes_each_manifest_and_refuses_a_wrong_one(ready: Ready
     r2 = copied(tmp_path) / "overlays/r2"
     write_values(r2, {})
     for objects in (ready.objects, for_1_20(kustomize(r2))):
-        told = ready.cluster.kubectl(
+        output = ready.cluster.kubectl(
             "apply", "--dry-run=server", "--validate=true", "-f", "-", stdin=yaml.safe_dump_all(objects)
         )
-        assert len(re.findall(r"\(server dry run\)", told)) == len(objects)
+        assert len(re.findall(r"\(server dry run\)", output)) == len(objects)
         for thing in objects:
-            assert f"/{thing['metadata']['name']} " in told
+            assert f"/{thing['metadata']['name']} " in output
     (policy, *_) = [thing for thing in ready.objects if thing["kind"] == "NetworkPolicy"]
     wrong = {**policy, "spec": {**policy["spec"], "policyTypes": ["Sideways"]}}
     with pytest.raises(RuntimeError, match="Sideways"):
@@ -191,16 +192,16 @@ def test_the_pipeline_in_pods(ready: Ready, tmp_path: Path) -> None:
     assert all(ready.root.stat(f"frames/{vod}/3fps-224px-squeeze-q90/frameset.json") for vod in "ab")
     status = ready.torchx("status", handle)
     assert "SUCCEEDED" in status.stdout
-    said = [ready.torchx("log", f"{handle}/extract/{replica}").stdout for replica in (0, 1)]
-    assert [re.findall(r" extract: vod (\w)", log) for log in said] == [["a"], ["b"]], said
-    assert all(line.startswith("extract/") for log in said for line in log.splitlines()), said
+    logs = [ready.torchx("log", f"{handle}/extract/{replica}").stdout for replica in (0, 1)]
+    assert [re.findall(r" extract: vod (\w)", log) for log in logs] == [["a"], ["b"]], logs
+    assert all(line.startswith("extract/") for log in logs for line in log.splitlines()), logs
 
     handle, phase = ready.run("dataset", "--", "m", "a", "b")
     assert phase == "Completed", ready.logs(handle)
     ready.cluster.kubectl("-n", "lolhl-mlflow", "rollout", "status", "deployment/lolhl-mlflow", "--timeout=240s")
     handle, phase = ready.run("train", "-j", "2x1", "--", "m", "--dataset", "m", "--epochs", "2")
     assert phase == "Completed", ready.logs(handle)
-    pods = of_job(ready, handle)
+    pods = job_pods(ready, handle)
     assert len({pod["status"]["podIP"] for pod in pods}) == 2
     assert ready.root.stat("models/m/model.json")
 
@@ -217,7 +218,7 @@ def test_the_pipeline_in_pods(ready: Ready, tmp_path: Path) -> None:
     assert ready.root.stat("highlights/a/scores.json")
 
 
-def of_job(ready: Ready, handle: str) -> list[Any]:
+def job_pods(ready: Ready, handle: str) -> list[Any]:
     name = handle.rpartition(":")[2]
     selected = ("-l", f"volcano.sh/job-name={name}", "-o", "json")
     items = json.loads(ready.cluster.kubectl("-n", "lolhl", "get", "pods", *selected))["items"]
@@ -267,8 +268,10 @@ def test_a_job_that_the_cluster_refuses_is_one_line(ready: Ready) -> None:
     for namespace in ("default", "lolhl-mlflow", "nowhere"):
         done = ready.torchx("--log_level", "WARNING", *run, f"namespace={namespace}", "components/extract.py:extract")
         assert done.returncode == 1
-        told = f'^torchx: the cluster\'s API refused: jobs.batch.volcano.sh is forbidden: .* namespace "{namespace}"\n$'
-        assert re.search(told, done.stderr), done.stderr
+        pattern = (
+            f'^torchx: the cluster\'s API refused: jobs.batch.volcano.sh is forbidden: .* namespace "{namespace}"\n$'
+        )
+        assert re.search(pattern, done.stderr), done.stderr
 
 
 def test_the_launcher_may_start_jobs_and_a_stage_nothing(ready: Ready) -> None:
@@ -294,13 +297,13 @@ def test_credentials_are_in_secrets_only(ready: Ready) -> None:
     every = "pods,jobs.batch.volcano.sh,configmaps,services,deployments,statefulsets,cronjobs,jobs,events"
     held = {}
     for namespace in ("lolhl", "lolhl-mlflow"):
-        told = ready.cluster.kubectl("-n", namespace, "get", every, "-o", "yaml")
-        assert "lolhl-storage" in told
+        output = ready.cluster.kubectl("-n", namespace, "get", every, "-o", "yaml")
+        assert "lolhl-storage" in output
         secrets = ready.cluster.kubectl("-n", namespace, "get", "secrets", "-o", "yaml")
         for value in (ready.server.secret, PASSWORD):
             encoded = base64.b64encode(value.encode()).decode()
-            assert value not in told
-            assert encoded not in told
+            assert value not in output
+            assert encoded not in output
             held[namespace, value] = encoded in secrets
     # The database's password is where nobody starts jobs.
     assert [pair for pair, there in held.items() if not there] == [("lolhl", PASSWORD)]
@@ -309,7 +312,7 @@ def test_credentials_are_in_secrets_only(ready: Ready) -> None:
 def test_pods_run_without_privileges(ready: Ready) -> None:
     handle, phase = ready.run("labels", "--", "/etc/passwd")
     assert phase == "Failed"
-    (pod,) = of_job(ready, handle)
+    (pod,) = job_pods(ready, handle)
     (container,) = pod["status"]["containerStatuses"]
     ran = json.loads(docker.docker("inspect", container["containerID"].removeprefix("docker://")))[0]
     assert ran["Config"]["User"].startswith("10001")

@@ -41,20 +41,20 @@ class Job:
 
     def state(self) -> str:
         """What `torchx status` says."""
-        found = re.search(r"State: (\w+)", torchx(self.on, self.folder, "status", self.handle))
-        return found[1] if found else "UNKNOWN"
+        match = re.search(r"State: (\w+)", torchx(self.on, self.folder, "status", self.handle))
+        return match[1] if match else "UNKNOWN"
 
     def queue(self, what: str, component: int = 0) -> str:
         """A column of squeue for one of its components; empty when it has left the queue."""
         lines = self.on.call("squeue", "-h", "-o", f"%i {what}").splitlines()
         return next((line.partition(" ")[2] for line in lines if line.startswith(f"{self.number}+{component} ")), "")
 
-    def said(self) -> str:
+    def stderr(self) -> str:
         """All that its processes wrote to stderr, replica by replica."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob(f"slurm-{self.number}-*.err")))
 
     def epochs(self) -> list[int]:
-        return sorted(int(number) for number in re.findall(rf"epoch (\d+)/{EPOCHS}", self.said()))
+        return sorted(int(number) for number in re.findall(rf"epoch (\d+)/{EPOCHS}", self.stderr()))
 
     def wait_for(self, what: str, done: Callable[[], bool]) -> None:
         for _ in range(600):
@@ -62,12 +62,12 @@ class Job:
                 return
             time.sleep(0.2)
         state = self.on.call("sacct", "-j", self.number) + self.queue(" %T %r") + self.on.call("sinfo", "-N")
-        raise AssertionError(f"{what} did not come: {state}\n{self.said()[-3000:]}")
+        raise AssertionError(f"{what} did not come: {state}\n{self.stderr()[-3000:]}")
 
     def succeed(self) -> None:
         self.wait_for("the end", lambda: not self.queue("%T"))
         self.wait_for("the record of the end", lambda: self.state() not in ("RUNNING", "UNKNOWN"))
-        assert self.state() == "SUCCEEDED", self.said()
+        assert self.state() == "SUCCEEDED", self.stderr()
 
     def go_on(self) -> None:
         """Once it is queued again: soon, in place of after the two minutes that Slurm waits.
@@ -142,7 +142,7 @@ def test_a_job_that_is_pre_empted_goes_on_from_its_step(slurm: Cluster, tmp_path
     slurm.call("scontrol", "requeue", job.number)
     job.go_on()
     job.succeed()
-    assert job.said().count("stopped by SIGTERM; the same command goes on from here") == 2
+    assert job.stderr().count("stopped by SIGTERM; the same command goes on from here") == 2
     assert job.epochs() == list(range(1, EPOCHS + 1))  # none twice
     assert root.stat("models/m/model.json")
 

@@ -226,13 +226,13 @@ def test_the_gain_is_paired() -> None:
     labels, scores, chunks = stream()
     better = scores + 0.1 * labels
     gain = metrics.gain(ranking(scores), ranking(better))
-    both = [metrics.frame_figures(labels, of, 0.5, Groups.from_names(chunks)) for of in (scores, better)]
-    averages = [of.average_precision for of in both]
+    both = [metrics.frame_figures(labels, values, 0.5, Groups.from_names(chunks)) for values in (scores, better)]
+    averages = [figures.average_precision for figures in both]
     assert gain.value == pytest.approx(averages[1] - averages[0])  # type: ignore[operator]
     assert gain.groups == 100
     assert gain.interval is not None
     assert 0 < gain.interval.low < gain.value < gain.interval.high  # type: ignore[operator]
-    intervals = [of.average_precision_interval for of in both]
+    intervals = [figures.average_precision_interval for figures in both]
     assert intervals[0] is not None
     assert intervals[1] is not None
     assert intervals[1].low < intervals[0].high  # apart, the two could not be told from each other

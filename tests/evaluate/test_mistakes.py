@@ -28,10 +28,10 @@ def test_misses_and_false_alarms_in_order_of_how_wrong_they_are() -> None:
         heights={52: 0.9, 105: 0.4, 60: 0.95, 204: 0.6},
     )
     b = prediction("b", labels=[], spans=[Span(30, 40)], heights={33: 0.8})
-    found = misses([a, b])
-    assert [(m.vod, m.start, m.score) for m in found] == [("a", 150, 0.1), ("a", 100, 0.4), ("a", 50, 0.9)]
-    assert found[1].peak == pytest.approx(105)
-    assert [m.overlap for m in found] == pytest.approx([0, 0, 2 / 30])
+    missed = misses([a, b])
+    assert [(m.vod, m.start, m.score) for m in missed] == [("a", 150, 0.1), ("a", 100, 0.4), ("a", 50, 0.9)]
+    assert missed[1].peak == pytest.approx(105)
+    assert [m.overlap for m in missed] == pytest.approx([0, 0, 2 / 30])
     alarms = false_alarms([a, b])
     assert [(m.vod, m.start, m.score) for m in alarms] == [("b", 30, 0.8), ("a", 200, 0.6), ("a", 58, 0.95)]
 

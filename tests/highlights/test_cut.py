@@ -31,8 +31,8 @@ def curve(text: str) -> npt.NDArray[np.float64]:
 
 def borders(text: str, limit: Limits, duration: float | None = None) -> list[tuple[float, float]]:
     scores = curve(text)
-    found = find(scores, ONE, len(scores) if duration is None else duration, limit)
-    return sorted((h.span.start, h.span.stop) for h in found)
+    highlights = find(scores, ONE, len(scores) if duration is None else duration, limit)
+    return sorted((h.span.start, h.span.stop) for h in highlights)
 
 
 def test_it_reaches_the_threshold_and_ends_below_the_lower_one() -> None:
@@ -100,15 +100,15 @@ def test_a_part_of_a_long_one_that_never_reaches_the_threshold_is_left_out() -> 
 
 
 def test_they_are_ranked_by_their_peak_and_say_why() -> None:
-    found = find(curve("0600088800700077"), ONE, 16, BARE)
-    assert [(h.rank, h.span.start, h.span.name, h.peak_time) for h in found] == [
+    highlights = find(curve("0600088800700077"), ONE, 16, BARE)
+    assert [(h.rank, h.span.start, h.span.name, h.peak_time) for h in highlights] == [
         (1, 5, "highlight 1", 5),
         (2, 10, "highlight 2", 10),
         (3, 14, "highlight 3", 14),
         (4, 1, "highlight 4", 1),
     ]
-    assert found[0].span.score == found[0].peak == 0.8
-    assert found[0].reason == "reached 0.80 at 0:00:05 (threshold 0.50), mean 0.80 over 3 s"
+    assert highlights[0].span.score == highlights[0].peak == 0.8
+    assert highlights[0].reason == "reached 0.80 at 0:00:05 (threshold 0.50), mean 0.80 over 3 s"
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def streams(draw: st.DrawFn) -> tuple[npt.NDArray[np.float64], Fraction, float, 
 @given(streams())
 def test_what_always_holds(stream: tuple[npt.NDArray[np.float64], Fraction, float, Limits]) -> None:
     scores, fps, duration, limit = stream
-    found = find(scores, fps, duration, limit)
-    in_time = sorted(h.span for h in found)
-    assert [h.rank for h in found] == list(range(1, len(found) + 1))
-    assert all(better.peak >= worse.peak for better, worse in pairwise(found))
-    for highlight in found:
+    highlights = find(scores, fps, duration, limit)
+    in_time = sorted(h.span for h in highlights)
+    assert [h.rank for h in highlights] == list(range(1, len(highlights) + 1))
+    assert all(better.peak >= worse.peak for better, worse in pairwise(highlights))
+    for highlight in highlights:
         span = highlight.span
         assert 0 <= span.start < span.stop <= duration + 1e-6  # borders are whole milliseconds
         assert limit.min_length - 0.002 <= span.duration <= limit.max_length + 0.002
@@ -197,6 +197,6 @@ def test_perfect_scores_give_back_the_labels_of_a_real_stream(request: pytest.Fi
         scores = on_grid(spans, int(duration * THREE), THREE).astype(np.float32)
         smoothed = centred_mean(scores, THREE, 3)
         limit = Limits(threshold=0.5, low_ratio=1, pad_before=0, pad_after=0, merge_gap=0, min_length=1, max_length=600)
-        found = sorted(h.span for h in find(smoothed, THREE, duration, limit))
-        assert len(found) == len(spans)
-        assert all(abs(a.start - b.start) < 1 and abs(a.stop - b.stop) < 1 for a, b in zip(found, spans, strict=True))
+        result = sorted(h.span for h in find(smoothed, THREE, duration, limit))
+        assert len(result) == len(spans)
+        assert all(abs(a.start - b.start) < 1 and abs(a.stop - b.stop) < 1 for a, b in zip(result, spans, strict=True))

@@ -20,13 +20,13 @@ PEAKS = [(50.0, 0.95, 9.0), (100.0, 0.55, 9.0), (150.0, 0.7, 9.0), (200.0, 0.45,
 LIMITS = Limits(threshold=0.5)
 
 
-def found(smoothed: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> list[Highlight]:
+def cut_highlights(smoothed: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> list[Highlight]:
     return find(smoothed, FPS, len(smoothed) / 3, LIMITS)
 
 
 def by_name(looked_at: list[Span]) -> dict[str, tuple[Moment, ...]]:
     smoothed = bumps(SECONDS, PEAKS)
-    made = feeds("v", smoothed, FPS, 0.5, found(smoothed), looked_at)
+    made = feeds("v", smoothed, FPS, 0.5, cut_highlights(smoothed), looked_at)
     return {feed.name: feed.moments for feed in made}
 
 
@@ -64,7 +64,7 @@ def test_a_slope_of_a_highlight_is_no_near_miss() -> None:
     times = np.arange(len(smoothed)) / 3
     slope = (np.abs(times - 30) > 5) & (np.abs(times - 30) < 8)
     smoothed[slope] = (0.45 - 0.05 * (np.abs(times - 30) - 5))[slope]
-    borderline, *_ = feeds("v", smoothed, FPS, 0.5, found(smoothed), [])
+    borderline, *_ = feeds("v", smoothed, FPS, 0.5, cut_highlights(smoothed), [])
     assert [moment.rank for moment in borderline.moments] == [1]
 
 

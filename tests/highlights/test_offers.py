@@ -40,9 +40,11 @@ def test_they_reach_from_a_few_highlights_to_a_large_part_of_the_stream(scores: 
 
 
 def test_the_present_cut_is_one_of_them_once(scores: npt.NDArray[np.float64]) -> None:
-    found = cuts(scores)
-    assert [cut.threshold for cut in found if cut.asked is None] == [0.9]
-    spans = [tuple((h.span.start, h.span.stop) for h in sorted(cut.highlights, key=lambda h: h.span)) for cut in found]
+    choices = cuts(scores)
+    assert [cut.threshold for cut in choices if cut.asked is None] == [0.9]
+    spans = [
+        tuple((h.span.start, h.span.stop) for h in sorted(cut.highlights, key=lambda h: h.span)) for cut in choices
+    ]
     assert len({*spans}) == len(spans)
 
 
@@ -67,6 +69,6 @@ def test_those_by_minutes_last_no_longer(scores: npt.NDArray[np.float64]) -> Non
 
 @pytest.mark.parametrize("scores", [np.zeros(0), np.zeros(100), np.full(100, 0.3)])
 def test_a_stream_in_which_nothing_stands_out_has_what_it_has(scores: npt.NDArray[np.float64]) -> None:
-    found = cuts(scores)
-    assert found[0].highlights == []
-    assert not any(cut.asked and cut.asked.minutes for cut in found)
+    choices = cuts(scores)
+    assert choices[0].highlights == []
+    assert not any(cut.asked and cut.asked.minutes for cut in choices)

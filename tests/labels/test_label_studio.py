@@ -65,8 +65,8 @@ def test_ranges_annotators_and_tasks_are_put_together() -> None:
         {"result": [region(13, 48)]},
         {"result": [region(500, 600)], "was_cancelled": True},
     ]
-    found = read(task(annotations=annotations), task(region(25, 72)), task(video="s3://b/vods/other/video.mp4"))
-    assert found == {"1863051677": [Span(0, 3), Span(10, 11)], "other": []}
+    labels = read(task(annotations=annotations), task(region(25, 72)), task(video="s3://b/vods/other/video.mp4"))
+    assert labels == {"1863051677": [Span(0, 3), Span(10, 11)], "other": []}
 
 
 def test_what_nobody_annotated_is_passed_over() -> None:

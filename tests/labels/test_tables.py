@@ -15,14 +15,14 @@ HEAD = b"vid_id\tstart\tstop\n"
 
 def test_the_table_of_the_real_streams() -> None:
     data = real_labels()
-    found = read_table(data, "highlights.tsv")
+    table = read_table(data, "highlights.tsv")
     rows = [line.split("\t") for line in data.decode().splitlines()[1:]]
     assert len(rows) == 202
-    assert {vod: len(spans) for vod, spans in found.items()} == {"1863051677": 166, "1886367077": 34}  # 2 pairs overlap
-    assert found["1863051677"][0] == Span(11 * 60 + 56, 12 * 60 + 20)
-    assert found["1886367077"][-1] == Span(4302, 4347)  # the last row, which has no newline
+    assert {vod: len(spans) for vod, spans in table.items()} == {"1863051677": 166, "1886367077": 34}  # 2 pairs overlap
+    assert table["1863051677"][0] == Span(11 * 60 + 56, 12 * 60 + 20)
+    assert table["1886367077"][-1] == Span(4302, 4347)  # the last row, which has no newline
     seconds = {
-        vod: {s for span in spans for s in range(int(span.start), int(span.stop))} for vod, spans in found.items()
+        vod: {s for span in spans for s in range(int(span.start), int(span.stop))} for vod, spans in table.items()
     }
     for vod, start, stop in rows:  # nothing was lost in merging
         a, b = (
@@ -32,8 +32,8 @@ def test_the_table_of_the_real_streams() -> None:
 
 
 def test_a_table_like_it() -> None:
-    found = read_table(OWN, "own.tsv")
-    assert found == {
+    table = read_table(OWN, "own.tsv")
+    assert table == {
         "1863051677": [Span(716, 740), Span(753, 820), Span(3723, 3724)],
         "1886367077": [Span(10, 25), Span(4302, 4347)],
     }
@@ -71,11 +71,11 @@ def test_csv_of_spreadsheets(separator: bytes) -> None:
 
 def test_names_and_scores() -> None:
     data = b'vid_id,start,stop,name,score\na,0:01,0:02,"a, b\nc",0.5\na,0:05,0:06,,\n'
-    found = read_table(data, "x.csv", separators=",;")
-    assert found == {"a": [Span(1, 2, "a, b c", 0.5), Span(5, 6)]}
-    written = write_table("a", found["a"])
-    assert read_table(written, "x.tsv") == found
-    assert read_table(b"\n".join(line.rstrip() for line in written.splitlines()), "x.tsv") == found
+    table = read_table(data, "x.csv", separators=",;")
+    assert table == {"a": [Span(1, 2, "a, b c", 0.5), Span(5, 6)]}
+    written = write_table("a", table["a"])
+    assert read_table(written, "x.tsv") == table
+    assert read_table(b"\n".join(line.rstrip() for line in written.splitlines()), "x.tsv") == table
 
 
 def test_one_vod_for_all_rows() -> None:
@@ -164,10 +164,10 @@ def test_what_is_written_is_read_back(marked: list[Span]) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     for head in (b"", HEAD):
-        found: dict[str, list[Span]] = {}
+        table: dict[str, list[Span]] = {}
         with contextlib.suppress(LabelError):  # any other error fails
-            found = read_table(head + data, "x.tsv")
-        assert all(span.start < span.stop for spans in found.values() for span in spans)
+            table = read_table(head + data, "x.tsv")
+        assert all(span.start < span.stop for spans in table.values() for span in spans)
 
 
 PARTLY = b"""vid_id\tstart\tstop\tlooked_at

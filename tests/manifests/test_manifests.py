@@ -49,11 +49,11 @@ def test_nothing_can_be_applied_before_values_are_given(overlay: str, tmp_path: 
 @pytest.mark.parametrize("version", ["1.28", "1.37"])
 def test_current_kubernetes_accepts_every_object(rendered: list[Object], version: str) -> None:
     """Strictly: an unknown field is an error."""
-    ours = [thing for thing in rendered if "volcano" not in thing["apiVersion"]]
-    for thing in ours:
+    objects = [thing for thing in rendered if "volcano" not in thing["apiVersion"]]
+    for thing in objects:
         kubernetes_validate.validate(thing, version, strict=True)
     assert {"Namespace", "Role", "Secret", "StatefulSet", "Deployment", "CronJob", "NetworkPolicy"} <= {
-        thing["kind"] for thing in ours
+        thing["kind"] for thing in objects
     }
 
 
@@ -87,24 +87,24 @@ def test_volcano_s_kinds_fit_their_definition(rendered: list[Object]) -> None:
 
 def privileges(pod: Object) -> list[str]:
     """What the Pod Security Standard "restricted" has against a pod, and what we ask for besides."""
-    spec, found = pod["spec"], []
+    spec, complaints = pod["spec"], []
     own = spec["securityContext"]
     if not (own["runAsNonRoot"] and own["runAsUser"] and own["seccompProfile"] == {"type": "RuntimeDefault"}):
-        found.append("user or system calls")
+        complaints.append("user or system calls")
     if spec.keys() & {"hostNetwork", "hostPID", "hostIPC"} or any("hostPath" in v for v in spec["volumes"]):
-        found.append("the host's own")
+        complaints.append("the host's own")
     if spec["automountServiceAccountToken"] is not False or spec["enableServiceLinks"] is not False:
-        found.append("a token or links")
+        complaints.append("a token or links")
     for container in spec["containers"]:
         if container["securityContext"] != {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }:
-            found.append(f"{container['name']}: privileges")
+            complaints.append(f"{container['name']}: privileges")
         if not {"cpu", "memory"} <= (container["resources"]["requests"].keys() & container["resources"]["limits"]):
-            found.append(f"{container['name']}: resources")
-    return found
+            complaints.append(f"{container['name']}: resources")
+    return complaints
 
 
 @RENDERED
@@ -113,7 +113,7 @@ def test_pods_have_no_privileges(rendered: list[Object]) -> None:
         f"{name}-{task['name']}": task["template"] for name, job in JOBS.items() for task in job["spec"]["tasks"]
     }
     assert len(made) > len(JOBS) + 3
-    assert {name: found for name, pod in made.items() if (found := privileges(pod))} == {}
+    assert {name: complaints for name, pod in made.items() if (complaints := privileges(pod))} == {}
     namespaces = named(rendered, "Namespace")
     assert namespaces.keys() == {"lolhl", "lolhl-mlflow"}
     for namespace in namespaces.values():

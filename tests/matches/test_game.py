@@ -71,9 +71,9 @@ def test_the_match_says_when_it_began_where_the_timeline_does_not() -> None:
 
 def test_players_by_number_puuid_and_riot_id() -> None:
     plain, named = game(), game(with_match=True)
-    for found in (plain.player("1"), plain.player(made.puuid("Me")), named.player(" me#euw "), named.player("1")):
-        assert found
-        assert (found.number, found.team) == (1, 100)
+    for player in (plain.player("1"), plain.player(made.puuid("Me")), named.player(" me#euw "), named.player("1")):
+        assert player
+        assert (player.number, player.team) == (1, 100)
     assert plain.player("Me#EUW") is None
     assert named.player("Nobody#EUW") is None
     assert plain.player("") is None
@@ -85,9 +85,9 @@ def test_players_by_number_puuid_and_riot_id() -> None:
 def test_players_of_a_timeline_that_lists_none() -> None:
     values = made.timeline()
     del values["info"]["participants"]
-    found = game_of(parse_record(made.data(values))).player(made.puuid("Player10"))
-    assert found
-    assert (found.number, found.team) == (10, 200)
+    player = game_of(parse_record(made.data(values))).player(made.puuid("Player10"))
+    assert player
+    assert (player.number, player.team) == (10, 200)
 
 
 def test_a_remake_is_short() -> None:

@@ -25,7 +25,7 @@ from lolhl.tables import read_scores
 from lolhl.tracks.filling import End, Gap, Measured
 from lolhl.tracks.recipe import Layout
 from lolhl.tracks.rows import Rows
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.files import stored_bytes
 from tests.models.steady import SteadyModel, SteadySettings
 from tests.signals.brightness import open_brightness
@@ -83,7 +83,7 @@ def train_words(root: Root, name: str, *words: str) -> list[str]:
 
 def test_from_dataset_to_comparison(streams: Root, capsys: pytest.CaptureFixture[str]) -> None:
     root = streams
-    code, out, err = said(capsys, train_words(root, "own", "--reach", "20"))
+    code, out, err = outcome(capsys, train_words(root, "own", "--reach", "20"))
     assert code == 0, err
     assert out.startswith("train own")
     bundle = json.loads(root.read("models/own/model.json"))["result"]
@@ -93,20 +93,20 @@ def test_from_dataset_to_comparison(streams: Root, capsys: pytest.CaptureFixture
         infer(root, "own", "c", config)
         assert average_precision(root, "c") > 0.8
     assert report(root, "c", ReportConfig(clips="none")).result.highlights
-    code, out, err = said(capsys, ["compare", "own", "--vods", "c", "--root", root.url])
+    code, out, err = outcome(capsys, ["compare", "own", "--vods", "c", "--root", root.url])
     assert code == 0, err
     assert "own" in out
     assert "random" in out
     words = train_words(root, "own", "--reach", "20")
     before = {stat.key: stat.etag for stat in root.list("models/own/")}
-    assert said(capsys, words)[0] == 0
+    assert outcome(capsys, words)[0] == 0
     assert {stat.key: stat.etag for stat in root.list("models/own/")} == before
-    assert said(capsys, [*words, "--force"])[0] == 0
+    assert outcome(capsys, [*words, "--force"])[0] == 0
     assert stored_bytes(root, "models/own/model.safetensors")
 
 
 def test_a_vod_that_lacks_a_signal_is_no_error(streams: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = said(capsys, train_words(streams, "both", "--steady-signals", "pictures,silence"))
+    code, _, err = outcome(capsys, train_words(streams, "both", "--steady-signals", "pictures,silence"))
     assert code == 0, err
     made = infer(streams, "both", "c")
     assert made.result.frames == 450
@@ -121,7 +121,7 @@ def test_a_setting_of_another_kind_is_a_wrong_call(streams: Root, capsys: pytest
         (["--kind", "nix"], "--kind 'nix': must be image, video"),
         (["--tune", "all"], "--tune all is for clips of pictures, not for --kind steady: leave it out"),
     ):
-        code, out, err = said(capsys, train_words(streams, "wrong", *words))
+        code, out, err = outcome(capsys, train_words(streams, "wrong", *words))
         assert (code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1

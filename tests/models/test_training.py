@@ -184,24 +184,24 @@ def test_an_epoch_may_show_a_part_of_the_samples_and_the_next_one_others() -> No
     orders = [BatchOrder(100, 8, shuffle_seed=5, rank=rank, world=2, most=30) for rank in range(2)]
     epochs = []
     for epoch in range(30):
-        for of_rank in orders:
-            of_rank.set_epoch(epoch)
-        epochs.append({number for of_rank in orders for batch in order(of_rank) for number in batch})
+        for rank_order in orders:
+            rank_order.set_epoch(epoch)
+        epochs.append({number for rank_order in orders for batch in order(rank_order) for number in batch})
     assert all(len(shown) == 30 for shown in epochs)
-    assert [len(order(of_rank)) for of_rank in orders] == [len(of_rank) for of_rank in orders] == [2, 2]
+    assert [len(order(rank_order)) for rank_order in orders] == [len(rank_order) for rank_order in orders] == [2, 2]
     assert set.union(*epochs) == set(range(100))
 
 
-def order(of: BatchOrder) -> list[list[int]]:
-    return [batch.tolist() for batch in of]
+def order(batch_order: BatchOrder) -> list[list[int]]:
+    return [batch.tolist() for batch in batch_order]
 
 
 @pytest.mark.parametrize(("count", "world"), [(10, 1), (10, 2), (11, 2), (11, 3), (2, 4)])
 def test_each_sample_is_in_an_epoch_and_ranks_get_equally_many_batches(count: int, world: int) -> None:
     orders = [BatchOrder(count, 2, shuffle_seed=5, rank=rank, world=world) for rank in range(world)]
     batches = [list(order) for order in orders]
-    assert {len(of_rank) for of_rank in batches} == {len(orders[0])}
-    seen = [number for of_rank in batches for batch in of_rank for number in batch.tolist()]
+    assert {len(rank_batches) for rank_batches in batches} == {len(orders[0])}
+    seen = [number for rank_batches in batches for batch in rank_batches for number in batch.tolist()]
     assert set(seen) == set(range(count))
     assert len(seen) - count < world
     first = order(orders[0])

@@ -25,8 +25,8 @@ def saved(page: Page) -> dict[str, list[Span]]:
     return read_table(download.value.path().read_bytes(), "my-stream.tsv")
 
 
-def borders(found: dict[str, list[Span]]) -> list[tuple[float, float]]:
-    return [(span.start, span.stop) for span in found["my-stream"]]
+def borders(labels: dict[str, list[Span]]) -> list[tuple[float, float]]:
+    return [(span.start, span.stop) for span in labels["my-stream"]]
 
 
 def predicted(report: Report) -> list[tuple[float, float]]:

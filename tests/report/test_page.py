@@ -34,9 +34,9 @@ class Parsed(HTMLParser):
 
 
 def data_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    loaded: dict[str, Any] = json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert match
+    loaded: dict[str, Any] = json.loads(match[1])
     return loaded
 
 

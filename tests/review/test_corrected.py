@@ -7,11 +7,11 @@ from lolhl.labels.spans import Span
 from lolhl.review.corrected import corrected
 from lolhl.review.corrections import Correction, Corrections
 
-FOUND = [Highlight(Span(10, 20, "highlight 1", 0.9), 1, 0.9, 15, 0.8, "loud")]
+HIGHLIGHTS = [Highlight(Span(10, 20, "highlight 1", 0.9), 1, 0.9, 15, 0.8, "loud")]
 
 
 def kept(*spans: Correction) -> list[tuple[float, float, int]]:
-    highlights = corrected(FOUND, Corrections(spans=spans), 100)
+    highlights = corrected(HIGHLIGHTS, Corrections(spans=spans), 100)
     return [(highlight.span.start, highlight.span.stop, highlight.rank) for highlight in highlights]
 
 

@@ -119,7 +119,7 @@ def test_ctrl_c_ends_the_server_and_says_what_was_corrected(root: Root) -> None:
     assert load_corrections(root, "stream")[0] == Corrections(revision=1)
 
 
-def _of_root(root: Root) -> list[str]:
+def _commands(root: Root) -> list[str]:
     """The commands of the processes that work on this root, but for the server."""
     commands = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -144,8 +144,8 @@ def test_work_ends_with_the_server(name: str, root: Root, tmp_path: Path) -> Non
         cookie = served.ask("GET", match[2]).headers["set-cookie"].partition(";")[0]
         body = json.dumps({"verb": "run", "stream": str(film)}).encode()
         assert served.ask("POST", "/jobs", body, cookie=cookie, x_lolhl_review="1").status == 200
-        assert len(_of_root(root)) == 1
+        assert len(_commands(root)) == 1
         server.send_signal(getattr(signal, name))
         server.wait(60)
     assert server.returncode == 0
-    assert _of_root(root) == []
+    assert _commands(root) == []

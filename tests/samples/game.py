@@ -183,7 +183,7 @@ def _moments(game: Any, variable: Any, player: Player) -> Generator[Moment, None
     seen = -_SEEN
     number = 0
     while (state := game.get_state()) is not None:
-        now = np.array([game.get_game_variable(of) for of in counted])
+        now = np.array([game.get_game_variable(counter) for counter in counted])
         dealt, taken, frags, deaths = now - before
         before = now
         if enemies(state.labels):

@@ -32,7 +32,7 @@ def highlights(events: Sequence[Event], scenes: Iterable[Span], least_damage: fl
         scenes: the parts of the video that are one map each; no highlight goes over their borders.
         least_damage: of a fight in which nobody dies.
     """
-    found = []
+    result = []
     for scene in scenes:
         inside = [event for event in events if scene.start <= event.time < scene.stop]
         spans = [
@@ -40,8 +40,8 @@ def highlights(events: Sequence[Event], scenes: Iterable[Span], least_damage: fl
             for fight in _fights(inside)
             if any(event.decisive for event in fight) or sum(event.damage for event in fight) >= least_damage
         ]
-        found += merge(spans)
-    return found
+        result += merge(spans)
+    return result
 
 
 def _fights(events: Iterable[Event]) -> list[list[Event]]:

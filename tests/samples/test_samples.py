@@ -178,7 +178,7 @@ def test_a_killed_rendering_leaves_nothing_finished_no_process_and_a_clean_folde
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--size", "640"], "'640' is no size"),
         (["--size", "641x360"], "none of ViZDoom's"),
@@ -187,11 +187,11 @@ def test_a_killed_rendering_leaves_nothing_finished_no_process_and_a_clean_folde
     ],
 )
 def test_a_wrong_call_is_one_line(
-    flags: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--out", str(tmp_path / "out"), *flags]) == UsageError.exit_code
     shown = capsys.readouterr().err
-    assert said in shown
+    assert message in shown
     assert shown.count("\n") == 1
 
 

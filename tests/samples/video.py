@@ -148,6 +148,6 @@ def _encoder(path: Path, size: tuple[int, int]) -> Iterator[Callable[[bytes], ob
         except BaseException:
             process.kill()
             raise
-        _, said = process.communicate()
+        _, stderr = process.communicate()
     if process.returncode != 0:
-        raise VideoError(f"{path}: ffmpeg failed: {ffmpeg.reason(said)}")
+        raise VideoError(f"{path}: ffmpeg failed: {ffmpeg.reason(stderr)}")

@@ -100,13 +100,13 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
                 self._send(fault.status, fault.body, fault.headers)
                 return
-        answer = self._found(region, [unquote(part) for part in path], parse_qs(parts.query))
+        answer = self._resource(region, [unquote(part) for part in path], parse_qs(parts.query))
         if answer is None:
             self._answer(404, {"status": {"message": "Data not found", "status_code": 404}})
         else:
             self._answer(200, answer)
 
-    def _found(self, region: str, path: list[str], query: dict[str, list[str]]) -> Any:
+    def _resource(self, region: str, path: list[str], query: dict[str, list[str]]) -> Any:
         match path:
             case ["riot", "account", "v1", "accounts", "by-riot-id", name, tag]:
                 for account in self.riot.accounts:

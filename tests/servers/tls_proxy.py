@@ -42,10 +42,12 @@ def tls_proxy(folder: Path, hosts: dict[str, int]) -> Iterator[TlsProxy]:
 
     server = asyncio.run_coroutine_threadsafe(serve(), loop).result()
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    said = {"HTTPS_PROXY": url, "NO_PROXY": "127.0.0.1"}
+    environ = {"HTTPS_PROXY": url, "NO_PROXY": "127.0.0.1"}
     try:
         yield TlsProxy(
-            said | {name.lower(): value for name, value in said.items()} | {"SSL_CERT_FILE": str(folder / "ca.pem")}
+            environ
+            | {name.lower(): value for name, value in environ.items()}
+            | {"SSL_CERT_FILE": str(folder / "ca.pem")}
         )
     finally:
         asyncio.run_coroutine_threadsafe(_stop(server), loop).result()

@@ -15,7 +15,7 @@ from lolhl.signals.source import video_source
 from lolhl.stages.download import DownloadConfig, download
 from lolhl.stages.track import TrackConfig, track
 from lolhl.storage import Root, open_root
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.sounds import sounding_video
 from tests.tracks.made import contents
 
@@ -125,7 +125,7 @@ def test_a_chat_that_is_none_is_named(root: Root) -> None:
 def test_a_chat_that_is_damaged_is_named(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     video_with(root, {"comments": [line(20.0)]})
     root.write("vods/v/chat.json", b"{")
-    code, _, error = said(capsys, ["track", "v", "--signal", "chat", "--root", root.url])
+    code, _, error = outcome(capsys, ["track", "v", "--signal", "chat", "--root", root.url])
     assert (code, error.count("\n")) == (1, 1)
     assert "vods/v/chat.json" in error
 

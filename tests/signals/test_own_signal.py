@@ -16,7 +16,7 @@ from lolhl.stages.download import download
 from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.track import TrackConfig, track
 from lolhl.storage import Root, open_root
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.signals.brightness import Brightness, open_brightness
 from tests.streams import action_video
 
@@ -38,14 +38,14 @@ def root(tmp_path: Path) -> Root:
 
 def test_the_verb_stores_its_track_once(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["track", "v", "--signal", "brightness", "--size", "32", "--root", root.url]
-    code, out, _ = said(capsys, words)
+    code, out, _ = outcome(capsys, words)
     assert code == 0
     assert "track: vod v, signal brightness, version 1" in out
     stored = {stat.key: stat.etag for stat in root.list("tracks/")}
     assert len(stored) == 2
-    assert said(capsys, words)[0] == 0
+    assert outcome(capsys, words)[0] == 0
     assert {stat.key: stat.etag for stat in root.list("tracks/")} == stored
-    assert said(capsys, [*words, "--force"])[0] == 0
+    assert outcome(capsys, [*words, "--force"])[0] == 0
     assert {stat.key for stat in root.list("tracks/")} == {*stored}
     assert {stat.etag for stat in root.list("tracks/")} != {*stored.values()}
 

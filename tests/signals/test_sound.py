@@ -21,7 +21,7 @@ from lolhl.stages.track import TrackConfig, track
 from lolhl.storage import Root, open_root
 from lolhl.tracks.rows import PART
 from lolhl.tracks.track import Track
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.servers.seaweedfs import seaweedfs
 from tests.sounds import sounding_video
 from tests.tracks.made import contents
@@ -215,7 +215,7 @@ def test_a_bucket_holds_the_same(root: Root, tmp_path: Path, monkeypatch: pytest
 def test_the_verb_lists_them_and_stores_them(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     download(root, str(sounding_video(Path(root.url).parent / "v.mp4")))
     for signal in ("sound", "loudness"):
-        code, out, _ = said(capsys, ["track", "v", "--signal", signal, "--root", root.url])
+        code, out, _ = outcome(capsys, ["track", "v", "--signal", signal, "--root", root.url])
         assert (code, f"signal {signal}, version 1" in out) == (0, True)
     with pytest.raises(UsageError, match=r"there are pictures, sound, loudness"):
         track(root, "v", TrackConfig(signal="smell"))

@@ -17,7 +17,7 @@ from lolhl.stages.download import download
 from lolhl.stages.highlights import highlights
 from lolhl.stages.infer import infer
 from lolhl.storage import Root, open_root
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.results import VOD, store
 from tests.sounds import sounding_video
 from tests.stages.report_root import add_scores, bumps
@@ -107,8 +107,8 @@ def test_the_page_says_where_highlights_and_labels_come_from(
     download(root, str(sounding_video(tmp_path / "v.mp4", sound=None, seconds=60)))
     played(root)
     save_labels(root, "v", HAPPENED)
-    assert said(capsys, ["infer", "events", "v", "--root", root.url, "--quiet"])[0] == 0
-    code, out, error = said(capsys, ["report", "v", "--clips", "none", "--root", root.url])
+    assert outcome(capsys, ["infer", "events", "v", "--root", root.url, "--quiet"])[0] == 0
+    code, out, error = outcome(capsys, ["report", "v", "--clips", "none", "--root", root.url])
     assert code == 0, error
     assert "0:00:30 to 0:00:50  triple kill, baron: reached" in out
     page = root.read("highlights/v/report.html").decode()
@@ -116,5 +116,5 @@ def test_the_page_says_where_highlights_and_labels_come_from(
     assert "No person gave these labels." in page
     assert json.loads(root.read("highlights/v/report.json"))["result"]["labelled"]["labels_of_games"] is True
     save_labels(root, "v", [Span(31, 49)])
-    assert said(capsys, ["report", "v", "--clips", "none", "--root", root.url])[0] == 0
+    assert outcome(capsys, ["report", "v", "--clips", "none", "--root", root.url])[0] == 0
     assert "No person gave these labels." not in root.read("highlights/v/report.html").decode()

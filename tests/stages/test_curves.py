@@ -47,17 +47,17 @@ def test_signals_of_the_scores_have_one_scale(root: Root) -> None:
     quiet, loud = np.full(COUNT, -3.0), np.full(COUNT, 1.0)
     quiet[100:110], loud[300:310] = -2, 5
     loud[400:410] = -9
-    found = curves(root, {"pictures": quiet.tolist(), "sound": loud.tolist()})
-    assert list(found) == ["pictures", "sound"]
-    assert found["pictures"].values[[50, 105]].tolist() == [0, 0.25]
-    assert found["sound"].values[[50, 305, 405]].tolist() == [0, 1, 0]
+    result = curves(root, {"pictures": quiet.tolist(), "sound": loud.tolist()})
+    assert list(result) == ["pictures", "sound"]
+    assert result["pictures"].values[[50, 105]].tolist() == [0, 0.25]
+    assert result["sound"].values[[50, 305, 405]].tolist() == [0, 1, 0]
 
 
 def test_a_stored_chat_is_shown_where_the_scores_do_not_know_it(root: Root) -> None:
     put_chat(root, [100.0 + k / 10 for k in range(50)])
-    found = curves(root, {"sound": [0.0] * COUNT})
-    assert list(found) == ["sound", "chat"]
-    chat = found["chat"].values
+    result = curves(root, {"sound": [0.0] * COUNT})
+    assert list(result) == ["sound", "chat"]
+    chat = result["chat"].values
     assert (len(chat), chat.min(), chat.max()) == (COUNT, 0, 1)
     written = int(102.5 * FPS)
     assert abs(int(np.argmax(chat)) - (written - unsupervised.CHAT_LAG * 3)) <= 9  # when it happened

@@ -82,11 +82,11 @@ def test_samples(root: Root) -> None:
     made = dataset(root, "one", ["b", "a"])
     samples = samples_of(root, made, "one")
     assert samples.select("vod", "frame").is_unique().all()
-    for (vod,), of in samples.group_by("vod"):
+    for (vod,), rows in samples.group_by("vod"):
         spans = load_labels(root, str(vod))
-        assert of["label"].to_list() == on_grid(spans, 5400, Fraction(3))[of["frame"].to_numpy()].tolist()
-        numbers = chunks(spans, 5400, Fraction(3))[of["frame"].to_numpy()]
-        assert of.with_columns(chunk=numbers).group_by("chunk").agg(pl.col("split").n_unique())["split"].max() == 1
+        assert rows["label"].to_list() == on_grid(spans, 5400, Fraction(3))[rows["frame"].to_numpy()].tolist()
+        numbers = chunks(spans, 5400, Fraction(3))[rows["frame"].to_numpy()]
+        assert rows.with_columns(chunk=numbers).group_by("chunk").agg(pl.col("split").n_unique())["split"].max() == 1
     for stored in stored_vods(root, made, "one"):
         assert stored.spans == load_labels(root, stored.vod)
     assert sum(output.size for output in made.outputs) < 10_000  # not a row for each frame
@@ -101,9 +101,9 @@ def test_samples(root: Root) -> None:
         labels = own["label"].to_numpy()
         assert getattr(result, side) == FrameCount(own.height, labels.sum(), labels.mean())
         for vod in "ab":
-            of = own.filter(vod=vod)
+            rows = own.filter(vod=vod)
             count = getattr(result.per_vod[vod], side)
-            assert (count.frames, count.positives) == (of.height, of["label"].sum())
+            assert (count.frames, count.positives) == (rows.height, rows["label"].sum())
     dropped = result.dropped
     assert result.train_before.frames == sum(part.frames for part in (result.train, dropped.guard, dropped.rebalancing))
     assert result.train_before.frames + result.validation.frames == 9000
@@ -203,16 +203,16 @@ def test_whole_vods_from_five_on(root: Root) -> None:
         extracted(root, vod, 600 + i, every(90, 12, 600))
     four = dataset(root, "four", vods[:4]).result
     assert four.holdout == "chunks"
-    assert all(of.validation.frames for of in four.per_vod.values())
+    assert all(counts.validation.frames for counts in four.per_vod.values())
     six = dataset(root, "six", vods).result
     assert six.holdout == "vods"
     assert six.dropped.guard.frames == 0
-    held = [vod for vod, of in six.per_vod.items() if of.validation.frames]
+    held = [vod for vod, counts in six.per_vod.items() if counts.validation.frames]
     assert len(held) == 1
     assert six.per_vod[held[0]].train_before.frames == 0
     assert dataset(root, "six", vods, DatasetConfig(holdout="chunks")).result.holdout == "chunks"
     named = dataset(root, "six", vods, DatasetConfig(holdout="v1, v4")).result
-    assert [vod for vod, of in named.per_vod.items() if of.validation.frames] == ["v1", "v4"]
+    assert [vod for vod, counts in named.per_vod.items() if counts.validation.frames] == ["v1", "v4"]
     two = dataset(root, "two", vods[:2], DatasetConfig(holdout="vods")).result
     assert two.validation.frames in (1800, 1803)
 
@@ -232,8 +232,8 @@ def test_whole_games_are_held_out(root: Root) -> None:
     held = []
     for stored in stored_vods(root, made, "d"):
         side = np.full(8100, "-", dtype=object)
-        for name, stretches_of in stored.sides.items():
-            for first, end in stretches_of:
+        for name, borders in stored.sides.items():
+            for first, end in borders:
                 side[first:end] = name
         for start, stop in games[stored.vod]:
             sides = {*side[3 * start : 3 * stop].tolist()} - {"-"}
@@ -419,8 +419,8 @@ def fates(sources: list[Source], fps: Fraction, held: list[str] | None, config: 
 def check(frames: pl.DataFrame, config: DatasetConfig, fps: Fraction) -> None:
     """The rules that always hold, seen on what becomes of each frame."""
     used = frames.filter(pl.col("fate").is_in(["train", "validation"]))
-    for _, of in used.group_by("vod"):
-        learnt, held = (of.filter(fate=side)["frame"] for side in ("train", "validation"))
+    for _, rows in used.group_by("vod"):
+        learnt, held = (rows.filter(fate=side)["frame"] for side in ("train", "validation"))
         if len(learnt) and len(held):
             pairs = pl.DataFrame({"train": learnt}).join_asof(
                 pl.DataFrame({"held": held}), left_on="train", right_on="held", strategy="nearest"

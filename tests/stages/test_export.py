@@ -162,24 +162,24 @@ def cut_list(root: Folder, **settings: object) -> list[tuple[float, float, str]]
 
 def test_what_an_editor_corrected_is_exported_as_he_left_it(root: Folder) -> None:
     made = highlights(root, "v1", HighlightsConfig(min_length=4)).result.highlights
-    found = {highlight.rank: (highlight.span.start, highlight.span.stop) for highlight in made}
-    as_found = [(*found[rank], f"highlight {rank}") for rank in (1, 3, 2)]
-    assert cut_list(root) == as_found
+    spans = {highlight.rank: (highlight.span.start, highlight.span.stop) for highlight in made}
+    uncorrected = [(*spans[rank], f"highlight {rank}") for rank in (1, 3, 2)]
+    assert cut_list(root) == uncorrected
     corrected(
         root,
-        Correction(*found[1], "rejected", was=found[1]),
-        Correction(found[2][0] - 2, found[2][1] + 1.5, "accepted", was=found[2]),
+        Correction(*spans[1], "rejected", was=spans[1]),
+        Correction(spans[2][0] - 2, spans[2][1] + 1.5, "accepted", was=spans[2]),
         Correction(20.5, 26, "accepted"),
         Correction(22, 24, "rejected"),  # a moment of a list
         Correction(40, 44, "accepted", was=(39, 45)),  # of a highlight that was cut otherwise then
     )
     assert cut_list(root) == [
         (20.5, 26, "highlight 4"),
-        (*found[3], "highlight 3"),
+        (*spans[3], "highlight 3"),
         (40, 44, "highlight 5"),
-        (found[2][0] - 2, found[2][1] + 1.5, "highlight 2"),
+        (spans[2][0] - 2, spans[2][1] + 1.5, "highlight 2"),
     ]
-    assert cut_list(root, corrections=False) == as_found
+    assert cut_list(root, corrections=False) == uncorrected
     assert [name for *_, name in cut_list(root, top=2)] == ["highlight 3", "highlight 2"]
     (file,) = export(root, "v1", ExportConfig(format="otio"))
     assert (file.highlights, file.corrected) == (4, True)
@@ -187,7 +187,7 @@ def test_what_an_editor_corrected_is_exported_as_he_left_it(root: Folder) -> Non
     clips = list(timeline.video_tracks()[0].find_clips())
     first = 10 * 107892
     assert [clip.source_range.start_time.value - first for clip in clips] == [
-        round(Fraction(start) * NTSC) for start in (20.5, found[3][0], 40, found[2][0] - 2)
+        round(Fraction(start) * NTSC) for start in (20.5, spans[3][0], 40, spans[2][0] - 2)
     ]
     assert export(root, "v1", ExportConfig(format="otio", corrections=False))[0].corrected is False
 

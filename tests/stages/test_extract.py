@@ -129,8 +129,8 @@ def test_other_containers(tmp_path: Path, ending: str) -> None:
 
 def test_a_run_goes_on_after_the_last_stored_shard(root: Root) -> None:
     whole = extract(root, "v", SMALL)
-    said = [output for output in whole.outputs if output.key.endswith(".tar")]
-    copies = {output.key: root.read(output.key) for output in said}
+    shards = [output for output in whole.outputs if output.key.endswith(".tar")]
+    copies = {output.key: root.read(output.key) for output in shards}
     root.delete(KEY)
 
     class Broken(Exception):
@@ -153,9 +153,9 @@ def test_a_run_goes_on_after_the_last_stored_shard(root: Root) -> None:
     with pytest.raises(Broken):
         extract(Failing(), "v", SMALL)  # type: ignore[arg-type]
     assert root.stat(KEY) is None
-    first = root.stat(said[0].key)
+    first = root.stat(shards[0].key)
     assert extract(root, "v", SMALL) == whole
-    assert root.stat(said[0].key) == first  # not written again
+    assert root.stat(shards[0].key) == first  # not written again
     assert {key: root.read(key) for key in copies} == copies
     assert root.stat(layout.unfinished_frames("v", SMALL.spec.name)) is None
 

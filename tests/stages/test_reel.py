@@ -36,7 +36,7 @@ def root(tmp_path: Path, video: Path) -> Root:
     return made
 
 
-def found(root: Root) -> list[tuple[float, float]]:
+def borders(root: Root) -> list[tuple[float, float]]:
     """Start and stop of each highlight, best first."""
     made = report(root, "v1", ReportConfig(clips="none"))
     return [(highlight.start, highlight.stop) for highlight in made.result.highlights]
@@ -66,7 +66,7 @@ def runs(numbers: list[int]) -> list[tuple[float, float]]:
 
 
 def test_the_reel_shows_what_the_editor_left_to_the_picture(root: Root) -> None:
-    first, second, third = found(root)
+    first, second, third = borders(root)
     correct(
         root,
         Correction(*first, "rejected", was=first),
@@ -85,25 +85,25 @@ def test_the_reel_shows_what_the_editor_left_to_the_picture(root: Root) -> None:
 
 def test_without_corrections_it_shows_all_and_is_made_anew_only_when_they_change(root: Root) -> None:
     made = reel(root, "v1")
-    assert made.result.spans == sorted(found(root))
+    assert made.result.spans == sorted(borders(root))
     assert not made.result.corrected
-    correct(root, Correction(*found(root)[0], "accepted", was=found(root)[0]))  # as it is
+    correct(root, Correction(*borders(root)[0], "accepted", was=borders(root)[0]))  # as it is
     assert reel(root, "v1") == made
-    correct(root, Correction(*found(root)[0], "rejected", was=found(root)[0]))
+    correct(root, Correction(*borders(root)[0], "rejected", was=borders(root)[0]))
     other = reel(root, "v1")
-    assert other.result.spans == sorted(found(root)[1:])
+    assert other.result.spans == sorted(borders(root)[1:])
     assert other.outputs[0].sha256 != made.outputs[0].sha256
 
 
 def test_the_best_come_first_and_fit_into_the_minutes_asked_for(root: Root) -> None:
-    best = found(root)
+    best = borders(root)
     assert reel(root, "v1", ReelConfig(order="rank")).result.spans == best
     two = sum(stop - start for start, stop in best[:2]) / 60 + 0.02
     assert reel(root, "v1", ReelConfig(minutes=two)).result.spans == sorted(best[:2])
 
 
 def test_where_nothing_is_left_one_line_says_so(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    correct(root, *(Correction(*span, "rejected", was=span) for span in found(root)))
+    correct(root, *(Correction(*span, "rejected", was=span) for span in borders(root)))
     with pytest.raises(ExportError, match="all were rejected on the review page"):
         reel(root, "v1")
     assert main(["reel", "v1", "--root", root.url]) == 1

@@ -64,20 +64,20 @@ def agreement(root: Root) -> Agreement:
 
 def test_it_finds_cuts_and_tells(make: Make) -> None:
     root = make()
-    said = report(root, "v1", EXACT).result
-    assert [(h.rank, round(h.score, 2)) for h in said.highlights] == [(1, 0.9), (2, 0.8), (3, 0.7)]
-    assert said.reason is None
-    assert "reached 0.90" in said.highlights[0].reason
-    for highlight in said.highlights:
+    result = report(root, "v1", EXACT).result
+    assert [(h.rank, round(h.score, 2)) for h in result.highlights] == [(1, 0.9), (2, 0.8), (3, 0.7)]
+    assert result.reason is None
+    assert "reached 0.90" in result.highlights[0].reason
+    for highlight in result.highlights:
         clip = probe.probe(root.local(str(highlight.clip)))
         assert clip.duration == pytest.approx(highlight.stop - highlight.start, abs=0.1)
         assert highlight.start <= highlight.peak < highlight.stop
-    total = sum(h.stop - h.start for h in said.highlights)
-    assert probe.probe(root.local(str(said.reel))).duration == pytest.approx(total, abs=0.3)
-    page = root.read(said.page).decode()
-    jpegs = [base64.b64decode(found) for found in re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page)]
+    total = sum(h.stop - h.start for h in result.highlights)
+    assert probe.probe(root.local(str(result.reel))).duration == pytest.approx(total, abs=0.3)
+    page = root.read(result.page).decode()
+    jpegs = [base64.b64decode(text) for text in re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page)]
     shown = [read_number(simplejpeg.decode_jpeg(jpeg)) for jpeg in jpegs]
-    assert shown == [round(highlight.peak * 30) for highlight in said.highlights]
+    assert shown == [round(highlight.peak * 30) for highlight in result.highlights]
     assert "clips/highlight-001_0h00m09s.mp4" in page
     edit_list = root.read("highlights/v1/exports/highlights.edl").decode()
     assert edit_list.count("* FROM CLIP NAME: video.mp4") == 3
@@ -87,11 +87,11 @@ def test_it_finds_cuts_and_tells(make: Make) -> None:
 
 def test_the_table_reads_back_as_labels(make: Make) -> None:
     root = make()
-    said = report(root, "v1", COPY).result
+    result = report(root, "v1", COPY).result
     table = root.read("highlights/v1/highlights.tsv")
     assert table.decode().splitlines()[0].split("\t")[:3] == ["vid_id", "start", "stop"]
     spans = read_table(table, "highlights.tsv")["v1"]
-    wanted = sorted((h.start, h.stop, h.score) for h in said.highlights)
+    wanted = sorted((h.start, h.stop, h.score) for h in result.highlights)
     for span, (start, stop, score) in zip(spans, wanted, strict=True):
         assert (span.start, span.stop) == (start, stop)
         assert span.score == pytest.approx(score, abs=1e-5)
@@ -122,19 +122,19 @@ def test_other_settings_leave_no_old_clip_behind(make: Make) -> None:
 
 def test_only_the_best_are_cut_when_asked(make: Make) -> None:
     root = make()
-    said = report(root, "v1", ReportConfig(min_length=4, clips_top=1)).result
-    assert [bool(h.clip) for h in said.highlights] == [True, False, False]
-    said = report(root, "v1", ReportConfig(min_length=4, top=1)).result
-    assert [bool(h.clip) for h in said.highlights] == [True]
+    result = report(root, "v1", ReportConfig(min_length=4, clips_top=1)).result
+    assert [bool(h.clip) for h in result.highlights] == [True, False, False]
+    result = report(root, "v1", ReportConfig(min_length=4, top=1)).result
+    assert [bool(h.clip) for h in result.highlights] == [True]
     assert report(root, "v1", ReportConfig(min_length=4, clips="none")).result.reel is None
 
 
 def test_a_stream_without_highlights_says_why(make: Make) -> None:
     root = make([(12, 0.31, 6)])
-    said = report(root, "v1").result
-    assert said.highlights == []
-    assert said.reason == "the highest smoothed probability was 0.31, below the threshold 0.50"
-    assert said.reason in root.read("highlights/v1/report.html").decode()
+    result = report(root, "v1").result
+    assert result.highlights == []
+    assert result.reason == "the highest smoothed probability was 0.31, below the threshold 0.50"
+    assert result.reason in root.read("highlights/v1/report.html").decode()
     assert root.read("highlights/v1/highlights.tsv") == b"vid_id\tstart\tstop\n"
 
 
@@ -165,25 +165,25 @@ def test_threshold_and_smoothing_are_the_models_unless_said(make: Make) -> None:
     root = make(threshold=0.75)
     assert len(report(root, "v1", ReportConfig(min_length=3, clips="none")).result.highlights) == 2
     one = ReportConfig(min_length=3, clips="none", threshold=0.6, smooth_seconds=0)
-    said = report(root, "v1", one).result
-    assert (said.threshold, said.smooth_seconds, len(said.highlights)) == (0.6, 0, 3)
+    result = report(root, "v1", one).result
+    assert (result.threshold, result.smooth_seconds, len(result.highlights)) == (0.6, 0, 3)
 
 
 def test_a_video_that_broke_off_ends_its_highlights(tmp_path: Path, video: Path) -> None:
     """It claims an hour, but scores go as far as it could be read."""
     root = Folder(tmp_path)
     make_root(root, "v1", video, bumps(SECONDS, [(57, 0.9, 6)]), duration=3600.0)
-    said = report(root, "v1", COPY).result
-    assert said.duration == SECONDS
-    assert said.highlights[0].stop == SECONDS
+    result = report(root, "v1", COPY).result
+    assert result.duration == SECONDS
+    assert result.highlights[0].stop == SECONDS
 
 
 def test_no_sound_is_no_matter(tmp_path: Path) -> None:
     silent = numbered_video(tmp_path / "silent.mp4", seconds=SECONDS, fps=Fraction(10), sound=False)
     root = Folder(tmp_path / "root")
     make_root(root, "v1", silent, bumps(SECONDS, PEAKS))
-    said = report(root, "v1", COPY).result
-    assert not probe.probe(root.local(str(said.reel))).has_audio
+    result = report(root, "v1", COPY).result
+    assert not probe.probe(root.local(str(result.reel))).has_audio
 
 
 def drawn(target: Path, *options: str, size: str = "64x48") -> Path:
@@ -211,15 +211,15 @@ def test_clips_that_cannot_be_copies_are_encoded(
 ) -> None:
     root = Folder(tmp_path / "root")
     make_root(root, "v1", drawn(tmp_path / name, *options), bumps(12, [(3, 0.9, 2), (9, 0.9, 2)]))
-    said = report(root, "v1", ReportConfig(min_length=1, pad_before=0.5, pad_after=0.5)).result
+    result = report(root, "v1", ReportConfig(min_length=1, pad_before=0.5, pad_after=0.5)).result
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "encoded anew (--clips exact)" in warning
     assert warning.startswith("report v1: video.")
-    for highlight in said.highlights:
+    for highlight in result.highlights:
         clip = probe.probe(root.local(str(highlight.clip)))
         assert clip.codec == "h264"
         assert clip.duration == pytest.approx(highlight.stop - highlight.start, abs=0.25)
-    assert probe.probe(root.local(str(said.reel))).duration > 2
+    assert probe.probe(root.local(str(result.reel))).duration > 2
 
 
 @pytest.mark.parametrize(
@@ -332,8 +332,8 @@ def test_a_reel_in_the_order_and_length_that_is_asked_for(make: Make) -> None:
 def measured_loudness(video: Path) -> float:
     """LUFS, by ffmpeg's own meter."""
     call = ["ffmpeg", "-hide_banner", "-i", str(video), "-af", "ebur128", "-f", "null", "-"]
-    told = subprocess.run(call, capture_output=True, text=True, check=True).stderr
-    return float(re.findall(r"I: +(-?[\d.]+) LUFS", told)[-1])
+    stderr = subprocess.run(call, capture_output=True, text=True, check=True).stderr
+    return float(re.findall(r"I: +(-?[\d.]+) LUFS", stderr)[-1])
 
 
 def test_a_reel_with_fades_and_even_loudness(make: Make) -> None:

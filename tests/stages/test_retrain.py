@@ -175,14 +175,14 @@ def test_games_of_what_is_held_out_are_judged_anew(retrained: Root, tmp_path: Pa
 @pytest.mark.slow
 def test_a_worse_model_leaves_the_champion(retrained: Root, tmp_path: Path) -> None:
     root = copy(retrained, tmp_path)
-    best, said = champion.champions(root).model, root.read(layout.CHAMPION)
+    best, record = champion.champions(root).model, root.read(layout.CHAMPION)
     for vod in "ab":
         save_labels(root, vod, beside(load_labels(root, vod)))
     result = retrain(root, LIKE_M).result
     assert (result.promoted, result.champion, result.judge) == (False, best, ["c"])
     assert gain(result).value < 0  # type: ignore[operator]
     assert result.model != best
-    assert root.read(layout.CHAMPION) == said
+    assert root.read(layout.CHAMPION) == record
     assert (alias(root), alias(root, "challenger")) == (best, result.model)
     assert root.read(result.report).decode().startswith(f"# `{best}` stays champion\n")
 

@@ -19,7 +19,7 @@ from lolhl.matches.clock import ClockGame, Stretch
 from lolhl.stages.labels import LabelsConfig, labels
 from lolhl.stages.riot import RiotConfig, riot
 from lolhl.storage import Root, open_root
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.matches import made
 from tests.matches.made import BEGAN, FIGHT, kill
 from tests.results import VOD, store
@@ -281,14 +281,14 @@ def test_a_match_without_a_timeline_is_left_out(root: Root, server: Riot, caplog
 def test_matches_that_make_no_sense_are_left_out(root: Root, server: Riot, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(5):
         play(server, number + 1, number * 600, seconds=500)
-    of_region = server.matches["europe"]
+    matches = server.matches["europe"]
     empty = {"gameCreation": 0, "gameDuration": 0, "gameStartTimestamp": 0, "participants": []}
     for match_id, info in (("EUW1_2", {**empty, "gameEndTimestamp": round((BEGAN + 900) * 1000)}), ("EUW1_3", empty)):
-        match, timeline = of_region[match_id]
+        match, timeline = matches[match_id]
         server.faults[match_id] = Fault(200, times=9, body=made.data({**match, "info": info}))
-    match, timeline = of_region["EUW1_4"]
+    match, timeline = matches["EUW1_4"]
     assert timeline
-    of_region["EUW1_4"] = (match, {**timeline, "info": {"frames": None}})
+    matches["EUW1_4"] = (match, {**timeline, "info": {"frames": None}})
     made_by = riot(root, "v", "Me#EUW")
     assert [match_id for match_id, *_ in games(made_by)] == ["EUW1_1", "EUW1_5"]
     assert made_by.result.remakes == ["EUW1_2"]
@@ -324,7 +324,7 @@ def test_what_a_person_gave_stays(root: Root, server: Riot, capsys: pytest.Captu
     made_by = riot(root, "v", "Me#EUW")
     assert load_labels(root, "v") == [Span(1, 2)]
     assert not made_by.result.labelled
-    code, out, _ = said(capsys, ["riot", "v", "--riot-id", "Me#EUW", "--root", root.url])
+    code, out, _ = outcome(capsys, ["riot", "v", "--riot-id", "Me#EUW", "--root", root.url])
     assert code == 0
     assert out.splitlines()[2] == "the VOD has labels that a person gave, which stay as they are"
     assert "this is rough: " in out.splitlines()[3]
@@ -393,15 +393,15 @@ def test_the_command_shows_and_stores_no_key(root: Root, server: Riot, capsys: p
     downloaded(root, "w", recorded=None)
     when = datetime.fromtimestamp(RECORDED, UTC).isoformat()
     words = ["riot", "w", "--riot-id", "Me#EUW", "--region", "euw1", "--recorded-at", when, "--root", root.url]
-    code, out, error = said(capsys, [*words, "--game-start", "0:10:02"])
+    code, out, error = outcome(capsys, [*words, "--game-start", "0:10:02"])
     assert code == 0, error
     assert out == (
         "riot w: 1 games, 0 remakes\n  0:10:02  EUW1_1, Me#EUW, Ahri, 30 min: 2 highlights\n"
     )  # fmt: skip
-    code, out, error = said(capsys, [*words, "--json", "--force"])
+    code, out, error = outcome(capsys, [*words, "--json", "--force"])
     assert json.loads(out)["placed"] == "roughly"
     server.key = "RGAPI-another"
-    code, refused, also = said(capsys, [*words, "--force"])
+    code, refused, also = outcome(capsys, [*words, "--force"])
     assert (code, "24 hours" in also) == (1, True)
     assert KEY not in out + error + refused + also
     for stat in root.list():

@@ -99,15 +99,16 @@ def test_clips_from_the_source_show_the_same_instants(root: Root, server: Twitch
     from_source = cut(root, made)
     assert made.result.clips_from == "source"
     assert len(from_source) == len(stored) == 2
-    for ours, theirs in zip(from_source, stored, strict=True):
-        assert ours[0][1] in (2 * theirs[0][1], 2 * theirs[0][1] - 1)  # a picture of the source may lie between
-        by_number = {number: time - ours[0][0] for time, number in ours}
+    for source_clip, stored_clip in zip(from_source, stored, strict=True):
+        # A picture of the source may lie between.
+        assert source_clip[0][1] in (2 * stored_clip[0][1], 2 * stored_clip[0][1] - 1)
+        by_number = {number: time - source_clip[0][0] for time, number in source_clip}
         # A copy ends in the order of decoding, so that a picture that others refer to may be its last.
         end = None if clips == "exact" else -4
-        for time, number in theirs[1 : end or -1]:
+        for time, number in stored_clip[1 : end or -1]:
             # Times count from the first picture of each clip, which may lie up to 1/60 s apart.
-            assert by_number[2 * number] == pytest.approx(time - theirs[0][0], abs=1 / 60 + 0.002)
-        numbers = [number for _, number in ours][:end]
+            assert by_number[2 * number] == pytest.approx(time - stored_clip[0][0], abs=1 / 60 + 0.002)
+        numbers = [number for _, number in source_clip][:end]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert shown(root.local(str(made.result.reel)))
 
@@ -343,7 +344,9 @@ def test_what_an_editor_added_or_widened_beyond_the_source_refers_to_the_stored_
     root: Root, server: Twitch
 ) -> None:
     scored(root, server)
-    first, second = sorted((found.start, found.stop) for found in report(root, ID, config()).result.highlights)
+    first, second = sorted(
+        (highlight.start, highlight.stop) for highlight in report(root, ID, config()).result.highlights
+    )
     spans = (
         Correction(first[0] - 1, first[1], "accepted", was=first),  # the stretch has 5 s before and after
         Correction(second[0] - 15, second[1], "accepted", was=second),

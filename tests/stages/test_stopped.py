@@ -73,9 +73,9 @@ def test_stopped_by_sigterm_training_goes_on_from_its_step(root: Path, tmp_path:
         wait_for(log, r"epoch 2/30", process)
         process.send_signal(signal.SIGTERM)
         code = process.wait(60)
-    said = log.read_text()
+    output = log.read_text()
     assert code == (143 if processes == 1 else 1)  # torchrun's own code, whatever its workers say
-    assert said.count("stopped by SIGTERM; the same command goes on from here") == processes
+    assert output.count("stopped by SIGTERM; the same command goes on from here") == processes
     assert not (root / "models/m/model.json").exists()
     before = epochs(log)
     subprocess.run(command(root), check=True, stderr=log.open("ab"))

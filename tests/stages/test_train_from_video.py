@@ -42,8 +42,10 @@ def test_a_model_learns_from_a_video_and_leaves_no_frames(root: Root, config: Tr
     assert not list(root.list("frames/"))
     stored = {stat.key for stat in root.list("tracks/a/")}
     scoring = infer(root, "m", "b", InferConfig(mode="grid"))
-    found = load_scored(root, "b", scoring).probabilities
-    value = metrics.average_precision(on_grid(load_labels(root, "b"), len(found), scoring.result.fps), found)
+    probabilities = load_scored(root, "b", scoring).probabilities
+    value = metrics.average_precision(
+        on_grid(load_labels(root, "b"), len(probabilities), scoring.result.fps), probabilities
+    )
     assert value is not None
     assert value > 0.9
     # Scores of the stream that was learnt from are made of the very tracks that training stored.

@@ -58,8 +58,8 @@ def scores(root: Root, vod: str) -> npt.NDArray[np.float32]:
 
 
 def average_precision(root: Root, vod: str) -> float:
-    found = scores(root, vod)
-    value = metrics.average_precision(on_grid(load_labels(root, vod), len(found), Fraction(3)), found)
+    probabilities = scores(root, vod)
+    value = metrics.average_precision(on_grid(load_labels(root, vod), len(probabilities), Fraction(3)), probabilities)
     assert value is not None
     return value
 
@@ -99,10 +99,10 @@ def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> Non
         assert infer(root, "m", "b", config).result.mode == mode
         return scores(root, "b")
 
-    whole, scan, some, all_of_it = (
+    whole, scan, some, full = (
         from_video("grid"), from_video("scan"), from_video("refine", 0.2), from_video("refine", 1.0)
     )  # fmt: skip
-    assert np.array_equal(all_of_it, whole)
+    assert np.array_equal(full, whole)
     assert not np.array_equal(scan, whole)
     instants, keys = grid.times(540, Fraction(3)), np.arange(0, 180, 2.0)
     looked = _between(keys, instants, scan, 0.2)
@@ -228,12 +228,12 @@ def test_a_bundle_holds_no_code_and_all_that_is_needed(root: Root) -> None:
     made = train(root, "m", QUICK)
     weights = safetensors.torch.load(stored_bytes(root, WEIGHTS))
     assert weights["head.linear.weight"].shape == (1, 1280)
-    said = json.loads(root.read("models/m/model.json"))["result"]
-    assert (said["format"], said["kind"], said["settings"]) == (2, "image", {"dropout": 0.5})
-    assert said["signals"] == {"pictures": {"version": 1, "settings": {"fit": "squeeze", "size": 96}, "width": 1280}}
-    assert said["backbone"] == {"name": "tf_efficientnet_lite0", "mean": [0.5] * 3, "std": [0.5] * 3}
-    assert said["view"] == {"fps": "3", "size": 96, "fit": "squeeze"}
-    assert said["versions"]["torch"] == torch.__version__
+    result = json.loads(root.read("models/m/model.json"))["result"]
+    assert (result["format"], result["kind"], result["settings"]) == (2, "image", {"dropout": 0.5})
+    assert result["signals"] == {"pictures": {"version": 1, "settings": {"fit": "squeeze", "size": 96}, "width": 1280}}
+    assert result["backbone"] == {"name": "tf_efficientnet_lite0", "mean": [0.5] * 3, "std": [0.5] * 3}
+    assert result["view"] == {"fps": "3", "size": 96, "fit": "squeeze"}
+    assert result["versions"]["torch"] == torch.__version__
     bundle = load_bundle(root, "m")
     assert bundle.threshold == made.result.threshold
     data = bytearray(stored_bytes(root, WEIGHTS))

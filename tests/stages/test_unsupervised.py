@@ -21,7 +21,7 @@ from lolhl.stages.run import run
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.tables import read_scores
-from tests.cli.process import said
+from tests.cli.process import outcome
 from tests.sounds import sounding_video
 from tests.streams import action_video
 
@@ -44,7 +44,7 @@ def root(tmp_path: Path) -> Root:
     return open_root(str(tmp_path / "root"))
 
 
-def of(root: Root, vod: str = "v") -> np.ndarray:
+def stored_scores(root: Root, vod: str = "v") -> np.ndarray:
     made = infer(root, NAME, vod)
     return read_scores(root.read(made.outputs[0].key), "scores", "", made.result.frames)
 
@@ -73,7 +73,7 @@ def test_no_picture_is_looked_at(root: Root, loud: Path, monkeypatch: pytest.Mon
     download(root, str(loud))
     monkeypatch.setattr("lolhl.vod.decode.decode", refuse)
     monkeypatch.setattr("lolhl.vod.decode.scan", refuse)
-    scores = of(root)
+    scores = stored_scores(root)
     assert scores[inside(len(scores))].mean() > 0.5 > scores[~inside(len(scores))].mean()
 
 
@@ -85,7 +85,7 @@ def test_a_chat_alone_leads_to_what_it_is_of(root: Root, tmp_path: Path) -> None
     ]  # seven seconds late
     video.with_suffix(".chat.json").write_text(json.dumps({"comments": lines}))
     download(root, str(video), DownloadConfig(chat=True))
-    scores = of(root)
+    scores = stored_scores(root)
     assert infer(root, NAME, "v").result.mode == "grid"
     assert np.median(scores[inside(len(scores))]) > 0.5 > scores[~inside(len(scores))].mean()
 
@@ -99,7 +99,7 @@ def test_without_sound_and_chat_key_frames_are_looked_at(root: Root, sound: bool
     subprocess.run(["ffmpeg", "-v", "error", "-i", str(video), "-c:v", "copy", *mute, str(silent)], check=True)
     download(root, str(silent))
     assert infer(root, NAME, "v").result.mode == "scan"
-    scores = of(root)
+    scores = stored_scores(root)
     assert scores[inside(len(scores))].mean() > scores[~inside(len(scores))].mean() + 0.1
 
 
@@ -138,9 +138,9 @@ def test_methods_are_compared(root: Root, loud: Path, tmp_path: Path) -> None:
 def test_the_verb_says_what_it_did(
     root: Root, loud: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    code, _, _ = said(capsys, ["run", str(loud), "--clips", "none", "--root", root.url])
+    code, _, _ = outcome(capsys, ["run", str(loud), "--clips", "none", "--root", root.url])
     assert code == 0
     assert "no labels were learnt from" in caplog.text
     caplog.clear()
-    code, _, _ = said(capsys, ["infer", NAME, "v", "--root", root.url])
+    code, _, _ = outcome(capsys, ["infer", NAME, "v", "--root", root.url])
     assert (code, caplog.text) == (0, "")

@@ -34,9 +34,9 @@ def flare_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture(params=["weed", "flare"])
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S3Server:
     """An object store, with the environment set to use it."""
-    found: S3Server = request.getfixturevalue(request.param)
-    use(found, monkeypatch, tmp_path)
-    return found
+    store: S3Server = request.getfixturevalue(request.param)
+    use(store, monkeypatch, tmp_path)
+    return store
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
     """An empty root of each kind."""
     if request.param == "folder":
         return open_root(str(tmp_path / "root"))
-    found: S3Server = request.getfixturevalue(request.param)
-    use(found, monkeypatch, tmp_path)
-    return open_root(fresh(found))
+    store: S3Server = request.getfixturevalue(request.param)
+    use(store, monkeypatch, tmp_path)
+    return open_root(fresh(store))
 
 
 def use(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

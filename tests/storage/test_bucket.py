@@ -298,10 +298,10 @@ def test_a_conditional_write_whose_answer_is_lost_is_no_conflict(
     root = open_root(fresh(server))
     if existing:
         root.write("k", b"before")
-    found = root.stat("k")
+    stat = root.stat("k")
     between.requests.clear()
     between.faults.append(Fault("lost", "PUT"))
-    root.write_if("k", b"mine", found.etag if found else None)
+    root.write_if("k", b"mine", stat.etag if stat else None)
     assert between.methods == ["PUT", "PUT", "GET"]
     assert root.read("k") == b"mine"
 
@@ -609,12 +609,12 @@ def test_servers_by_hand_end_with_their_parent(module: str, tmp_path: Path) -> N
 
 
 def _running(folder: str) -> list[str]:
-    found = []
+    commands = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
         if folder in command:
-            found.append(command)
-    return found
+            commands.append(command)
+    return commands

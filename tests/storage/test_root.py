@@ -203,8 +203,8 @@ def test_one_of_racing_writers_wins(root: Root, existing: bool) -> None:
         key = f"k{turn}"
         if existing:
             root.write(key, b"before")
-        found = root.stat(key)
-        etag = found.etag if found else None
+        stat = root.stat(key)
+        etag = stat.etag if stat else None
         together = threading.Barrier(writers)
 
         def write(number: int, key: str = key, etag: str | None = etag, together: threading.Barrier = together) -> bool:

@@ -29,19 +29,21 @@ def main() -> int:
     parser.add_argument("--case", nargs="+", metavar="ID", help="these cases only, and all that their calls print")
     parser.add_argument("--keep", action="store_true", help="with --case: leave the case's folder, and name it")
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1, help="cases at once")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was done until then is still counted
         signal.signal(number, signal.default_int_handler)
-    unknown = [name for name in told.case or () if not _is_case(name)]
+    unknown = [name for name in arguments.case or () if not _is_case(name)]
     if unknown:
         parser.error(f"no case is called {unknown[0]}; the named ones are {', '.join(corpus())}")
-    if told.case:
+    if arguments.case:
         folder = make(finished)
-        return _summary(_told(run(name, folder, verbose=True, keep=told.keep) for name in told.case))
-    seed = random.randrange(2**32) if told.seed is None else told.seed
+        return _summary(_report(run(name, folder, verbose=True, keep=arguments.keep) for name in arguments.case))
+    seed = random.randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
-    names = itertools.chain(corpus(*told.family), itertools.islice(random_cases(seed, told.family), told.cases))
-    return _summary(_told(_all(names, told.jobs, told.minutes)))
+    names = itertools.chain(
+        corpus(*arguments.family), itertools.islice(random_cases(seed, arguments.family), arguments.cases)
+    )
+    return _summary(_report(_all(names, arguments.jobs, arguments.minutes)))
 
 
 def _all(names: Iterable[str], jobs: int, minutes: float) -> Iterator[Result]:
@@ -57,7 +59,7 @@ def _is_case(name: str) -> bool:
     return True
 
 
-def _told(results: Iterable[Result]) -> list[Result]:
+def _report(results: Iterable[Result]) -> list[Result]:
     """Prints each failure in one line, with the command that repeats it, and now and then how many cases there were.
 
     Returns what there was until the end, or until somebody stopped it.

@@ -171,11 +171,11 @@ class Sandbox:
         if done.failed or done.late:
             return None
         try:
-            told: dict[str, Any] = json.loads(done.out.splitlines()[-1], parse_constant=_no_json)
+            answer: dict[str, Any] = json.loads(done.out.splitlines()[-1], parse_constant=_no_json)
         except (ValueError, IndexError) as error:
             self.expect(False, f"{done.call}: prints no JSON ({error})")
             return None
-        return told
+        return answer
 
     def expect(self, holds: object, problem: str) -> None:
         if not holds:
@@ -184,14 +184,14 @@ class Sandbox:
     # What must hold
 
     def _check(self, done: Done, codes: Iterable[int]) -> None:
-        call, said = done.call, done.out + done.err
+        call, output = done.call, done.out + done.err
         if done.late:
             self.problems.append(f"{call}: not over after {done.seconds:.0f} s: {done.error}")
             return
         self.expect(done.code in codes, f"{call}: exit code {done.code}: {done.error}")
         for fault in _FAULT:
-            self.expect(fault not in said, f"{call}: {fault}: {done.error}")
-        if control := _CONTROL.search(said):
+            self.expect(fault not in output, f"{call}: {fault}: {done.error}")
+        if control := _CONTROL.search(output):
             self.problems.append(f"{call}: prints the control character {control[0]!r}")
         if noise := _NOISE.search(done.err):
             self.problems.append(f"{call}: a library writes {noise[0]!r} to the terminal")
@@ -200,7 +200,7 @@ class Sandbox:
             errors = len(_ERROR.findall(done.err))
             self.expect(errors == 1, f"{call}: {errors} lines of error: {done.err[-300:]!r}")
             self.expect(_ERROR.match(done.error), f"{call}: ends with {done.error!r}, which names no verb")
-        self.expect(self.secret not in said, f"{call}: prints a secret: {done.error}")
+        self.expect(self.secret not in output, f"{call}: prints a secret: {done.error}")
         if done.code >= 0:
             left = [path.name for path in self.tmp.iterdir() if path.name.startswith("lolhl-")]
             self.expect(not left, f"{call}: leaves {left} in TMPDIR")

@@ -68,8 +68,8 @@ class Counter:
         return self.end
 
 
-def filling(root: Root, counter: Counter, of: Recipe) -> Filling:
-    return Filling(root, of, "video", 100.0, counter.measure)
+def filling(root: Root, counter: Counter, track_recipe: Recipe) -> Filling:
+    return Filling(root, track_recipe, "video", 100.0, counter.measure)
 
 
 def contents(root: Root) -> dict[str, str]:

@@ -39,13 +39,13 @@ def test_rows_are_given_while_they_are_measured_and_again_from_what_is_stored(ro
 @pytest.mark.parametrize("most", [1, PART - 100, PART + 500, 2 * PART + 600])
 def test_killed_and_run_again_it_ends_with_the_same_bytes(tmp_path: Path, most: int, step: float | None) -> None:
     undisturbed, disturbed = open_root(str(tmp_path / "a")), open_root(str(tmp_path / "b"))
-    of = recipe(layout="grid" if step is None else "scan")
-    filling(undisturbed, Counter(step=step), of).track()
+    track_recipe = recipe(layout="grid" if step is None else "scan")
+    filling(undisturbed, Counter(step=step), track_recipe).track()
     with pytest.raises(KeyboardInterrupt):
-        filling(disturbed, Counter(step=step, most=most), of).track()
-    assert Track.open(disturbed, of) is None
+        filling(disturbed, Counter(step=step, most=most), track_recipe).track()
+    assert Track.open(disturbed, track_recipe) is None
     again = Counter(step=step)
-    filling(disturbed, again, of).track()
+    filling(disturbed, again, track_recipe).track()
     assert contents(disturbed) == contents(undisturbed)
     assert sum(again.seen) == WHOLE - PART * (-(-most // 100) * 100 // PART)
 
@@ -56,8 +56,8 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(tmp_path: Path, most: 
 def test_a_damaged_part_is_made_anew_and_no_other(
     root: Root, damage: str, number: int, step: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    of = recipe(layout="grid" if step is None else "scan")
-    track = filling(root, Counter(step=step), of).track()
+    track_recipe = recipe(layout="grid" if step is None else "scan")
+    track = filling(root, Counter(step=step), track_recipe).track()
     before = contents(root)
     part = track.parts[number]
     data = root.read(part.output.key)
@@ -65,10 +65,10 @@ def test_a_damaged_part_is_made_anew_and_no_other(
     if damage != "gone":
         changed = bytes([*data[:-1], data[-1] ^ 1])
         root.write(part.output.key, {"shorter": data[:-2], "changed": changed, "empty": b""}[damage])
-    assert Track.open(root, of) is None
+    assert Track.open(root, track_recipe) is None
     assert (f"{part.output.key} is damaged, and is made anew" in caplog.text) == (damage != "gone")
     counter = Counter(step=step)
-    filling(root, counter, of).track()
+    filling(root, counter, track_recipe).track()
     assert sum(counter.seen) == part.count
     assert contents(root) == before
 
@@ -135,11 +135,14 @@ def test_of_two_runs_that_fill_at_once_the_first_to_finish_has_its_track(unlocke
 
 
 def test_a_track_of_what_the_video_was_before_is_removed_and_others_stay(root: Root) -> None:
-    for of in (recipe(), recipe("other"), recipe(source="frames/v/x/frameset.json"), recipe(layout="scan")):
-        filling(root, Counter(rows=10, step=2.0 if of.layout == "scan" else None), of).track()
+    for track_recipe in (recipe(), recipe("other"), recipe(source="frames/v/x/frameset.json"), recipe(layout="scan")):
+        filling(root, Counter(rows=10, step=2.0 if track_recipe.layout == "scan" else None), track_recipe).track()
     filling(root, Counter(rows=10), recipe(digest="2")).track()
     left = {stat.key.split("/")[2] for stat in root.list("tracks/v/")}
-    assert left == {of.folder.split("/")[2] for of in (recipe(digest="2"), recipe(source="frames/v/x/frameset.json"))}
+    assert left == {
+        track_recipe.folder.split("/")[2]
+        for track_recipe in (recipe(digest="2"), recipe(source="frames/v/x/frameset.json"))
+    }
 
 
 def test_either_engine_s_track_serves_and_the_own_comes_first(root: Root) -> None:

@@ -38,9 +38,9 @@ def pictures(video: Path) -> list[tuple[Fraction, int]]:
     if probe.probe(video).has_audio:
         command += ["-map", "0:a", "-f", "null", "-"]
     done = subprocess.run(command, capture_output=True, check=True)
-    said = done.stderr.decode()
-    tick = Fraction(re.findall(r"config in time_base: (\d+/\d+)", said)[0])
-    times = [int(pts) * tick for pts in re.findall(r"n: *\d+ pts: *(\d+) pts_time", said)]
+    stderr = done.stderr.decode()
+    tick = Fraction(re.findall(r"config in time_base: (\d+/\d+)", stderr)[0])
+    times = [int(pts) * tick for pts in re.findall(r"n: *\d+ pts: *(\d+) pts_time", stderr)]
     raw = np.frombuffer(done.stdout, dtype=np.uint8).reshape(-1, 240, 320, 3)
     return list(zip(times, [read_number(picture) for picture in raw], strict=True))
 

@@ -37,10 +37,10 @@ def expected(count: int, fps: Fraction, view: View = THREE, late: float = 0.0) -
 def test_each_frame_is_the_picture_on_screen(tmp_path: Path, fps: Fraction, ending: str) -> None:
     video = numbered_video(tmp_path / f"v.{ending}", seconds=8, fps=fps, sound=False)
     length = round(8 * fps) / fps
-    found, exact = numbers(video), expected(math.ceil(length * 3), fps)
-    assert len(found) in (len(exact), len(exact) + (ending == "mkv"))
+    result, exact = numbers(video), expected(math.ceil(length * 3), fps)
+    assert len(result) in (len(exact), len(exact) + (ending == "mkv"))
     # Matroska rounds times to the millisecond: a picture may come that much after its instant.
-    assert all(a == b or (ending == "mkv" and a == b - 1) for a, b in zip(found, exact, strict=False))
+    assert all(a == b or (ending == "mkv" and a == b - 1) for a, b in zip(result, exact, strict=False))
 
 
 @pytest.mark.parametrize("rate", ["1/2", "1", "7/2", "10", "30000/1001"])
@@ -78,12 +78,12 @@ def test_variable_frame_rate(tmp_path: Path) -> None:
     subprocess.run(
         ["ffmpeg", "-v", "error", "-i", steady, "-vf", keep, "-fps_mode", "vfr", "-c:v", "libx264", video], check=True
     )
-    found = numbers(video)
+    result = numbers(video)
     shown = expected(36, Fraction(30))
-    assert found[:6] == shown[:6]
-    assert found[6:15] == [60] * 9  # the picture of 2.0 s stays on screen
-    assert found[15:24] == shown[15:24]
-    assert found[24:] == [n // 3 * 3 for n in shown[24:]]
+    assert result[:6] == shown[:6]
+    assert result[6:15] == [60] * 9  # the picture of 2.0 s stays on screen
+    assert result[15:24] == shown[15:24]
+    assert result[24:] == [n // 3 * 3 for n in shown[24:]]
 
 
 @pytest.mark.parametrize("first", [1, 5, 13, 14, 20, 33, 47])
@@ -166,8 +166,8 @@ def test_an_mp4_is_opened_once_for_all_threads(tmp_path: Path) -> None:
 def test_a_stretch_is_the_same_as_in_the_whole(tmp_path: Path, ending: str, first: int, stop: int) -> None:
     video = numbered_video(tmp_path / f"v.{ending}", seconds=150, size=(64, 64), gop=3, sound=False)
     view = View(Fraction(3), 64, "squeeze")
-    found = [read_number(p) for p in decode(video, view, first=first, stop=stop)]
-    assert found == expected(450, Fraction(30))[first:stop]
+    result = [read_number(p) for p in decode(video, view, first=first, stop=stop)]
+    assert result == expected(450, Fraction(30))[first:stop]
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_other_codecs_and_ways_to_refer_to_pictures(tmp_path: Path, ending: str,
     for view in (View(Fraction(3), 64, "squeeze"), View(Fraction(1, 4), 64, "squeeze")):
         exact = expected(math.ceil(21 * view.fps), Fraction(25), view)
         for first in (0, len(exact) // 2):
-            found = [read_number(p) for p in decode(video, view, first=first)][: len(exact) - first]
+            result = [read_number(p) for p in decode(video, view, first=first)][: len(exact) - first]
             assert all(
-                a - b in ((0, 1) if ending == "mkv" else (0,)) for a, b in zip(exact[first:], found, strict=True)
+                a - b in ((0, 1) if ending == "mkv" else (0,)) for a, b in zip(exact[first:], result, strict=True)
             )
 
 
@@ -203,9 +203,9 @@ def test_other_containers(tmp_path: Path, ending: str) -> None:
     made = numbered_video(tmp_path / "v.mp4", seconds=9, fps=Fraction(25), sound=False, options=("-bf", "0"))
     other = tmp_path / f"o.{ending}"
     subprocess.run(["ffmpeg", "-v", "error", "-i", made, "-c", "copy", other], check=True)
-    found, exact = numbers(other), expected(27, Fraction(25))
-    assert len(found) in (27, 28)
-    assert all(a - b in (0, 1) for a, b in zip(exact, found, strict=False))
+    result, exact = numbers(other), expected(27, Fraction(25))
+    assert len(result) in (27, 28)
+    assert all(a - b in (0, 1) for a, b in zip(exact, result, strict=False))
 
 
 def test_a_stream_that_shows_up_on_the_way_costs_no_picture(tmp_path: Path) -> None:
@@ -226,10 +226,10 @@ def test_a_stream_that_shows_up_on_the_way_costs_no_picture(tmp_path: Path) -> N
 @pytest.mark.parametrize("ending", ["mp4", "ts", "mkv"])
 def test_a_scan_gives_the_key_frames(tmp_path: Path, ending: str) -> None:
     video = numbered_video(tmp_path / f"v.{ending}", seconds=25, fps=Fraction(60), size=(128, 128), gop=2)
-    found = list(scan(video, THREE))
-    assert [time for time, _ in found] == pytest.approx(list(range(0, 25, 2)), abs=0.03)  # sound may begin earlier
-    assert [read_number(picture) for _, picture in found] == list(range(0, 1500, 120))
-    assert [time for time, _ in scan(video, THREE, begin=9)] == [time for time, _ in found if time >= 9]
+    pictures = list(scan(video, THREE))
+    assert [time for time, _ in pictures] == pytest.approx(list(range(0, 25, 2)), abs=0.03)  # sound may begin earlier
+    assert [read_number(picture) for _, picture in pictures] == list(range(0, 1500, 120))
+    assert [time for time, _ in scan(video, THREE, begin=9)] == [time for time, _ in pictures if time >= 9]
     with closing(cpu.Reader(video, THREE)) as reader:
         key_times = reader.key_times(quick=False)
     assert key_times
@@ -242,10 +242,10 @@ def test_a_session_of_ffmpeg_shows_the_same_pictures(tmp_path: Path) -> None:
     whole = list(decode(video, THREE))
     session = cuda.Session(cpu.Reader(video, THREE), THREE, on_card=False)
     for first, stop in ((0, 20), (20, 60), (60, 200), (90, None)):
-        found = list(session.grid(first, stop))
+        pictures = list(session.grid(first, stop))
         assert session.ended == (stop != 60 and stop != 20)
-        assert [read_number(p) for p in found] == [read_number(p) for p in whole[first:stop]]
-        differences = [np.abs(a.astype(int) - b).mean() for a, b in zip(found, whole[first:stop], strict=True)]
+        assert [read_number(p) for p in pictures] == [read_number(p) for p in whole[first:stop]]
+        differences = [np.abs(a.astype(int) - b).mean() for a, b in zip(pictures, whole[first:stop], strict=True)]
         assert max(differences) < 2
 
 
@@ -263,19 +263,19 @@ def test_odd_sizes_and_rotation(tmp_path: Path) -> None:
         )
     info = probe(turned)
     assert (info.width, info.height) == (240, 320)
-    found = list(decode(turned, THREE))
+    pictures = list(decode(turned, THREE))
     as_ffmpeg = list(cuda.Session(cpu.Reader(turned, THREE), THREE, on_card=False).grid(0, None))
-    assert [read_number(p) for p in found] != expected(9, Fraction(30))
-    assert len(found) == len(as_ffmpeg)
-    assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(found, as_ffmpeg, strict=True)) < 2
+    assert [read_number(p) for p in pictures] != expected(9, Fraction(30))
+    assert len(pictures) == len(as_ffmpeg)
+    assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(pictures, as_ffmpeg, strict=True)) < 2
 
 
 @pytest.mark.parametrize("ending", ["mp4", "ts"])
 def test_stills_show_what_frames_show_in_their_own_shape(tmp_path: Path, ending: str) -> None:
     video = numbered_video(tmp_path / f"v.{ending}", seconds=20, size=(320, 180), sound=False)
-    found = list(stills(video, Fraction(3), [50, 3, 59, 0, 100], 160))
-    assert found[4] is None  # after the end
-    pictures = [picture for picture in found if picture is not None]
+    result = list(stills(video, Fraction(3), [50, 3, 59, 0, 100], 160))
+    assert result[4] is None  # after the end
+    pictures = [picture for picture in result if picture is not None]
     assert [picture.shape for picture in pictures] == [(90, 160, 3)] * 4
     assert [read_number(picture) for picture in pictures] == [500, 30, 590, 0]
 
@@ -317,9 +317,9 @@ def test_a_file_that_was_cut_off_gives_what_is_readable(tmp_path: Path) -> None:
     whole = numbered_video(tmp_path / "whole.mp4", seconds=20, sound=False, options=("-movflags", "faststart"))
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    found = numbers(cut)
-    assert 15 < len(found) < 50
-    assert found[:-3] == expected(len(found) - 3, Fraction(30))
+    result = numbers(cut)
+    assert 15 < len(result) < 50
+    assert result[:-3] == expected(len(result) - 3, Fraction(30))
 
 
 def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:

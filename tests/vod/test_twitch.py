@@ -60,8 +60,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
 
 
 def fetch(folder: Path, quality: str = "source", **options: float) -> twitch.Segments:
-    said = twitch.describe(ID)
-    return twitch.fetch(said, said.rendition(quality), folder, **options)  # type: ignore[arg-type]
+    description = twitch.describe(ID)
+    return twitch.fetch(description, description.rendition(quality), folder, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_what_is_on_twitch_but_no_vod(source: str) -> None:
 
 def test_describe(vod: Vod, serve: Serve) -> None:
     with serve(vod):
-        said = twitch.describe(ID)
-    assert said == twitch.TwitchVod(
+        description = twitch.describe(ID)
+    assert description == twitch.TwitchVod(
         id=ID,
         title="LCK Finals: T1 vs GEN",
         seconds=24,
@@ -116,18 +116,20 @@ def test_describe(vod: Vod, serve: Serve) -> None:
         recorded_at=datetime(2024, 9, 8, 8, tzinfo=UTC),
         channel="lck",
     )
-    assert said.rendition("160p") == said.rendition("160p30") == said.renditions[1]
-    assert said.rendition("source") == said.rendition("1080p60") == said.renditions[0]
+    assert description.rendition("160p") == description.rendition("160p30") == description.renditions[1]
+    assert description.rendition("source") == description.rendition("1080p60") == description.renditions[0]
     for quality in ("360p", "audio_only", "Audio Only", "--help", ""):
         with pytest.raises(UsageError, match=r"choose one of source, 1080p60, 160p$"):
-            said.rendition(quality)
+            description.rendition(quality)
 
 
 def test_a_rendition_whose_size_is_not_told(vod: Vod, serve: Serve) -> None:
     qualities = {"chunked": "Source", "480p30": "480p", "720p60": "720p60", "odd": "odd"}
     with serve(dataclasses.replace(vod, qualities=qualities, resolutions=dict.fromkeys(qualities, ""))):
-        found = {one.group: (one.width, one.height, one.fps, one.is_source) for one in twitch.describe(ID).renditions}
-    assert found == {
+        renditions = {
+            one.group: (one.width, one.height, one.fps, one.is_source) for one in twitch.describe(ID).renditions
+        }
+    assert renditions == {
         "chunked": (None, None, None, True),
         "480p30": (853, 480, 30, False),
         "720p60": (1280, 720, 60, False),
@@ -169,10 +171,10 @@ def test_the_smallest_that_serves(there: list[str], size: int, fps: int, chosen:
     renditions = []
     for group, shape, rate in (line.split() for line in there):
         width, height = (None, None) if shape == "?" else map(int, shape.split("x"))
-        of = None if rate == "?" else int(rate)
-        renditions.append(twitch.Rendition(group, group, width, height, of, is_source=group == "chunked"))
-    said = twitch.TwitchVod(ID, "", 24, tuple(renditions[::-1] if turned else renditions), [])
-    assert said.smallest(size, Fraction(fps)).group == chosen
+        frame_rate = None if rate == "?" else int(rate)
+        renditions.append(twitch.Rendition(group, group, width, height, frame_rate, is_source=group == "chunked"))
+    description = twitch.TwitchVod(ID, "", 24, tuple(renditions[::-1] if turned else renditions), [])
+    assert description.smallest(size, Fraction(fps)).group == chosen
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,9 @@ def test_whatever_is_shown_lies_in_the_picture_and_fills_the_output(
     assert made.size == size
     assert 0 < made.title < size[1]
     assert len(made.bands) == (2 if camera else 1)
-    assert all(abs(ours - theirs) <= 1 for ours, theirs in zip(made.source, source, strict=True) if theirs > 1)
+    assert all(
+        abs(side - source_side) <= 1 for side, source_side in zip(made.source, source, strict=True) if source_side > 1
+    )
     for band in made.bands:
         assert band.width == size[0]
         assert band.height >= 2

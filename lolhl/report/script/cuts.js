@@ -13,8 +13,8 @@ const sameMoment = (x, y) => Math.min(x.stop, y.stop) - Math.max(x.start, y.star
 
 /** The highlights of the chosen cut, before anybody judges them. One of a moment that is known goes by its name. */
 function itemsOfCut() {
-  if (chosenCut === presentCut) return found.map((item) => ({ ...item }));
-  const known = found.filter(({ id }) => !items.some((item) => item.id === id && verdictOn(item))); // else two have one id
+  if (chosenCut === presentCut) return highlights.map((item) => ({ ...item }));
+  const known = highlights.filter(({ id }) => !items.some((item) => item.id === id && verdictOn(item))); // else two have one id
   return cuts[chosenCut].spans.map(([start, stop, score, label], place) => {
     const span = { start, stop, score, label, was: [start, stop] };
     const at = known.findIndex((item) => sameMoment(item, span));

@@ -10,8 +10,8 @@ const intensity = series(data.intensity);
 const end = Math.max(data.duration, 1);
 const labels = (data.labels || []).map((label, number) => ({ ...label, number }));
 let added = 0;
-const found = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
-const items = found.map((item) => ({ ...item })); // what is shown: as found, corrected, and added
+const highlights = data.highlights.map((highlight) => ({ ...highlight, id: `h${highlight.rank}`, was: [highlight.start, highlight.stop], removed: false, accepted: false }));
+const items = highlights.map((item) => ({ ...item })); // what is shown: as found, corrected, and added
 const signals = (data.signals || []).map((signal) => ({ ...signal, values: series(signal.values) })); // pages of before have none
 const viewerClips = data.viewer_clips || []; // that viewers made on Twitch; pages of before have none
 const shortLinks = new Map(data.highlights.map((highlight) => [highlight.rank, highlight.short])); // of vertical videos

@@ -89,8 +89,8 @@ def by_pyav(device: str, video: Path, first: int, stop: int) -> Iterator[Tensor]
         assert stream.time_base is not None
         begin = stream.start_time or 0
         container.seek(begin + int(wanted[0] / rate / stream.time_base), stream=stream)
-        coming = iter(wanted)
-        number = next(coming)
+        numbers = iter(wanted)
+        number = next(numbers)
         for frame in container.decode(stream):
             assert frame.pts is not None
             at = round((frame.pts - begin) * stream.time_base * rate)
@@ -98,7 +98,7 @@ def by_pyav(device: str, video: Path, first: int, stop: int) -> Iterator[Tensor]
                 continue
             nv12 = frame if device == "cuda" else frame.reformat(format="nv12")
             yield from_nv12(*(from_dlpack(plane) for plane in nv12.planes))
-            following = next(coming, None)
+            following = next(numbers, None)
             if following is None:
                 return
             number = following
@@ -116,10 +116,10 @@ def by_pynvvideocodec(video: Path, first: int, stop: int) -> Iterator[Tensor]:
         start_frame=wanted[0],
     )
     try:
-        coming, number = set(wanted), wanted[0]
+        numbers, number = set(wanted), wanted[0]
         while number <= wanted[-1] and (batch := decoder.get_batch_frames(_BATCH)):
             for frame in batch:
-                if number in coming:
+                if number in numbers:
                     yield scaled(from_dlpack(frame))
                 number += 1
     finally:
@@ -187,12 +187,12 @@ def difference(pictures: Pictures, video: Path) -> float:
 def ways(folder: Path, decoder: decode.Decoder = "cuda") -> list[Way]:
     """All ways; with `decoder` "cpu" those that can run without a card do the same work there."""
 
-    def of_blog(video: Path, frames: int, _sessions: int) -> None:
+    def blog_run(video: Path, frames: int, _sessions: int) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as pictures:
             command = blog.command(video, Path(pictures), gpu=decoder == "cuda")
             subprocess.run([*command[:-1], "-t", str(float(frames / VIEW.fps)), command[-1]], check=True)
 
-    def of_engines(video: Path, frames: int, sessions: int) -> None:
+    def engines_run(video: Path, frames: int, sessions: int) -> None:
         seconds = float(frames / VIEW.fps) / sessions
         on_card = ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"] if decoder == "cuda" else []
         processes = [
@@ -208,10 +208,10 @@ def ways(folder: Path, decoder: decode.Decoder = "cuda") -> list[Way]:
         if any(codes):
             raise RuntimeError("ffmpeg failed")
 
-    def of_lolhl(video: Path, frames: int, sessions: int) -> None:
-        found = sum(1 for _ in decode.decode(video, VIEW, decoder=decoder, stop=frames, workers=sessions))
-        if found != frames:
-            raise RuntimeError(f"lolhl gave {found} of {frames} frames")
+    def lolhl_run(video: Path, frames: int, sessions: int) -> None:
+        total = sum(1 for _ in decode.decode(video, VIEW, decoder=decoder, stop=frames, workers=sessions))
+        if total != frames:
+            raise RuntimeError(f"lolhl gave {total} of {frames} frames")
 
     def library(name: str, sessions: tuple[int, ...], pictures: Pictures, needs: str) -> Way:
         run = lambda video, frames, count: in_parallel(pictures, video, frames, count)  # noqa: E731
@@ -219,9 +219,9 @@ def ways(folder: Path, decoder: decode.Decoder = "cuda") -> list[Way]:
 
     device: Any = decoder
     return [
-        Way("blog: ffmpeg to full-size JPEG", (1,), of_blog),
-        Way("bare: ffmpeg decodes and drops", FEW, of_engines),
-        Way("lolhl", MANY, of_lolhl, lambda *given: by_lolhl(decoder, *given)),
+        Way("blog: ffmpeg to full-size JPEG", (1,), blog_run),
+        Way("bare: ffmpeg decodes and drops", FEW, engines_run),
+        Way("lolhl", MANY, lolhl_run, lambda *given: by_lolhl(decoder, *given)),
         library("PyNvVideoCodec", MANY, by_pynvvideocodec, "PyNvVideoCodec"),
         library("torchcodec", FEW, lambda *given: by_torchcodec(device, *given), "torchcodec"),
         library("PyAV", FEW, lambda *given: by_pyav(device, *given), "av"),
@@ -266,8 +266,8 @@ def compare(rendition: str, seconds: int, among: list[Way], folder: Path) -> tup
             rows.append([f"{way.name}: failed, {(str(error).splitlines() or [repr(error)])[0][:120]}", *[None] * 6])
     video.unlink()
     columns = ("way", "sessions", "wall s", "x real time", "pictures/s", "per session", "levels from CPU")
-    found = Table(f"{rendition}, {seconds} s of video for each session", columns, rows)
-    return found, _summary(rendition, speeds)
+    table = Table(f"{rendition}, {seconds} s of video for each session", columns, rows)
+    return table, _summary(rendition, speeds)
 
 
 def _summary(rendition: str, speeds: dict[tuple[str, int], float]) -> Table:
@@ -275,8 +275,8 @@ def _summary(rendition: str, speeds: dict[tuple[str, int], float]) -> Table:
     giving = {key: speed for key, speed in speeds.items() if not key[0].startswith(("blog", "bare"))}
     (name, sessions), best = max(giving.items(), key=lambda item: item[1])
 
-    def share(of: float | None, goal: float) -> str | None:
-        return None if not of else f"{best / of:.2f} ({'met' if best / of >= goal else 'missed'}: {goal:g})"
+    def share(base: float | None, goal: float) -> str | None:
+        return None if not base else f"{best / base:.2f} ({'met' if best / base >= goal else 'missed'}: {goal:g})"
 
     columns = ("best way", "sessions", "pictures/s", "x blog's session", f"of {ENGINES} x one session", "of bare")
     blogs = next((speed for (way, _), speed in speeds.items() if way.startswith("blog")), None)

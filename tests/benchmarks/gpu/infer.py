@@ -100,9 +100,9 @@ def _fed(runtime: FeatureRuntime, pictures: Pictures, batches: int) -> float:
     def some(count: int) -> Iterator[Pictures]:
         return repeat(pictures, count)
 
-    sum(len(found) for found in runtime.run(some(3)))
+    sum(len(features) for features in runtime.run(some(3)))
     with measured() as timing:
-        count = sum(len(found) for found in runtime.run(some(batches)))
+        count = sum(len(features) for features in runtime.run(some(batches)))
     return count / timing.wall
 
 

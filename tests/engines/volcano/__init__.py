@@ -92,8 +92,8 @@ def _make(job: dict[str, Any], core: client.CoreV1Api) -> None:
     name, namespace, tasks = job["metadata"]["name"], job["metadata"]["namespace"], job["spec"]["tasks"]
     owner = {"apiVersion": job["apiVersion"], "kind": job["kind"], "name": name, "uid": job["metadata"]["uid"]}
     owned = {"ownerReferences": [{**owner, "controller": True}]}
-    of_job = {"volcano.sh/job-name": name}
-    service = {"clusterIP": "None", "selector": of_job, "publishNotReadyAddresses": True, "ports": [{"port": 1}]}
+    selector = {"volcano.sh/job-name": name}
+    service = {"clusterIP": "None", "selector": selector, "publishNotReadyAddresses": True, "ports": [{"port": 1}]}
     _create(core.create_namespaced_service, namespace, {"metadata": {"name": name, **owned}, "spec": service})
     hosts = {
         f"VC_{task['name'].replace('-', '_').upper()}_HOSTS": ",".join(
@@ -105,14 +105,14 @@ def _make(job: dict[str, Any], core: client.CoreV1Api) -> None:
         template = task["template"]
         for index in range(task["replicas"]):
             host = f"{name}-{task['name']}-{index}"
-            told = [{"name": key, "value": value} for key, value in {**hosts, "VC_TASK_INDEX": str(index)}.items()]
+            variables = [{"name": key, "value": value} for key, value in {**hosts, "VC_TASK_INDEX": str(index)}.items()]
             spec = {
                 **template["spec"],
                 "hostname": host,
                 "subdomain": name,
-                "containers": [{**c, "env": [*c.get("env", []), *told]} for c in template["spec"]["containers"]],
+                "containers": [{**c, "env": [*c.get("env", []), *variables]} for c in template["spec"]["containers"]],
             }
-            labels = {**template["metadata"]["labels"], **of_job, "volcano.sh/task-spec": task["name"]}
+            labels = {**template["metadata"]["labels"], **selector, "volcano.sh/task-spec": task["name"]}
             metadata = {**template["metadata"], **owned, "name": host, "labels": labels}
             _create(core.create_namespaced_pod, namespace, {"metadata": metadata, "spec": spec})
 

@@ -180,8 +180,8 @@ def growing_source(sandbox: Sandbox) -> None:
     if done.failed:
         return
     for manifest in sandbox.root.rglob("vod.json"):
-        told = json.loads(manifest.read_text())
-        for output in told["outputs"]:
+        content = json.loads(manifest.read_text())
+        for output in content["outputs"]:
             stored = (sandbox.root / output["key"]).read_bytes()
             same = len(stored) == output["size"] and hashlib.sha256(stored).hexdigest() == output["sha256"]
             sandbox.expect(same, f"{output['key']} has {len(stored)} bytes, and is described with {output['size']}")

@@ -366,11 +366,11 @@ def bucket(what: str, calls: Sequence[tuple[str, ...]] = S3_CALLS[:3]) -> Callab
     return case
 
 
-FOUND = (
+DOWNLOADS = (
     "cut-without-tag", "length-negative", "length-huge", "chunk-endless", "length-text", "location-broken",
 )  # fmt: skip
 NAMED: Mapping[str, Callable[[Sandbox], None]] = {
-    **{what: download(what) for what in FOUND},
+    **{what: download(what) for what in DOWNLOADS},
     "hosts": host("a..b", f"{'a' * 64}.example", "." * 70, "x" * 300, "\u00e9" * 70, "127.0.0.1:0", "127.0.0.1:99999"),
     **{f"s3-{what}": bucket(what) for what in ("html", "loop-307", "length-huge", "status-500", "skew", "bad-list")},
 }

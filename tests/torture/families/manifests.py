@@ -192,12 +192,12 @@ def damage_table(sandbox: Sandbox, key: str, change: Callable[[Any, Any], Any], 
     described = min(names, key=lambda path: path.name != "scores.json")
 
     def change_manifest(old: bytes) -> bytes:
-        told = json.loads(unsealed(old))
-        told["outputs"] = [output if one["key"] == key else one for one in told["outputs"]]
+        content = json.loads(unsealed(old))
+        content["outputs"] = [output if one["key"] == key else one for one in content["outputs"]]
         target = sandbox.root / key
         target.unlink()
         target.write_bytes(data)
-        return json.dumps(told).encode()
+        return json.dumps(content).encode()
 
     damage(sandbox, described.relative_to(sandbox.finished / "root").as_posix(), change_manifest, *calls)
 
@@ -370,20 +370,20 @@ def _table_change(rng: Any) -> Callable[[Any, Any], Any]:
 def _safetensors(rng: Any, data: bytes) -> bytes:
     """Weights with another header: other shapes, kinds, places or lengths."""
     (length,) = struct.unpack("<Q", data[:8])
-    told = json.loads(data[8 : 8 + length])
-    name = rng.choice([name for name in told if name != "__metadata__"])
+    entries = json.loads(data[8 : 8 + length])
+    name = rng.choice([name for name in entries if name != "__metadata__"])
     match rng.randrange(6):
         case 0:
-            told[name]["shape"] = [2**40]
+            entries[name]["shape"] = [2**40]
         case 1:
-            told[name]["dtype"] = rng.choice(("F64", "I8", "X"))
+            entries[name]["dtype"] = rng.choice(("F64", "I8", "X"))
         case 2:
-            told[name]["data_offsets"] = [0, 2**60]
+            entries[name]["data_offsets"] = [0, 2**60]
         case 3:
-            del told[name]
+            del entries[name]
         case 4:
-            told["new"] = told.pop(name)
+            entries["new"] = entries.pop(name)
         case _:
             return struct.pack("<Q", rng.choice((2**63, 0, len(data) * 2))) + data[8:]
-    header = json.dumps(told).encode()
+    header = json.dumps(entries).encode()
     return struct.pack("<Q", len(header)) + header + data[8 + length :]

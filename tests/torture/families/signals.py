@@ -119,7 +119,7 @@ def chat(lines: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps({"comments": list(lines)})
 
 
-def said(text: str, time: Any = 1.0, user: Any = "me") -> dict[str, Any]:
+def message(text: str, time: Any = 1.0, user: Any = "me") -> dict[str, Any]:
     return {"time": time, "user": user, "text": text}
 
 
@@ -142,7 +142,7 @@ def chat_that_lies(*values: str) -> Callable[[Sandbox], None]:
 
     def case(sandbox: Sandbox) -> None:
         video(sandbox, "film.mp4", seconds=3)
-        sandbox.write("film.chat.json", chat([said("gg")]))
+        sandbox.write("film.chat.json", chat([message("gg")]))
         sandbox.succeed("download", "film.mp4", "--name", "v", "--chat")
         for value in values:
             path = sandbox.root / "vods/v/chat.json"
@@ -166,14 +166,16 @@ NAMED: Mapping[str, Callable[[Sandbox], None]] = {
     "loud-sound": sounding("film.mkv", "-c:a", "pcm_f32le", "-af", "volume=1e30"),
     "no-numbers": sounding("film.mkv", "-c:a", "pcm_f32le", "-af", "aeval='0/0':c=mono"),
     "chat-deep": written("[" * 200_000, good=False),
-    "chat-huge-time": written(chat([said("gg", 10**400)]), good=False),
-    "chat-odd-times": written(chat([said("gg", time) for time in ("nan", "inf", -1e300, "1e999", 1e300)]), good=True),
-    "chat-surrogate": written(chat([said("\ud800 gg", user="\udfff")]), good=True),
-    "chat-long": written(chat([said("ha" * 500_000), said("KEKW " * 100_000), said("a" * 10**6)]), good=True),
-    "chat-many": written(chat([said("LUL", 1.5, f"user{number}") for number in range(100_000)]), good=True),
+    "chat-huge-time": written(chat([message("gg", 10**400)]), good=False),
+    "chat-odd-times": written(
+        chat([message("gg", time) for time in ("nan", "inf", -1e300, "1e999", 1e300)]), good=True
+    ),
+    "chat-surrogate": written(chat([message("\ud800 gg", user="\udfff")]), good=True),
+    "chat-long": written(chat([message("ha" * 500_000), message("KEKW " * 100_000), message("a" * 10**6)]), good=True),
+    "chat-many": written(chat([message("LUL", 1.5, f"user{number}") for number in range(100_000)]), good=True),
     "chat-no-list": written('{"comments": {"time": 3}}', good=False),
     "chat-null": written("null", good=False),
-    "chat-changed": chat_that_lies("", "{}", chat([said("gg", 10**300)]), "[" * 100_000, '{"comments": [3]}'),
+    "chat-changed": chat_that_lies("", "{}", chat([message("gg", 10**300)]), "[" * 100_000, '{"comments": [3]}'),
 }
 
 
@@ -199,10 +201,10 @@ def draw(sandbox: Sandbox) -> None:
 def _chat(sandbox: Sandbox) -> None:
     rng = sandbox.rng
     lines = [
-        said(rng.choice(TEXTS), rng.choice((rng.uniform(0, 4), rng.choice(HOSTILE))), rng.choice(TEXTS))
+        message(rng.choice(TEXTS), rng.choice((rng.uniform(0, 4), rng.choice(HOSTILE))), rng.choice(TEXTS))
         for _ in range(rng.randrange(1, 50))
     ]
-    whole = chat([said("gg", 1.0), said("LUL KEKW", 2.0, "you")])
+    whole = chat([message("gg", 1.0), message("LUL KEKW", 2.0, "you")])
     text = rng.choice((mutate(rng, whole.encode()), json.dumps({"comments": lines}).encode()))
     video(sandbox, "film.mp4", seconds=3)
     sandbox.write("film.chat.json", text)

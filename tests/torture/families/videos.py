@@ -112,8 +112,8 @@ def through(sandbox: Sandbox, name: str, *, seconds: float | Length | None = Non
         sandbox.expect(seconds is None, f"{name} is a video of {seconds} and is refused")
         return
     extracted = sandbox.result("extract", "v", "--size", "64")
-    told = extracted or {}
-    counts: dict[str, Any] = {"extract": told.get("frames")}
+    result = extracted or {}
+    counts: dict[str, Any] = {"extract": result.get("frames")}
     for mode in MODES:
         scored = sandbox.result("infer", "t", "v", "--source", "video", "--mode", mode, "--force")
         counts[mode] = scored and scored["frames"]
@@ -122,9 +122,9 @@ def through(sandbox: Sandbox, name: str, *, seconds: float | Length | None = Non
         sandbox.expect(seconds is None and len(lost) == len(counts), f"{name}: {', '.join(lost)} cannot read it")
         return
     sandbox.expect(len({*counts.values()}) == 1, f"{name}: the grid's length differs: {counts}")
-    says_less = told.get("truncated") or told.get("problem")
+    says_less = result.get("truncated") or result.get("problem")
     if seconds is not None and not says_less:
-        fps = Fraction(told["fps"])
+        fps = Fraction(result["fps"])
         lasts = float(counts["extract"] / fps)
         slack = max(1.0, float(1 / fps))
         length = seconds if isinstance(seconds, Length) else Length(seconds, seconds)
