@@ -2,6 +2,7 @@
 
 import functools
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,7 +22,13 @@ SESSIONS = 9
 
 # A filter's expression: the shape as shown, so that pictures with oblong pixels keep their proportions.
 _SHAPE = f"clip(dar,1/{LONGEST},{LONGEST})"
+_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and on Linux under Windows
 _SEEK_MARGIN = 4.0  # seconds; more than a usual GOP, so that the picture before the first instant is decoded too
+
+
+def has_driver() -> bool:
+    """Whether a GPU may be here. It costs nothing, where `problem` starts a process."""
+    return sys.platform != "linux" or any(Path(device).exists() for device in _DEVICES)
 
 
 @functools.lru_cache(maxsize=64)

@@ -52,7 +52,7 @@ def choose_decoder(video: Path, choice: str, view: View) -> Decoder:
     Raises:
         UsageError: "cuda" was chosen and does not work here.
     """
-    if choice == "cpu":
+    if choice == "cpu" or (choice == "auto" and not cuda.has_driver()):
         return "cpu"
     problem = cuda.problem(video, view)
     if problem is None:

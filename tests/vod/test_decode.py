@@ -359,13 +359,20 @@ def test_names_are_no_options(tmp_path: Path) -> None:
         assert probe(odd).width == 320
 
 
-def test_without_a_gpu_the_decoder_is_the_cpu(tmp_path: Path) -> None:
+def test_without_a_gpu_the_decoder_is_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = numbered_video(tmp_path / "v.mp4", seconds=1)
+    cuda.problem.cache_clear()
     if cuda.problem(video, THREE) is None:
         pytest.skip("there is a GPU here")
-    assert choose_decoder(video, "auto", THREE) == "cpu"
     with pytest.raises(UsageError, match="--decoder cpu"):
         choose_decoder(video, "cuda", THREE)
+    tried = cuda.problem.cache_info().misses
+    monkeypatch.setattr(cuda, "_DEVICES", (str(tmp_path / "no-driver"),))
+    assert choose_decoder(numbered_video(tmp_path / "w.mp4", seconds=1), "auto", THREE) == "cpu"
+    assert cuda.problem.cache_info().misses == tried  # no process was started
+    monkeypatch.setattr(cuda, "_DEVICES", (str(tmp_path),))
+    assert choose_decoder(numbered_video(tmp_path / "x.mp4", seconds=1), "auto", THREE) == "cpu"
+    assert cuda.problem.cache_info().misses == tried + 1
 
 
 @pytest.mark.parametrize(
