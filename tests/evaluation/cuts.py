@@ -210,7 +210,7 @@ class Learnt:
     line: Callable[[Scores], Scores]
 
     @classmethod
-    def of(cls, streams: Sequence[Stream]) -> "Learnt":
+    def from_streams(cls, streams: Sequence[Stream]) -> "Learnt":
         marks = habits((stream.labels, stream.seconds) for stream in streams)
         assert marks
         inside = np.concatenate([stream.inside for stream in streams])
@@ -288,7 +288,7 @@ def figures(way: Way, amount: str, case: Case) -> tuple[list[Cut], list[Cut]]:
 
 @cache
 def learnt_of(streams: tuple[Stream, ...]) -> Learnt:
-    return Learnt.of(streams)
+    return Learnt.from_streams(streams)
 
 
 def load(path: Path) -> list[Case]:

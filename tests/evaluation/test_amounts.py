@@ -46,13 +46,13 @@ def test_adapting_makes_a_quiet_stream_quieter_and_a_wild_one_wilder() -> None:
 
 
 def test_folds_tell_how_far_scores_lie_too_high() -> None:
-    said = [stream(8, sure=0.95), stream(10, sure=0.95)]
-    odds = [np.log(one.vod.scores.clip(0.02, 0.98) / (1 - one.vod.scores.clip(0.02, 0.98))) + 2 for one in said]
+    streams = [stream(8, sure=0.95), stream(10, sure=0.95)]
+    odds = [np.log(one.vod.scores.clip(0.02, 0.98) / (1 - one.vod.scores.clip(0.02, 0.98))) + 2 for one in streams]
     high = [
         replace(one, vod=replace(one.vod, scores=1 / (1 + np.exp(-value))))
-        for one, value in zip(said, odds, strict=True)
+        for one, value in zip(streams, odds, strict=True)
     ]
-    labelled = np.mean([len(one.vod.labels) * 8 / 600 for one in said])
+    labelled = np.mean([len(one.vod.labels) * 8 / 600 for one in streams])
     before, after = (np.mean([one.vod.scores.mean() for one in vods]) for vods in (high, across_vods(high, high)))
     assert before > 2 * labelled
     assert after == pytest.approx(labelled, rel=0.25)

@@ -62,11 +62,11 @@ def bundle(root: Root, alias: str = "challenger") -> bytes:
 def places(root: Root) -> list[str]:
     """All that MLflow's tables say of places of artifacts."""
     with closing(sqlite3.connect(f"{root.url}/mlflow/mlflow.db")) as connection:
-        found = connection.execute(
+        rows = connection.execute(
             "select artifact_location from experiments where name = 'lolhl' union select artifact_uri from runs "
             "union select source from model_versions union select storage_location from model_versions"
         )
-        return [place for (place,) in found if place]
+        return [place for (place,) in rows if place]
 
 
 def test_a_root_that_moved_goes_on_where_it_is_now(root: Root, tmp_path: Path) -> None:
@@ -208,9 +208,9 @@ def test_where_nothing_says_how_a_model_was_published_it_is_published_again(root
 
 def test_a_registered_name_that_is_none_is_the_manifest_s_fault(root: Root) -> None:
     root.delete("models/m/publication.json")
-    said = json.loads(unsealed(root.read("models/m/model.json")))
-    said["config"]["register"] = 7
-    root.write("models/m/model.json", json.dumps(said).encode())
+    stored = json.loads(unsealed(root.read("models/m/model.json")))
+    stored["config"]["register"] = 7
+    root.write("models/m/model.json", json.dumps(stored).encode())
     with pytest.raises(StorageError, match=r"models/m/model.json is damaged"):
         point(root, (Champion("m", "x"),), champions(root).etag)
 
