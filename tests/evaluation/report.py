@@ -30,9 +30,8 @@ Minutes: to watch from the best moment on, until 80 % of the events are half see
 def notes(names: Sequence[str]) -> str:
     """What a reader must know of streams, figures, and of methods that were asked for and not run."""
     missing = [name for name in names if name in BLOG and not scores_of_blog("forth").exists()]
-    remark = (
-        f"\nNot run: {', '.join(missing)}; it takes hours (`python -m tests.evaluation.blog forth`)." if missing else ""
-    )
+    command = "python -m tests.evaluation.blog forth"
+    remark = f"\nNot run: {', '.join(missing)}; it takes most of an hour (`{command}`)." if missing else ""
     return _NOTES + remark
 
 

@@ -78,14 +78,17 @@ def test_scores_of_the_blog_are_read_where_they_are(tmp_path: Path, monkeypatch:
     workshop = Workshop(str(tmp_path / "root"), tmp_path)
     monkeypatch.setattr(workshop, "labels", lambda vods: dict.fromkeys(vods, SPANS))
     assert methods.predict(workshop, "blog", FORTH, HELD) is None
-    np.savez_compressed(
-        tmp_path / "blog-forth.npz", allow_pickle=False, **{vod: np.full(60, 0.7, np.float16) for vod in HELD}
-    )
+    scores = {vod: np.full(60, 0.7, np.float16) for vod in HELD}
+    scores |= {f"{vod}-lstm": np.full(60, 0.2, np.float16) for vod in HELD}
+    np.savez_compressed(tmp_path / "blog-forth.npz", allow_pickle=False, **scores)
     predictions = methods.predict(workshop, "blog", FORTH, HELD)
     assert predictions is not None
     assert [vod.vod for vod in predictions.vods] == list(HELD)
     assert [(span.start, span.stop) for span in predictions.vods[0].spans] == [(0, 20)]
     assert methods.predict(workshop, "blog", FORTH, [f"{HELD[0]}-muted"]) is None
+    recurrent = methods.predict(workshop, "blog with LSTM", FORTH, HELD)
+    assert recurrent is not None
+    assert [list(vod.spans) for vod in recurrent.vods] == [[], [], []]
 
 
 @pytest.mark.slow
