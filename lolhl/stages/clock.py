@@ -46,7 +46,6 @@ class ClockConfig(Config):
         "where the clock lies: x,y,w,h as fractions of the picture or in pixels of its best quality; kept for all VODs "
         "of the channel until --box search (default: as it was kept, else it is searched for)",
     )
-
     rendition: Literal["auto", "stored"] = setting(
         "auto",
         f"what the clock is read from: auto, where a VOD of Twitch is stored with less than {_LINES} lines, a few key "
