@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from lolhl.tracks.rows import Rows
 from lolhl.tracks.track import Track
 from lolhl.vod import decode
 from lolhl.vod.decode import Look
+from lolhl.vod.key_frames import KeyFrames
 from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import Picture, View
 
@@ -89,12 +89,13 @@ class ClockSignal:
         Raises:
             ToolMissing: what reads clocks is not installed.
             VideoError: the video cannot be opened.
+            TwitchError: Twitch does not give the rendition, where one is read.
         """
         video = video_of(source, self.name)
         seconds = video.seconds or float(decode.length(video.path, self.fps).end or 0)
         frames = grid.instants_in(seconds, self.fps)
-        box = self.clock.box or find_box(video.path, seconds)
-        looks = _Looks(video.path, box, self.clock.step, seconds)
+        box = self.clock.box or find_box(video.key_frames, seconds)
+        looks = _Looks(video.key_frames, box, self.clock.step, seconds)
         stop = frames if gap.stop is None else gap.stop
         size = max(1, int(_BLOCK * self.clock.step * self.fps))
         for first in range(gap.first, stop, size):
@@ -141,8 +142,8 @@ class _Looks:
     whatever else is measured.
     """
 
-    def __init__(self, video: Path, box: Rectangle | None, step: float, seconds: float) -> None:
-        self._video, self._box, self._step, self._seconds = video, box, step, seconds
+    def __init__(self, keys: KeyFrames, box: Rectangle | None, step: float, seconds: float) -> None:
+        self._keys, self._box, self._step, self._seconds = keys, box, step, seconds
         self._at: dict[int, Reading] = {}
 
     def between(self, first: float, last: float) -> list[Reading]:
@@ -157,14 +158,14 @@ class _Looks:
         def read(look: Look, number: int) -> Reading:
             return _read(look, box, number * self._step)
 
-        read_ones = decode.look_at_keys(self._video, wanted, read)
+        read_ones = self._keys.look(wanted, read)
         self._at.update(zip(wanted, read_ones, strict=False))
         pairs = [(number, number + 1) for number in range(begin, end + 1) if self._is_border(number)]
 
         def close(look: Look, pair: tuple[int, int]) -> list[Reading]:
             return _closer(look, box, self._at[pair[0]], self._at[pair[1]])
 
-        closer = decode.look_at_keys(self._video, pairs, close) if pairs else ()
+        closer = self._keys.look(pairs, close, exact=True) if pairs else ()
         kept = [self._at[number] for number in range(begin, end + 1) if number in self._at]
         kept += [reading for readings in closer for reading in readings]
         for number in [number for number in self._at if number < end - 1]:
@@ -211,28 +212,28 @@ def _is_like(reading: Reading, low: Reading, high: Reading) -> bool:
     return not agree(reading, high) and high.clock != reading.clock and may_agree(low, reading)
 
 
-def find_box(video: Path, seconds: float) -> Rectangle | None:
+def find_box(keys: KeyFrames, seconds: float) -> Rectangle | None:
     """Where a clock lies on the pictures of a video that runs as it does. None where there is none.
 
     Raises:
         ToolMissing: what reads clocks is not installed.
-        VideoError: the video cannot be opened.
+        VideoError, TwitchError: the key frames cannot be had.
     """
     count = min(_SEARCHED[1], max(_SEARCHED[0], int(seconds / _APART)))
     moments = [(number + 0.5) * seconds / count for number in range(count)]
-    by_moment = list(decode.look_at_keys(video, moments, _usual))
+    by_moment = list(keys.look(moments, _usual))
     votes = Counter(box for boxes in by_moment for box in boxes)
     usual = max(USUAL, key=lambda box: votes[box])
     # Where a usual place is right, some moments say whether another piece of the picture would fit better.
     shown = [moment for moment, boxes in zip(moments, by_moment, strict=False) if usual in boxes]
     searched = shown[:_COMPARED] if len(shown) >= _ENOUGH * count else moments
-    running = [box for boxes in decode.look_at_keys(video, searched, _anywhere) for box in boxes]
+    running = [box for boxes in keys.look(searched, _anywhere) for box in boxes]
     groups = [[other for other in running if _is_same_place(box, other)] for box in running]
     best = max(groups, key=len, default=[])
     places = [usual, *([_around(best)] if best else [])]
     crops = list(dict.fromkeys(_grown(place, share) for place in places for share in _ROOMS))
     by_crop: dict[Rectangle, list[tuple[Reading, Reading]]] = {crop: [] for crop in crops}
-    for read in decode.look_at_keys(video, moments, lambda look, moment: _pairs(look, moment, crops)):
+    for read in keys.look(moments, lambda look, moment: _pairs(look, moment, crops)):
         for crop, pair in read:
             by_crop[crop].append(pair)
     chosen = max(crops, key=lambda crop: _agreement([reading for pair in by_crop[crop] for reading in pair]))

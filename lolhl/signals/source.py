@@ -21,6 +21,8 @@ from lolhl.tracks.filling import End, Gap
 from lolhl.tracks.recipe import Layout
 from lolhl.vod import decode
 from lolhl.vod.decode import Ending
+from lolhl.vod.key_frames import KeyFrames, StoredKeyFrames
+from lolhl.vod.twitch_key_frames import TwitchKeyFrames
 from lolhl.vod.view import Picture, View
 
 Pictures = npt.NDArray[np.uint8]
@@ -90,11 +92,13 @@ class VideoSource:
     Attributes:
         made: the VOD's manifest.
         wanted: where to decode it: "auto", "cpu" or "cuda".
+        rendition: another rendition, of which single key frames are looked at in place of the stored one's.
     """
 
     root: Root
     made: Manifest[Vod]
     wanted: str = "auto"
+    rendition: TwitchKeyFrames | None = None
     kind: ClassVar[Literal["video"]] = "video"
 
     @property
@@ -103,8 +107,9 @@ class VideoSource:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Key → digest of what is read."""
-        return {layout.vod(self.vod): self.made.content_digest()}
+        """Key → digest of what is read. A rendition of Twitch's goes by its name, since it does not change."""
+        other = {"rendition": self.rendition.group} if self.rendition else {}
+        return {layout.vod(self.vod): self.made.content_digest(), **other}
 
     @property
     def seconds(self) -> float:
@@ -114,6 +119,11 @@ class VideoSource:
     def path(self) -> Path:
         """The file on this machine. Raises StorageError where it is gone or changed."""
         return self.made.local(self.root, self.made.result.video, f"lolhl download … --name {self.vod} --force")
+
+    @property
+    def key_frames(self) -> KeyFrames:
+        """Where single key frames are looked at."""
+        return self.rendition or StoredKeyFrames(self.path)
 
     def decoder(self, layout: Layout, view: View) -> decode.Decoder:
         """Where it is decoded; key frames on the CPU. Raises UsageError where a GPU is wanted and cannot do it."""

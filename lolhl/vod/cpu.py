@@ -348,8 +348,10 @@ class Reader:
         """
         tick = math.floor(seconds / self._base)
         key: _Packet | None = None
+        self.ended = True
         for entry in self._packets(tick):  # they may begin some key frames before
             if key is not None and entry.tick is not None and entry.tick > tick:
+                self.ended = False
                 break
             if entry.packet.is_keyframe and entry.tick is not None:
                 key = entry

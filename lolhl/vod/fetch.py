@@ -1,4 +1,4 @@
-"""Fetches a video file over http or https; a fetch that was cut off goes on where it was.
+"""Fetches a video file, or a part of it, over http or https; a fetch that was cut off goes on where it was.
 
 A server may do what it likes, but not for ever: there is a limit to the attempts, to the time in which little
 comes, to the addresses that it sends on to, and to the room on the disk that it fills.
@@ -115,6 +115,56 @@ def fetch(url: str, remote: Remote, target: Path, advance: Callable[[float], Non
     part.replace(target)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Bytes of a file.
+
+    Attributes:
+        first: the place of the first of them in the file.
+        is_last: whether the file ends with them.
+    """
+
+    first: int
+    data: bytes
+    is_last: bool
+
+
+def fetch_part(url: str, first: int, stop: int) -> Part:
+    """Gets the bytes [first, stop) of a file; fewer where it ends before.
+
+    Of a server that sends no parts the file is read from its beginning to there.
+
+    Raises:
+        UsageError: this is no URL of http or https.
+        VideoError: the server does not give them, or the connection dropped again and again.
+    """
+    for pause in _PAUSES:
+        try:
+            return _get_part(url, first, stop)
+        except _Dropped:
+            time.sleep(pause)
+    return _get_part(url, first, stop)
+
+
+def _get_part(url: str, first: int, stop: int) -> Part:
+    given_url = plain(url)
+    with _answer(url, {"Range": f"bytes={first}-{stop - 1}"}) as (response, connection):
+        span = re.match(rf"bytes {first}-(\d{{1,18}})/(\d{{1,18}})", response.headers["Content-Range"] or "")
+        if response.status == 206 and not span:
+            raise VideoError(f"{given_url}: the server sends another part than it was asked for: try again later")
+        if not span:
+            first = 0
+        data = bytearray()
+        blocks = _blocks(response, connection, given_url)
+        while len(data) < stop - first and (block := next(blocks, b"")):
+            data += block
+        is_over = len(data) < stop - first  # else the rest may come, and is not read
+        if is_over and response.length:
+            raise _Dropped(given_url, f"{response.length} bytes are missing")
+        del data[stop - first :]
+        return Part(first, bytes(data), is_over or (span is not None and int(span[1]) + 1 == int(span[2])))
+
+
 class _Dropped(VideoError):
     """The connection failed: another attempt may help."""
 
@@ -164,23 +214,29 @@ def _get_rest(url: str, remote: Remote, part: Path, have: int, advance: Callable
             have = 0
         file.truncate(have)
         file.seek(have)
-        while True:
-            try:
-                block = response.read1(_BLOCK)
-            except (OSError, http.client.HTTPException, ValueError) as error:  # the last: a chunk's odd length
-                raise _Dropped(remote.url, error) from error
-            if not block:
-                break
+        for block in _blocks(response, connection, remote.url):
             _check_room(remote, part, len(block))
             file.write(block)
             have += len(block)
-            connection.count += len(block)
             advance(len(block))
             if remote.size is not None and have > remote.size:
                 break
-        connection.check(remote.url)
     if remote.size is not None and have != remote.size:
         raise _Dropped(remote.url, f"{have} of {remote.size} bytes came")
+
+
+def _blocks(response: http.client.HTTPResponse, connection: "_WatchedConnection", url: str) -> Iterator[bytes]:
+    """Yields the bytes of an answer as they come. Raises _Dropped where the connection fails."""
+    while True:
+        try:
+            block = response.read1(_BLOCK)
+        except (OSError, http.client.HTTPException, ValueError) as error:  # the last: a chunk's odd length
+            raise _Dropped(url, error) from error
+        if not block:
+            break
+        connection.count += len(block)
+        yield block
+    connection.check(url)
 
 
 def _check_room(remote: Remote, part: Path, size: int) -> None:

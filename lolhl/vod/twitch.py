@@ -1,4 +1,4 @@
-"""Twitch, by way of the twitch-dl program: with `twitch_clips` the only module that knows of either.
+"""Twitch, by way of the twitch-dl program: with `twitch_clips` and `twitch_key_frames` all that knows of either.
 
 twitch-dl runs as a process of its own. It keeps each segment of a VOD (some 10 s of video) as a
 file once it is whole, and does not ask for it again: so a download that was cut off goes on.
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -59,6 +59,7 @@ class TwitchVod:
         chapters: in seconds of the VOD; each named as on Twitch, mostly by the game.
         recorded_at: when the recording began; None where Twitch does not say it.
         channel: whose it is, as in the channel's address; None where Twitch does not say it.
+        playlists: Twitch's name of a rendition → the address of its playlist.
     """
 
     id: str
@@ -68,6 +69,7 @@ class TwitchVod:
     chapters: list[Span]
     recorded_at: datetime | None = None
     channel: str | None = None
+    playlists: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def rendition(self, quality: str) -> Rendition:
         """The rendition of this quality: "source", or a name that people or Twitch give it.
@@ -83,9 +85,8 @@ class TwitchVod:
         raise UsageError(f"VOD {self.id} is not there in {quality!r}: choose one of {', '.join(qualities)}")
 
     def smallest(self, size: int, fps: Fraction) -> Rendition:
-        """The rendition with the fewest pixels that serves (see `Rendition.serves`); the best one where none does."""
-        serving = [rendition for rendition in self.renditions if rendition.serves(size, fps)]
-        return min(serving, key=lambda rendition: rendition.cost) if serving else best(self.renditions)
+        """See `smallest`."""
+        return smallest(self.renditions, size, fps)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,12 @@ class Comment:
 def best(renditions: Sequence[Rendition]) -> Rendition:
     """The source rendition; the largest where there is none."""
     return max(renditions, key=lambda rendition: (rendition.is_source, rendition.cost))
+
+
+def smallest(renditions: Sequence[Rendition], size: int, fps: Fraction) -> Rendition:
+    """The rendition with the fewest pixels that serves (see `Rendition.serves`); the best one where none does."""
+    serving = [rendition for rendition in renditions if rendition.serves(size, fps)]
+    return min(serving, key=lambda rendition: rendition.cost) if serving else best(renditions)
 
 
 def vod_id(source: str) -> str | None:
@@ -167,6 +174,7 @@ def describe(vod: str) -> TwitchVod:
         chapters=[_chapter(chapter) for chapter in answer["chapters"]],
         recorded_at=_moment(answer.get("recordedAt")),
         channel=_channel(answer.get("owner")) or _channel(answer.get("creator")),
+        playlists={playlist["group_id"]: playlist["url"] for playlist in answer["playlists"]},
     )
 
 
@@ -245,17 +253,17 @@ def fetch(
     playlist = (folder / "playlist.m3u8").read_text()
     downloaded_playlist = folder / "playlist_downloaded.m3u8"
     downloaded = downloaded_playlist.read_text()
-    names = [name for name, _ in _listed(downloaded)]
+    names = [name for name, _ in listed(downloaded)]
     if not names:
         raise UsageError(f"VOD {vod.id} has no video from {grid.format_time(start)}: choose another --start")
     if "#EXT-X-ENDLIST" not in downloaded:  # else ffmpeg would wait for more
         downloaded_playlist.write_text(f"{downloaded}\n#EXT-X-ENDLIST\n")
     numbers = [int(Path(name).stem) for name in names]
-    borders, addresses = _borders(playlist), [address for address, _ in _listed(playlist)]
+    borders, addresses = borders_of(playlist), [address for address, _ in listed(playlist)]
     muted = [Span(borders[n], borders[n + 1], "muted") for n in numbers if "-muted" in addresses[n]]
     if clock is None:
         clock = _stamp(folder, f"00000{Path(names[0]).suffix}", downloaded)
-    begin = _begin(_stamp(folder, names[0], downloaded) - clock, borders[numbers[0]])
+    begin = begin_of(_stamp(folder, names[0], downloaded) - clock, borders[numbers[0]])
     return Segments(downloaded_playlist, begin, clock, merge(muted, gap=0.01))
 
 
@@ -263,7 +271,7 @@ def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-def _listed(playlist: str) -> Iterator[tuple[str, float]]:
+def listed(playlist: str) -> Iterator[tuple[str, float]]:
     """Yields name and length in seconds of each segment of a playlist."""
     seconds = 0.0
     for line in playlist.splitlines():
@@ -273,12 +281,12 @@ def _listed(playlist: str) -> Iterator[tuple[str, float]]:
             yield line.strip(), seconds
 
 
-def _borders(playlist: str) -> list[float]:
+def borders_of(playlist: str) -> list[float]:
     """Where the segments begin, and where the last one ends, by their lengths in seconds."""
-    return [0.0, *itertools.accumulate(seconds for _, seconds in _listed(playlist))]
+    return [0.0, *itertools.accumulate(seconds for _, seconds in listed(playlist))]
 
 
-def _begin(by_stamps: float, by_lengths: float) -> float:
+def begin_of(by_stamps: float, by_lengths: float) -> float:
     """Where a segment begins, by its timestamp; by the lengths before it where those began anew."""
     by_stamps = (by_stamps + _WRAP / 2) % _WRAP - _WRAP / 2
     return by_stamps if abs(by_stamps - by_lengths) < _JUMP else by_lengths
@@ -326,7 +334,7 @@ class _SegmentProgress:
         counted: names of the segments that were reported to `advance`.
         waiting: number → name of the segments that wait until `watch` was called with all before them.
         next: the number of the segment that `watch` is called with next.
-        borders: see `_borders`; empty until the playlist has come.
+        borders: see `borders_of`; empty until the playlist has come.
     """
 
     def __init__(
@@ -347,7 +355,7 @@ class _SegmentProgress:
         """Calls `advance` and `watch` with what has come since the last look."""
         if not self.borders:
             with suppress(OSError):
-                self.borders = _borders((self.folder / "playlist.m3u8").read_text())
+                self.borders = borders_of((self.folder / "playlist.m3u8").read_text())
         for name in _segment_names(self.folder) - self.counted if self.borders else ():
             self.counted.add(name)
             number = int(name.split(".")[0])

@@ -8,6 +8,7 @@ numbers.
 """
 
 import argparse
+import math
 import random
 import subprocess
 import tempfile
@@ -87,7 +88,7 @@ def main() -> None:
             for number in range(arguments.first, arguments.first + streams):
                 _stream(Path(folder), number, rendition, counts, background)
         root = open_root(f"{folder}/long")
-        video = _long(Path(folder), Path(folder) / f"{arguments.first}-{RENDITIONS[-1].height}.mp4")
+        video = long_stream(Path(folder) / f"{arguments.first}-{RENDITIONS[-1].height}.mp4", _SECONDS)
         download(root, str(video), name="v")
         with result.measured() as timing:
             games = clock(root, "v").result.games
@@ -212,10 +213,10 @@ def _pairs(shown: Clock, played: Sequence[Played]) -> list[tuple[Played, ClockGa
     return pairs
 
 
-def _long(folder: Path, stream: Path) -> Path:
-    """A stream of hours: this one again and again."""
-    path = folder / "long.mp4"
-    again = ["-stream_loop", str(int(HOURS * 3600 / _SECONDS)), "-i", str(stream)]
+def long_stream(stream: Path, seconds: float) -> Path:
+    """A stream of hours, beside this one of so many seconds: this one again and again."""
+    path = stream.with_name("long.mp4")
+    again = ["-stream_loop", str(math.ceil(HOURS * 3600 / seconds) - 1), "-i", str(stream)]
     subprocess.run([ffmpeg.path(), *ffmpeg.QUIET, "-y", *again, "-c", "copy", str(path)], check=True)
     return path
 

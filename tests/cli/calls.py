@@ -426,6 +426,7 @@ CALLS = [
     Bad("clock a --box 1,2", 2, "--box '1,2'", "write x,y,w,h"),
     Bad("clock a --box 0.9,0,0.2,0.1", 2, "--box 0.9,0,0.2,0.1", "as fractions"),
     Bad("clock a --box nan,0,0.2,0.1", 2, "--box 'nan", "as fractions"),
+    Bad("clock a --rendition 480p", 2, "--rendition '480p'", "auto or stored"),
     Bad("clock", 2, "VOD", "--help"),
     Bad("clock ../a", 2, "'../a'", "name"),
     Bad("clock a --part 2/2", 2, "--part", "--help"),

@@ -33,7 +33,7 @@ _CFG: dict[str, dict[str, Any]] = {
 CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "download": ("download", (), (*_VODS[:1], *_AT)),
     "labels": ("labels", (), ("highlights.tsv", *_AT)),
-    "clock": ("clock", (), (*_VODS, *_AT)),
+    "clock": ("clock", (), (*_VODS, "--rendition", "stored", *_AT)),
     "riot": ("riot", (), (*_VODS[:1], "--riot-id", "Me#EUW", *_AT)),
     "extract": ("extract", (), (*_VODS, *_AT)),
     "extract-replicas-gpu": ("extract", ("--replicas", "2", "--max_retries", "3", *_GPU), (*_VODS, *_AT)),

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -81,6 +81,7 @@ class Faults:
         rate: bytes a second that all segments share, or 0 for no limit.
         held: part of a path → what its answer waits for; after a minute it is an error.
         body: part of a path → what is answered in place of the truth.
+        knows_ranges: whether a part of a segment can be had.
     """
 
     cut: dict[str, int] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Faults:
     rate: float = 0.0
     held: dict[str, threading.Event] = field(default_factory=dict)
     body: dict[str, bytes] = field(default_factory=dict)
+    knows_ranges: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _busy_until: float = 0.0
 
@@ -104,11 +106,15 @@ class Faults:
 
 @dataclass(frozen=True)
 class Twitch:
-    """`environ` makes twitch-dl use this server; `requests` lists "host/path" of what was asked."""
+    """`environ` makes twitch-dl use this server.
+
+    `requests` lists "host/path" of what was asked, and `sent` how many bytes of segments each answer had at most.
+    """
 
     environ: dict[str, str]
     requests: list[str]
     faults: Faults
+    sent: list[int]
 
     def segments(self) -> list[str]:
         """The segments that were asked for, in order, with their rendition: "chunked/3.ts"."""
@@ -142,18 +148,19 @@ def twitch(folder: Path, *vods: Vod) -> Iterator[Twitch]:
     """
     by_id = {vod.id: vod for vod in vods}
     requests: list[str] = []
+    sent: list[int] = []
     faults = Faults()
 
     class Handler(_Handler):
         pass
 
-    Handler.vods, Handler.requests, Handler.faults = by_id, requests, faults
+    Handler.vods, Handler.requests, Handler.faults, Handler.sent = by_id, requests, faults, sent
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
             with tls_proxy(folder, dict.fromkeys((API, USHER, CDN), server.server_port)) as proxy:
-                yield Twitch(proxy.environ, requests, faults)
+                yield Twitch(proxy.environ, requests, faults, sent)
         finally:
             server.shutdown()
             thread.join()
@@ -164,6 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
     vods: dict[str, Vod]
     requests: list[str]
     faults: Faults
+    sent: list[int]
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -226,7 +234,10 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(self.faults.delay)
             self.faults.carry(file.stat().st_size)
             came = all(event.wait(60) for part, event in self.faults.held.items() if part in self.path)
-            self._answer(file.read_bytes() if came else b"", 200 if came else 504)
+            if came:
+                self._send_segment(file.read_bytes())
+            else:
+                self._answer(b"", 504)
 
     def _noted(self, path: str) -> bool:
         """Notes the request. False when it was answered with a fault's status."""
@@ -241,15 +252,29 @@ class _Handler(BaseHTTPRequestHandler):
                 return False
         return True
 
-    def _answer(self, body: bytes, status: int = 200) -> None:
+    def _send_segment(self, data: bytes) -> None:
+        """Answers with a segment, or the part of it that was asked for."""
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
+        if not span or not self.faults.knows_ranges:
+            self.sent.append(len(data))
+            self._answer(data)
+            return
+        first, stop = int(span[1]), min(int(span[2]) + 1, len(data))
+        self.sent.append(stop - first)
+        self._answer(data[first:stop], 206, f"bytes {first}-{stop - 1}/{len(data)}")
+
+    def _answer(self, body: bytes, status: int = 200, content_range: str = "") -> None:
         self.send_response(status)
+        if content_range:
+            self.send_header("Content-Range", content_range)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         for part, times in self.faults.cut.items():
             if part in self.path and times > 0:
                 self.faults.cut[part] = times - 1
                 body, self.close_connection = body[: len(body) // 2], True
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who asks may have had enough
+            self.wfile.write(body)
 
 
 def _video(vod: Vod) -> dict[str, Any]:

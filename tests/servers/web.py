@@ -73,18 +73,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = web.files[path]
         tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        found = re.fullmatch(r"bytes=(\d+)-", wanted or "")
-        first = int(found[1]) if found and web.knows_ranges and self.headers["If-Range"] in (None, tag) else 0
-        self.send_response(206 if first else 200)
+        span = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
+        if not web.knows_ranges or self.headers["If-Range"] not in (None, tag):
+            span = None
+        first = int(span[1]) if span else 0
+        stop = min(int(span[2]) + 1, len(body)) if span and span[2] else len(body)
+        is_part = first > 0 or stop < len(body)
+        self.send_response(206 if is_part else 200)
         self.send_header("Content-Type", web.types.get(path, "video/mp4"))
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+        if is_part:
+            self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(body)}")
         if web.tells_tags:
             self.send_header("ETag", tag)
         if web.tells_sizes:
-            self.send_header("Content-Length", str(len(body) - first))
+            self.send_header("Content-Length", str(stop - first))
         self.end_headers()
-        body = body[first:]
+        body = body[first:stop]
         if web.cut and not only_looks:
             web.cut -= 1
             body = body[: len(body) * 3 // 4]

@@ -21,6 +21,7 @@ from lolhl.stages.download import download
 from lolhl.storage import Root, open_root
 from lolhl.tracks.rows import PART
 from lolhl.vod.decode import look_at_keys
+from lolhl.vod.key_frames import StoredKeyFrames
 from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import View
 from tests.clocks import CORNER, FONTS, Look, Played, clock_video, drawn
@@ -145,13 +146,13 @@ def test_a_track_that_was_interrupted_goes_on_to_the_same_rows(root: Root) -> No
 
 
 def test_the_place_of_the_clock_is_found(video: Path, tmp_path: Path) -> None:
-    corner = find_box(video, SECONDS)
+    corner = find_box(StoredKeyFrames(video), SECONDS)
     assert corner is not None
     assert abs(corner.left + corner.width / 2 - 0.9775) < 0.02
     assert corner.top + corner.height < 0.06
     moved = Look(box=Rectangle(0.55, 0.12, 0.055, 0.05), font="DejaVuSans.ttf", leading_zero=False)
     other = clock_video(tmp_path / "other.mp4", [Played(5, 290)], seconds=300, fps=2, size=(854, 480), look=moved)
-    box = find_box(other, 300)
+    box = find_box(StoredKeyFrames(other), 300)
     assert box is not None
     assert abs(box.left + box.width / 2 - 0.5775) < 0.01
     assert abs(box.top + box.height / 2 - 0.145) < 0.01
@@ -163,7 +164,7 @@ def test_a_small_clock_is_read_on_a_piece_that_suits_its_font(tmp_path: Path) ->
     look = Look(box, "DejaVuSans-Bold.ttf", (255, 255, 255), (40, 40, 60, 255), leading_zero=False)
     game = Played(12.4, 464.6)
     path = clock_video(tmp_path / "v.mp4", [game], seconds=420, fps=2, size=(640, 360), rate="250k", look=look)
-    found = find_box(path, 420)
+    found = find_box(StoredKeyFrames(path), 420)
     assert found is not None
     keys = look_at_keys(path, [float(time) for time in range(20, 420, 10)], lambda key_at, time: key_at(time))
     right = [key is not None and read_clock(found.cut(key[1])) == game.shows(key[0]) for key in keys]
@@ -172,7 +173,8 @@ def test_a_small_clock_is_read_on_a_piece_that_suits_its_font(tmp_path: Path) ->
 
 
 def test_a_video_without_a_clock_has_no_box(tmp_path: Path) -> None:
-    assert find_box(clock_video(tmp_path / "none.mp4", [], seconds=120, fps=2, size=(320, 180)), 120) is None
+    video = clock_video(tmp_path / "none.mp4", [], seconds=120, fps=2, size=(320, 180))
+    assert find_box(StoredKeyFrames(video), 120) is None
 
 
 def test_without_the_networks_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

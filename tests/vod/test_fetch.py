@@ -131,6 +131,34 @@ def test_servers_that_can_do_less(web: Web, tmp_path: Path) -> None:
     assert sum(seen) == len(BYTES)
 
 
+def test_a_part_of_a_file(web: Web) -> None:
+    url, size = f"{web.url}/a.mp4", len(BYTES)
+    assert fetch.fetch_part(url, 0, 1000) == fetch.Part(0, BYTES[:1000], is_last=False)
+    assert fetch.fetch_part(url, 1000, 2000) == fetch.Part(1000, BYTES[1000:2000], is_last=False)
+    assert fetch.fetch_part(url, 1000, size) == fetch.Part(1000, BYTES[1000:], is_last=True)
+    assert fetch.fetch_part(url, 1000, 2 * size) == fetch.Part(1000, BYTES[1000:], is_last=True)
+    assert web.requests[:2] == ["/a.mp4 bytes=0-999", "/a.mp4 bytes=1000-1999"]
+
+
+def test_a_part_of_a_server_that_sends_none(web: Web) -> None:
+    web.knows_ranges = False
+    url, size = f"{web.url}/a.mp4", len(BYTES)
+    assert fetch.fetch_part(url, 1000, 2000) == fetch.Part(0, BYTES[:2000], is_last=False)
+    assert fetch.fetch_part(url, 1000, 2 * size) == fetch.Part(0, BYTES, is_last=True)
+
+
+def test_a_part_that_breaks_off_is_asked_for_again(web: Web) -> None:
+    url = f"{web.url}/a.mp4"
+    fetch.look(url)
+    web.cut = 2
+    assert fetch.fetch_part(url, 1000, 500_000).data == BYTES[1000:500_000]
+    assert len(web.requests) == 4
+    web.cut = 9
+    with pytest.raises(VideoError, match="bytes are missing"):
+        fetch.fetch_part(url, 1000, 500_000)
+    assert len(web.requests) == 4 + 4
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [(404, "no such file"), (410, "no such file"), (403, "does not let you"), (401, "does not let you"),
