@@ -183,8 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
             name = "clips/" + re.findall(r"period: (\w+)", asked["query"])[0]
         if not self._noted(f"/{name}"):
             return
-        found = re.search(r'\(\s*id: "(\d+)"', asked.get("query", ""))
-        vod = self.vods.get(found[1] if found else asked.get("variables", {}).get("videoID", ""))
+        number = re.search(r'\(\s*id: "(\d+)"', asked.get("query", ""))
+        vod = self.vods.get(number[1] if number else asked.get("variables", {}).get("videoID", ""))
         if vod and vod.state == "unknown":
             vod = None
         match name:

@@ -164,10 +164,10 @@ def test_a_small_clock_is_read_on_a_piece_that_suits_its_font(tmp_path: Path) ->
     look = Look(box, "DejaVuSans-Bold.ttf", (255, 255, 255), (40, 40, 60, 255), leading_zero=False)
     game = Played(12.4, 464.6)
     path = clock_video(tmp_path / "v.mp4", [game], seconds=420, fps=2, size=(640, 360), rate="250k", look=look)
-    found = find_box(StoredKeyFrames(path), 420)
-    assert found is not None
+    place = find_box(StoredKeyFrames(path), 420)
+    assert place is not None
     keys = look_at_keys(path, [float(time) for time in range(20, 420, 10)], lambda key_at, time: key_at(time))
-    right = [key is not None and read_clock(found.cut(key[1])) == game.shows(key[0]) for key in keys]
+    right = [key is not None and read_clock(place.cut(key[1])) == game.shows(key[0]) for key in keys]
     assert len(right) == 40
     assert np.mean(right) > 0.95
 

@@ -60,14 +60,14 @@ def test_the_track_is_read_again_where_it_is_stored(root: Root, monkeypatch: pyt
 
 
 def test_where_the_clock_is_can_be_said_and_is_kept(root: Root) -> None:
-    found = clock(root, "v")
+    first = clock(root, "v")
     made = clock(root, "v", ClockConfig(box="0.955,0,0.045,0.036"))
     assert len(made.result.games) == 2
     assert clock(root, "v", ClockConfig(box="0,0.5,0.045,0.036")).result.games == []
     assert clock(root, "v").result.games == []  # as it was said
     assert load_place(root, "clock-places/vod-v.json")[0].rectangle == (0, 0.5, 0.045, 0.036)
-    assert clock(root, "v", ClockConfig(box="search")).result.games == found.result.games
-    assert clock(root, "v").result.games == found.result.games
+    assert clock(root, "v", ClockConfig(box="search")).result.games == first.result.games
+    assert clock(root, "v").result.games == first.result.games
     assert layout.command("clock-places/vod-v.json") == "lolhl clock … --box x,y,w,h"
 
 
