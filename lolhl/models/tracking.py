@@ -78,10 +78,7 @@ def check(root: Root) -> None:
         with explained():
             client.get_experiment_by_name(_EXPERIMENT)
         return
-    database = _database(root)
-    with _explained_file(database)():
-        database.parent.mkdir(parents=True, exist_ok=True)
-        _probe_file(database)
+    _own_file(root)
 
 
 def start(root: Root, name: str, digest: str, parameters: Mapping[str, Any]) -> Run:
@@ -258,15 +255,22 @@ def _client(root: Root) -> tuple[Any, "_Explained"]:
         with explained():
             _probe(uri)
             return MlflowClient(uri), explained
-    database = _database(root)
-    explained = _explained_file(database)
+    database, explained = _own_file(root)
     with explained():
-        database.parent.mkdir(parents=True, exist_ok=True)
         if not database.exists():
             _create_database(database)
-        _probe_file(database)
         _relocate(database)
         return MlflowClient(f"sqlite:///{database}"), explained
+
+
+def _own_file(root: Root) -> tuple[Path, "_Explained"]:
+    """The file below the root, which serves or can be made, and what explains errors of it. Raises LolhlError."""
+    database = _database(root)
+    explained = _Explained(f"MLflow at {database}", f"mend it or move it away, or set {_SETTING}")
+    with explained():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        _probe_file(database)
+    return database, explained
 
 
 def _database(root: Root) -> Path:
@@ -380,10 +384,6 @@ class _Explained:
             ):
                 raise LolhlError(f"{self.place} failed ({_line(error)}): {self.advice}") from error
             raise
-
-
-def _explained_file(database: Path) -> _Explained:
-    return _Explained(f"MLflow at {database}", f"mend it or move it away, or set {_SETTING}")
 
 
 def _line(error: Exception) -> str:

@@ -7,7 +7,7 @@ the stored video.
 
 import re
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ class _Segments:
         """A key frame at or before a time of the stored video; see `TwitchKeyFrames.look`. None as of `Look`."""
         time, offset = seconds + self.frames.offset, self.frames.offset
         # What lies before the stored video is not shown there.
-        first = next((number for number, begin in enumerate(self.borders) if begin >= offset - _ROUNDING), 0)
+        first = bisect_left(self.borders, offset - _ROUNDING)
         number = min(max(bisect_right(self.borders, time + _ROUNDING) - 1, first), len(self.addresses) - 1)
         key = self._key_of(number, time if exact else None)
         if exact and key and key[0] > time + _ROUNDING and number > first:  # lengths are rounded, and add up

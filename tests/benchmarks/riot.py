@@ -38,13 +38,11 @@ _OTHERS = (-2 * 24 * 3600, -4000, HOURS * 3600 + 1200, 30 * 3600)  # when matche
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--first", type=int, default=0, help="the number by which the clock's look is drawn")
-    first = parser.parse_args().first
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     starts = [_GAME.start + number * _SECONDS for number in range(MATCHES)]
     with tempfile.TemporaryDirectory(prefix="lolhl-") as temporary, riot() as server:
         folder = Path(temporary)
-        look = drawn_look(random.Random(first), usual=True)
+        look = drawn_look(random.Random(0), usual=True)
         rendition = RENDITIONS[-1]
         path = folder / "game.mp4"
         clock_video(path, [_GAME], seconds=_SECONDS, look=look, size=rendition.size, fps=_FPS, rate=rendition.rate)
@@ -77,7 +75,7 @@ def main() -> None:
     result.write(
         "riot",
         [Table(title, columns, rows)],
-        "python -m tests.benchmarks.riot" + (f" --first {first}" if first else ""),
+        "python -m tests.benchmarks.riot",
         f"""
 The stream is {_LAG:g} s later than its clocks say, and Riot lists matches of the account before and after it too. What
 lies where goes by when each game's clock is 0; Riot's games were placed {games.placed}. Of {shown.looks} pictures that

@@ -14,7 +14,7 @@ from components.pipeline import Stream
 from lolhl.storage import Root, open_root
 from tests.engines import docker
 from tests.engines.docker import TARGETS
-from tests.servers import S3Server
+from tests.servers import S3Server, set_environ
 from tests.servers.seaweedfs import seaweedfs
 from tests.streams import action_video, some_spans, write_stream
 
@@ -44,8 +44,7 @@ def server(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 def root(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Root]:
     """A root in the bucket, for this process too; containers that jobs left are removed."""
     monkeypatch.chdir(REPOSITORY)
-    for name, value in server.environ.items():
-        monkeypatch.setenv(name, value)
+    set_environ(monkeypatch, server.environ)
     # What a container has no use for: paths of this machine.
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.delenv(name, raising=False)

@@ -22,7 +22,7 @@ from tests.engines import docker, kubernetes
 from tests.engines.kubernetes import Cluster
 from tests.engines.volcano import volcano
 from tests.manifests.rendered import Object, copied, kustomize, write_values
-from tests.servers import S3Server
+from tests.servers import S3Server, set_environ
 from tests.servers.seaweedfs import seaweedfs
 from tests.streams import add_stream
 
@@ -104,8 +104,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
             volcano(cluster),
             pytest.MonkeyPatch.context() as patch,
         ):
-            for name, value in server.environ.items():
-                patch.setenv(name, value)
+            set_environ(patch, server.environ)
             objects = rendered(folder, server)
             cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(disk(folder)))
             cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))

@@ -1,13 +1,14 @@
 """The blog's recipe, as it is compared with: its second network sees what lies before a picture."""
 
 import numpy as np
+import numpy.typing as npt
 
 from tests.benchmarks.blog import FPS, SEQUENCE, score_recurrent, train_recurrent
 
 DIMENSIONS = 4
 
 
-def stream(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def stream(seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Features, float32 [n, D], and labels, bool [n]: a highlight follows each flash by a second or two."""
     rng = np.random.default_rng(seed)
     flashes = rng.random(1800) < 0.02

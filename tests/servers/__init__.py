@@ -6,10 +6,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # servers run without it, too
+    import pytest
 
 START_SECONDS = 45.0
 
@@ -46,6 +50,12 @@ class S3Server:
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1",
         }
+
+
+def set_environ(patch: "pytest.MonkeyPatch", environ: Mapping[str, str]) -> None:
+    """Makes this process use a server, by the variables that say where it is."""
+    for name, value in environ.items():
+        patch.setenv(name, value)
 
 
 def free_ports(count: int) -> list[int]:

@@ -22,6 +22,7 @@ from lolhl.storage import Root, open_root
 from lolhl.tracks.rows import PART
 from lolhl.tracks.track import Track
 from tests.cli.process import outcome
+from tests.servers import set_environ
 from tests.servers.seaweedfs import seaweedfs
 from tests.sounds import sounding_video
 from tests.tracks.made import contents
@@ -202,8 +203,7 @@ def test_a_killed_process_leaves_what_another_ends(root: Root) -> None:
 def test_a_bucket_holds_the_same(root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = sounding_video(tmp_path / "v.mp4", seconds=10)
     with seaweedfs(tmp_path / "weed") as server:
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, server.environ)
         monkeypatch.setenv("LOLHL_CACHE", str(tmp_path / "cache"))
         bucket = open_root(f"s3://{server.bucket}/data")
         for place in (root, bucket):

@@ -18,6 +18,7 @@ from lolhl.storage import Root, open_root
 from lolhl.vod import fetch
 from lolhl.vod.twitch_key_frames import TwitchKeyFrames
 from tests.clocks import Played, clock_video
+from tests.servers import set_environ
 from tests.servers.twitch import TOKEN, Twitch, Vod, rendition, twitch
 
 pytest.importorskip("onnxruntime", reason="reading clocks needs lolhl[clock]")
@@ -50,8 +51,7 @@ def vod(tmp_path_factory: pytest.TempPathFactory) -> Vod:
 def server(vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twitch]:
     monkeypatch.setattr(fetch, "_PAUSES", (0.01, 0.01))
     with twitch(tmp_path, vod) as running:
-        for name, value in running.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, running.environ)
         yield running
 
 
@@ -150,8 +150,7 @@ def test_where_twitch_fails_the_stored_video_is_read(
     assert clock(root, ID, AUTO) == made
     # The next run asks again.
     server.faults.status.clear()
-    for name, value in server.environ.items():
-        monkeypatch.setenv(name, value)
+    set_environ(monkeypatch, server.environ)
     check(clock(root, ID, AUTO))
 
 
@@ -186,8 +185,7 @@ def test_a_run_that_was_cut_off_goes_on(root: Root, server: Twitch, monkeypatch:
 def test_no_larger_rendition(vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only = Vod(vod.folder, SECONDS, qualities={"160p30": "160p"}, resolutions={"160p30": "284x160"})
     with twitch(tmp_path, only) as server:
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, server.environ)
         root = downloaded(server, tmp_path / "root")
         clock(root, ID, AUTO)
         assert server.requests == []

@@ -24,6 +24,7 @@ from lolhl.storage import Root, open_root
 from lolhl.vod import fetch
 from lolhl.vod.decode import View, decode
 from lolhl.vod.trim import join
+from tests.servers import set_environ
 from tests.servers.seaweedfs import seaweedfs
 from tests.servers.twitch import Clip, Twitch, Vod, rendition, twitch
 from tests.servers.web import Web
@@ -68,8 +69,7 @@ def root(tmp_path: Path) -> Root:
 @contextmanager
 def serving(vod: Vod, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twitch]:
     with twitch(folder, vod) as server:
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, server.environ)
         yield server
 
 
@@ -602,8 +602,7 @@ def test_an_address_of_no_video(root: Root, web: Web, tmp_path: Path) -> None:
 def test_into_a_bucket(vod: Vod, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOLHL_CACHE", str(tmp_path / "cache"))
     with seaweedfs(tmp_path / "weed") as server, serving(vod, tmp_path, monkeypatch):
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, server.environ)
         root = open_root(f"s3://{server.bucket}/data")
         for source, config, keys in (
             (str(film), DownloadConfig(), ("video.mp4",)),

@@ -20,6 +20,7 @@ from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import open_root
 from lolhl.storage.folder import Folder
+from tests.servers import set_environ
 from tests.servers.seaweedfs import seaweedfs
 from tests.stages.report_root import bumps, make_root
 
@@ -137,8 +138,7 @@ def test_a_video_of_unknown_rate_has_times_only(tmp_path: Path, film: Path, capl
 
 def test_a_bucket_names_no_folder(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with seaweedfs(tmp_path / "weed") as weed:
-        for name, value in weed.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, weed.environ)
         root = open_root(f"s3://{weed.bucket}/data")
         make_root(root, "v1", film, bumps(SECONDS, PEAKS), fps=NTSC)
         highlights(root, "v1", HighlightsConfig(min_length=4))

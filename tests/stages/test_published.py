@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -96,6 +98,13 @@ def test_two_names_of_one_root_do_not_correct_each_other(root: Root, tmp_path: P
     (tmp_path / "link").symlink_to(root.url)
     tracking.start(open_root(str(tmp_path / "link")), "m", "another digest", {})
     assert all(place.startswith(Path(root.url).as_uri() + "/") for place in places(root))
+
+
+def test_the_file_below_the_root_is_looked_at_without_mlflow(root: Root) -> None:
+    code = "import sys; from lolhl.models import tracking; from lolhl.storage import open_root; "
+    code += f"tracking.check(open_root({root.url!r})); print('mlflow' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "False\n"
 
 
 def test_places_that_are_not_ours_stay(root: Root) -> None:

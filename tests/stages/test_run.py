@@ -17,6 +17,7 @@ from lolhl.vod.decode import Ending, Mode
 from lolhl.vod.live_key_frames import LiveKeyFrames
 from lolhl.vod.view import View
 from tests.files import stored_bytes
+from tests.servers import set_environ
 from tests.servers.twitch import Vod, rendition, twitch
 from tests.streams import action_video, some_spans
 
@@ -45,8 +46,7 @@ def test_scores_are_the_same_as_without_looking_ahead(
     config = InferConfig(mode=mode)
     seen: list[float] = []
     with twitch(tmp_path, vod) as server:
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, server.environ)
         roots = [open_root(str(shutil.copytree(learnt.url, tmp_path / name))) for name in ("ahead", "after")]
         download(roots[1], ID)
         infer(roots[1], "m", ID, config)

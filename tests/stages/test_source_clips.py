@@ -27,6 +27,7 @@ from lolhl.stages.highlights import HighlightsConfig, highlights
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root, open_root
 from lolhl.vod.probe import probe
+from tests.servers import set_environ
 from tests.servers.seaweedfs import seaweedfs
 from tests.servers.twitch import Twitch, Vod, rendition, twitch
 from tests.stages.report_root import add_scores, bumps
@@ -59,8 +60,7 @@ def vod(tmp_path_factory: pytest.TempPathFactory) -> Vod:
 @pytest.fixture
 def server(vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twitch]:
     with twitch(tmp_path, vod) as running:
-        for name, value in running.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, running.environ)
         yield running
 
 
@@ -265,8 +265,7 @@ def test_a_vod_that_has_gone_is_not_asked_for_again(
     def serving(folder: Path, changed: Vod) -> Iterator[Twitch]:
         folder.mkdir()
         with twitch(folder, changed) as server:
-            for name, value in server.environ.items():
-                monkeypatch.setenv(name, value)
+            set_environ(monkeypatch, server.environ)
             yield server
 
     with serving(tmp_path / "there", vod) as server:
@@ -311,8 +310,7 @@ def test_a_bucket(server: Twitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     caplog.set_level(logging.INFO)
     monkeypatch.setenv("LOLHL_CACHE", str(tmp_path / "cache"))
     with seaweedfs(tmp_path / "weed") as weed:
-        for name, value in weed.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, weed.environ)
         root = open_root(f"s3://{weed.bucket}/data")
         scored(root, server)
         made = report(root, ID, config())

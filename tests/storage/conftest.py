@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lolhl.storage import Root, open_root
-from tests.servers import S3Server
+from tests.servers import S3Server, set_environ
 from tests.servers.miniflare import miniflare
 from tests.servers.proxy import Proxy, proxy
 from tests.servers.seaweedfs import seaweedfs
@@ -60,8 +60,7 @@ def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
 def use(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in server.environ.items():
-        monkeypatch.setenv(name, value)
+    set_environ(monkeypatch, server.environ)
     monkeypatch.setenv("LOLHL_CACHE", str(tmp_path / "cache"))
 
 

@@ -18,6 +18,7 @@ from lolhl.labels.spans import Span
 from lolhl.vod import twitch
 from lolhl.vod.probe import probe
 from lolhl.vod.trim import join, trim
+from tests.servers import set_environ
 from tests.servers.twitch import TOKEN, Twitch, Vod, rendition
 from tests.servers.twitch import twitch as twitch_server
 from tests.videos import numbered_video
@@ -52,8 +53,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     @contextmanager
     def run(*vods: Vod) -> Iterator[Twitch]:
         with twitch_server(tmp_path, *vods) as server, monkeypatch.context() as patch:
-            for name, value in server.environ.items():
-                patch.setenv(name, value)
+            set_environ(patch, server.environ)
             yield server
 
     return run

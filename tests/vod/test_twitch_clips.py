@@ -10,6 +10,7 @@ import pytest
 from lolhl.errors import TwitchError
 from lolhl.vod.twitch_clips import PAGES, period_since, viewer_clips
 from lolhl.vod.viewer_clip import ViewerClip
+from tests.servers import set_environ
 from tests.servers.twitch import Clip, Twitch, Vod, twitch
 
 ID = "123456789"
@@ -22,8 +23,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     def run(*clips: Clip, others: tuple[Clip, ...] = ()) -> Iterator[Twitch]:
         vods = (Vod(tmp_path, 7200, clips=clips), Vod(tmp_path, 7200, id="987654321", clips=others))
         with twitch(tmp_path, *vods) as server, monkeypatch.context() as patch:
-            for name, value in server.environ.items():
-                patch.setenv(name, value)
+            set_environ(patch, server.environ)
             yield server
 
     return run

@@ -14,6 +14,7 @@ from lolhl.vod import fetch, twitch_key_frames
 from lolhl.vod.decode import Look, look_at_keys
 from lolhl.vod.key_frames import KeyFrames
 from lolhl.vod.twitch_key_frames import TwitchKeyFrames
+from tests.servers import set_environ
 from tests.servers.twitch import Twitch, Vod, rendition, twitch
 from tests.videos import numbered_video, read_number
 
@@ -44,8 +45,7 @@ def vod(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def server(vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twitch]:
     monkeypatch.setattr(fetch, "_PAUSES", (0.01, 0.01))
     with twitch(tmp_path, vod) as running:
-        for name, value in running.environ.items():
-            monkeypatch.setenv(name, value)
+        set_environ(monkeypatch, running.environ)
         yield running
 
 
