@@ -5,7 +5,8 @@ decibels. A window belongs to the instant in whose time its middle lies. Of an i
 deviation and the highest value of each band are kept.
 
 An instant is known where at least half of its time has sound. The others have NaN in their rows: those of a video
-without sound, of gaps, and of stretches that Twitch has muted.
+without sound, of gaps, and of stretches that were muted: by Twitch, which says so, or by anybody else, which shows as
+silence without any noise for 10 s.
 
 Bands, windows and loudness are written out here, in NumPy, since the libraries cost more than they give: see
 tests/benchmarks/sound.py.
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +40,8 @@ Numbers = npt.NDArray[np.int64]
 _QUIETEST = 1e-10  # power that is added, so that silence has -100 dB
 _WAITING = 64  # batches of rows of a part that may wait
 _KNOWN = 0.5  # share of an instant's windows that it needs
+_NOISELESS = -85.0  # dB: dithered 16 bits have -89 here, and no room or game is so quiet
+_MUTED = 10  # seconds without noise, from which on it is no pause of what is heard
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class SoundSignal:
     fps: Fraction
     sound: SoundSettings = SoundSettings()
     name = "sound"
-    version = 1
+    version = 2
     engine = ""
     view: View | None = None
 
@@ -85,13 +89,12 @@ class SoundSignal:
         muted = [(span.start, span.stop) for span in video.made.result.muted]
         parts = _parts(gap.first, frames if gap.stop is None else gap.stop)
         with closing(SoundReader(video.path)) as reader:
-            begins = [max(0.0, float(part.start / self.fps) - self.sound.window) for part in parts]
             if not reader.can_seek():  # each part would read all before
-                begins, parts = begins[:1] and [0.0], parts[:1] and [range(gap.first, parts[-1].stop)]
+                parts = parts[:1] and [range(gap.first, parts[-1].stop)]
         batches = in_order(
             lambda: closing(SoundReader(video.path)),
-            zip(begins, parts, strict=True),
-            lambda reader, part: self._part(reader, *part),
+            parts,
+            lambda reader, part: self._part(reader, part, frames),
             workers=decode.cores(),
             waiting=_WAITING,
         )
@@ -102,8 +105,19 @@ class SoundSignal:
                 yield rows
         return End(frames, float(ending.end or 0), ending.problem)
 
-    def _part(self, reader: SoundReader, begin: float, part: range) -> Generator[Rows, None, None]:
-        """Yields the rows of these instants, by the sound from `begin` seconds on."""
+    def _part(self, reader: SoundReader, part: range, frames: int) -> Generator[Rows, None, None]:
+        """Yields the rows of these instants. Those round them are heard too, to see how long a silence is."""
+        least = ceil(_MUTED * self.fps)
+        wide = range(max(0, part.start - least + 1), min(frames, part.stop + least - 1))
+        first = wide.start
+        for rows in without_muted(self._heard(reader, wide), least):
+            if len(within := rows[max(0, part.start - first) : max(0, part.stop - first)]):
+                yield within
+            first += len(rows)
+
+    def _heard(self, reader: SoundReader, part: range) -> Iterator[Rows]:
+        """Yields the rows of these instants, muted or not."""
+        begin = max(0.0, float(part.start / self.fps) - self.sound.window) if reader.can_seek() else 0.0
         windows = Windows(self.sound, self.fps)
         done = part.start
         for samples in reader.samples(begin, float(part.stop / self.fps) + self.sound.window):
@@ -124,6 +138,31 @@ class SoundSignal:
         return Rows(np.arange(first, stop) * self.fps.denominator / self.fps.numerator, rows)
 
 
+def without_muted(batches: Iterable[Rows], least: int) -> Iterator[Rows]:
+    """Makes stretches of at least so many instants without noise unknown. Yields rows as soon as that is decided.
+
+    Args:
+        batches: rows of `sound`, in order. None is empty.
+    """
+    recent, done = Rows(np.empty(0), np.empty((0, 1), np.float16)), 0  # rows, and how many of them were yielded
+    for rows in batches:
+        recent = Rows.join([recent, rows]) if len(recent) else rows
+        if (stop := len(recent) - least + 1) > done:
+            yield _unmuted(recent, least)[done:stop]
+            recent, done = recent[max(0, stop - least) :], min(stop, least)
+    yield _unmuted(recent, least)[done:]
+
+
+def _unmuted(rows: Rows, least: int) -> Rows:
+    noiseless = rows.values[:, -1] < _NOISELESS
+    borders = np.flatnonzero(np.diff(noiseless, prepend=False, append=False)).reshape(-1, 2)
+    values = rows.values.copy()
+    for start, stop in borders:
+        if stop - start >= least:
+            values[start:stop] = np.nan
+    return Rows(rows.times, values)
+
+
 @dataclass(frozen=True)
 class LoudnessSignal:
     """See `lolhl.signals.Signal`. Columns: the loudness of each instant, and of its loudest window; in decibels.
@@ -133,7 +172,7 @@ class LoudnessSignal:
 
     fps: Fraction
     name = "loudness"
-    version = 1
+    version = 2
     engine = ""
     view: View | None = None
 

@@ -98,11 +98,56 @@ def test_rates_and_channels_change_little(root: Root, rate: int, layout: str) ->
     assert values[:40].max() == pytest.approx(-10.65, abs=0.1)  # some of it lies in the band beside it
 
 
-def test_silence_is_known_and_quiet(root: Root) -> None:
-    made = sound_of(root, sound="0")
+def test_a_short_silence_is_known_and_quiet(root: Root) -> None:
+    made = sound_of(root, sound="0", seconds=9.6)
     window = made.read(0, len(made))
     assert window.known.all()
     assert (window.values[:, :40] < -90).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("v.mp4", "aac"), ("v.mkv", "libopus"), ("v.mkv", "libmp3lame"), ("v.mkv", "libvorbis")]
+)
+def test_a_long_silence_is_a_muted_one(root: Root, name: str, codec: str) -> None:
+    """Of no length that a pause has. The other silences here last 4 s."""
+    sound = "0.5*sin(2*PI*1000*t)*(between(t,4,5)+between(t,9,10)+between(t,25,26))"
+    made = sound_of(root, name=name, codec=codec, sound=sound, seconds=30)
+    muted = np.flatnonzero(~made.known[:90]) / 3
+    assert muted.min() == pytest.approx(10, abs=0.7)  # until the codec has no echo of the tone
+    assert muted.max() == pytest.approx(24.7, abs=0.7)
+    assert len(muted) == pytest.approx(45, abs=3)
+
+
+@pytest.mark.parametrize(("level", "known"), [(2**-12, True), (2**-15, False)], ids=["a quiet room", "dithered"])
+def test_noise_is_no_silence(root: Root, level: float, known: bool) -> None:
+    """The least step of 16 bits is 2 ** -15: that is how far dither moves a sample."""
+    made = sound_of(root, name="v.mkv", codec="pcm_s16le", sound=f"{2 * level}*(random(0)-0.5)", seconds=20)
+    assert made.known.tolist() == [known] * 60
+
+
+def test_a_silence_over_the_borders_of_parts_is_one(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of 8.5 s at 240 fps lies within it, and less than 10 s of it in those beside. The other lasts 4 s."""
+    fps = Fraction(240)
+    length = PART / 240
+    sound = f"0.5*random(0)*(1-between(t,{length - 1},{2 * length + 1.5})-between(t,{3 * length - 2},{3 * length + 2}))"
+    made = sound_of(root, fps, name="v.mkv", codec="pcm_s16le", sound=sound, seconds=3.5 * length)
+    assert len(made.parts) == 4
+    known = made.known
+    muted = np.flatnonzero(~known[10:-10]) / 240  # but for the edges, which hold no window
+    assert (muted.min(), muted.max()) == pytest.approx((length - 1, 2 * length + 1.5), abs=0.1)
+    assert len(muted) == pytest.approx(240 * (length + 2.5), abs=20)
+    whole = contents(root)
+    gone = [key for key in whole if key.endswith("track.json") or "part-00000001" in key]
+    assert len(gone) == 2
+    for key in gone:
+        root.delete(key)
+    make_track(SoundSignal(fps), video_source(root, "v"), "grid")
+    assert contents(root) == whole
+    monkeypatch.setattr("lolhl.vod.sound.SoundReader.can_seek", lambda _: False)  # all in one
+    for key in whole:
+        root.delete(key)
+    again = make_track(SoundSignal(fps), video_source(root, "v"), "grid")
+    np.testing.assert_array_equal(again.known, known)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +261,7 @@ def test_the_verb_lists_them_and_stores_them(root: Root, capsys: pytest.CaptureF
     download(root, str(sounding_video(Path(root.url).parent / "v.mp4")))
     for signal in ("sound", "loudness"):
         code, out, _ = outcome(capsys, ["track", "v", "--signal", signal, "--root", root.url])
-        assert (code, f"signal {signal}, version 1" in out) == (0, True)
+        assert (code, f"signal {signal}, version 2" in out) == (0, True)
     with pytest.raises(UsageError, match=r"there are pictures, sound, loudness"):
         track(root, "v", TrackConfig(signal="smell"))
 
