@@ -65,15 +65,15 @@ MENDS = (
     ),
     # 4: the user's file
     mend(
-        4, "copy", "calls:linked-source", "lolhl/stages/download.py",
+        4, "copy", "calls:linked-source", "lolhl/stages/origins.py",
         "digest = _copy(self.path, copy, bar)", "digest = copy.hardlink_to(self.path)  # None",
         ("lolhl/manifest.py", "if size not in [output.size for output in self.outputs if output.key == key]:",
          "if False:"),
     ),
     mend(
-        4, "copy-of-growing", "calls:growing-source", "lolhl/stages/download.py",
+        4, "copy-of-growing", "calls:growing-source", "lolhl/stages/origins.py",
         "digest = _copy(self.path, copy, bar)", "digest = copy.hardlink_to(self.path)  # None",
-        ("lolhl/stages/download.py", "if self._now() != self._at_first or copied not in (None, self._sha256):",
+        ("lolhl/stages/origins.py", "if self._now() != self._at_first or copied not in (None, self._sha256):",
          "if False:"),
     ),
     # 5: names
@@ -127,8 +127,8 @@ MENDS = (
         7, "manifests-of-dash", "videos:mpd-part", "lolhl/vod/ffmpeg.py",
         ', "-format_whitelist", ",".join(formats)]', "]",
         # PyAV's libraries do not know DASH, so they refuse it where they look first.
-        ("lolhl/stages/download.py", "        _check_video(self.path, self.source)\n", ""),
-        ("lolhl/stages/download.py", "if remuxed := clock.run_on(", "if remuxed := None and clock.run_on("),
+        ("lolhl/stages/origins.py", "        _check_video(self.path, self.source)\n", ""),
+        ("lolhl/stages/origins.py", "if remuxed := clock.run_on(", "if remuxed := None and clock.run_on("),
     ),
     format_let_in(
         "hls", "videos:hls", 7, ("lolhl/vod/trim.py", "    _check_segments(video)\n    return", "    return")
@@ -368,7 +368,7 @@ MENDS = (
         'text.encode(errors="replace")', "text.encode()",
     ),
     mend(
-        13, "chat-of-strangers", "signals:chat-huge-time", "lolhl/stages/download.py",
+        13, "chat-of-strangers", "signals:chat-huge-time", "lolhl/stages/origins.py",
         "(ValueError, KeyError, TypeError, OverflowError, RecursionError)", "(ValueError, KeyError, TypeError)",
     ),
     # 14: what says the wrong thing
