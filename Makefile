@@ -7,6 +7,8 @@ IMAGES ?= lolhl
 BASE_IMAGE ?= python:3.11.14-slim-bookworm
 TORCH_INDEX ?=
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lolhl/__init__.py)
+# The tests start thousands of processes: each would compile the library anew where this is set.
+unexport PYTHONDONTWRITEBYTECODE
 BENCHMARKS ?= start decode engines infer train storage overlap memory scale page
 
 .PHONY: demo test test-fast test-slow lint test-engines test-docker test-slurm test-kubernetes torture torture-mends images push-images version bench bench-gpu evaluate clean
