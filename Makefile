@@ -30,11 +30,11 @@ lint:
 
 test-fast:
 	@.ci/setup test
-	$(BIN)/pytest -n 2 -m "not slow and not engine"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not engine"
 
 test-slow:
 	@.ci/setup test
-	$(BIN)/pytest -n 2 -m "slow and not engine"
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow and not engine"
 
 # An hour of hostile inputs, other ones each time: `make torture ARGUMENTS="--seed 1 --minutes 5 --family videos"`.
 torture:

@@ -9,6 +9,7 @@ from lolhl.labels.spans import Span
 from lolhl.stages.download import download
 from lolhl.stages.labels import labels
 from lolhl.storage import Root
+from tests.made_once import made_once
 
 
 def action_video(path: Path, spans: list[Span], *, seconds: float, seed: int = 0) -> Path:
@@ -20,9 +21,8 @@ def action_video(path: Path, spans: list[Span], *, seconds: float, seed: int = 0
     command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", calm, "-f", "lavfi", "-i", busy]
     command += ["-f", "lavfi", "-i", f"sine=frequency=300:duration={seconds}", "-c:a", "aac"]
     command += ["-filter_complex", f"[0][1]overlay=enable='{during}',noise=alls=5:allf=t", "-map", "2:a"]
-    command += ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30", "-bitexact", str(path)]
-    subprocess.run(command, check=True)
-    return path
+    command += ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30", "-bitexact"]
+    return made_once(path, lambda path: subprocess.run([*command, str(path)], check=True), command)
 
 
 def some_spans(seconds: float, seed: int) -> list[Span]:

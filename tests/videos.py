@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tests.made_once import made_once
+
 BITS = 16
 _COLUMNS = 4  # the number stands as 4 × 4 black or white squares in the middle of the picture
 
@@ -59,14 +61,17 @@ def numbered_video(
     if sound:
         command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={float(count / fps):.6f}", "-c:a", "aac"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p"]
-    command += ["-g", str(round(gop * fps)), "-sc_threshold", "0", *options, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        for number in range(count):
-            picture = numbered_picture(number, *size)
-            for (left, top, width, height), colour in painted.items():
-                picture[top : top + height, left : left + width] = colour
-            process.stdin.write(picture.tobytes())
-        process.stdin.close()
-        assert process.wait() == 0
-    return path
+    command += ["-g", str(round(gop * fps)), "-sc_threshold", "0", *options]
+
+    def make(path: Path) -> None:
+        with subprocess.Popen([*command, str(path)], stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            for number in range(count):
+                picture = numbered_picture(number, *size)
+                for (left, top, width, height), colour in painted.items():
+                    picture[top : top + height, left : left + width] = colour
+                process.stdin.write(picture.tobytes())
+            process.stdin.close()
+            assert process.wait() == 0
+
+    return made_once(path, make, command, count, painted)
