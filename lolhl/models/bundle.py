@@ -73,7 +73,7 @@ class Bundle:
         Raises:
             ModelError: there is no such signal here, or it gives other values than those that the model learnt from.
         """
-        recipe, redo = self.signals[signal], f"lolhl train {self.name} … --force"
+        recipe, redo = self.signals[signal], layout.remake(layout.model(self.name))
 
         def encoder() -> Encoder:
             if self.encoder is None:

@@ -226,6 +226,8 @@ def _learn(
 def _champions_before(root: Root, champions: Champions, digest: str, force: bool) -> tuple[Champion, ...]:
     """The champions before this retraining, the last one last, without those whose models cannot be used.
 
+    The last one is one that can be judged: others than it are not looked into.
+
     A run that was killed after it had promoted finds its own work: then the champion before is the rival.
 
     Args:
@@ -240,7 +242,10 @@ def _champions_before(root: Root, champions: Champions, digest: str, force: bool
     unusable = [former.model for former in before if _is_unusable(root, former.model, force)]
     if unusable:
         log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
-    return tuple(former for former in before if former.model not in unusable)
+    usable = tuple(former for former in before if former.model not in unusable)
+    while usable and _has_other_signals(root, usable[-1].model):
+        usable = usable[:-1]
+    return usable
 
 
 def _is_unusable(root: Root, model: str, force: bool) -> bool:
@@ -258,6 +263,20 @@ def _is_damaged(root: Root, model: str) -> bool:
         return False
     except (Damaged, NotFound, ModelError) as error:
         log.warning("retrain: %s", error)
+        return True
+    return _has_other_signals(root, model)
+
+
+def _has_other_signals(root: Root, model: str) -> bool:
+    """Whether a model learnt from signals that this lolhl measures in another way, so that it cannot be judged."""
+    from lolhl.models.bundle import load_bundle
+
+    used = load_bundle(root, model)
+    try:
+        for signal in used.signals:
+            used.open(signal)
+    except ModelError as error:
+        log.warning("retrain: it is passed over: %s", error)
         return True
     return False
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lolhl import layout, manifest
 from lolhl.data.stretches import keys
-from lolhl.errors import Conflict, Damaged, DatasetError, LolhlError, MissingInput, UsageError, VideoError
+from lolhl.errors import Conflict, Damaged, DatasetError, LolhlError, MissingInput, ModelError, UsageError, VideoError
 from lolhl.evaluate import judge
 from lolhl.evaluate.figures import Gain
 from lolhl.labels.spans import Span
@@ -37,6 +37,7 @@ from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from tests.clock_results import shown_games
 from tests.files import stored_bytes, stored_key
+from tests.results import unsealed
 from tests.servers.miniflare import miniflare
 from tests.storage.conftest import fresh, use
 from tests.streams import action_video, add_stream
@@ -503,3 +504,37 @@ def test_forced_it_passes_a_damaged_champion_over(retrained: Root, tmp_path: Pat
     result = retrain(root, LIKE_M, force=True).result
     assert (result.before, result.rival, result.promoted) == (None, None, True)
     assert [former.model for former in champion.champions(root).listed] == [result.model]
+
+
+def outdate(root: Root, model: str) -> None:
+    """As if the model had learnt from pictures that an earlier lolhl looked at in another way."""
+    key = layout.model(model)
+    values = json.loads(unsealed(root.read(key)))
+    values["result"]["signals"]["pictures"]["version"] = 0
+    root.write(key, json.dumps(values).encode())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("force", [False, True])
+def test_a_champion_that_learnt_from_other_signals_is_passed_over(
+    ready: Root, tmp_path: Path, force: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = copy(ready, tmp_path)
+    outdate(root, "wrong")
+    with pytest.raises(ModelError, match="another version of the signal pictures: run `lolhl train wrong … --force`"):
+        infer(root, "champion", "b")
+    result = retrain(root, LIKE_M, force=force).result
+    assert (result.before, result.rival, result.promoted) == (None, None, True)
+    assert "another version of the signal pictures" in caplog.text
+    assert infer(root, "champion", "b").result.model == result.model
+
+
+@pytest.mark.slow
+def test_forced_it_learns_anew_what_learnt_from_other_signals(retrained: Root, tmp_path: Path) -> None:
+    root = copy(retrained, tmp_path)
+    last = manifest.load(root, layout.RETRAINING, Retraining, "").result
+    outdate(root, last.model)
+    with pytest.raises(ModelError, match="another version of the signal pictures: run `lolhl retrain --force`"):
+        infer(root, "champion", "b")
+    assert retrain(root, LIKE_M, force=True).result == last
+    assert infer(root, "champion", "b").result.model == last.model
