@@ -32,9 +32,10 @@ test-fast:
 	@.ci/setup test
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not engine"
 
+# Slow tests wait for half of their time: for servers, and for what they kill.
 test-slow:
 	@.ci/setup test
-	$(BIN)/pytest -n 2 --dist worksteal -m "slow and not engine"
+	$(BIN)/pytest -n 3 --dist worksteal -m "slow and not engine"
 
 # An hour of hostile inputs, other ones each time: `make torture ARGUMENTS="--seed 1 --minutes 5 --family videos"`.
 torture:
