@@ -21,7 +21,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lolhl import layout, manifest
 from lolhl.config import Config, restored, setting
@@ -45,6 +45,9 @@ from lolhl.stages.retrain_sources import LabelledSource, Media, labelled_sources
 from lolhl.storage import Root
 from lolhl.text import first_few
 from lolhl.vod.view import View
+
+if TYPE_CHECKING:
+    from lolhl.models.bundle import Bundle
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +229,7 @@ def _learn(
 def _champions_before(root: Root, champions: Champions, digest: str, force: bool) -> tuple[Champion, ...]:
     """The champions before this retraining, the last one last, without those whose models cannot be used.
 
-    The last one is one that can be judged: others than it are not looked into.
+    The last one can be judged. Those before it are not opened.
 
     A run that was killed after it had promoted finds its own work: then the champion before is the rival.
 
@@ -243,7 +246,7 @@ def _champions_before(root: Root, champions: Champions, digest: str, force: bool
     if unusable:
         log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
     usable = tuple(former for former in before if former.model not in unusable)
-    while usable and _has_other_signals(root, usable[-1].model):
+    while usable and _has_other_signals(_load(root, usable[-1].model)):
         usable = usable[:-1]
     return usable
 
@@ -255,23 +258,24 @@ def _is_unusable(root: Root, model: str, force: bool) -> bool:
 
 def _is_damaged(root: Root, model: str) -> bool:
     """Whether a model lies there that cannot be used."""
-    from lolhl.models.bundle import load_bundle  # takes seconds, as `train` does
-
     try:
-        load_bundle(root, model)
+        used = _load(root, model)
     except MissingInput:
         return False
     except (Damaged, NotFound, ModelError) as error:
         log.warning("retrain: %s", error)
         return True
-    return _has_other_signals(root, model)
+    return _has_other_signals(used)
 
 
-def _has_other_signals(root: Root, model: str) -> bool:
+def _load(root: Root, model: str) -> "Bundle":
+    from lolhl.models.bundle import load_bundle  # takes seconds, as `train` does
+
+    return load_bundle(root, model)
+
+
+def _has_other_signals(used: "Bundle") -> bool:
     """Whether a model learnt from signals that this lolhl measures in another way, so that it cannot be judged."""
-    from lolhl.models.bundle import load_bundle
-
-    used = load_bundle(root, model)
     try:
         for signal in used.signals:
             used.open(signal)
