@@ -41,7 +41,7 @@ _QUIETEST = 1e-10  # power that is added, so that silence has -100 dB
 _WAITING = 64  # batches of rows of a part that may wait
 _KNOWN = 0.5  # share of an instant's windows that it needs
 _NOISELESS = -85.0  # dB: dithered 16 bits have -89 here, and no room or game is so quiet
-_MUTED = 10  # seconds without noise, from which on it is no pause of what is heard
+_MUTED = 10  # seconds without noise that are no pause any more
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class SoundSignal:
         least = ceil(_MUTED * self.fps)
         wide = range(max(0, part.start - least + 1), min(frames, part.stop + least - 1))
         first = wide.start
-        for rows in without_muted(self._heard(reader, wide), least):
+        for rows in _without_muted(self._heard(reader, wide), least):
             if len(within := rows[max(0, part.start - first) : max(0, part.stop - first)]):
                 yield within
             first += len(rows)
@@ -138,22 +138,24 @@ class SoundSignal:
         return Rows(np.arange(first, stop) * self.fps.denominator / self.fps.numerator, rows)
 
 
-def without_muted(batches: Iterable[Rows], least: int) -> Iterator[Rows]:
-    """Makes stretches of at least so many instants without noise unknown. Yields rows as soon as that is decided.
+def _without_muted(batches: Iterable[Rows], least: int) -> Iterator[Rows]:
+    """Yields the rows of `sound`, in order, as soon as it is decided which of them are muted. Those are unknown.
 
     Args:
-        batches: rows of `sound`, in order. None is empty.
+        batches: rows, some at a time. None is empty.
+        least: instants without noise in a row that are muted.
     """
     recent, done = Rows(np.empty(0), np.empty((0, 1), np.float16)), 0  # rows, and how many of them were yielded
     for rows in batches:
         recent = Rows.join([recent, rows]) if len(recent) else rows
         if (stop := len(recent) - least + 1) > done:
-            yield _unmuted(recent, least)[done:stop]
+            yield _hiding_muted(recent, least)[done:stop]
             recent, done = recent[max(0, stop - least) :], min(stop, least)
-    yield _unmuted(recent, least)[done:]
+    yield _hiding_muted(recent, least)[done:]
 
 
-def _unmuted(rows: Rows, least: int) -> Rows:
+def _hiding_muted(rows: Rows, least: int) -> Rows:
+    """A copy of rows that follow each other, in which muted ones are unknown."""
     noiseless = rows.values[:, -1] < _NOISELESS
     borders = np.flatnonzero(np.diff(noiseless, prepend=False, append=False)).reshape(-1, 2)
     values = rows.values.copy()

@@ -75,6 +75,7 @@ class Wanted(Config):
 
     @property
     def whole(self) -> bool:
+        """Whether all of it is stored, from its beginning to its end."""
         return self.start == 0 and self.stop is None
 
 
@@ -115,7 +116,16 @@ class Origin(Protocol):
     def inputs(self) -> dict[str, str]:
         """A name for what is read → a digest that changes when it does."""
 
-    def fetch(self, folder: ResumableFolder, config: Wanted, watch: twitch.Watch | None) -> Fetched: ...
+    def fetch(self, folder: ResumableFolder, config: Wanted, watch: twitch.Watch | None) -> Fetched:
+        """Gets what is wanted into a folder, in which a run that follows a killed one goes on.
+
+        Args:
+            watch: as of `twitch.fetch`, where the whole of a Twitch VOD is fetched.
+
+        Raises:
+            UsageError: the part holds no picture, or there is no such rendition.
+            TwitchError, VideoError: the video cannot be had, or is none.
+        """
 
 
 def find_origin(source: str) -> Origin:

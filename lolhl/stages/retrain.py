@@ -247,6 +247,7 @@ def _champions_before(root: Root, champions: Champions, digest: str, force: bool
         log.warning("retrain: champions whose models are gone or damaged are passed over: %s", ", ".join(unusable))
     usable = tuple(former for former in before if former.model not in unusable)
     while usable and _has_other_signals(_load(root, usable[-1].model)):
+        log.warning("retrain: champion %s is passed over", usable[-1].model)
         usable = usable[:-1]
     return usable
 
@@ -280,7 +281,7 @@ def _has_other_signals(used: "Bundle") -> bool:
         for signal in used.signals:
             used.open(signal)
     except ModelError as error:
-        log.warning("retrain: it is passed over: %s", error)
+        log.warning("retrain: %s", error)
         return True
     return False
 
