@@ -254,7 +254,7 @@ def _without_enclosed(lines: Sequence[_Line]) -> list[_Line]:
                 continue
             begin, end = max(line.begin, other.begin), min(line.end, other.end)
             own, others = line.within(begin, end), other.within(begin, end)
-            if own < others or (line.begin > other.begin and line.end < other.end):
+            if own < others or (line.begin >= other.begin and line.end <= other.end):
                 line = line.without(begin, end)
             elif _is_voted(shorter := other.without(begin, end)):
                 kept[place] = shorter

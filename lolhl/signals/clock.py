@@ -166,7 +166,8 @@ class _Looks:
             return _closer(look, box, self._at[pair[0]], self._at[pair[1]])
 
         closer = self._keys.look(pairs, close, exact=True) if pairs else ()
-        kept = [self._at[number] for number in range(begin, end + 1) if number in self._at]
+        # A look at a time after the last one may show a key frame before it.
+        kept = [self._at[number] for number in range(begin, end + 2) if number in self._at]
         kept += [reading for readings in closer for reading in readings]
         for number in [number for number in self._at if number < end - 1]:
             del self._at[number]

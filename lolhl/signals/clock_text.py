@@ -21,7 +21,7 @@ from lolhl.errors import ToolMissing
 from lolhl.vod.rectangle import Rectangle
 from lolhl.vod.view import Picture
 
-VERSION = 2  # of this file and of `lolhl.signals.clock`: raise it whenever they read other clocks than before
+VERSION = 3  # of this file and of `lolhl.signals.clock`: raise it whenever they read other clocks than before
 
 _PACKAGE, _ENGINE = "rapidocr", "onnxruntime"
 _HEIGHT = 48  # pixels of a line of text

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 SEARCH = "search"  # in place of a box
 _LINES = 480  # of a picture whose clock can be read well
 _FPS = USUAL.fps  # as models have it, so that they read the same track
-VERSION = 2  # of how games follow from readings: raise it whenever they change
+VERSION = 3  # of how games follow from readings: raise it whenever they change
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,6 +201,19 @@ def test_a_game_that_began_before_the_video() -> None:
     assert (game.start, game.stop, game.zero) == pytest.approx((0, 1300, -700), abs=STEP)
 
 
+@pytest.mark.parametrize("length", [106, 113, 119, 712, 1313, 1912, 2515])
+def test_a_game_that_ends_while_a_minute_ends_with_a_one_is_one_game(length: int) -> None:
+    """Its last clocks may be those of a minute with a colon that was read as a one, see `_meanings`."""
+    played = Played(100, length)
+    low, high = 100 + length // STEP * STEP, 100 + length + STEP
+    closer = []
+    while high - low > 2:
+        middle = (low + high) / 2
+        closer.append(Reading(middle, played.shows(middle)))
+        low, high = (middle, high) if middle < played.stop else (low, middle)
+    assert_shown(games_of([*readings([played], 3000), *closer], 3000), [played], within=3)
+
+
 def test_a_clock_of_the_day_is_no_game() -> None:
     assert games_of([Reading(t * STEP, 21 * 60 + 30 + int(t * STEP / 60)) for t in range(300)], 6000) == ()
     assert games_of([Reading(t * STEP, 5999 - t * 20) for t in range(200)], 4000) == ()

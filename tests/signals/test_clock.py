@@ -145,6 +145,15 @@ def test_a_track_that_was_interrupted_goes_on_to_the_same_rows(root: Root) -> No
     assert [part.output for part in make_track(signal, source, "grid").parts] == expected
 
 
+def test_a_part_that_was_lost_is_measured_again_to_the_same_rows(root: Root) -> None:
+    # Key frames come every 2 s, so a look every 5.3 s shows one that lies before it, also where a part ends.
+    signal = ClockSignal(Fraction(3), ClockSettings(CORNER, 5.3))
+    source = video_source(root, "v")
+    expected = [part.output for part in make_track(signal, source, "grid").parts]
+    root.delete(expected[0].key)
+    assert [part.output for part in make_track(signal, source, "grid").parts] == expected
+
+
 def test_the_place_of_the_clock_is_found(video: Path, tmp_path: Path) -> None:
     corner = find_box(StoredKeyFrames(video), SECONDS)
     assert corner is not None
