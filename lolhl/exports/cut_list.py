@@ -1,7 +1,7 @@
 """What all export formats are written from: the highlights of a VOD, and the videos that they are cut from."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -133,12 +133,32 @@ def with_handles(cuts: Iterable[Cut], seconds: float, duration: float) -> tuple[
     )
 
 
-def records(cuts: Sequence[Cut], begin: int) -> list[tuple[int, Cut]]:
-    """The cuts one after the other: each with the frame at which it begins, the first at `begin`."""
-    placed = []
+@dataclass(frozen=True)
+class Record:
+    """A cut in a sequence.
+
+    Attributes:
+        first, end: the first frame that it takes there, and the one after its last. They are frames of the sequence,
+            whose rate may be another one than that of the cut's video.
+        cut: what is shown.
+    """
+
+    first: int
+    end: int
+    cut: Cut
+
+    @property
+    def frames(self) -> int:
+        return self.end - self.first
+
+
+def records(cuts: Iterable[Cut], begin: int, rate: Rate) -> list[Record]:
+    """The cuts one after the other in a sequence of this rate, the first at frame `begin`."""
+    placed: list[Record] = []
     for cut in cuts:
-        placed.append((begin, cut))
-        begin += cut.frames
+        end = begin + max(1, rate.frame_at(cut.source.rate.seconds(cut.frames)))
+        placed.append(Record(begin, end, cut))
+        begin = end
     return placed
 
 

@@ -1,6 +1,6 @@
 """CMX 3600 edit decision lists, as Premiere, Resolve and Avid open them.
 
-The format holds no frame rate: the sequence must be given that of the sources. Each event refers to its whole source,
+The format holds no frame rate: the sequence must be given that of the sources, or of the first where they differ. Each event refers to its whole source,
 so that cuts can be widened there. The sequence begins at 01:00:00:00, a source at its own timecode, or at 0.
 """
 
@@ -20,11 +20,13 @@ def write(cuts: CutList) -> bytes:
     best = {cut.rank for cut in sorted(cuts.pieces, key=lambda cut: cut.rank)[:_EVENTS]}
     chosen = [cut for cut in cuts.pieces if cut.rank in best]
     rate = chosen[0].source.rate
-    if rate.frames > 100:
-        raise ExportError(f"timecode of an EDL has two digits for frames, which are too few for {rate.frames} a second")
+    fastest = max(cut.source.rate.frames for cut in chosen)
+    if fastest > 100:
+        raise ExportError(f"timecode of an EDL has two digits for frames, which are too few for {fastest} a second")
     lines = [f"TITLE: {one_line(cuts.title)[:70]}", f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"]
-    for number, (begin, cut) in enumerate(records(chosen, rate.hour), start=1):
-        record = [format_timecode(at, rate, drop=rate.drops) for at in (begin, begin + cut.frames)]
+    for number, placed in enumerate(records(chosen, rate.hour, rate), start=1):
+        cut = placed.cut
+        record = [format_timecode(at, rate, drop=rate.drops) for at in (placed.first, placed.end)]
         source = [cut.source.timecode(at) for at in (cut.first, cut.end)]
         lines += [
             "",

@@ -1,12 +1,13 @@
 """Final Cut Pro 7 XML (xmeml 5): Premiere Pro, Resolve, Vegas and others.
 
 A cut's in and out are frames from the begin of its file, whatever timecode is embedded there; that stands with the
-file. Sound is linked to its picture, a track for each channel. Each cut refers to the whole file and can be widened.
+file. Its start and end are frames of the sequence, whose rate is that of the first file. Sound is linked to its
+picture, a track for each channel. Each cut refers to the whole file and can be widened.
 """
 
 from xml.etree import ElementTree as Tree
 
-from lolhl.exports.cut_list import Cut, CutList, Media, one_line, records
+from lolhl.exports.cut_list import Cut, CutList, Media, Record, one_line, records
 from lolhl.timecode import Rate, format_timecode
 
 
@@ -17,7 +18,8 @@ def write(cuts: CutList) -> bytes:
     root = Tree.Element("xmeml", version="5")
     sequence = Tree.SubElement(root, "sequence", id="sequence-1")
     _text(sequence, "name", one_line(cuts.title))
-    _text(sequence, "duration", sum(cut.frames for cut in cuts.pieces))
+    placed = records(cuts.pieces, 0, rate)
+    _text(sequence, "duration", placed[-1].end)
     _add_rate(sequence, rate)
     _add_timecode(sequence, rate, rate.hour, rate.drops)
     media = Tree.SubElement(sequence, "media")
@@ -26,11 +28,10 @@ def write(cuts: CutList) -> bytes:
     files = {video: f"file-{number}" for number, video in enumerate(dict.fromkeys(c.source for c in cuts.pieces), 1)}
     channels = max(cut.source.channels for cut in cuts.pieces)
     described: set[str] = set()
-    placed = records(cuts.pieces, 0)
 
     track = Tree.SubElement(video, "track")
-    for number, (at, cut) in enumerate(placed, start=1):
-        item = _add_item(track, number, 0, at, cut)
+    for number, record in enumerate(placed, start=1):
+        cut, item = record.cut, _add_item(track, number, 0, record)
         _add_file(item, files[cut.source], cut.source, described)
         _add_links(item, number, cut)
         _text(Tree.SubElement(item, "comments"), "mastercomment1", one_line(cut.reason))
@@ -40,9 +41,10 @@ def write(cuts: CutList) -> bytes:
         _add_sound(Tree.SubElement(audio, "format"), first)
     for channel in range(1, channels + 1):
         track = Tree.SubElement(audio, "track")
-        for number, (at, cut) in enumerate(placed, start=1):
+        for number, record in enumerate(placed, start=1):
+            cut = record.cut
             if channel <= cut.source.channels:
-                item = _add_item(track, number, channel, at, cut)
+                item = _add_item(track, number, channel, record)
                 _add_file(item, files[cut.source], cut.source, described)
                 source = Tree.SubElement(item, "sourcetrack")
                 _text(source, "mediatype", "audio")
@@ -53,14 +55,15 @@ def write(cuts: CutList) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n{body}\n'.encode()
 
 
-def _add_item(track: Tree.Element, number: int, channel: int, at: int, cut: Cut) -> Tree.Element:
+def _add_item(track: Tree.Element, number: int, channel: int, record: Record) -> Tree.Element:
     """A piece of a track. `channel` is 0 for the picture."""
+    cut = record.cut
     item = Tree.SubElement(track, "clipitem", id=_item_name(number, channel))
     _text(item, "name", cut.name)
     _text(item, "enabled", "TRUE")
     _text(item, "duration", cut.source.frames)
     _add_rate(item, cut.source.rate)
-    for name, frame in (("start", at), ("end", at + cut.frames), ("in", cut.first), ("out", cut.end)):
+    for name, frame in (("start", record.first), ("end", record.end), ("in", cut.first), ("out", cut.end)):
         _text(item, name, frame)
     return item
 

@@ -1,6 +1,7 @@
 """FCPXML 1.10: Final Cut Pro, and Resolve from 17 on.
 
-Times are exact fractions of a second, all of them whole frames. A video's own times begin at the timecode that is
+Times are exact fractions of a second, all of them whole frames: of the sequence where a cut lies in it, else of its
+video. A video's own times begin at the timecode that is
 embedded in it, so a cut's start is the timecode of its first frame. Each cut refers to the whole video and can be
 widened.
 """
@@ -32,28 +33,28 @@ def write(cuts: CutList) -> bytes:
     rate = first.rate
     event = Tree.SubElement(Tree.SubElement(root, "library"), "event", name=title)
     begin = rate.hour
-    placed = records(cuts.pieces, begin)
+    placed = records(cuts.pieces, begin, rate)
     sequence = Tree.SubElement(
         Tree.SubElement(event, "project", name=title),
         "sequence",
         format=formats[_format_key(first)],
-        duration=_time(sum(cut.frames for cut in cuts.pieces), rate),
+        duration=_time(placed[-1].end - begin, rate),
         tcStart=_time(begin, rate),
         tcFormat="DF" if rate.drops else "NDF",
         audioLayout=_LAYOUTS.get(first.channels, "surround"),
         audioRate=_SAMPLE_RATES.get(first.sample_rate, "48k"),
     )
     spine = Tree.SubElement(sequence, "spine")
-    for at, cut in placed:
-        video = cut.source
+    for record in placed:
+        cut, video = record.cut, record.cut.source
         clip = Tree.SubElement(
             spine,
             "asset-clip",
             ref=assets[video],
-            offset=_time(at, rate),
+            offset=_time(record.first, rate),
             name=cut.name,
             start=_time(video.first_frame + cut.first, video.rate),
-            duration=_time(cut.frames, video.rate),
+            duration=_time(record.frames, rate),
             format=formats[_format_key(video)],
             tcFormat="DF" if video.drop else "NDF",
         )

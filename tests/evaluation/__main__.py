@@ -23,7 +23,7 @@ from lolhl.stages.methods import BUILT_IN
 from tests.benchmarks import result
 from tests.evaluation import report
 from tests.evaluation.material import BACK, CURVE, FORTH, HELD, Direction, Workshop
-from tests.evaluation.methods import MODELS, known, predict, signals_of
+from tests.evaluation.methods import BLOG, MODELS, known, predict, signals_of
 from tests.samples.__main__ import main as render
 from tests.samples.variants import VARIANTS
 
@@ -76,8 +76,9 @@ def _judge(workshop: Workshop, names: Sequence[str], parts: Sequence[str]) -> tu
             report.track(workshop.root, direction.name, figures)
         tables.append(report.cost_table(workshop, names, models))
     if "curve" in parts and models:
+        learnt = [name for name in names if name in MODELS or name in BLOG]
         curve = {
-            minutes: _figures(workshop, models, direction, direction.judge, wanted)
+            minutes: _figures(workshop, learnt, direction, direction.judge, wanted)
             for minutes, direction in CURVE.items()
         }
         tables.append(report.curve_table(curve))

@@ -31,7 +31,7 @@ def notes(names: Sequence[str]) -> str:
     """What a reader must know of streams, figures, and of methods that were asked for and not run."""
     missing = [name for name in names if name in BLOG and not scores_of_blog("forth").exists()]
     command = "python -m tests.evaluation.blog forth"
-    remark = f"\nNot run: {', '.join(missing)}; it takes most of an hour (`{command}`)." if missing else ""
+    remark = f"\nNot run: {', '.join(missing)}; it takes half an hour (`{command}`)." if missing else ""
     return _NOTES + remark
 
 

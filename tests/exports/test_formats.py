@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from typing import Any
 
 import json5
@@ -18,7 +19,7 @@ from lolhl.exports.cut_list import Cut, CutList, Media, records, with_handles
 from lolhl.exports.formats import FORMATS
 from lolhl.exports.media import address_in
 from lolhl.labels.spans import Span
-from lolhl.timecode import Rate
+from lolhl.timecode import Rate, format_timecode
 from tests.test_timecode import RATES
 
 HOSTILE = "a\nb <i> & --> c | \x1b[31m\x00\ufffe\ud800 ]]>"
@@ -204,6 +205,39 @@ def test_edl(rate: Rate, embedded: bool, channels: int) -> None:
     assert [clip.name for clip in timeline.video_tracks()[0]] == ["späte & frühe #1.mp4"] * 3
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [(Rate(30), Rate(60)), (Rate(60), Rate(30)), (Rate(30, is_ntsc=True), Rate(60, is_ntsc=True))]
+)
+def test_cuts_of_another_rate_than_the_sequence_last_as_long_in_it(first: Rate, second: Rate) -> None:
+    """Clips of the source at 60 fps may stand beside those of a stored video at 30."""
+    slow, fast = (Media(f"{rate.fps}.mp4", "a.mp4", rate, rate.frame_at(100), 64, 36) for rate in (first, second))
+    pieces = (
+        Cut(Span(0, 5, "a"), 1, "", slow),
+        Cut(Span(10, 20, "b"), 2, "", fast),
+        Cut(Span(30, 33, "c"), 3, "", slow),
+    )
+    cuts = CutList("v", "", 100.0, "video.mp4", first, pieces)
+    borders = [0, *accumulate(first.frame_at(length) for length in (5, 10, 3))]
+
+    root = etree.fromstring(FORMATS["fcp7"].write(cuts))
+    items = list(root.iter("clipitem"))
+    assert [int(item.findtext("start")) for item in items] == borders[:-1]
+    assert [int(item.findtext("end")) for item in items] == borders[1:]
+    assert int(items[1].findtext("out")) - int(items[1].findtext("in")) == second.frame_at(20) - second.frame_at(10)
+    assert root.findtext("sequence/duration") == str(borders[-1])
+
+    root = etree.fromstring(FORMATS["fcpxml"].write(cuts))
+    begin = seconds(root.find(".//sequence").get("tcStart"))
+    for clip, at, end in zip(root.iter("asset-clip"), borders, borders[1:], strict=False):
+        assert (seconds(clip.get("offset")) - begin) * first.fps == at
+        assert seconds(clip.get("duration")) * first.fps == end - at
+    assert seconds(root.find(".//sequence").get("duration")) * first.fps == borders[-1]
+
+    events = [line.split() for line in FORMATS["edl"].write(cuts).decode().splitlines() if line[:3].isdigit()]
+    records = [[format_timecode(first.hour + at, first, drop=first.drops) for at in pair] for pair in pairwise(borders)]
+    assert [event[6:] for event in events] == records
+
+
 def test_an_edl_holds_999_events_the_best_ones() -> None:
     cuts = cut_list(Rate(30))
     media = cuts.cuts[0].media
@@ -291,7 +325,7 @@ def test_cuts_stay_in_their_video() -> None:
     assert (cut.first, cut.end) == (90, 100)
     assert (Cut(Span(5, 9), 1, "", media).first, Cut(Span(5, 9), 1, "", media).end) == (99, 100)
     assert (Cut(Span(0, 1), 1, "", media, begin=2).first, Cut(Span(0, 1), 1, "", media, begin=2).end) == (0, 1)
-    assert [at for at, _ in records([cut, cut], 30)] == [30, 40]
+    assert [record.first for record in records([cut, cut], 30, cut.source.rate)] == [30, 40]
 
 
 @pytest.mark.parametrize(
