@@ -1,7 +1,8 @@
 """CMX 3600 edit decision lists, as Premiere, Resolve and Avid open them.
 
-The format holds no frame rate: the sequence must be given that of the sources, or of the first where they differ. Each event refers to its whole source,
-so that cuts can be widened there. The sequence begins at 01:00:00:00, a source at its own timecode, or at 0.
+The format holds no frame rate: the sequence must be given that of the sources, or of the first where they differ. Each
+event refers to its whole source, so that cuts can be widened there. The sequence begins at 01:00:00:00, a source at its
+own timecode, or at 0.
 """
 
 from lolhl.errors import ExportError

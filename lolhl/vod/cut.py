@@ -57,6 +57,8 @@ def clip(video: Path, span: Span, target: Path, *, exact: bool, pictures: str = 
         ffmpeg.run(arguments, video, unfinished)
         if exact and not _has_picture(unfinished):
             ffmpeg.run(_still(video, start, stop, key_frame, pictures), video, unfinished)
+            if not _has_picture(unfinished):
+                raise VideoError(f"{video}: no picture can be decoded at {span.start:g} s or before")
 
 
 def _has_picture(clip: Path) -> bool:
@@ -70,7 +72,9 @@ def _still(video: Path, start: Fraction, stop: Fraction, key_frame: "_KeyFrame",
     """Arguments for a span in which no picture begins: the one before it stays on screen."""
     seek = max(Fraction(0), key_frame.decoded - _SEEK_MARGIN)
     begin = f"{float(start - seek):.6f}"
-    picture = f"fps={_STILL_RATE}:start_time={begin}:round=up,setpts=PTS-{begin}/TB,{pictures}"
+    # The last picture of a video stays too, where its sound goes on.
+    stays = "tpad=stop_mode=clone:stop=-1"
+    picture = f"{stays},fps={_STILL_RATE}:start_time={begin}:round=up,setpts=PTS-{begin}/TB,{pictures}"
     sound = f"atrim=start={begin},asetpts=PTS-{begin}/TB"
     arguments = [*_sought(video, seek), "-t", _ffmpeg_time(stop - start), "-map", "0:V:0", "-map", "0:a:0?"]
     return [*arguments, *_EXACT, "-vf", picture, "-af", sound, *_PLAIN]

@@ -156,3 +156,22 @@ def test_an_exact_clip_of_a_gap_shows_the_picture_on_screen(tmp_path: Path, endi
     cut.clip(film, Span(6, 9), tmp_path / "clip.mp4", exact=True)
     assert probe.probe(tmp_path / "clip.mp4").duration == pytest.approx(3, abs=0.1)
     assert {number for _, number in pictures(tmp_path / "clip.mp4")} == {119}
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_an_exact_clip_behind_the_last_picture_shows_it(tmp_path: Path, ending: str) -> None:
+    """Sound may go on where pictures end."""
+    numbers, video = numbered_video(tmp_path / "numbers.mp4", seconds=4, sound=False), tmp_path / f"video.{ending}"
+    sound = ["-f", "lavfi", "-i", "sine=duration=12"]
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(numbers), *sound, "-c:v", "copy", "-c:a", "aac", str(video)], check=True
+    )
+    last = pictures(video)[-1][1]
+    clips = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for clip, span in zip(clips, [Span(7, 9), Span(1, 2)], strict=True):
+        cut.clip(video, span, clip, exact=True)
+    shown = pictures(clips[0])
+    assert {number for _, number in shown} == {last}
+    assert len(shown) == 20
+    cut.reel(clips, tmp_path / "reel.mp4", fade=0.2)
+    assert len(pictures(tmp_path / "reel.mp4")) == len(shown) + len(pictures(clips[1]))
