@@ -83,6 +83,7 @@ def choose(
     threshold: float,
     share: float | None,
     amount: AmountConfig = AmountConfig(),
+    unpadded: Find | None = None,
 ) -> tuple[float, list[Highlight]]:
     """The highlights of a VOD, as many as suit it or as a user asks for, and the threshold that they were found with.
 
@@ -94,13 +95,15 @@ def choose(
         share: of the time that was labelled where the model learnt, if that is known. Without it the model's
             threshold is used as it is.
         amount: what a user asks for.
+        unpadded: gives the highlights at a threshold as they are before seconds are added to them, where any are. What
+            the scores expect is compared with these, so that such seconds change no threshold.
     """
     if amount.threshold is not None:
         return amount.threshold, list(find(amount.threshold))
     levels, duration = np.unique(np.asarray(smoothed, dtype=np.float64)), len(smoothed) / fps
     if share is not None:
         likely = likely_seconds(float(np.sum(smoothed)) / fps, share * duration)
-        threshold = lowest_within(find, levels, likely, _beyond(levels))
+        threshold = lowest_within(unpadded or find, levels, likely, _beyond(levels))
     seconds = amount.seconds(duration)
     if amount.top is None and seconds is None:
         return threshold, list(find(threshold))

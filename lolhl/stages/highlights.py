@@ -137,7 +137,7 @@ def _cut(
     smooth_seconds = scoring.smooth_seconds if config.smooth_seconds is None else config.smooth_seconds
     smoothed = centred_mean(scores, scoring.fps, smooth_seconds)
     limits = config.limits(scoring.threshold, scoring.habits)
-    threshold, highlights = _chosen(_finder(smoothed, scoring.fps, duration, limits), smoothed, scoring, config)
+    threshold, highlights = _chosen(smoothed, scoring, duration, limits, config)
     limits = replace(limits, threshold=threshold)
     return Highlights(
         vod=vod,
@@ -151,8 +151,19 @@ def _cut(
         outside_games=outside,
         rule=_rule(limits, smooth_seconds) + (f" {outside.rule}" if outside else ""),
         highlights=explain(highlights, scored.parts, scoring.fps),
-        reason=None if highlights else reason_for_none(smoothed, limits),
+        reason=None if highlights else _reason_for_none(smoothed, scoring.fps, duration, limits, config),
     )
+
+
+def _reason_for_none(
+    smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, limits: Limits, amount: AmountConfig
+) -> str:
+    """Why there is no highlight: none was found, or none is as short as what is asked for."""
+    too_long = find(smoothed, fps, duration, limits)
+    if not too_long:
+        return reason_for_none(smoothed, limits)
+    shortest = min(highlight.span.duration for highlight in too_long)
+    return f"the shortest of {len(too_long)} lasts {shortest:.1f} s, which is longer than {_asked(amount)} allows"
 
 
 def _finder(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, limits: Limits) -> Find:
@@ -161,11 +172,13 @@ def _finder(smoothed: npt.NDArray[np.floating], fps: Fraction, duration: float, 
 
 
 def _chosen(
-    find_at: Find, smoothed: npt.NDArray[np.floating], scoring: Scoring, amount: AmountConfig
+    smoothed: npt.NDArray[np.floating], scoring: Scoring, duration: float, limits: Limits, amount: AmountConfig
 ) -> tuple[float, list[Highlight]]:
     """The threshold and the highlights, as many as are asked for."""
     share = scoring.habits.share if scoring.habits else None
-    return choose(find_at, smoothed, float(scoring.fps), scoring.threshold, share, amount)
+    find_at = _finder(smoothed, scoring.fps, duration, limits)
+    unpadded = _finder(smoothed, scoring.fps, duration, replace(limits, pad_before=0.0, pad_after=0.0))
+    return choose(find_at, smoothed, float(scoring.fps), scoring.threshold, share, amount, unpadded)
 
 
 def other_cuts(
@@ -184,10 +197,11 @@ def other_cuts(
     """
     cut = spans.result
     config = restored(HighlightsConfig, spans.config, place, f"lolhl report {cut.vod} --force")
-    find_at = _finder(smoothed, scoring.fps, cut.duration, config.limits(scoring.threshold, scoring.habits))
+    limits = config.limits(scoring.threshold, scoring.habits)
+    find_at = _finder(smoothed, scoring.fps, cut.duration, limits)
     present = suggested = Offer(None, cut.threshold, cut.highlights)
     if config.given:
-        suggested = Offer(AmountConfig(), *_chosen(find_at, smoothed, scoring, AmountConfig()))
+        suggested = Offer(AmountConfig(), *_chosen(smoothed, scoring, cut.duration, limits, AmountConfig()))
     return offers(find_at, smoothed, float(scoring.fps), suggested, present)
 
 
@@ -204,17 +218,18 @@ def _exports(result: Highlights) -> dict[str, str]:
 
 def _amount(config: HighlightsConfig, habits: Habits | None) -> str:
     """What decided how many highlights there are."""
-    if config.threshold is not None:
-        return f"--threshold {config.threshold:g}"
-    if config.minutes is not None:
-        return f"--minutes {config.minutes:g}"
-    if config.share is not None:
-        return f"--share {100 * config.share:g}%"
-    if config.top is not None:
-        return f"--top {config.top}"
+    if config.given:
+        return _asked(config)
     if habits is None:
         return "the model's threshold"
     return f"the scores, and the {100 * habits.share:.0f} % of the time that was labelled where the model learnt"
+
+
+def _asked(amount: AmountConfig) -> str:
+    """The option that asks for an amount."""
+    (name,) = amount.given
+    value = getattr(amount, name)
+    return f"--share {100 * value:g}%" if name == "share" else f"--{name} {value:g}"
 
 
 def _rule(limits: Limits, smooth_seconds: float) -> str:

@@ -83,6 +83,31 @@ def test_by_default_as_much_as_scores_and_labels_together_suggest(root: Folder) 
     assert made.amount == "the scores, and the 10 % of the time that was labelled where the model learnt"
 
 
+def test_padding_lengthens_highlights_and_drops_none(root: Folder) -> None:
+    marks = Habits(share=0.2, highlights=9, short=2, median=4, long=9, longest=20, gap=70)
+    add_scores(root, "v1", bumps(60, [(12, 0.9, 6), (32, 0.7, 6), (50, 0.8, 6)]), habits=marks)
+    bare = highlights(root, "v1").result
+    padded = highlights(root, "v1", HighlightsConfig(pad_before=2, pad_after=1)).result
+    assert bare.highlights
+    assert padded.threshold == bare.threshold
+    assert [(h.span.start + 2, h.span.stop - 1) for h in padded.highlights] == [
+        pytest.approx((h.span.start, h.span.stop)) for h in bare.highlights
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [({"minutes": 0.02}, "--minutes 0.02 allows"), ({"share": 0.01}, "--share 1% allows")]
+)
+def test_why_there_is_none_where_all_last_longer_than_what_is_asked_for(
+    root: Folder, asked: dict[str, Any], words: str
+) -> None:
+    made = highlights(root, "v1", HighlightsConfig(min_length=3, **asked)).result
+    assert made.highlights == []
+    assert made.reason is not None
+    assert made.reason.startswith("the shortest of 3 lasts ")
+    assert made.reason.endswith(words)
+
+
 @pytest.mark.parametrize(
     "marks", [None, Habits(share=0.1, highlights=9, short=2, median=4, long=9, longest=20, gap=70)]
 )
