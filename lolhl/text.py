@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from urllib.parse import unquote
 
 HIDDEN = "***"
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 _LONGEST_LINE = 1500  # characters of an error; a file of strangers may name things by millions
 _SHORTEST_SECRET = 6  # characters: a shorter one would be found in many an innocent word
@@ -62,6 +63,11 @@ def printable(text: str, keep: str = "") -> str:
         keep: characters that may stay, as line ends.
     """
     return _ODD.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for what no file of text can hold: NUL, and half a character, as a stranger's JSON may."""
+    return _NO_TEXT.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lolhl.errors import UsageError
+from lolhl.text import storable
 
 _LONGEST_NAME = 60  # characters
 
@@ -61,4 +62,4 @@ class TomlTable:
         name = self.values.get("name", key.replace("_", " "))
         if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
             raise self.error(f"{self.place}: name must be a text of at most {_LONGEST_NAME} characters")
-        return " ".join(name.split())
+        return " ".join(storable(name).split())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lolhl.errors import LabelError
-from lolhl.labels.file import LabelFile, Labels, frame, name_of, seconds
+from lolhl.labels.file import LabelFile, Labels, frame, lines_of, name_of, seconds
 from lolhl.labels.spans import Span
 from lolhl.timecode import is_drop_frame
 
@@ -40,7 +40,7 @@ def has_markers(text: str) -> bool:
 
 def has_cuts(text: str) -> bool:
     """Whether the list holds events without markers."""
-    return not has_markers(text) and any(map(_EVENT.fullmatch, text.splitlines()))
+    return not has_markers(text) and any(map(_EVENT.fullmatch, lines_of(text)))
 
 
 def read_cuts(file: LabelFile) -> Labels:

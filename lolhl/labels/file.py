@@ -1,6 +1,7 @@
 """A label file, and what is said of it: what every format's reader is given."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -62,7 +63,7 @@ class LabelFile:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """ "file:line" and text of each line that is not blank."""
-        for number, line in enumerate(self.text().splitlines(), start=1):
+        for number, line in enumerate(lines_of(self.text()), start=1):
             if len(line) > _LONGEST_LINE:
                 raise LabelError(f"{self.name}:{number}: the line has {len(line)} characters, as none of labels has")
             if line.strip():
@@ -130,6 +131,11 @@ def decoded(data: bytes, name: str) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise LabelError(f"{name}:{line}: this is no text file: save it as UTF-8")
     return text
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text. Other than for `str.splitlines`, a name may hold U+2028 and its like."""
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def time(text: str, place: str) -> float:

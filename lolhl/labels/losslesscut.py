@@ -12,7 +12,7 @@ from typing import Any
 import pyjson5
 
 from lolhl.errors import LabelError
-from lolhl.labels.file import LabelFile, Labels, name_of, time
+from lolhl.labels.file import LabelFile, Labels, lines_of, name_of, time
 from lolhl.labels.spans import Span
 
 _TIME = r"(\d{1,6}(\.\d{1,9})?|\d{1,4}:\d\d:\d\d(\.\d{1,9})?|)"
@@ -21,7 +21,7 @@ _ROW = re.compile(rf'"?{_TIME}"?,"?{_TIME}"?(,.*)?', re.ASCII)
 
 def looks_like(text: str) -> bool:
     """Whether the first line is a segment: two times."""
-    first = next((line for line in text.splitlines() if line.strip()), "").strip()
+    first = next((line for line in lines_of(text) if line.strip()), "").strip()
     return _ROW.fullmatch(first) is not None and any(character.isdigit() for character in first.rpartition(",")[0])
 
 

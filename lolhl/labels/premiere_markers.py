@@ -5,7 +5,7 @@ which has to hold the whole stored video from its begin. A marker without length
 """
 
 from lolhl.errors import LabelError
-from lolhl.labels.file import LabelFile, Labels, frame, name_of, seconds
+from lolhl.labels.file import LabelFile, Labels, frame, lines_of, name_of, seconds
 from lolhl.labels.spans import Span
 from lolhl.timecode import is_drop_frame, is_timecode
 
@@ -14,7 +14,7 @@ _NAME, _IN, _OUT = 0, 2, 3
 
 def looks_like(text: str) -> bool:
     """Whether the row after the header has timecode where Premiere writes it."""
-    rows = [line.split("\t") for line in text.splitlines()[:20] if line.strip()]
+    rows = [line.split("\t") for line in lines_of(text)[:20] if line.strip()]
     return len(rows) > 1 and len(rows[1]) > _OUT and is_timecode(rows[1][_IN]) and is_timecode(rows[1][_OUT])
 
 

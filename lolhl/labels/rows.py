@@ -9,6 +9,7 @@ from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time
 from lolhl.labels.spans import Span
 from lolhl.storage import check_name
+from lolhl.text import storable
 
 LONGEST = 100 * 3600.0  # seconds; no stream is that long, so a later time is a slip of the pen
 ROUNDING = 1.0  # seconds; labels are written in whole seconds, videos end between two
@@ -41,11 +42,13 @@ def check_vod(vod: str, known: KnownVods, place: str) -> None:
     except UsageError as error:
         raise LabelError(f"{place}: {error}") from None
     if vod not in known.durations and not known.allows_unknown:
-        raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or allow unknown VODs")
+        raise LabelError(f"{place}: VOD {vod} is unknown here: download it first, or add --allow-unknown")
 
 
 def checked(span: Span, vod: str, known: KnownVods, place: str) -> Span:
     """The span in whole milliseconds, cut at the end of the video where rounding took it over the edge.
+
+    Its name holds no character that a file of labels cannot.
 
     Args:
         place: the file and line that it comes from, for the error's message.
@@ -63,9 +66,10 @@ def checked(span: Span, vod: str, known: KnownVods, place: str) -> Span:
     end = _millis(known.durations.get(vod, LONGEST))
     if start >= end or stop > end + ROUNDING:
         raise LabelError(
-            f"{place}: {_described(start, stop)} is out of the video of VOD {vod}, which ends at {format_time(end)}"
+            f"{place}: {_described(start, stop)} is out of the video of VOD {vod}, which ends at {format_time(end)}: "
+            "correct its times, or the VOD that it names"
         )
-    return Span(start, min(stop, end), span.name, span.score, span.source)
+    return Span(start, min(stop, end), storable(span.name), span.score, span.source)
 
 
 def _described(start: float, stop: float) -> str:

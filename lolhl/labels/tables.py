@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lolhl.errors import LabelError, UsageError
 from lolhl.grid import format_time, parse_time
-from lolhl.labels.file import decoded
+from lolhl.labels.file import decoded, lines_of
 from lolhl.labels.rows import ANY, LONGEST, KnownVods, check_vod, checked
 from lolhl.labels.spans import Span, merge
 
@@ -118,7 +118,7 @@ def write_table(vod: str, spans: Iterable[Span], looked_at: Iterable[Span] | Non
 
 def _rows(text: str, name: str, separators: str) -> Iterator[tuple[str, list[str]]]:
     """ "file:line" and cells of each row that is not blank."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in lines_of(text) if line.strip()), "")
     separator = max(separators, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:

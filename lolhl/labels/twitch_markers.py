@@ -7,14 +7,14 @@ import csv
 import re
 
 from lolhl.errors import LabelError
-from lolhl.labels.file import LabelFile, Labels, name_of, time
+from lolhl.labels.file import LabelFile, Labels, lines_of, name_of, time
 
 _MARKER = re.compile(r'"?\d{1,3}:\d\d:\d\d"?,"?[^\d",][^,]*,[^,]*(,.*)?', re.ASCII)  # a segment has a second time
 
 
 def looks_like(text: str) -> bool:
     """Whether the first line is a marker."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in lines_of(text) if line.strip()), "")
     return _MARKER.fullmatch(first.strip()) is not None
 
 

@@ -4,7 +4,7 @@ import html
 import re
 
 from lolhl.errors import LabelError
-from lolhl.labels.file import LabelFile, Labels, name_of, time
+from lolhl.labels.file import LabelFile, Labels, lines_of, name_of, time
 from lolhl.labels.spans import Span
 
 _TAG = re.compile(r"<[^<>]{0,200}>")
@@ -20,7 +20,7 @@ def read(file: LabelFile) -> Labels:
     if not looks_like(text):
         raise LabelError(f"{file.name}:1: this is no WebVTT: its first line must be WEBVTT")
     spans: list[tuple[str, Span]] = []
-    lines = text.splitlines()
+    lines = lines_of(text)
     for number, line in enumerate(lines):
         if "-->" not in line:
             continue

@@ -19,12 +19,13 @@ from lolhl.errors import LabelError
 from lolhl.labels.rows import KnownVods, checked
 from lolhl.labels.spans import Span, merge
 from lolhl.labels.store import VodLabels, has_a_person_s, save_labels, stored_labels
-from lolhl.review.revisions import Revised, load_revised, save_revised
+from lolhl.review.revisions import Revised, check_revision, load_revised, save_revised
 from lolhl.storage import Root
 
 MOST = 20_000  # spans of one VOD: more than one every two seconds of 12 h
 _SAME = 0.01  # share of a span's length by which labels may miss it, since they are whole milliseconds
 _SLACK = 1.0  # seconds that a span may reach beyond a video, whose length is rounded differently by programs
+_MILLISECOND = 0.001
 ROUND = 5.0  # seconds before and after a span with a verdict that were looked at with it
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
@@ -95,9 +96,7 @@ def save_corrections(root: Root, vod: str, corrections: Corrections, duration: f
     """
     _check_within(corrections, duration)
     stored = load_corrections(root, vod)
-    return save_revised(
-        root, layout.corrections(vod), corrections, stored, f"the corrections of {vod} were saved elsewhere"
-    )
+    return save_revised(root, layout.corrections(vod), corrections, stored, _elsewhere(vod))
 
 
 def save_as_labels(
@@ -110,9 +109,12 @@ def save_as_labels(
         highlights: of the VOD, as they were found.
 
     Raises:
+        Conflict: these are not the stored corrections: somebody saved in between, in another tab or on another machine.
         LabelError: nothing was looked at, or a span lies outside of the video.
+        StorageError: the stored corrections are damaged.
     """
     _check_within(corrections, duration)
+    check_revision(corrections, load_corrections(root, vod)[0], _elsewhere(vod))
     labels = labels_of(vod, corrections, stored_labels(root, vod), duration, highlights)
     if labels.looked_at == []:
         raise LabelError(
@@ -144,7 +146,8 @@ def labels_of(
         if span.verdict == "accepted" and span.start < duration
     ]
     if before and stands_for_all(before):
-        return VodLabels(merge([*accepted, *_staying(before.spans, corrections, duration)]))
+        staying = _staying(before.spans, corrections, duration)
+        return VodLabels(merge([*accepted, *(_apart(label, accepted) for label in staying)]))
     stretches = looked_at(corrections, duration, highlights)
     is_whole = len(stretches) == 1 and stretches[0].duration >= duration - _SLACK
     return VodLabels(merge(accepted), None if is_whole else stretches)
@@ -214,8 +217,19 @@ def _staying(labels: Sequence[Span], corrections: Corrections, duration: float) 
     rejected = merge(_within(_of(span), duration) for span in corrections.spans if span.verdict == "rejected")
     marked = [_within(Span(start, stop), duration) for start, stop in corrections.looked_at]
     for label in labels:
-        if not _covered(label, accepted) and _covered(label, rejected) <= label.duration / 2:
+        overlaps = _covered(label, accepted) > _MILLISECOND - 1e-6  # less is cut off when labels are written
+        if not overlaps and _covered(label, rejected) <= label.duration / 2:
             yield from _outside(label, merge([*rejected, *marked]))
+
+
+def _apart(label: Span, accepted: Sequence[Span]) -> Span:
+    """The label, a millisecond shorter where it touches an accepted span.
+
+    Labels that touch become one, which the accepted span would take the place of when it is made a label again.
+    """
+    start = label.start + _MILLISECOND * any(span.stop == label.start for span in accepted)
+    stop = label.stop - _MILLISECOND * any(span.start == label.stop for span in accepted)
+    return replace(label, start=round(start, 3), stop=round(stop, 3)) if start < stop else label
 
 
 def _outside(span: Span, others: Sequence[Span]) -> Iterator[Span]:
@@ -228,6 +242,10 @@ def _outside(span: Span, others: Sequence[Span]) -> Iterator[Span]:
                 return
             span = replace(span, start=other.stop)
     yield span
+
+
+def _elsewhere(vod: str) -> str:
+    return f"the corrections of {vod} were saved elsewhere"
 
 
 def _all(corrections: Corrections) -> list[tuple[float, float]]:

@@ -57,10 +57,19 @@ def save_revised(root: Root, key: str, value: R, stored: tuple[R, str | None], w
         Conflict: somebody saved in between, in another tab or on another machine. Nothing was stored.
     """
     (before, etag) = stored
-    if before.revision != value.revision:
-        raise Conflict(
-            f"{what} in the meantime (revision {before.revision}, not {value.revision}): load the page again"
-        )
+    check_revision(value, before, what)
     saved = msgspec.structs.replace(value, revision=value.revision + 1)
     root.write_if(key, msgspec.json.format(msgspec.json.encode(saved), indent=1) + b"\n", etag)
     return saved
+
+
+def check_revision(value: Revised, stored: Revised, what: str) -> None:
+    """Raises Conflict unless both have the same revision.
+
+    Args:
+        what: was saved, for the message.
+    """
+    if stored.revision != value.revision:
+        raise Conflict(
+            f"{what} in the meantime (revision {stored.revision}, not {value.revision}): load the page again"
+        )

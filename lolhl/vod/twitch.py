@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from lolhl import grid, machine
 from lolhl.errors import MachineError, StillLive, SubscriberOnly, ToolMissing, TwitchError, UsageError, VodNotFound
 from lolhl.labels.spans import Span, merge
+from lolhl.text import storable
 from lolhl.vod import process
 from lolhl.vod.probe import probe
 from lolhl.vod.rendition import Rendition as Rendition
@@ -168,7 +169,7 @@ def describe(vod: str) -> TwitchVod:
         raise VodNotFound(f"VOD {vod} has sound but no pictures on Twitch: choose another VOD")
     return TwitchVod(
         id=vod,
-        title=answer["title"] or "",
+        title=storable(answer["title"] or ""),
         seconds=int(answer["lengthSeconds"]),
         renditions=renditions,
         chapters=[_chapter(chapter) for chapter in answer["chapters"]],
@@ -210,7 +211,7 @@ def _rendition(playlist: dict[str, Any]) -> Rendition:
 
 def _chapter(chapter: dict[str, Any]) -> Span:
     start = chapter["positionMilliseconds"] / 1000
-    return Span(start, start + chapter["durationMilliseconds"] / 1000, chapter["description"] or "")
+    return Span(start, start + chapter["durationMilliseconds"] / 1000, storable(chapter["description"] or ""))
 
 
 def fetch(

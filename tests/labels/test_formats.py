@@ -15,6 +15,7 @@ from lolhl.labels.file import LabelFile
 from lolhl.labels.formats import FORMATS, guess
 from lolhl.labels.rows import KnownVods
 from lolhl.labels.spans import Span
+from lolhl.labels.tables import read_table, write_table
 from lolhl.timecode import Rate
 from tests.test_timecode import RATES
 
@@ -67,6 +68,20 @@ def test_embedded_timecode_of_an_edl() -> None:
     assert rate.frame_at(first.start) == rate.frame_at(12.345)
     with pytest.raises(LabelError, match=r"x: --start-timecode 'soon' is no timecode"):
         spans("edl", data, begin="soon")
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "llc-csv", "twitch-markers"])
+def test_a_name_of_strangers_is_read_and_can_be_stored(form: str) -> None:
+    """JSON may hold half a character and NUL, which no file of labels can; U+2028 ends no line of these formats."""
+    data = {
+        "json": '{"vod": "v", "highlights": [{"start": 1, "stop": 5, "name": "a\\ud83d\\u0000b\u2028c"}]}',
+        "csv": "vid_id,start,stop,name\nv,1,5,a\ufffd\ufffdb\u2028c\n",
+        "llc-csv": '1.0,5.0,"a\ufffd\ufffdb\u2028c"\n',
+        "twitch-markers": "0:00:05,Editor,me,a\ufffd\ufffdb\u2028c\n",
+    }[form]
+    read = spans(form, data, vod=None if form == "csv" else "v", point_seconds=4.0)
+    assert read == [Span(1, 5, "a\ufffd\ufffdb c")]
+    assert read_table(write_table("v", read), "labels/v.tsv")["v"] == read
 
 
 def test_twitch_markers_are_the_ends_of_highlights() -> None:

@@ -159,3 +159,7 @@ def test_no_json(data: bytes, place: str) -> None:
     with pytest.raises(LabelError, match="this is no JSON") as raised:
         read_label_studio(data, "x.json", fps=Fraction(24))
     assert str(raised.value).startswith(place)
+
+
+def test_a_name_with_half_a_character_can_be_stored() -> None:
+    assert read(task(region(0, 1, "go \ud83d")), fps=None) == {"1863051677": [Span(0, 1, "go \ufffd")]}

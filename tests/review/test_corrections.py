@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from lolhl.errors import LabelError
+from lolhl.errors import Conflict, LabelError
 from lolhl.labels.spans import Span
 from lolhl.labels.store import VodLabels, read_labels, save_labels
 from lolhl.review.corrections import (
@@ -16,6 +16,7 @@ from lolhl.review.corrections import (
     looked_at,
     parse_corrections,
     save_as_labels,
+    save_corrections,
     unlabelled,
 )
 from lolhl.storage import Root
@@ -129,3 +130,24 @@ def test_corrections_of_before_say_nothing_of_what_was_looked_at() -> None:
     assert parse_corrections(b'{"revision": 3, "spans": []}') == Corrections(3)
     with pytest.raises(LabelError, match="a span that starts at 5 s stops at 5 s"):
         parse_corrections(b'{"revision": 3, "looked_at": [[5, 5]]}')
+
+
+def test_labels_that_touch_an_accepted_span_stay_when_it_becomes_a_label_again(root: Root) -> None:
+    save_labels(root, "stream", [Span(5, 10), Span(10.001, 20), Span(30, 40)])
+    corrections = Corrections(spans=(accepted(20, 25), accepted(26, 30.0004)))
+    for _ in range(3):
+        save_as_labels(root, "stream", corrections, 60)
+        labels = read_labels(root, "stream")[0]
+        spans = [(5, 10), (10.001, 19.999), (20, 25), (26, 30), (30.001, 40)]
+        assert [(span.start, span.stop) for span in labels.spans] == spans
+        assert unlabelled(corrections, labels, 60) == 0
+
+
+def test_corrections_that_were_saved_over_become_no_labels(root: Root) -> None:
+    seen = Corrections(spans=(accepted(10, 20),))
+    save_corrections(root, "stream", Corrections(spans=(rejected(10, 20),)), 60)
+    with pytest.raises(
+        Conflict, match=r"were saved elsewhere in the meantime \(revision 1, not 0\): load the page again"
+    ):
+        save_as_labels(root, "stream", seen, 60)
+    assert root.stat("labels/stream.tsv") is None

@@ -158,7 +158,7 @@ def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> No
     assert waiting() == []
     served.put("/reviews/stream", {"revision": 0, "spans": [ACCEPTED]})
     assert waiting() == [{"vod": "stream", "title": "A stream", "page": PAGE, "corrections": 1}]
-    served.put("/labels/stream", {"spans": [ACCEPTED]})
+    served.put("/labels/stream", {"revision": 1, "spans": [ACCEPTED]})
     assert waiting() == []
 
 

@@ -90,6 +90,8 @@ async function save(options = {}) {
 
 /** Whether the corrections have become the labels. */
 async function useAsLabels() {
+  await settled();
+  if (refused) return false; // the note says why
   try {
     const stored = await ask('PUT', review.labels_url, corrections());
     review.labelled_whole = stored.looked_at === null;
