@@ -394,6 +394,7 @@ class Model(Result):
         threshold: on probabilities that are calibrated, and smoothed over `smooth_seconds`.
         calibration: from what the network says to probabilities that mean what they say.
         habits: how highlights are labelled where it learnt; None for models of lolhl 0.1.
+        learnt_from: the VODs of its dataset, on which it learnt and was validated. None for models of before.
         metrics: on its validation side.
         epochs: training loss, validation loss and average precision of each.
     """
@@ -413,6 +414,7 @@ class Model(Result):
     habits: Habits | None = None
     dataset_digest: str
     dataset_holdout: Literal["chunks", "vods", "games"]
+    learnt_from: list[str] | None = None
     metrics: ModelFigures
     best_epoch: Count
     epochs: list[tuple[float, float, float]]

@@ -34,7 +34,7 @@ PARTS: dict[Part, str] = {
     "validation-chunks": "No labelled stream with a video or frames in this root is new to the model. These are the "
     "chunks or games of its validation side, of streams that it has learnt from: the figures do not say how good it is "
     "on other streams, and are there to look at its mistakes.",
-    "unknown": "The dataset of the model does not lie in this root, so it may have learnt from these streams.",
+    "unknown": "The dataset of the model is gone or was made anew, so it may have learnt from these streams.",
 }
 """What a model is judged on, in words."""
 

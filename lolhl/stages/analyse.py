@@ -36,6 +36,7 @@ from lolhl.stages.gallery import Gallery
 from lolhl.stages.labelled import labelled_vods, media_inputs
 from lolhl.stages.labels import read_plain
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
+from lolhl.stages.scores import learnt_from
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
@@ -203,13 +204,14 @@ class _Judged:
 
 def _judged(root: Root, model: str, bundle: Manifest[Model], named: str | None) -> _Judged:
     """The labelled VODs that the model has not learnt from, those that were named, or its validation side."""
-    keys = layout.datasets(bundle.inputs)
-    datasets = {key: dataset for key in keys if (dataset := manifest.intact(root, key, Dataset))}
-    learnt = {vod for dataset in datasets.values() for vod in dataset.result.vods}
-    labelled = labelled_vods(root, named, learnt)
+    learnt = learnt_from(root, model)
+    datasets = {
+        key: dataset for key in layout.datasets(bundle.inputs) if (dataset := manifest.intact(root, key, Dataset))
+    }
+    labelled = labelled_vods(root, named, learnt or frozenset())
     if labelled:
-        flattered = sorted(learnt & labelled.keys())
-        part: Part = "named" if flattered else "held-out" if len(datasets) == len(keys) else "unknown"
+        flattered = sorted((learnt or frozenset()) & labelled.keys())
+        part: Part = "named" if flattered else "unknown" if learnt is None else "held-out"
         labels = {vod: source.spans for vod, source in labelled.items()}
         inputs = {key: digest for source in labelled.values() for key, digest in source.inputs.items()}
         looked_at = {vod: source.looked_at for vod, source in labelled.items()}

@@ -7,7 +7,7 @@ highlights are cut, so that what is judged is what a user gets.
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from lolhl import grid, layout, manifest, storage
@@ -22,6 +22,7 @@ from lolhl.stages import methods
 from lolhl.stages.extract import ExtractConfig
 from lolhl.stages.labelled import Labelled, labelled_vods
 from lolhl.stages.methods import BASELINES, BUILT_IN, LabelledVod
+from lolhl.stages.scores import learnt_from
 from lolhl.storage import MANY, Root, each
 from lolhl.text import first_few
 
@@ -72,8 +73,8 @@ def compare(
     if name is not None:
         storage.check_new(root, layout.comparison(name), name, "comparison")
     compared = list(dict.fromkeys([*(methods.resolve(root, method) for method in names), *BASELINES]))
-    learnt = {method: methods.learnt_from(root, method) for method in compared}
-    labelled = _labelled(root, config.vods, set().union(*learnt.values()))
+    learnt = _learnt_from(root, compared)
+    labelled = _labelled(root, config.vods, frozenset().union(*learnt.values()))
     labels = {vod: source.spans for vod, source in labelled.items()}
     name = name or hashlib.sha256("\n".join([*compared, "", *labels]).encode()).hexdigest()[:8]
     inputs = _models(root, compared, labels)
@@ -97,12 +98,27 @@ def compare(
     return todo.finish(result, [])
 
 
+def _learnt_from(root: Root, compared: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Method → the VODs that it is known to have learnt from."""
+    learnt = {}
+    for method in compared:
+        vods = learnt_from(root, method)
+        if vods is None:
+            log.warning(
+                "compare: nobody knows what %s has learnt from, since its dataset is gone or was made anew: its "
+                "figures flatter it on VODs that it has learnt from",
+                method,
+            )
+        learnt[method] = vods or frozenset()
+    return learnt
+
+
 def describe(result: MethodComparison) -> str:
     """The comparison, as a table in text."""
     return f"compare, on {first_few(result.vods)}:\n{table(result.methods, result.flattered)}"
 
 
-def _labelled(root: Root, named: str | None, learnt: set[str]) -> dict[str, Labelled]:
+def _labelled(root: Root, named: str | None, learnt: Set[str]) -> dict[str, Labelled]:
     """The VODs to compare on, in order of names."""
     sources = labelled_vods(root, named, learnt)
     if not sources:

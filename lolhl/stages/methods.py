@@ -17,7 +17,7 @@ from lolhl.highlights.intensity import centred_mean
 from lolhl.highlights.outside_games import marked_down
 from lolhl.labels.spans import Span, on_grid
 from lolhl.models import champion, unsupervised
-from lolhl.results import Dataset, Model
+from lolhl.results import Model
 from lolhl.signals.source import VideoSource, video_source
 from lolhl.stages import by_events
 from lolhl.stages import unsupervised as without_model
@@ -181,12 +181,3 @@ def odds_outside_games(root: Root, method: str, vods: Iterable[str]) -> dict[str
     """
     outside = mark_downs(root, vods, method)
     return {f"odds outside of games, {method}": f"{one.odds:g}" for one in outside.values()}
-
-
-def learnt_from(root: Root, method: str) -> set[str]:
-    """The VODs that a method learnt from, as far as its dataset lies here."""
-    if method in BUILT_IN:
-        return set()
-    model = manifest.load(root, layout.model(method), Model)
-    datasets = [manifest.intact(root, key, Dataset) for key in layout.datasets(model.inputs)]
-    return {vod for dataset in datasets if dataset for vod in dataset.result.vods}

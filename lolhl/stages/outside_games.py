@@ -90,8 +90,7 @@ def _learnt_odds(root: Root, model: str) -> float:
 
 def _labelled(root: Root, model: str) -> Iterator[LabelledGames]:
     """Of the VODs that a model learnt from those that a person labelled and whose games are known."""
-    vods = {vod for dataset in learnt_from(root, model).values() for vod in dataset.result.vods}
-    for vod, clock in clocks_with_games(root, vods).items():
+    for vod, clock in clocks_with_games(root, learnt_from(root, model) or ()).items():
         labels = stored_labels(root, vod)
         if labels and has_a_person_s(labels.spans):
             whole = [Span(0.0, manifest.load(root, layout.vod(vod), Vod).result.duration)]

@@ -91,7 +91,7 @@ def _known(root: Root, spans: Manifest[Highlights]) -> Known:
     return Known(
         vod=stored,
         scoring=scoring,
-        datasets=learnt_from(root, scoring.result.model),
+        learnt=vod in (learnt_from(root, scoring.result.model) or ()),
         clock=stored_clock(root, stored),
         twitch_clips=stored_twitch_clips(root, stored),
         labels=hashlib.sha256(labels[0]).hexdigest() if labels else None,

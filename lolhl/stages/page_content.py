@@ -29,7 +29,7 @@ from lolhl.report.tables import (
     reliability_table,
     unsupervised_table,
 )
-from lolhl.results import Agreement, Clips, Clock, Dataset, Highlights, Scoring, Shorts, TwitchClips, Vod
+from lolhl.results import Agreement, Clips, Clock, Highlights, Scoring, Shorts, TwitchClips, Vod
 from lolhl.stages.curves import signal_curves
 from lolhl.stages.highlights import other_cuts
 from lolhl.stages.scores import load_scored
@@ -45,14 +45,14 @@ class Known:
 
     Attributes:
         vod, scoring: what its highlights were cut from.
-        datasets: key → what the model learnt from, as far as it lies in the root.
+        learnt: whether the model is known to have learnt from this VOD.
         clock, twitch_clips: None where they are not stored.
         labels: the digest of its label file; None where it has none.
     """
 
     vod: Manifest[Vod]
     scoring: Manifest[Scoring]
-    datasets: Mapping[str, Manifest[Dataset]]
+    learnt: bool
     clock: Manifest[Clock] | None
     twitch_clips: Manifest[TwitchClips] | None
     labels: str | None
@@ -61,7 +61,7 @@ class Known:
     def inputs(self) -> dict[str, str]:
         """Key → digest of all that the page is made of, but for what its highlights were made of too."""
         vod = self.vod.result.vod
-        inputs = {key: dataset.content_digest() for key, dataset in self.datasets.items()}
+        inputs = {"learnt from": "yes"} if self.learnt else {}
         if self.clock:
             inputs[layout.clock(vod)] = self.clock.content_digest()
         if self.twitch_clips:
@@ -112,8 +112,7 @@ def content(
     scored = load_scored(root, vod, known.scoring)
     scores = marked_down(scored.probabilities, scoring.fps, spans.result.outside_games)
     labels = read_labels(root, vod, spans.result.duration)[0] if known.labels else None
-    learnt = any(vod in dataset.result.vods for dataset in known.datasets.values())
-    agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.fps, learnt)
+    agreement = None if labels is None else _agreement(vod, labels, spans.result, scores, scoring.fps, known.learnt)
     pictures = _pictures(root, known.vod, scoring.fps, spans.result.highlights)
     plain = _plain(known.vod.result, scoring, spans.result, scores, intensity_seconds)
     place = f"{root.url}/{layout.highlights(vod)}"

@@ -42,6 +42,7 @@ from lolhl.stages.label_changes import changes_since, listed
 from lolhl.stages.outside_games import clocks_with_games
 from lolhl.stages.promotion import decide
 from lolhl.stages.retrain_sources import LabelledSource, Media, labelled_sources, media_of
+from lolhl.stages.scores import learnt_from
 from lolhl.storage import Root
 from lolhl.text import first_few
 from lolhl.vod.view import View
@@ -141,7 +142,7 @@ def retrain(root: Root, config: RetrainConfig = RetrainConfig(), *, force: bool 
         tolerance=config.tolerance,
         judge=judge,
         learn=list(learnt),
-        flattered=sorted(methods.learnt_from(root, rival) & {*judge}) if rival else [],
+        flattered=sorted((learnt_from(root, rival) or frozenset()) & {*judge}) if rival else [],
         challenger=_verdict(figures[model]),
         rival=_verdict(figures[rival]) if rival else None,
         labels=listed(spans),

@@ -24,10 +24,22 @@ def load_scored(root: Root, vod: str, scoring: Manifest[Scoring], place: str = l
     return read_scored(scoring.read(root, key, redo), f"{root.url}/{key}", redo, result.frames, result.explained_by)
 
 
-def learnt_from(root: Root, model: str) -> dict[str, Manifest[Dataset]]:
-    """The manifests of the data sets that a model was trained on, as far as they lie under this root."""
-    key = layout.model(model)
-    if root.stat(key) is None:
-        return {}
-    keys = layout.datasets(manifest.load(root, key, Model).inputs)
-    return {key: manifest.load(root, key, Dataset) for key in keys if root.stat(key)}
+def learnt_from(root: Root, method: str) -> frozenset[str] | None:
+    """The VODs that a method learnt from or was validated on. None where nobody knows them any more.
+
+    A model names them. One that an earlier lolhl has trained does not: then they are those of its dataset, unless that
+    is gone or was made anew.
+    """
+    key = layout.model(method)
+    if root.stat(key) is None:  # one that is built in
+        return frozenset()
+    stored = manifest.load(root, key, Model)
+    if stored.result.learnt_from is not None:
+        return frozenset(stored.result.learnt_from)
+    vods: set[str] = set()
+    for key in layout.datasets(stored.inputs):
+        dataset = manifest.intact(root, key, Dataset)
+        if dataset is None or dataset.content_digest() != stored.inputs[key]:
+            return None
+        vods.update(dataset.result.vods)
+    return frozenset(vods)

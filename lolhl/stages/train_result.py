@@ -146,6 +146,7 @@ def _describe(
         habits=judged.habits,
         dataset_digest=described.content_digest(),
         dataset_holdout=described.result.holdout,
+        learnt_from=described.result.vods,
         metrics=judged.figures,
         best_epoch=fitted.best,
         epochs=[(e.train_loss, e.val_loss, e.val_ap) for e in fitted.history],

@@ -23,10 +23,12 @@ from lolhl.stages.dataset import dataset
 from lolhl.stages.highlights import highlights
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.methods import LabelledVod
+from lolhl.stages.scores import learnt_from
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from tests.clock_results import shown_games
 from tests.files import stored_key
+from tests.results import unsealed
 from tests.streams import add_stream
 
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
@@ -168,6 +170,23 @@ def test_a_vod_that_a_model_learnt_from_is_not_taken_unless_it_is_named_and_then
     assert "* The method has learnt from this VOD: its figures flatter it." in output
     marked = [line.split()[0] for line in output.splitlines() if "*" in line]
     assert marked == ["good*", "good*", "a", "*"]  # in two tables, and with what the mark means
+
+
+def test_what_a_model_learnt_from_is_known_when_its_dataset_was_made_anew(
+    root: Root, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert learnt_from(root, "wrong") == {"a"}
+    dataset(root, "wrong", ["b"])
+    assert learnt_from(root, "wrong") == {"a"}
+    assert learnt_from(root, "random") == frozenset()
+
+    # Models of before do not name their VODs.
+    model = json.loads(unsealed(root.read("models/wrong/model.json")))
+    del model["result"]["learnt_from"]
+    root.write("models/wrong/model.json", json.dumps(model).encode())
+    assert learnt_from(root, "wrong") is None
+    call(capsys, root, "wrong", "--vods", "b")
+    assert "nobody knows what wrong has learnt from, since its dataset is gone or was made anew" in caplog.text
 
 
 def test_methods_that_are_built_in_need_no_model(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
