@@ -1,7 +1,9 @@
-"""TorchX's commands, which end with one line where a scheduler refuses or does not answer, not with a traceback."""
+"""TorchX's commands, which end with one line and no traceback where a value is wrong or a scheduler refuses."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from torchx.cli.cmd_cancel import CmdCancel
@@ -19,10 +21,15 @@ class _OneLine:
 
     def run(self, args: argparse.Namespace) -> None:
         parent: Any = super()
+        # local_cwd looks for `python` and `torchrun` on PATH: those beside the Python that runs this.
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         try:
             parent.run(args)
         except SchedulerError as error:
             sys.exit(f"torchx: {error}")
+        except (ValueError, KeyError, FileNotFoundError) as error:  # how TorchX refuses what is wrong in its options
+            print(f"torchx: {' '.join(str(error.args[-1] if error.args else error).split())}", file=sys.stderr)
+            sys.exit(2)
 
 
 class Cancel(_OneLine, CmdCancel):  # type: ignore[misc]

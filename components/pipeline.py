@@ -32,11 +32,18 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Job:
-    """One stage to run: component (also the name of its verb), arguments of the verb and of the component."""
+    """One stage to run.
+
+    Attributes:
+        stage: the component, which is also the name of its verb.
+        args, component_args: arguments of the verb and of the component.
+        vods: of how many VODs it makes something each.
+    """
 
     stage: str
     args: tuple[str, ...]
     component_args: tuple[str, ...] = ()
+    vods: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,11 @@ def jobs(
     return [
         *(Job("download", (s.source, "--name", s.name, *at)) for s in (*learn, *find)),
         *(Job("labels", (file, *at)) for file in labels),
-        Job("extract", (*names, *at)),
+        Job("extract", (*names, *at), vods=len(names)),
         Job("dataset", (model, *names, *at)),
         Job("train", (model, "--dataset", model, *train, *at)),
-        Job("infer", (model, *found, *at)),
-        Job("report", (*found, *at)),
+        Job("infer", (model, *found, *at), vods=len(found)),
+        Job("report", (*found, *at), vods=len(found)),
     ]
 
 
@@ -127,7 +134,8 @@ def _run_job(runner: Runner, job: Job, scheduler: str, cfg: dict[str, CfgVal], i
         _show(_said(runner, handle, Output.STDERR), out)
         print(f"  log: {_log_folder(runner, handle) or f'torchx log {handle}'}", file=out)
         return False
-    already = any("done already" in line for line in _said(runner, handle, Output.STDERR))
+    log = _said(runner, handle, Output.STDERR)
+    already = sum(f"{job.stage}: done already" in line for line in log) >= job.vods
     print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
     _show(_said(runner, handle, Output.STDOUT), out)
     out.flush()

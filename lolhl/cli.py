@@ -124,8 +124,13 @@ def _lines(name: str, function: Callable[..., Any], configs: Iterable[Config], a
 
         *others, vods = words
         calls = [[*others, vod] for vod in shared(root, vods, arguments.part)]
-    for call in calls:
-        result = function(root, *call, *configs, **options)
+    for number, call in enumerate(calls, start=1):
+        try:
+            result = function(root, *call, *configs, **options)
+        except LolhlError:
+            if rest := [vod for *_, vod in calls[number:]]:
+                log.warning("%s: ends at %s; not begun: %s", name, call[-1], text.first_few(rest))
+            raise
         yield from form(result, root, arguments)
 
 

@@ -69,8 +69,8 @@ def parse_fps(text: str) -> Fraction:
 def exact_fps(fps: Fraction) -> Fraction:
     """The NTSC rate (n·1000/1001) that a decimal such as 29.97 or 59.94 stands for."""
     ntsc = Fraction(round(fps * 1001 / 1000) * 1000, 1001)
-    is_short_for_ntsc = fps.denominator in (50, 100, 500, 1000) and abs(ntsc - fps) < Fraction(1, 200)
-    return ntsc if is_short_for_ntsc else fps
+    is_decimal = fps.denominator in (25, 50, 100, 125, 250, 500, 1000)
+    return ntsc if is_decimal and abs(ntsc - fps) < min(Fraction(1, 200), fps / 5000) else fps
 
 
 def times(count: int, fps: Fraction) -> npt.NDArray[np.float64]:

@@ -112,6 +112,8 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
         rate = values["rate"] or (done / values["elapsed"] if values["elapsed"] else 0.0)
         count = f"{done:.0f}/{total:.0f}" if total else f"{done:.0f}"
         share = min(1.0, done / total) if total else 0.0
+        if total and done < total + 0.5:  # sums of floats end a little beyond it, of which tqdm would warn
+            values["n"] = min(done, total)
         return {**values, "share": share, "count": count, "speed": _speed(rate, self.unit)}
 
 

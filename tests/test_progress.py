@@ -102,3 +102,15 @@ def test_a_bar_on_a_terminal(
     assert frames[1] == first
     assert frames[-1].rstrip().endswith(last)
     assert caplog.messages == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_sum_of_floats_that_ends_beyond_the_total_is_the_total(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    with progress.bar("v", 0.3, "MB") as advance:
+        for _ in range(3):
+            advance(0.1)  # 0.30000000000000004 in all
+    assert "100% |" in terminal.getvalue().split("\r")[-1]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from opentimelineio.opentime import RationalTime, from_timecode
 
 from lolhl.errors import UsageError
+from lolhl.grid import parse_fps
 from lolhl.timecode import Rate, format_timecode, is_timecode, parse_timecode
 
 RATES = {
@@ -35,6 +36,18 @@ def test_it_equals_opentimelineio(name: str, seconds: float) -> None:
         assert text == RationalTime(frame, fps).to_timecode(fps, drop)
         assert parse_timecode(text, rate) == frame
         assert from_timecode(text, fps).value == frame
+
+
+@pytest.mark.parametrize(
+    ("text", "fps"),
+    [
+        ("23.976", "24000/1001"), ("23.98", "24000/1001"), ("29.97", "30000/1001"), ("47.952", "48000/1001"),
+        ("59.94", "60000/1001"), ("119.88", "120000/1001"), ("2.997", "3000/1001"),
+        ("3", "3"), ("0.5", "1/2"), ("0.001", "1/1000"), ("0.004", "1/250"), ("2.996", "749/250"), ("25.5", "51/2"),
+    ],
+)  # fmt: skip
+def test_a_decimal_may_stand_for_a_rate_of_ntsc(text: str, fps: str) -> None:
+    assert parse_fps(text) == Fraction(fps)
 
 
 @pytest.mark.parametrize("name", ["29.97", "59.94"])

@@ -47,7 +47,8 @@ def build(name: str, *, pretrained: bool) -> Backbone:
     except (OSError, RuntimeError) as error:
         why = str(error).splitlines()[0]
         raise ModelError(
-            f"no pretrained weights for {name} ({why}): use --weights none, or a machine online"
+            f"no pretrained weights for {name} ({why}): use a machine online, or learn it from scratch by "
+            "--weights none --tune all --kind video"
         ) from error
 
 

@@ -3,7 +3,7 @@
 `train` and `infer` do the same with the tracks of a root. They use the same models, the same split and the same loop.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -22,7 +22,7 @@ from lolhl.models import scoring
 from lolhl.models.baseline import StandardisedModel, array_baseline
 from lolhl.models.joined import JoinedModel
 from lolhl.models.learning import Epoch, LearnConfig
-from lolhl.models.model import ClipSettings, TrackModel
+from lolhl.models.model import ClipSettings, ModelSettings, TrackModel
 from lolhl.models.process_group import ProcessGroup
 from lolhl.models.registry import MODELS
 from lolhl.models.scoring import Instants
@@ -136,15 +136,22 @@ def score(model: HeadModel, tracks: Sequence[Tracks]) -> list[Probabilities]:
         tracks: one a VOD, as `fit` takes them.
 
     Raises:
-        UsageError: a track has another width than those that the model learnt from, or another signal.
+        UsageError: a track has another width than those that the model learnt from, or another signal; or its signals
+            do not have the same instants.
     """
     widths, scores = model.widths, []
     for number, track in enumerate(tracks):
         values = _named(track, tuple(widths), number)
+        length = len(next(iter(values.values())))
         for name, rows in values.items():
             if rows.ndim != 2 or rows.shape[1] != widths[name]:
                 raise UsageError(f"track {number} has the shape {list(rows.shape)}: give [T, {widths[name]}]")
-        filled = _filled(values, widths, len(next(iter(values.values()))))
+            if len(rows) != length:
+                raise UsageError(
+                    f"track {number} has signals of {length} and of {len(rows)} instants: give as many of each"
+                )
+            _check_numbers(rows, model.head.settings, number)
+        filled = _filled(values, widths, length)
         if isinstance(model.head, StandardisedModel):
             filled = _apart(model.head, filled)
         probabilities = scoring.probabilities(model.head, _batches(filled), torch.device("cpu"))
@@ -154,6 +161,8 @@ def score(model: HeadModel, tracks: Sequence[Tracks]) -> list[Probabilities]:
 
 def _named(track: Tracks, wanted: tuple[str, ...], number: int) -> dict[str, Values]:
     """The arrays of a VOD by the names of their signals. Raises UsageError where the model wants others."""
+    if not (isinstance(track, np.ndarray) or (isinstance(track, Mapping) and _are_arrays(track.values()))):
+        raise UsageError(f"track {number} is a {type(track).__name__}: give an array of numpy, or a mapping with such")
     if isinstance(track, np.ndarray):
         if len(wanted) != 1:
             raise UsageError(f"track {number} is one array: give a mapping with {', '.join(wanted)}")
@@ -161,6 +170,16 @@ def _named(track: Tracks, wanted: tuple[str, ...], number: int) -> dict[str, Val
     if not track or not {*track} <= {*wanted}:
         raise UsageError(f"track {number} has {', '.join(track) or 'no signal'}: give some of {', '.join(wanted)}")
     return dict(track)
+
+
+def _are_arrays(values: Iterable[object]) -> bool:
+    return all(isinstance(value, np.ndarray) for value in values)
+
+
+def _check_numbers(rows: Values, settings: ModelSettings, number: int) -> None:
+    """Raises UsageError where a model of clips would have to know what is not known."""
+    if isinstance(settings, ClipSettings) and not np.isfinite(rows).all():
+        raise UsageError(f"track {number} has values that are no numbers: leave these instants out")
 
 
 def _filled(values: Mapping[str, Values], widths: Mapping[str, int], length: int) -> dict[str, Values]:
@@ -186,6 +205,8 @@ def _check(tracks: Sequence[Mapping[str, Values]], labels: Sequence[Labels], set
         raise UsageError(
             f"{len(tracks)} tracks and labels of {len(labels)}: give labels for each track, and one at least"
         )
+    if not _are_arrays(labels):
+        raise UsageError("labels are no arrays of numpy: give bool [T] for each track")
     widths: dict[str, int] = {}
     for number, (track, label) in enumerate(zip(tracks, labels, strict=True)):
         for name, values in track.items():
@@ -196,8 +217,7 @@ def _check(tracks: Sequence[Mapping[str, Values]], labels: Sequence[Labels], set
                 )
             if label.shape != values.shape[:1] or label.dtype != np.bool_:
                 raise UsageError(f"labels {number} are {label.dtype} {list(label.shape)}: give bool [{len(values)}]")
-            if isinstance(settings.model, ClipSettings) and not np.isfinite(values).all():
-                raise UsageError(f"track {number} has values that are no numbers: leave these instants out")
+            _check_numbers(values, settings.model, number)
     for name in settings.model.wanted:
         if name not in widths:
             raise UsageError(f"no track has the signal {name}, which the model wants")

@@ -265,7 +265,10 @@ class _Loop:
         train_loss = float(np.mean([rank_mean for *_, rank_mean in gathered]))
         if not (np.isfinite(all_logits).all() and np.isfinite(train_loss)):
             rate = self.settings.learning_rate
-            raise ModelError(f"the loss is not a number in epoch {number}: use a --learning-rate below {rate:g}")
+            raise ModelError(
+                f"the loss is not a number in epoch {number + 1}: use a --learning-rate below {rate:g}, or less "
+                "--weight-decay"
+            )
         loss = nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(all_logits), torch.from_numpy(truth).float()
         )

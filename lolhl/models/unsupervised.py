@@ -4,7 +4,7 @@ Each signal is smoothed over 5 s and compared with its own median and spread ove
 happens than usual. Signals are joined by fixed weights. Such scores rank moments; they are no probabilities.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -28,17 +28,31 @@ CHAT_LAG = 7.0  # seconds after which people write of what they see
 _SMOOTH = 5.0  # seconds, about the length of a highlight
 _MAD = 1.4826  # times the median absolute deviation is the standard deviation of a normal distribution
 
-ADVICE = (
-    "no labels were learnt from: highlights are guessed from loudness and chat, against the stream's own baseline. "
-    "That ranks moments well where fights are loud, misses quiet ones, and takes loud music for action. To teach it: "
-    "correct the highlights on the report's page, take the saved table in by `lolhl labels`, and run `lolhl retrain`"
-)
-"""What people are told of such scores: how sure one can be, and how to teach what is wrong."""
-
 Values = npt.NDArray[np.floating]
 Known = npt.NDArray[np.bool_]
 Signals = Mapping[str, tuple[Values, Known]]
 """Name → values [T], higher where more happens, and which instants are known: bool [T]."""
+
+
+def advice(signals: Iterable[str]) -> str:
+    """What people are told of such scores: how sure one can be, and how to teach what is wrong.
+
+    Args:
+        signals: what was measured.
+    """
+    heard = (
+        "loudness and chat, against the stream's own baseline. That ranks moments well where fights are loud, misses "
+        "quiet ones, and takes loud music for action"
+    )
+    seen = (
+        "motion, against the stream's own baseline, since most of it has neither sound nor chat. Motion tells least: a "
+        "cut to another scene counts as action"
+    )
+    return (
+        f"no labels were learnt from: highlights are guessed from {seen if 'motion' in signals else heard}. To teach "
+        "it: correct the highlights on the report's page, take the saved table in by `lolhl labels`, and run "
+        "`lolhl retrain`"
+    )
 
 
 def standardised(values: Values, known: Known, fps: Fraction) -> tuple[npt.NDArray[np.float64], Known]:

@@ -1,6 +1,6 @@
 """Figures as the page shows them: tables for its end, and one figure for its summary."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from lolhl.evaluate.figures import FrameFigures, Reliability
 from lolhl.models import unsupervised
@@ -55,10 +55,15 @@ def events_table() -> Table:
     return Table("Found by the events of games", (), (), note)
 
 
-def unsupervised_table() -> Table:
-    """Says that no model was used, what was used instead, and how to teach one."""
+def unsupervised_table(signals: Collection[str]) -> Table:
+    """Says that no model was used, what was used instead, and how to teach one.
+
+    Args:
+        signals: what was measured.
+    """
     rows = tuple((name, f"{weight:g}") for name, weight in unsupervised.WEIGHTS.items())
-    note = f"{unsupervised.ADVICE[0].upper()}{unsupervised.ADVICE[1:]}."
+    advice = unsupervised.advice(signals)
+    note = f"{advice[0].upper()}{advice[1:]}."
     return Table("Found without a model", ("Signal", "Weight"), rows, note)
 
 

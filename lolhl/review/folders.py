@@ -1,6 +1,7 @@
 """Folders of this machine, so that a video file is chosen on the page: the names of folders and videos, no contents."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ def folder(path: str) -> dict[str, Any]:
     try:
         place = (Path(path).expanduser() if path else Path.home()).resolve()
         with os.scandir(place) as entries:
-            listed = sorted((entry for entry in entries if not entry.name.startswith(".")), key=_order)
-            folders = [entry for entry in listed if entry.is_dir()]
-            videos = [entry for entry in listed if entry.name.lower().endswith(_VIDEOS) and entry.is_file()]
+            shown = (entry for entry in entries if not entry.name.startswith(".") and _is_text(entry.name))
+            listed = sorted(shown, key=_order)
+            folders = [entry for entry in listed if _is(entry.is_dir)]
+            videos = [entry for entry in listed if entry.name.lower().endswith(_VIDEOS) and _is(entry.is_file)]
+        if not _is_text(str(place)):
+            raise ValueError("its name is no UTF-8 text: rename it")
     except (OSError, ValueError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{text.printable(path or '~')[:400]}: {why}") from error
@@ -35,6 +39,19 @@ def folder(path: str) -> dict[str, Any]:
         "folders": [_named(entry) for entry in folders[:_MOST]],
         "videos": [_named(entry) for entry in videos[:_MOST]],
     }
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name is UTF-8: others cannot be sent to a page, and `lolhl download` refuses them."""
+    return text.storable(name) == name
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """The answer; no for what cannot be looked at, as a link in a circle."""
+    try:
+        return asked()
+    except OSError:
+        return False
 
 
 def _order(entry: "os.DirEntry[str]") -> str:

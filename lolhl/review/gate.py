@@ -25,8 +25,10 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_KEPT = 30 * 86_400  # seconds: the browser may be closed and opened again, for as long as the server runs
 _STRANGER = (
-    "This page needs the address that `lolhl review` printed, once in each browser. Start it again for a new one.\n"
+    "This page opens in one browser alone: the one that opened the address which `lolhl review` printed. End "
+    "`lolhl review` and start it again for another address.\n"
 )
 
 
@@ -98,6 +100,13 @@ class _Gate:
         place, _, token = request.url.path.rpartition("/")
         if place == "/open" and self.session.exchange(token):
             response = RedirectResponse("/", 303)
-            response.set_cookie(self.session.cookie, self.session.secret, httponly=True, samesite="strict", path="/")
+            response.set_cookie(
+                self.session.cookie,
+                self.session.secret,
+                max_age=_KEPT,
+                httponly=True,
+                samesite="strict",
+                path="/",
+            )
             return response
         return PlainTextResponse(_STRANGER, 401)

@@ -3,7 +3,7 @@
 $('start').addEventListener('submit', async (event) => {
   event.preventDefault();
   $('start-problem').textContent = '';
-  const refused = await begin({ verb: 'run', stream: $('stream').value, model: $('model').value, chat: $('chat').checked, twitch_clips: $('twitch-clips').checked });
+  const refused = await begin({ verb: 'run', stream: $('stream').value, name: $('name').value, model: $('model').value, chat: $('chat').checked, twitch_clips: $('twitch-clips').checked });
   $('start-problem').textContent = refused && `Nothing is begun: ${refused}`;
 });
 

@@ -53,24 +53,28 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="ve
 
     Attributes:
         stream: as `lolhl run` takes it.
+        name: what to call the VOD; empty for its Twitch id, or the file's name.
         model: its name; empty where `lolhl run` is to choose.
         chat: whether the chat is fetched too.
         twitch_clips: whether Twitch is asked for the clips of viewers too.
     """
 
     stream: Annotated[str, Meta(max_length=4096)]
+    name: Annotated[str, Meta(max_length=200)] = ""
     model: Annotated[str, Meta(max_length=200)] = ""
     chat: bool = False
     twitch_clips: bool = False
 
     def begin(self, desk: Desk) -> Job:
         stream = self.stream.strip()
-        if not stream or text.printable(stream + self.model) != stream + self.model:
+        name = self.name.strip()
+        if not stream or text.printable(stream + name + self.model) != stream + name + self.model:
             raise UsageError("name a stream: a Twitch VOD, the address of a video, or the path of a video file")
         if stream.startswith("~"):  # which a shell would have replaced
             stream = os.path.expanduser(stream)  # noqa: PTH111  # of an unknown user it stays as it is
         options = [*([f"--model={self.model}"] if self.model else []), *(["--chat"] if self.chat else [])]
         options += ["--twitch-clips"] if self.twitch_clips else []
+        options += [f"--name={name}"] if name else []
         return desk.jobs.start("run", [*options, "--", stream], text.redacted(stream))
 
 

@@ -127,7 +127,7 @@ def open_signal(name: str, view: View, encoder: "Callable[[], Encoder]") -> Sign
         UsageError: there is no such signal.
     """
     if name not in SIGNALS:
-        raise UsageError(f"--signal {name}: no such signal; there are {', '.join(SIGNALS)}")
+        raise UsageError(f"{name}: no such signal; there are {', '.join(SIGNALS)}")
     return SIGNALS[name](view, encoder)
 
 

@@ -26,8 +26,8 @@ def by_signals(root: Root, vod: str, config: Config, decoder: str, *, force: boo
     inputs = {**source.inputs, f"models/{unsupervised.NAME}": without_model.DIGEST}
 
     def score() -> tuple[decode.Mode, Scored]:
-        log.warning("infer %s: %s", vod, unsupervised.ADVICE)
         signals = without_model.measure(source)
+        log.warning("infer %s: %s", vod, unsupervised.advice(signals))
         mode: decode.Mode = "scan" if "motion" in signals else "grid"
         parts = {name: part.astype(np.float32) for name, part in unsupervised.parts(signals, without_model.FPS).items()}
         return mode, Scored(unsupervised.scores(unsupervised.join(signals, without_model.FPS)), parts)

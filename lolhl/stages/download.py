@@ -93,7 +93,8 @@ def _download(
         return before
     if before and not force and before.result.source != origin.source:
         raise UsageError(
-            f"VOD {vod} is there already, from {before.result.source}: choose another --name, or --force to replace it"
+            f"VOD {vod} is there already, from {before.result.source}: choose another name (--name), or --force to "
+            "replace it"
         )
     with open_resumable_folder(root, "downloads", vod) as folder:
         # Planned anew: a run that this one waited for may have done the work.

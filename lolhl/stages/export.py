@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _ALL = "all"
 _ROUNDING = 0.1  # seconds that borders may miss a stretch by, whose length is one of whole frames
+_IRREGULAR = 0.002  # of the rate: by so much the average of a steady video may miss a usual one
 _FORMATS_HELP = "; ".join(f"{name}: {format.help}" for name, format in FORMATS.items())
 
 
@@ -133,13 +134,21 @@ def _cut_list(root: Root, vod: str, config: ExportConfig, names: Sequence[str]) 
     cuts = sorted(kept[: config.top], key=lambda cut: cut.span)
     if any(FORMATS[name].needs_media for name in names):
         cuts = _with_media(root, stored, clip_list, cuts, changed, config)
+    fps = stored.result.fps
+    if fps and abs(Rate.nearest(fps).fps / fps - 1) > _IRREGULAR:
+        log.warning(
+            "export %s: its pictures come at irregular times, %.4g a second on average: other programs may show cuts "
+            "some frames early or late",
+            vod,
+            float(fps),
+        )
     reel = _reel(root, clip_list, spans.result) if any(FORMATS[name].needs_reel for name in names) else ()
     return CutList(
         vod=vod,
         title=stored.result.title or vod,
         duration=spans.result.duration,
         video=PurePosixPath(stored.result.video).name,
-        rate=Rate.nearest(stored.result.fps) if stored.result.fps else None,
+        rate=Rate.nearest(fps) if fps else None,
         cuts=with_handles(cuts, config.handles, spans.result.duration),
         reel=tuple(reel),
     ), is_corrected
@@ -181,6 +190,8 @@ def _with_media(
     vod = stored.result
     from_source = clip_list is not None and clip_list.result.clips_from == "source"
     if config.media == "source" and not from_source:
+        if vod.twitch_id is None:
+            raise UsageError(f"VOD {vod.vod} is not from Twitch, so its stored video is its source: leave --media out")
         raise MissingInput(
             f"VOD {vod.vod} has no clips in source quality: run `lolhl report {vod.vod} --clips-from source` first, or "
             "export with --media stored"

@@ -118,7 +118,9 @@ def load_input(root: Root, spans: Manifest[Highlights], key: str, kind: type[R])
         Conflict: it has been made anew since, or is gone.
     """
     stored = manifest.find(root, key, kind)
-    if stored is None or stored.content_digest() != spans.inputs[key]:
+    if stored is None:
+        raise Conflict(f"{root.url}/{key} is gone since highlights were cut from it: run `{layout.remake(key)}`")
+    if stored.content_digest() != spans.inputs[key]:
         raise Conflict(f"{root.url}/{key} was made anew since highlights were cut from it: run again")
     return stored
 
@@ -239,8 +241,9 @@ def _rule(limits: Limits, smooth_seconds: float) -> str:
         if limits.pad_before or limits.pad_after
         else ""
     )
+    averaged = f" averaged over {smooth_seconds:.3g} s" if smooth_seconds else ""
     return (
-        f"Cut from probabilities averaged over {smooth_seconds:.3g} s: from {limits.threshold:.2f}{low}, joined over "
+        f"Cut from probabilities{averaged}: from {limits.threshold:.2f}{low}, joined over "
         f"lulls of at most {limits.merge_gap:.3g} s, split at valleys when longer than {limits.split_above:.3g} s,"
         f"{padding} {limits.min_length:.3g} to {limits.max_length:.3g} s long."
     )

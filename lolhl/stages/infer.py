@@ -18,9 +18,9 @@ from lolhl.models.bundle import load_bundle
 from lolhl.models.network import PICTURES
 from lolhl.models.vod_scorer import VodScorer
 from lolhl.results import Scoring
-from lolhl.signals import Signal, inputs_of, make_track
+from lolhl.signals import Signal, inputs_of, make_track, stored_track
 from lolhl.signals.pictures import PictureSignal
-from lolhl.signals.source import FrameSource, Source, choose_source, layout_of, source_beside
+from lolhl.signals.source import FrameSource, Source, VideoSource, choose_source, layout_of, source_beside
 from lolhl.stages import builtin_scores, by_events, picture_scores
 from lolhl.stages.between_games import LookedAt, looked_at
 from lolhl.stages.picture_scores import KeyFrames, WantedMode
@@ -111,7 +111,11 @@ def infer(
     may_skip = sees and config.mode in ("auto", "refine") and config.between_games == "skip"
     games = looked_at(source) if may_skip else LookedAt()
     inputs |= games.inputs
-    todo, earlier = manifest.plan(root, layout.scoring(vod, place), Scoring, config, inputs, force=force)
+    key = layout.scoring(vod, place)
+    todo, earlier = manifest.plan(root, key, Scoring, config, inputs, force=force)
+    if earlier and earlier.result.mode != "grid" and _may_take_all(config, source, signals.get(PICTURES)):
+        log.info("infer %s: the track of every frame is stored by now, and takes the place of a closer look", vod)
+        todo, earlier = manifest.plan(root, key, Scoring, config, inputs, force=True)
     if earlier:
         return earlier
 
@@ -148,6 +152,13 @@ def infer(
         explained_by=list(scored.parts),
     )
     return todo.store(result, {layout.scores(vod, place): data})
+
+
+def _may_take_all(config: InferConfig, source: Source, pictures: Signal | None) -> bool:
+    """Whether scores of every frame cost no decoding."""
+    if config.mode != "auto" or pictures is None or not isinstance(source, VideoSource):
+        return False
+    return stored_track(pictures, source, "grid") is not None
 
 
 def track_from(source: Source | None, signal: Signal) -> Track | None:

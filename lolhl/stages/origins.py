@@ -220,7 +220,9 @@ class _OnTheWeb:
         return fetch.look(self.url)
 
     def inputs(self) -> dict[str, str]:
-        return {self.source: _sha256(json.dumps(asdict(self.remote)))}
+        # Where the server does not say which bytes these are, a query may name others: the digest shows nothing of it.
+        query = {} if self.remote.tag else {"query": _sha256(urlsplit(self.url).query)}
+        return {self.source: _sha256(json.dumps({**asdict(self.remote), **query}))}
 
     def fetch(self, folder: ResumableFolder, config: Wanted, watch: twitch.Watch | None) -> Fetched:  # noqa: ARG002
         video = folder.path / "fetched"
@@ -248,7 +250,7 @@ class _File:
             raise unknown
         try:
             path = Path(self.source).expanduser().resolve(strict=True)
-        except (OSError, RuntimeError) as error:  # the latter for ~somebody, and for links in a circle
+        except (OSError, RuntimeError, ValueError) as error:  # for ~somebody, links in a circle, and for NUL
             raise unknown from error
         if re.search("[\ud800-\udfff]", self.source):  # how Python shows bytes that are no text
             raise UsageError(f"{self.source!r}: its name is no UTF-8 text: rename it")
@@ -335,9 +337,9 @@ def _sha256_of_file(file: BinaryIO, advance: progress.Advance) -> str:
 def _vod_name(file: Path, source: str) -> str:
     """The name of a VOD from this file: the file's name, in which `-` stands for odd characters."""
     plain = unicodedata.normalize("NFKD", file.stem).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")[:100]
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-.")[:100].rstrip("-.")
     if not name:
-        raise UsageError(f"{source}: its name holds no letter from a to z and no digit: give a --name")
+        raise UsageError(f"{source}: its name holds no letter from a to z and no digit: give it another name (--name)")
     return name
 
 

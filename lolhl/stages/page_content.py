@@ -224,7 +224,7 @@ def _tables(scoring: Scoring, agreement: Agreement | None) -> Iterator[Table]:
         if figures.reliability:
             yield reliability_table(figures.reliability)
     if scoring.model == unsupervised.NAME:
-        yield unsupervised_table()
+        yield unsupervised_table(scoring.explained_by)
     if scoring.model == unsupervised.EVENTS:
         yield events_table()
 

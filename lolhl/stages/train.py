@@ -8,6 +8,7 @@ run goes on from an epoch that was finished a second or two before, with the sam
 its step, saves its state and exits with code 143. The next run goes on from that step.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,11 +27,13 @@ from lolhl.models.publication import Publication
 from lolhl.results import Dataset, Model, Vod
 from lolhl.signals import ReadsMore, open_signal
 from lolhl.signals.source import VideoSource
+from lolhl.stages.dataset import dataset_command
 from lolhl.stages.methods import BUILT_IN
 from lolhl.stages.train_material import open_network, prepare
 from lolhl.stages.train_result import describe
 from lolhl.stages.train_settings import TrainConfig
 from lolhl.storage import MANY, Root, each
+from lolhl.text import first_few
 from lolhl.vod.view import View
 
 __all__ = ["TrainConfig", "train"]
@@ -66,6 +69,8 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
     inputs = {source: described.content_digest(), **_read_besides(root, config, described)}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, layout.model(name), Model, config, inputs, force=force)
+    if process_group.first:
+        _warn_of_new_labels(root, name, config.dataset, described)
     process_group.wait()  # all have looked before the first changes anything
     checkpoint = CheckpointPlace(root, layout.checkpoint(name), todo.digest)
     if earlier:
@@ -105,6 +110,24 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         publication.publish(root, name, trained, config.register, config.alias)
     process_group.wait()
     return manifest.load(root, layout.model(name), Model, f"lolhl train {name}")
+
+
+def _warn_of_new_labels(root: Root, name: str, dataset: str, described: Manifest[Dataset]) -> None:
+    """Says so where labels were changed since the dataset was made: it is learnt from as it is."""
+    keys = [layout.labels(vod) for vod in described.result.vods]
+    stored = each(root.find, keys, ahead=MANY)
+    changed = [
+        key
+        for key, labels in zip(keys, stored, strict=True)
+        if labels and hashlib.sha256(labels[0]).hexdigest() != described.inputs.get(key)
+    ]
+    if changed:
+        log.warning(
+            "train %s: %s changed since the dataset was made, and what they say now is not learnt from: first run `%s`",
+            name,
+            first_few(changed),
+            dataset_command(dataset, described),
+        )
 
 
 def _read_besides(root: Root, config: TrainConfig, described: Manifest[Dataset]) -> dict[str, str]:

@@ -57,6 +57,10 @@ class TrainConfig(LearnConfig):
         if self.compile == "yes" and not _has_compiler():
             raise UsageError("--compile yes needs a C compiler: install gcc or clang, or leave it out")
         tracking.check_names(self.register, self.alias)
+        if self.backbone != type(self).backbone and PICTURES not in self.model.wanted:
+            raise UsageError(
+                f"--backbone {self.backbone}: the model sees no pictures: leave it out, or add pictures to --signals"
+            )
         if self.weights == "none" and self.tune == "head":
             raise UsageError(
                 "--weights none with --tune head learns nothing: add --tune all, or use pretrained weights"

@@ -240,7 +240,7 @@ CALLS = [
     Bad("review --host 0.0.0.0", 2, "--host", SEE),
     Bad("rollback --to m", 2, "--to", SEE),
     Bad("track", 2, "VOD", SEE),
-    Bad("track a --signal heat", 2, "--signal heat", "there are pictures"),
+    Bad("track a --signal heat", 2, "heat: no such signal", "there are pictures"),
     Bad("track a --backbone resnet9000", 2, "--backbone resnet9000", "there are resnet18"),
     Bad("track a --size 4", 2, "--size 4", "16 to 2048"),
     Bad("track a --fps 0", 2, "'0'", "frames per second"),
@@ -322,7 +322,7 @@ CALLS = [
     Bad("download {films}/folder.mp4", 2, "folder.mp4", "give a video file"),
     Bad("download {films}/pipe.mp4", 2, "pipe.mp4", "give a video file"),
     Bad("download /dev/null", 2, "/dev/null", "give a video file"),
-    Bad("download {films}/\u65e5\u672c.mp4", 2, "\u65e5\u672c.mp4", "give a --name"),
+    Bad("download {films}/\u65e5\u672c.mp4", 2, "\u65e5\u672c.mp4", "(--name)"),
     Bad("download {films}/film.mp4 --name a", 2, "VOD a is there already", "--force"),
     Bad("download {films}/text.mp4", 1, "text.mp4", "give an .mp4"),
     Bad("download {films}/text.mp4 --stop 1", 1, "text.mp4", "give an .mp4"),
@@ -466,7 +466,7 @@ CALLS = [
             ("train n --dataset d", "datasets/d/dataset.json", "guard_seconds"),
             ("infer m c", "vods/c/vod.json", "duration"),
             ("report a", "highlights/a/scores.json", "threshold"),
-            ("report a", "datasets/d/dataset.json", "vods"),
+            ("train n --dataset d", "datasets/d/dataset.json", "vods"),
         )
     ],
     *[
@@ -485,7 +485,7 @@ CALLS = [
             ("infer m c", "vods/c/vod.json", "result duration", None),
             ("report a --force", "highlights/a/scores.json", "result threshold", "high"),
             ("download {films}/film.mp4 --name a", "vods/a/vod.json", "result chapters", 3),
-            ("report a", "datasets/d/dataset.json", "result vods", None),
+            ("train n --dataset d", "datasets/d/dataset.json", "result vods", None),
             ("infer m c", "models/m/model.json", "result view", "wide"),
         )
     ],

@@ -39,6 +39,14 @@ def test_file_names_may_be_odd(root: Root, films: Path, tmp_path: Path, capsys: 
     assert "rename it" in done.stderr
 
 
+def test_of_several_vods_those_that_were_not_begun_are_named(root: Root) -> None:
+    done = lolhl("report", "x", "y", "z", "--root", root.url)
+    assert done.returncode == 1
+    named, error = done.stderr.splitlines()
+    assert named == "report: ends at x; not begun: y, z"
+    assert "vods/x/vod.json does not exist" in error
+
+
 def test_ctrl_c_is_one_line(root: Root, tmp_path: Path) -> None:
     download(root, str(action_video(tmp_path / "long.mp4", [], seconds=300)))
     begun = (

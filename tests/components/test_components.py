@@ -131,6 +131,32 @@ def test_a_stage_as_a_job(in_repository: dict[str, str], tmp_path: Path) -> None
     assert open_root(str(root)).read("labels/v.tsv") == b"vid_id\tstart\tstop\nv\t0:00:01\t0:00:05\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train.py:train -j abc -- x", "torchx: Invalid format for -j, usage example: 1:2x4 or 1x4 or 4. Given: abc"),
+        ("extract.py:extract -h nope -- x", "torchx: No named resource found for `nope`"),
+        ("labels.py:labels --mounts nonsense -- x", "torchx: unknown mount option nonsense"),
+        ("nothing.py:nothing -- x", "torchx: components/nothing.py does not exist"),
+    ],
+)
+def test_what_is_wrong_in_the_options_of_torchx_is_one_line(
+    words: str, message: str, in_repository: dict[str, str]
+) -> None:
+    """Also where the virtual environment is not on PATH."""
+    torchx = str(Path(sys.executable).parent / "torchx")
+    done = subprocess.run(
+        [torchx, "run", "-s", "local_cwd", *f"components/{words}".split()],
+        env={**in_repository, "PATH": "/usr/bin:/bin"},
+        cwd=HERE.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.slow
 def test_the_pipeline_runs_every_stage_and_goes_on_where_it_failed(
     tmp_path: Path, in_repository: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -171,7 +197,9 @@ def test_the_pipeline_runs_every_stage_and_goes_on_where_it_failed(
     assert None not in before.values()
     assert not list(stored.list("frames/b/"))  # scored straight from the video
 
-    assert pipeline.run(todo, "local_cwd", dict(cfg), None, io.StringIO())
+    out = io.StringIO()
+    assert pipeline.run(todo, "local_cwd", dict(cfg), None, out)
+    assert "extract: done already" in out.getvalue()
     assert {key: stored.stat(f"{key}.json") for key in manifests} == before
 
 

@@ -13,6 +13,7 @@ from lolhl.errors import DatasetError, UsageError
 from lolhl.evaluate import metrics
 from lolhl.models.arrays import HeadSettings, fit, score
 from lolhl.models.registry import MODELS
+from lolhl.models.tcn import TcnSettings
 from lolhl.models.video import VideoSettings
 
 README = Path(lolhl.__file__).parent / "README.md"
@@ -72,6 +73,16 @@ def test_arrays_that_do_not_fit_are_named() -> None:
     model = fit(*streams(1), QUICK)
     with pytest.raises(UsageError, match=r"track 0 has the shape \[360, 3\]: give \[T, 6\]"):
         score(model, [tracks[0][:, :3]])
+    with pytest.raises(UsageError, match="track 0 has values that are no numbers"):
+        score(model, [tracks[0] * np.float16("nan")])
+    with pytest.raises(UsageError, match="track 0 is a list: give an array of numpy"):
+        score(model, [tracks[0].tolist()])
+    with pytest.raises(UsageError, match="labels are no arrays of numpy"):
+        fit(tracks, [label.tolist() for label in labels])
+    both = HeadSettings(kind="tcn", epochs=1, model=TcnSettings(signals="pictures,sound"))
+    joined = fit([{"pictures": track, "sound": track} for track in tracks], labels, both)
+    with pytest.raises(UsageError, match="track 0 has signals of 360 and of 300 instants: give as many of each"):
+        score(joined, [{"pictures": tracks[0], "sound": tracks[0][:300]}])
     assert score(model, []) == []
     assert score(model, [tracks[0][:0]])[0].shape == (0,)
 

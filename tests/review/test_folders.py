@@ -1,5 +1,6 @@
 """A video file that is chosen on the page."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ def test_folders_and_videos_are_listed_and_nothing_else(home: Path) -> None:
     assert names(shown["videos"]) == ["A.MKV", "b.mp4"]
     assert folder("~/Videos")["videos"] == [{"name": "stream 1.ts", "path": str(home / "Videos" / "stream 1.ts")}]
     assert folder("/")["above"] is None
+
+
+def test_what_cannot_be_looked_at_or_sent_hides_nothing_else(home: Path) -> None:
+    (home / "circle.mp4").symlink_to("circle.mp4")
+    Path(os.fsdecode(os.fsencode(home) + b"/caf\xe9.mp4")).write_bytes(b"")
+    strange = Path(os.fsdecode(os.fsencode(home) + b"/\xe9"))
+    strange.mkdir()
+    assert names(folder("")["videos"]) == ["A.MKV", "b.mp4"]
+    assert names(folder("")["folders"]) == ["Empty", "folder.mp4", "Videos"]
+    with pytest.raises(UsageError, match="its name is no UTF-8 text: rename it"):
+        folder(str(strange))
 
 
 @pytest.mark.parametrize("path", ["{home}/nowhere", "{home}/b.mp4", "\0", "~nobody-of-that-name/x", "x" * 5000])

@@ -18,6 +18,7 @@ from lolhl.stages.export import ExportConfig, export
 from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from tests.review.served import Served, serving
+from tests.streams import action_video
 
 ACCEPTED = {"start": 7.0, "stop": 13.5, "verdict": "accepted", "was": [7.0, 13.0]}
 PAGE = "/highlights/stream/report.html"
@@ -32,6 +33,7 @@ def test_the_address_opens_the_page_once(served: Served) -> None:
     assert cookie.startswith(f"lolhl-{served.session.port}={served.session.secret};")
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+    assert "Max-Age=2592000" in cookie  # the browser may be closed meanwhile
     assert served.ask("GET", path).status == 401
     listed = served.known("GET", "/")
     assert listed.status == 200
@@ -148,7 +150,9 @@ def test_a_page_whose_scores_are_gone_is_shown_without_lists(served: Served, roo
     for stat in [*root.list("highlights/stream/scores")]:
         root.delete(stat.key)
     assert lists(served)["lists"] == []
-    assert "was made anew since highlights were cut from it" in str(lists(served)["problem"])
+    assert "is gone since highlights were cut from it: run `lolhl infer … stream --force`" in str(
+        lists(served)["problem"]
+    )
 
 
 def test_streams_whose_corrections_are_no_labels_are_named(served: Served) -> None:
@@ -194,6 +198,20 @@ def test_what_is_no_stream_is_refused_in_one_line(served: Served, stream: str) -
     refused = served.known("POST", "/jobs", json.dumps({"verb": "run", "stream": stream}).encode(), x_lolhl_review="1")
     assert (refused.status, refused.text.count("\n")) == (400, 1)
     assert "name a stream" in refused.text
+
+
+def test_a_stream_can_be_given_a_name(served: Served, tmp_path: Path) -> None:
+    for name, error in (("\x1b", "name a stream"), ("a b", "'a b' is no name for a VOD")):
+        wish = {"verb": "run", "stream": str(action_video(tmp_path / "日本.mp4", [], seconds=2)), "name": name}
+        refused = served.known("POST", "/jobs", json.dumps(wish).encode(), x_lolhl_review="1")
+        if refused.status == 400:
+            assert error in refused.text
+            continue
+        deadline = time.monotonic() + 60
+        while (job := json.loads(served.known("GET", "/jobs/last").body)["job"])["state"] == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert error in job["error"]
 
 
 def test_a_stream_is_never_taken_for_an_option(served: Served) -> None:

@@ -72,7 +72,7 @@ def test_a_model_learns_from_it(root: Root) -> None:
 
 
 def test_a_signal_that_there_is_not_is_named(root: Root) -> None:
-    with pytest.raises(UsageError, match=r"--signal smell: no such signal; there are .*, brightness"):
+    with pytest.raises(UsageError, match=r"smell: no such signal; there are .*, brightness"):
         track(root, "v", TrackConfig(signal="smell"))
 
 

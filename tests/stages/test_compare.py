@@ -175,9 +175,9 @@ def test_a_vod_that_a_model_learnt_from_is_not_taken_unless_it_is_named_and_then
 def test_what_a_model_learnt_from_is_known_when_its_dataset_was_made_anew(
     root: Root, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert learnt_from(root, "wrong") == {"a"}
+    assert learnt_from(root, "wrong") == frozenset("a")
     dataset(root, "wrong", ["b"])
-    assert learnt_from(root, "wrong") == {"a"}
+    assert learnt_from(root, "wrong") == frozenset("a")
     assert learnt_from(root, "random") == frozenset()
 
     # Models of before do not name their VODs.

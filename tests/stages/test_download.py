@@ -424,7 +424,9 @@ def test_a_file_that_is_being_written_is_refused(
 def test_a_name_that_is_taken(film: Path, root: Root, tmp_path: Path) -> None:
     other = numbered_video(tmp_path / "film.mp4", seconds=2, size=(96, 64))
     made = download(root, str(film))
-    with pytest.raises(UsageError, match=r"VOD film is there already, from .*: choose another --name, or --force"):
+    with pytest.raises(
+        UsageError, match=r"VOD film is there already, from .*: choose another name \(--name\), or --force"
+    ):
         download(root, str(other))
     assert download(root, str(film)) == made
     assert len(numbers(root, download(root, str(other), force=True))) == 60
@@ -486,7 +488,8 @@ BAD_SOURCES = {
     "list.mpd": "is a playlist",
     "mpd.mp4": "is a playlist",
     "picture.png": "is a still picture",
-    "日本語.mp4": "give a --name",
+    "日本語.mp4": "(--name)",
+    "a\0b": "no file",
     "file:///etc/passwd": "no address of a file",
     "ftp://127.0.0.1/a.mp4": "no address of a file",
     "concat:/etc/passwd": "no file",
@@ -562,6 +565,19 @@ def test_an_address(film: Path, root: Root, web: Web, caplog: pytest.LogCaptureF
     assert "done already" in caplog.text
     web.files["/films/My%20film.mp4"] = numbered_video(film.parent / "short.mp4", seconds=2).read_bytes()
     assert len(numbers(root, download(root, url))) == 60
+
+
+def test_an_address_is_known_by_its_query_where_the_server_tells_nothing_of_the_file(
+    film: Path, root: Root, web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    web.tells_tags = web.tells_sizes = False
+    web.files["/watch.mp4"] = film.read_bytes()
+    made = download(root, f"{web.url}/watch.mp4?v=1")
+    assert download(root, f"{web.url}/watch.mp4?v=1") == made
+    assert "done already" in caplog.text
+    web.files["/watch.mp4"] = numbered_video(film.parent / "other.mp4", seconds=2).read_bytes()
+    assert len(numbers(root, download(root, f"{web.url}/watch.mp4?v=2"))) == 60
 
 
 def test_an_address_goes_on_after_a_dropped_connection(film: Path, root: Root, web: Web) -> None:

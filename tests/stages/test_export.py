@@ -113,7 +113,7 @@ def test_what_cannot_be_exported(root: Folder) -> None:
     with pytest.raises(MissingInput, match="run `lolhl report v1` first"):
         export(root, "v1")
     highlights(root, "v1", HighlightsConfig(min_length=4))
-    with pytest.raises(MissingInput, match="no clips in source quality: run `lolhl report v1 --clips-from source`"):
+    with pytest.raises(UsageError, match="v1 is not from Twitch, so its stored video is its source: leave --media out"):
         export(root, "v1", ExportConfig(format="otio", media="source"))
     with pytest.raises(ExportError, match="VOD v1 has no reel"):
         export(root, "v1", ExportConfig(format="youtube-reel"))
@@ -134,6 +134,17 @@ def test_a_video_of_unknown_rate_has_times_only(tmp_path: Path, film: Path, capl
     assert {"resolve-markers", "premiere-markers"} & names == set()
     assert {"webvtt", "csv", "llc"} < names
     assert "nobody knows the frame rate" in caplog.text
+
+
+@pytest.mark.parametrize(("fps", "told"), [(Fraction("18.35"), True), (NTSC, False), (Fraction("30.01"), False)])
+def test_a_video_of_irregular_times_is_told(
+    tmp_path: Path, film: Path, fps: Fraction, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = Folder(tmp_path / "root")
+    make_root(root, "v1", film, bumps(SECONDS, PEAKS), fps=fps)
+    highlights(root, "v1", HighlightsConfig(min_length=4))
+    export(root, "v1", ExportConfig(format="edl"))
+    assert ("its pictures come at irregular times, 18.35 a second" in caplog.text) == told
 
 
 def test_a_bucket_names_no_folder(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

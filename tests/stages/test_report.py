@@ -24,7 +24,7 @@ from lolhl.stages.report import ReportConfig, report
 from lolhl.storage import Root
 from lolhl.storage.folder import Folder
 from lolhl.vod import probe
-from tests.results import DATASET, MODEL, store
+from tests.results import MODEL, store
 from tests.stages.report_root import bumps, make_root
 from tests.videos import numbered_video, read_number
 
@@ -155,8 +155,7 @@ def test_labels_are_compared_and_new_ones_redo_it(make: Make) -> None:
 def test_figures_on_a_stream_that_was_learnt_from_say_so(make: Make) -> None:
     root = make(labels=[Span(8, 16)])
     assert not agreement(root).model_learnt_from_this
-    store(root, "datasets/d/dataset.json", DATASET, vods=["v0", "v1"])
-    store(root, "models/kills/model.json", MODEL, inputs={"datasets/d/dataset.json": "0"})
+    store(root, "models/kills/model.json", MODEL, learnt_from=["v0", "v1"])
     assert agreement(root).model_learnt_from_this
     assert "these figures flatter it" in root.read("highlights/v1/report.html").decode()
 

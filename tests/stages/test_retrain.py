@@ -361,6 +361,7 @@ def test_what_was_looked_at_in_part_is_learnt_from_there_and_judges_by_name_ther
     root = copy(ready, tmp_path)
     labels, part = load_labels(root, "c"), Span(0, 60)
     save_labels(root, "c", [span for span in labels if span.stop <= part.stop], [part])
+    root.write(layout.labels("c"), b"\n" + root.read(layout.labels("c")))  # as a person may leave it
     result = retrain(root, LIKE_M).result
     assert "c" in result.learn
     learnt = manifest.load(root, layout.dataset(result.model), Dataset).result

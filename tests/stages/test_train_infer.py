@@ -25,7 +25,7 @@ from lolhl import cli, grid
 from lolhl.errors import DatasetError, MissingInput, ModelError, StorageError, UsageError
 from lolhl.evaluate import metrics
 from lolhl.labels.spans import on_grid
-from lolhl.labels.store import load_labels
+from lolhl.labels.store import load_labels, save_labels
 from lolhl.models.bundle import load_bundle
 from lolhl.models.tcn import TcnSettings
 from lolhl.models.video import VideoSettings
@@ -34,6 +34,7 @@ from lolhl.stages.extract import ExtractConfig, extract
 from lolhl.stages.highlights import highlights
 from lolhl.stages.infer import InferConfig, infer
 from lolhl.stages.picture_scores import _between
+from lolhl.stages.track import TrackConfig, track
 from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.vod.decode import Mode
@@ -115,7 +116,21 @@ def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> Non
     assert np.abs(some - whole).mean() < np.abs(scan - whole).mean()
     # Every frame is known now, and nothing else is faster.
     assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu"), force=True).result.mode == "grid"
+    # Scores by a closer look are no longer what is asked for.
+    shutil.rmtree(Path(root.url) / "tracks/b")
+    assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu"), force=True).result.mode == "refine"
+    track(root, "b", TrackConfig(model="m", source="video", decoder="cpu"))
+    assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu")).result.mode == "grid"
     assert np.array_equal(scores(root, "b"), whole)
+
+
+def test_labels_that_changed_since_the_dataset_was_made_are_told(root: Root, caplog: pytest.LogCaptureFixture) -> None:
+    train(root, "m", QUICK)
+    assert "changed since" not in caplog.text
+    save_labels(root, "a", load_labels(root, "a")[1:])
+    train(root, "m", QUICK)
+    assert "train m: labels/a.tsv changed since the dataset was made" in caplog.text
+    assert "first run `lolhl dataset d a --fps 3" in caplog.text
 
 
 def test_what_is_stored_changes_no_score(root: Root) -> None:
@@ -364,6 +379,8 @@ def test_what_does_not_fit_together_is_refused(root: Root) -> None:
         train(root, "m", TrainConfig(dataset="d", backbone="resnet9000"))
     with pytest.raises(UsageError, match="--tune all"):
         TrainConfig(weights="none", tune="head")
+    with pytest.raises(UsageError, match="--backbone resnet18: the model sees no pictures: leave it out"):
+        TrainConfig(dataset="d", backbone="resnet18", model=TcnSettings(signals="sound"))
     assert root.stat("models/m/model.json") is None
     with pytest.raises(MissingInput, match="lolhl train nix"):
         infer(root, "nix", "b")

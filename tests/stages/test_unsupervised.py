@@ -61,6 +61,7 @@ def test_a_run_without_a_model_finds_what_is_loud(root: Root, loud: Path, caplog
     for span, expected in zip(spans, SPANS, strict=True):
         assert span.start == pytest.approx(expected.start, abs=3.5)
         assert span.stop == pytest.approx(expected.stop, abs=3.5)
+    assert "guessed from loudness and chat" in caplog.text
     assert "To teach it: correct" in caplog.text
     assert "Found without a model" in root.read("highlights/v/report.html").decode()
     assert run(root, str(loud), reporting=NO_CLIPS).to_bytes() == made.to_bytes()
@@ -91,7 +92,9 @@ def test_a_chat_alone_leads_to_what_it_is_of(root: Root, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("sound", [False, True])
-def test_without_sound_and_chat_key_frames_are_looked_at(root: Root, sound: bool) -> None:
+def test_without_sound_and_chat_key_frames_are_looked_at(
+    root: Root, sound: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """A stream that is silent, or has no sound at all, and moves during the spans."""
     video = action_video(Path(root.url).parent / "moving.mp4", SPANS, seconds=SECONDS)
     silent = Path(root.url).parent / "v.mp4"
@@ -99,6 +102,7 @@ def test_without_sound_and_chat_key_frames_are_looked_at(root: Root, sound: bool
     subprocess.run(["ffmpeg", "-v", "error", "-i", str(video), "-c:v", "copy", *mute, str(silent)], check=True)
     download(root, str(silent))
     assert infer(root, NAME, "v").result.mode == "scan"
+    assert "guessed from motion, against the stream's own baseline, since most of it has neither sound" in caplog.text
     scores = stored_scores(root)
     assert scores[inside(len(scores))].mean() > scores[~inside(len(scores))].mean() + 0.1
 

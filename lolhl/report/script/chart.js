@@ -247,7 +247,7 @@ function drawChart() {
 
   context.textAlign = 'right';
   context.fillStyle = colours.quiet;
-  lanes.forEach((lane, index) => context.fillText(lane.name, GUTTER - 8, PLOT + 12 + index * LANE + LANE / 2));
+  lanes.forEach((lane, index) => context.fillText(lane.name, GUTTER - 8, PLOT + 12 + index * LANE + LANE / 2, GUTTER - 8));
 }
 
 function drawSignal(context, { values, step }, laneTop, width) {

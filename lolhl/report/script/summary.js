@@ -13,12 +13,12 @@ function renderRest() {
   $('tiles').replaceChildren(...[
     tile('Highlights', String(items.length), data.labels ? `${labels.length} labelled` : null),
     tile('Together', items.length ? length(data.together.seconds) : '–', items.length ? `${data.together.percent.toFixed(1)} % of the stream` : null),
-    tile('Highest probability', data.highest.toFixed(2), `mean over ${data.smooth_seconds} s`),
+    tile('Highest probability', data.highest.toFixed(2), data.smooth_seconds ? `mean over ${data.smooth_seconds} s` : null),
     tile('Threshold', data.threshold.toFixed(2), `ends below ${data.low.toFixed(2)}`),
     data.agreement ? tile('Agreement with the labels', data.agreement.value, data.agreement.note) : null,
   ].filter(Boolean));
   if (data.reason) $('reason').textContent = `${data.reason[0].toUpperCase()}${data.reason.slice(1)}.`;
-  const legend = [['line', `probability (${data.smooth_seconds} s mean)`], ['area', `intensity (${data.intensity_seconds} s mean)`], ['dash', 'threshold'], ['found', 'found']];
+  const legend = [['line', data.smooth_seconds ? `probability (${data.smooth_seconds} s mean)` : 'probability'], ['area', `intensity (${data.intensity_seconds} s mean)`], ['dash', 'threshold'], ['found', 'found']];
   if (data.labels) legend.push(['label', 'labelled']);
   $('legend').replaceChildren(...legend.map(([kind, text]) => el('li', {}, el('i', { class: kind }), text)));
   $('tables').replaceChildren(...data.tables.map((table) => el('section', { class: 'card' }, ...figures(table, 'h2'))));
