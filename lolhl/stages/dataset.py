@@ -161,9 +161,11 @@ def _chosen(
     views = {vod: {spec.view for spec in specs if _is_asked_for(spec.view, config)} for vod, specs in framed.items()}
     for vod, fitting in views.items():
         if not fitting:
+            asked = {"fps": config.fps, "size": config.size, "fit": config.fit}
+            options = "".join(f" --{name} {value}" for name, value in asked.items() if value is not None)
             raise MissingInput(
                 f"VOD {vod} has no such frames, but {_listed(spec.view for spec in stored[vod])}: run `lolhl extract "
-                f"{vod}` with the same settings"
+                f"{vod}{options}`"
             )
     first, *others = views
     common = views[first].intersection(*(views[vod] for vod in others))
