@@ -332,7 +332,9 @@ def test_of_several_frame_sets_the_view_that_all_have_is_taken_or_has_to_be_name
         dataset(root, "d", ["a"])
     assert dataset(root, "small", ["a"], DatasetConfig(size=96)).result.size == 96
     assert dataset(root, "d", ["a", "b"], DatasetConfig(fps=Fraction(3), fit="crop")) == made  # it is the same work
-    with pytest.raises(MissingInput, match="VOD b has no such frames, but 3fps-224px-crop: run `lolhl extract b --size 96`"):
+    with pytest.raises(
+        MissingInput, match="VOD b has no such frames, but 3fps-224px-crop: run `lolhl extract b --size 96`"
+    ):
         dataset(root, "d", ["a", "b"], DatasetConfig(size=96))
 
 
