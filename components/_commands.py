@@ -1,9 +1,7 @@
 """TorchX's commands, which end with one line and no traceback where a value is wrong or a scheduler refuses."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from torchx.cli.cmd_cancel import CmdCancel
@@ -13,6 +11,7 @@ from torchx.cli.cmd_log import CmdLog
 from torchx.cli.cmd_run import CmdRun
 from torchx.cli.cmd_status import CmdStatus
 
+from components._interpreter import put_on_path
 from components.schedulers.errors import SchedulerError
 
 
@@ -21,8 +20,7 @@ class _OneLine:
 
     def run(self, args: argparse.Namespace) -> None:
         parent: Any = super()
-        # local_cwd looks for `python` and `torchrun` on PATH: those beside the Python that runs this.
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        put_on_path()
         try:
             parent.run(args)
         except SchedulerError as error:

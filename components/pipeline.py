@@ -22,6 +22,7 @@ from torchx.schedulers.api import Stream as Output
 from torchx.schedulers.local_scheduler import LocalScheduler, SignalException
 from torchx.specs import AppState, AppStatus, CfgVal, parse_app_handle
 
+from components._interpreter import put_on_path
 from components.schedulers.errors import SchedulerError
 
 SCHEDULERS = ("local_cwd", "local_docker", "slurm", "kubernetes")
@@ -64,16 +65,15 @@ def jobs(
         train: more arguments for `lolhl train`.
     """
     at = ("--root", root)
-    names = [stream.name for stream in learn]
-    found = [stream.name for stream in find]
+    learnt, scored = [stream.name for stream in learn], [stream.name for stream in find]
     return [
         *(Job("download", (s.source, "--name", s.name, *at)) for s in (*learn, *find)),
         *(Job("labels", (file, *at)) for file in labels),
-        Job("extract", (*names, *at), vods=len(names)),
-        Job("dataset", (model, *names, *at)),
+        Job("extract", (*learnt, *at), vods=len(learnt)),
+        Job("dataset", (model, *learnt, *at)),
         Job("train", (model, "--dataset", model, *train, *at)),
-        Job("infer", (model, *found, *at), vods=len(found)),
-        Job("report", (*found, *at), vods=len(found)),
+        Job("infer", (model, *scored, *at), vods=len(scored)),
+        Job("report", (*scored, *at), vods=len(scored)),
     ]
 
 
@@ -90,7 +90,7 @@ def _mounted(job: Job, path: Path) -> Job:
 
 
 def run(jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str | None, out: TextIO) -> bool:
-    """Runs the jobs one after the other, and prints what each said. An exception ends the job that runs.
+    """Runs the jobs one after the other, and shows what each printed. An exception ends the job that runs.
 
     Returns:
         True when all ended well. Else says where the failed job's log lies, and False.
@@ -98,8 +98,7 @@ def run(jobs: Iterable[Job], scheduler: str, cfg: dict[str, CfgVal], image: str 
     Raises:
         SignalException: SIGINT or SIGTERM came; TorchX raises it in place of KeyboardInterrupt.
     """
-    # local_cwd looks for `python` and `torchrun` on PATH: those beside the Python that runs this.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    put_on_path()
     with get_runner() as runner:
         return all(_run_job(runner, job, scheduler, cfg, image, out) for job in jobs)
 
@@ -131,13 +130,13 @@ def _run_job(runner: Runner, job: Job, scheduler: str, cfg: dict[str, CfgVal], i
         return False
     if status.state != AppState.SUCCEEDED:
         print(f"{job.stage}: FAILED after {seconds}", file=out)
-        _show(_said(runner, handle, Output.STDERR), out)
+        _show(_printed(runner, handle, Output.STDERR), out)
         print(f"  log: {_log_folder(runner, handle) or f'torchx log {handle}'}", file=out)
         return False
-    log = _said(runner, handle, Output.STDERR)
+    log = _printed(runner, handle, Output.STDERR)
     already = sum(f"{job.stage}: done already" in line for line in log) >= job.vods
     print(f"{job.stage}: {'done already' if already else f'done in {seconds}'}", file=out)
-    _show(_said(runner, handle, Output.STDOUT), out)
+    _show(_printed(runner, handle, Output.STDOUT), out)
     out.flush()
     return True
 
@@ -175,7 +174,7 @@ def _log_folder(runner: Runner, handle: str) -> Path | None:
     return Path(scheduler._apps[app].log_dir) if isinstance(scheduler, LocalScheduler) else None
 
 
-def _said(runner: Runner, handle: str, stream: Output) -> list[str]:
+def _printed(runner: Runner, handle: str, stream: Output) -> list[str]:
     """What the job's first replica printed; where a scheduler keeps both streams in one, all of it."""
     if folder := _log_folder(runner, handle):  # the runner can lose the output of a job of less than a second
         name = f"{stream.value}.log"
@@ -243,18 +242,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--image", help="container image of all jobs")
     parser.add_argument("train", nargs="*", metavar="-- TRAIN-OPTION", help="options of `lolhl train`, after --")
-    said = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     try:
-        cfg = configured(said.scheduler, said.cfg)
+        cfg = configured(arguments.scheduler, arguments.cfg)
     except ValueError as error:
         parser.error(str(error))
-    todo = jobs(said.learn, said.find, said.labels, said.model, said.root, said.train)
-    if said.scheduler in ("local_docker", "kubernetes") and not said.root.startswith("s3://"):
-        parser.error(f"--root {said.root}: containers do not share a folder: give s3://bucket/prefix")
-    if said.scheduler == "local_docker":
+    todo = jobs(arguments.learn, arguments.find, arguments.labels, arguments.model, arguments.root, arguments.train)
+    if arguments.scheduler in ("local_docker", "kubernetes") and not arguments.root.startswith("s3://"):
+        parser.error(f"--root {arguments.root}: containers do not share a folder: give s3://bucket/prefix")
+    if arguments.scheduler == "local_docker":
         todo = in_containers(todo)
     try:
-        return 0 if run(todo, said.scheduler, cfg, said.image, sys.stdout) else 1
+        return 0 if run(todo, arguments.scheduler, cfg, arguments.image, sys.stdout) else 1
     except (KeyboardInterrupt, SignalException) as stopped:
         print("pipeline: stopped, and its job with it; the same command goes on from here", file=sys.stderr)
         return 128 + getattr(stopped, "sigval", signal.SIGINT)

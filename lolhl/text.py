@@ -16,13 +16,13 @@ from typing import Any, TextIO
 from urllib.parse import unquote
 
 HIDDEN = "***"
-_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 _LONGEST_LINE = 1500  # characters of an error; a file of strangers may name things by millions
 _SHORTEST_SECRET = 6  # characters: a shorter one would be found in many an innocent word
 
 # C0, DEL and C1 drive terminals; marks of direction make text look like other text; lone surrogates are no text.
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s'\"<>`]*)")
 _SIGNED = re.compile(

@@ -83,7 +83,7 @@ class Bundle:
         if signal not in SIGNALS:
             raise ModelError(f"model {self.name} wants the signal {signal}, which this lolhl does not have")
         opened = open_signal(signal, self.view, encoder)
-        if (opened.version, recorded_settings(opened)) != (recipe.version, recipe.settings):
+        if not gives_the_same(opened, recipe):
             raise ModelError(f"model {self.name} learnt from another version of the signal {signal}: run `{redo}`")
         return opened
 
@@ -91,6 +91,11 @@ class Bundle:
 def recorded_settings(signal: Signal) -> dict[str, Any]:
     """The settings of a signal that a bundle records: all but a backbone, which lies among its weights."""
     return {name: value for name, value in signal.settings.items() if name != "backbone"}
+
+
+def gives_the_same(signal: Signal, recipe: SignalRecipe) -> bool:
+    """Whether a signal gives the values that a model learnt from, but for a backbone, which is among its weights."""
+    return (signal.version, recorded_settings(signal)) == (recipe.version, recipe.settings)
 
 
 def weights_bytes(model: TrackModel, network: Network | None) -> bytes:

@@ -123,17 +123,7 @@ def infer(
     used.model.to(device)
     signal = signals.pop(PICTURES, None)
     tracks = {name: track_from(sources[name], other) for name, other in signals.items()}
-    scorer = VodScorer.open(used, tracks, device)
-    if not isinstance(signal, PictureSignal):
-        mode, scored = _without_pictures(scorer, source)
-    elif isinstance(source, FrameSource):
-        mode, scored = picture_scores.from_frames(scorer, signal, source)
-    else:
-        mode, scored, end = picture_scores.from_video(
-            scorer, signal, source, config.mode, config.closer, games, key_frames
-        )
-        if end.problem:
-            log.warning("infer %s: what follows cannot be read, and has no scores: %s", vod, end.problem)
+    mode, scored = _scored(VodScorer.open(used, tracks, device), signal, source, config, games, key_frames)
 
     data = write_scored(scored, used.view.fps)
     result = Scoring(
@@ -166,6 +156,33 @@ def track_from(source: Source | None, signal: Signal) -> Track | None:
     if source is None:
         return None
     return make_track(signal, source, layout_of(source))
+
+
+def _scored(
+    scorer: VodScorer,
+    signal: Signal | None,
+    source: Source,
+    config: InferConfig,
+    games: LookedAt,
+    key_frames: KeyFrames | None,
+) -> tuple[decode.Mode, Scored]:
+    """The mode in which pictures were looked at, and the scores.
+
+    Args:
+        scorer: the model.
+        signal: its pictures; None where it sees none.
+        source: the frames, or the video.
+        config, key_frames: as of `infer`.
+        games: what a closer look passes over.
+    """
+    if not isinstance(signal, PictureSignal):
+        return _without_pictures(scorer, source)
+    if isinstance(source, FrameSource):
+        return picture_scores.from_frames(scorer, signal, source)
+    mode, scored, end = picture_scores.from_video(scorer, signal, source, config.mode, config.closer, games, key_frames)
+    if end.problem:
+        log.warning("infer %s: what follows cannot be read, and has no scores: %s", source.vod, end.problem)
+    return mode, scored
 
 
 def _without_pictures(scorer: VodScorer, source: Source) -> tuple[decode.Mode, Scored]:

@@ -78,9 +78,8 @@ def _read_labels(
     # What the last retraining has read is not parsed again before it is clear that something else is new.
     known = last.result.labels.get(vod) if last and last.inputs.get(layout.labels(vod)) == digest else None
     # Most files name neither a source nor what was looked at, and are not parsed for this.
-    named = data.lower()
-    is_plain = not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"source" not in named
-    if known is not None and is_plain and b"looked_at" not in named:
+    words, is_utf16 = data.lower(), data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if known is not None and not is_utf16 and b"source" not in words and b"looked_at" not in words:
         return LabelledSource(data, digest, known, of_games=False, in_part=False, frame_sets=frame_sets)
     labels = parse_labels(root, vod, data)
     of_games, in_part = not has_a_person_s(labels.spans), labels.looked_at is not None

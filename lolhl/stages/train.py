@@ -10,7 +10,7 @@ its step, saves its state and exits with code 143. The next run goes on from tha
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -25,7 +25,8 @@ from lolhl.models.network import PICTURES
 from lolhl.models.process_group import join_process_group
 from lolhl.models.publication import Publication
 from lolhl.results import Dataset, Model, Vod
-from lolhl.signals import ReadsMore, open_signal
+from lolhl.signals import ReadsMore, Signal, open_signal
+from lolhl.signals.pictures import PictureSignal
 from lolhl.signals.source import VideoSource
 from lolhl.stages.dataset import dataset_command
 from lolhl.stages.methods import BUILT_IN
@@ -66,9 +67,14 @@ def train(root: Root, name: str, config: TrainConfig = TrainConfig(), *, force: 
         raise UsageError(f"{name!r} is no name for a model: it is a method that `lolhl compare` has: choose another")
     source = layout.dataset(config.dataset)
     described = manifest.load(root, source, Dataset, fresh=True)
-    inputs = {source: described.content_digest(), **_read_besides(root, config, described)}
+    signals = _other_signals(config, described)
+    inputs = {source: described.content_digest(), **_read_besides(root, signals, described)}
     process_group = join_process_group()
     todo, earlier = manifest.plan(root, layout.model(name), Model, config, inputs, force=force)
+    if earlier and _is_outdated(earlier.result, signals):
+        log.warning("train %s: it learnt from another version of its signals, and learns anew", name)
+        force = True
+        todo, earlier = manifest.plan(root, layout.model(name), Model, config, inputs, force=force)
     if process_group.first:
         _warn_of_new_labels(root, name, config.dataset, described)
     process_group.wait()  # all have looked before the first changes anything
@@ -130,12 +136,30 @@ def _warn_of_new_labels(root: Root, name: str, dataset: str, described: Manifest
         )
 
 
-def _read_besides(root: Root, config: TrainConfig, described: Manifest[Dataset]) -> dict[str, str]:
-    """Key → digest of what the model's signals read besides videos and frames, such as the games of the VODs."""
+def _other_signals(config: TrainConfig, described: Manifest[Dataset]) -> list[Signal]:
+    """The signals besides pictures that the model wants."""
     view = View(described.result.fps, described.result.size, described.result.fit)
 
     def encoder() -> Encoder:
         return Encoder.from_network(open_network(config, view, torch.device("cpu")))
+
+    return [open_signal(name, view, encoder) for name in config.model.wanted if name != PICTURES]
+
+
+def _is_outdated(earlier: Model, signals: Sequence[Signal]) -> bool:
+    """Whether a finished model learnt from signals that this lolhl measures in another way, so that none can use it."""
+    pictures = earlier.signals.get(PICTURES)
+    if pictures and pictures.version != PictureSignal.version:
+        return True
+    return any(
+        not bundle.gives_the_same(signal, earlier.signals[signal.name])
+        for signal in signals
+        if signal.name in earlier.signals
+    )
+
+
+def _read_besides(root: Root, signals: Sequence[Signal], described: Manifest[Dataset]) -> dict[str, str]:
+    """Key → digest of what signals read besides videos and frames, such as the games of the VODs."""
 
     def inputs(signal: ReadsMore, vod: str, *, sees: bool) -> Mapping[str, str]:
         if sees:
@@ -143,7 +167,6 @@ def _read_besides(root: Root, config: TrainConfig, described: Manifest[Dataset])
         stored = manifest.find(root, layout.vod(vod), Vod)
         return signal.inputs(VideoSource(root, stored)) if stored else {}
 
-    signals = [open_signal(name, view, encoder) for name in config.model.wanted if name != PICTURES]
     return {
         key: digest
         for signal in signals

@@ -39,6 +39,7 @@ from lolhl.stages.train import TrainConfig, train
 from lolhl.storage import Root, open_root
 from lolhl.vod.decode import Mode
 from tests.files import stored_bytes, stored_key
+from tests.results import unsealed
 
 WEIGHTS = "models/m/model.safetensors"
 QUICK = TrainConfig(dataset="d", kind="image", learning_rate=1e-3, epochs=6, batch=32)
@@ -122,6 +123,26 @@ def test_a_scan_and_closer_looks_on_the_way_to_the_whole_grid(root: Root) -> Non
     track(root, "b", TrackConfig(model="m", source="video", decoder="cpu"))
     assert infer(root, "m", "b", InferConfig(source="video", decoder="cpu")).result.mode == "grid"
     assert np.array_equal(scores(root, "b"), whole)
+
+
+@pytest.mark.parametrize("change", [{"version": 0}, {"settings": {"size": 1}}])
+def test_a_model_that_learnt_from_signals_of_before_learns_anew(
+    root: Root, change: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else `train` would take for done what `infer` refuses."""
+    config = TrainConfig(dataset="d", kind="tcn", epochs=1, model=TcnSettings(signals="motion"))
+    made = train(root, "m", config)
+    values = json.loads(unsealed(root.read("models/m/model.json")))
+    values["result"]["signals"]["motion"] |= change
+    root.write("models/m/model.json", json.dumps(values).encode())
+    with pytest.raises(ModelError, match="another version of the signal motion"):
+        infer(root, "m", "b")
+    assert train(root, "m", config).result.signals == made.result.signals
+    assert "train m: it learnt from another version of its signals, and learns anew" in caplog.text
+    infer(root, "m", "b")
+    caplog.clear()
+    train(root, "m", config)
+    assert "learns anew" not in caplog.text
 
 
 def test_labels_that_changed_since_the_dataset_was_made_are_told(root: Root, caplog: pytest.LogCaptureFixture) -> None:
